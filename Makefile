@@ -1,0 +1,57 @@
+# make demo   the whole workflow on a synthetic cohort
+# make test   the tests
+# make check  formatters, linters and type checks
+# Each does its own set-up, in .venv.
+
+PYTHON ?= python3
+CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+.PHONY: demo test test-fast check lock clean
+
+demo: .venv/run
+	snakemake --cores $(CORES) --quiet rules
+	@echo && echo "The figures are in $(CURDIR)/results/demo/figures" && find results/demo/figures -name '*.pdf' | sort
+
+test: .venv/dev
+	pytest -n $(CORES)
+
+test-fast: .venv/dev
+	pytest -n $(CORES) -m "not slow"
+
+check: .venv/dev
+	ruff format --check .
+	ruff check .
+	mypy
+	snakefmt --check Snakefile workflow/rules
+	snakemake --lint
+	lint-imports
+
+# Resolve envs/*.in anew and write the locks.
+lock: | .venv/python
+	rm -rf .venv/lock && $(PYTHON) -m venv .venv/lock
+	.venv/lock/bin/pip install --quiet -r envs/requirements.in
+	(echo '# Written by `make lock`: every package that headstart runs on.'; .venv/lock/bin/pip freeze | sed 's/+cpu$$//') > envs/lock.txt
+	.venv/lock/bin/pip install --quiet -r envs/dev.in
+	(echo '# Written by `make lock`: what tests and checks need besides.'; echo '-r lock.txt'; .venv/lock/bin/pip freeze | sed 's/+cpu$$//' | grep -vxFf envs/lock.txt) > envs/dev.txt
+	rm -rf .venv/lock
+
+.venv/python:
+	@command -v git >/dev/null || { echo "headstart needs git: sudo apt-get install git"; exit 2; }
+	@command -v $(PYTHON) >/dev/null || { echo "headstart needs Python 3.11 or later: sudo apt-get install python3 python3-venv, or make PYTHON=/path/to/python"; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "headstart needs Python 3.11 or later, but $(PYTHON) is $$($(PYTHON) -V); try make PYTHON=python3.11"; exit 2; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "headstart needs Python's venv: sudo apt-get install python3-venv"; exit 2; }
+	$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/run: envs/lock.txt pyproject.toml | .venv/python
+	.venv/bin/pip install --quiet --disable-pip-version-check -r envs/lock.txt
+	.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+.venv/dev: envs/dev.txt .venv/run
+	.venv/bin/pip install --quiet --disable-pip-version-check -r envs/dev.txt
+	@touch $@
+
+clean:
+	rm -rf .venv

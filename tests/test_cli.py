@@ -1,0 +1,46 @@
+"""The command line: exit codes, errors in one line, and what is not imported."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from headstart import cli
+
+
+def test_help_imports_nothing_heavy() -> None:
+    script = (
+        "import sys; from headstart.cli import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'monai', 'torchio', 'pandas', 'matplotlib', 'pydantic'}\n"
+        "sys.exit(' '.join(heavy & set(sys.modules)))"
+    )
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    for name in (*cli.STAGES, *cli.HELPS):
+        assert name in run.stdout
+
+
+@pytest.mark.parametrize("name", [*cli.STAGES, *cli.HELPS])
+def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        cli.main([name, "--help"])
+    assert left.value.code == 0
+    assert f"headstart {name}" in capsys.readouterr().out
+
+
+def test_users_mistake_is_one_line_and_code_2(
+    tmp_path: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["label", "--settings", "{}", "--data", f"{tmp_path}/none", "--output", f"{tmp_path}"]
+    assert cli.main(words) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_unknown_command_is_code_2() -> None:
+    with pytest.raises(SystemExit) as left:
+        cli.main(["trian"])
+    assert left.value.code == 2

@@ -1,0 +1,184 @@
+"""What runs again after a change, and what does not."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from study import PROJECT
+from study import Checkout
+from study import planned
+from study import write_scan
+
+pytestmark = pytest.mark.slow
+
+DATA_RULES = {"label", "check_scans", "check", "prepare", "split"}
+# What follows each training of an experiment.
+ONE_EXPERIMENT = Counter(
+    train=1, predict=1, evaluate=1, plot_curves=1, plot_evaluation=1, manifest=1
+)
+
+
+def of_experiments(jobs: Counter[str]) -> set[str]:
+    return set(jobs) - DATA_RULES
+
+
+@pytest.mark.parametrize("study", sorted(path.stem for path in (PROJECT / "config").glob("*.yaml")))
+def test_every_shipped_study_shows_all_jobs_from_nothing(study: str, tmp_path: Path) -> None:
+    run = subprocess.run(
+        [
+            *(sys.executable, "-m", "snakemake", "-n", "--cores", "2"),
+            *("--configfile", f"config/{study}.yaml", "--config", f"results={tmp_path}"),
+        ],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert set(planned(run.stdout + run.stderr)) > DATA_RULES | {"train", "predict", "evaluate"}
+
+
+def test_nothing_runs_twice(checkout: Checkout) -> None:
+    assert checkout.planned() == Counter()
+
+
+def test_configfile_replaces_the_default_study(new_checkout: Checkout) -> None:
+    run = new_checkout.snakemake("-n")
+    assert run.code == 0, run.text
+    assert "tiny/label/labels.csv" in run.text
+    assert "demo/" not in run.text
+
+
+def test_new_experiment_runs_alone(checkout: Checkout) -> None:
+    config = checkout.config()
+    config["experiments"]["age-slow"] = {"like": "age", "train": {"learning_rate": 1e-4}}
+    checkout.configure(config)
+    jobs = checkout.done()
+    assert jobs == ONE_EXPERIMENT + Counter(target=1)
+    assert (checkout.study / "figures/age-slow/manifest.json").exists()
+
+
+def test_learning_rate_reruns_its_experiment(checkout: Checkout) -> None:
+    config = checkout.config()
+    config["experiments"]["age"]["train"]["learning_rate"] = 0.01
+    checkout.configure(config)
+    assert checkout.planned() == ONE_EXPERIMENT
+    assert checkout.done() == ONE_EXPERIMENT
+    assert checkout.planned() == Counter()
+
+
+def test_new_seeds_are_the_only_new_trainings(checkout: Checkout) -> None:
+    config = checkout.config()
+    config["experiments"]["age"]["seeds"] = [0, 1]
+    checkout.configure(config)
+    assert checkout.done() == ONE_EXPERIMENT
+
+
+def test_new_subject_touches_one_shard(checkout: Checkout) -> None:
+    write_scan(checkout.folder / "scans/Sub_900/T1.nii.gz", 900)
+    with (checkout.folder / "scans/participants.csv").open("a") as table:
+        table.write("Sub_900,44,F,L\n")
+    jobs = checkout.done()
+    once = {rule: jobs[rule] for rule in DATA_RULES}
+    assert once == {"label": 1, "check_scans": 1, "check": 1, "prepare": 1, "split": 1}
+    assert jobs["train"] == 2
+    assert checkout.planned() == Counter()
+
+
+def test_new_label_column_rebuilds_no_volume(checkout: Checkout) -> None:
+    config = checkout.config()
+    config["data"][0]["labels"]["hand"] = "Hand"
+    checkout.configure(config)
+    jobs = checkout.done()
+    assert jobs["label"] == 1
+    assert jobs["check_scans"] == jobs["prepare"] == 0
+    assert "already finished" in log_of(checkout, "train/age/fold-0/seed-0")
+
+
+def test_corrected_age_rebuilds_no_volume(checkout: Checkout) -> None:
+    checkout.edit("scans/participants.csv", "Sub_101,41", "Sub_101,47")
+    jobs = checkout.done()
+    assert jobs["check_scans"] == jobs["prepare"] == 0
+    assert jobs["label"] == jobs["check"] == jobs["split"] == 1
+    assert jobs["train"] == 2
+
+
+def test_other_tables_edit_stops_at_label(checkout: Checkout) -> None:
+    checkout.edit("scans/participants.csv", "Sub_101,41,M,R", "Sub_101,41,M,L")
+    assert set(checkout.done()) <= {"label", "check"}
+
+
+def test_comment_in_the_code_runs_nothing(checkout: Checkout) -> None:
+    losses = checkout.folder / "workflow/headstart/parts/losses.py"
+    losses.write_text("# a comment\n" + losses.read_text())
+    assert checkout.planned() == Counter()
+
+
+def test_edited_loss_reruns_training_and_what_follows(checkout: Checkout) -> None:
+    losses = checkout.folder / "workflow/headstart/parts/losses.py"
+    losses.write_text(losses.read_text() + "\nEXTRA = 1\n")
+    jobs = checkout.done()
+    assert not set(jobs) & DATA_RULES
+    assert jobs["train"] == 2
+
+
+def test_touch_everything_runs_nothing(checkout: Checkout) -> None:
+    files = [path for path in checkout.folder.rglob("*") if ".snakemake" not in path.parts]
+    random.Random(1).shuffle(files)
+    for path in files:
+        os.utime(path)
+    assert checkout.planned() == Counter()
+
+
+def test_moved_folder_runs_nothing(checkout: Checkout) -> None:
+    moved = Checkout(checkout.folder.rename(checkout.folder.with_name("else where")))
+    assert moved.planned() == Counter()
+
+
+def test_fresh_clone_on_old_results(checkout: Checkout, tmp_path: Path) -> None:
+    clone = Checkout(tmp_path / "clone")
+    clone.folder.mkdir()
+    for name in ("Snakefile", "workflow", "profiles", "config", "scans", "tiny_net.py"):
+        copy = shutil.copytree if (checkout.folder / name).is_dir() else shutil.copyfile
+        copy(checkout.folder / name, clone.folder / name)
+    config = clone.config()
+    config["results"] = str(checkout.folder / "results")
+    clone.configure(config)
+    assert clone.planned() == Counter()
+    config["experiments"]["sex"]["train"]["learning_rate"] = 0.01
+    clone.configure(config)
+    assert clone.planned() == ONE_EXPERIMENT
+
+
+def test_failed_training_keeps_its_checkpoints_and_leaves_no_stale_metric(
+    checkout: Checkout,
+) -> None:
+    config = checkout.config()
+    config["experiments"]["age"]["train"] |= {"learning_rate": 0.02, "epochs": 3}
+    checkout.configure(config)
+    failed = checkout.snakemake(FAIL_AFTER_STEPS="3")
+    assert failed.code == 1
+    assert "the test asked for a failure" in failed.text
+    assert not (checkout.study / "train/age/main/fold-0/seed-0/model.json").exists()
+    histories = list(checkout.study.glob("runs/*/attempt-1/history.csv"))
+    unfinished = [h for h in histories if not (h.parents[1] / "finished").exists()]
+    assert len(unfinished) == 1
+    assert len(unfinished[0].read_text().splitlines()) >= 2
+
+    # the metrics of the old learning rate are not taken for current
+    metrics = "tiny/evaluate/age/metrics.csv"
+    assert checkout.planned(metrics) == Counter(train=1, predict=1, evaluate=1)
+    jobs = checkout.done()
+    assert jobs == ONE_EXPERIMENT
+    assert "epoch 1" not in log_of(checkout, "train/age/fold-0/seed-0")
+
+
+def log_of(checkout: Checkout, name: str) -> str:
+    return (checkout.study / f"logs/{name}.log").read_text()

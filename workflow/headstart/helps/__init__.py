@@ -1,0 +1,1 @@
+"""Small helps around the stages: commands that no later stage reads from."""

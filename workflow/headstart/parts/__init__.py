@@ -1,0 +1,1 @@
+"""What the stages are built from; a part knows no stage."""

@@ -1,0 +1,344 @@
+"""A study's settings as the workflow uses them: in slices, with code digests, from a snapshot.
+
+The main process resolves the config once and writes a snapshot when a run starts; the jobs read
+only the snapshot. So an edit while jobs are queued changes nothing that they compute.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import string
+from collections.abc import Iterator
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from headstart.parts import files
+from headstart.parts import provenance
+from headstart.parts.config import Config
+from headstart.parts.config import Source
+from headstart.parts.config import canonical_json
+from headstart.parts.config import read_config
+from headstart.parts.errors import UserError
+
+SNAPSHOT = "HEADSTART_SETTINGS"
+STAGES = ("label", "check", "split", "prepare", "train", "predict", "evaluate", "plot")
+# What else a stage's result rests on. prepare rests on single scans only, never on labels or
+# splits: a corrected age rebuilds no volume.
+ANCESTORS = {
+    "label": (),
+    "target": ("label",),
+    "check-scans": (),
+    "check": ("label", "check-scans"),
+    "split": ("label", "check-scans", "check"),
+    "prepare": ("check-scans",),
+    "train": ("label", "check-scans", "check", "split", "prepare"),
+    "predict": ("label", "check-scans", "check", "split", "prepare", "train"),
+    "evaluate": ("label", "check-scans", "check", "split", "prepare", "train", "predict"),
+    "plot": ("label", "check-scans", "check", "split", "prepare", "train", "predict", "evaluate"),
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The resolved settings of one run.
+
+    Attributes:
+        config: The complete, checked config.
+        project: Folder of the checkout; relative roots in the config start here.
+        codes: Digest of each stage's code.
+        listing: Digest of the names and sizes of the user's scans, and of the tables' bytes.
+        package: Digest of the package's files, the name of the copy that jobs run from.
+    """
+
+    config: Config
+    project: Path
+    codes: Mapping[str, str]
+    listing: str
+    package: str
+
+    @classmethod
+    def resolve(cls, raw: Mapping[str, Any], project: Path) -> Settings:
+        """Check a raw config and take the digests of code and scans.
+
+        Args:
+            raw: The config as nested dicts and lists.
+            project: Folder of the checkout.
+
+        Raises:
+            UserError: If the config is wrong, or asks for a label that labels.csv does not have.
+        """
+        config = read_config(raw)
+        codes = {stage: provenance.code_digest(stage) for stage in STAGES}
+        listing = _listing(config, project / config.root)
+        settings = cls(config, project, codes, listing, provenance.package_digest())
+        settings.check_targets()
+        return settings
+
+    @classmethod
+    def read(cls, snapshot: Path) -> Settings:
+        """Read a snapshot that `write` made."""
+        values = json.loads(snapshot.read_text(encoding="utf-8"))
+        return cls(
+            Config.model_validate(values["config"]),
+            Path(values["project"]),
+            values["codes"],
+            values["listing"],
+            values["package"],
+        )
+
+    def write(self) -> None:
+        """Write the snapshot, and the copy of the package that jobs run from."""
+        provenance.copy_package(self.code_copy)
+        if not self.snapshot.exists():
+            files.write_text(self.snapshot, self._text)
+
+    @cached_property
+    def _text(self) -> str:
+        values = {
+            "config": self.config.model_dump(mode="json"),
+            "project": str(self.project),
+            "codes": dict(self.codes),
+            "listing": self.listing,
+            "package": self.package,
+        }
+        return canonical_json(values)
+
+    @property
+    def results(self) -> Path:
+        """Results root, absolute."""
+        return (self.project / self.config.results).resolve()
+
+    @property
+    def data(self) -> Path:
+        """Data root, absolute."""
+        return (self.project / self.config.root).resolve()
+
+    @cached_property
+    def snapshot(self) -> Path:
+        """The snapshot's file, named by its content."""
+        digest = hashlib.sha256(self._text.encode()).hexdigest()[:16]
+        return self.results / ".settings" / f"{digest}.json"
+
+    @property
+    def code_copy(self) -> Path:
+        """Folder that holds the copy of the package; PYTHONPATH of the jobs."""
+        return self.results / ".settings" / f"code-{self.package}"
+
+    @property
+    def fetched(self) -> list[str]:
+        """Files that are there once the sources that a rule makes are complete."""
+        sources = [source.source for source in self.config.data]
+        return [str(self.data / "demo" / "cohort.json")] if "demo" in sources else []
+
+    @property
+    def shards(self) -> range:
+        """Numbers of the shards."""
+        return range(self.config.prepare.shards)
+
+    @property
+    def experiments(self) -> tuple[str, ...]:
+        """Names of the experiments."""
+        return tuple(self.config.experiments)
+
+    def code(self, stage: str) -> str:
+        """Digest of a stage's code."""
+        return self.codes[stage.removesuffix("-scans")]
+
+    def slice(self, stage: str, **choice: Any) -> str:
+        """Return the part of the settings that a stage's result depends on, as canonical JSON.
+
+        Args:
+            stage: A stage, or `check-scans` for the part of check that reads the scans.
+            **choice: What picks the part: `shard`, or `experiment` with `fold` and `seed`.
+        """
+        method = getattr(self, f"_{stage.replace('-', '_')}_slice")
+        return canonical_json(method(**choice))
+
+    def upstream(self, stage: str, experiment: str | None = None) -> str:
+        """Digest the slices and the code of everything that a stage's result rests on.
+
+        Every rule carries this among its params: after a failed job, Snakemake would otherwise
+        keep results of old settings and find nothing to be done.
+        """
+        below: list[Any] = []
+        for name in ANCESTORS[stage]:
+            choices = self._runs(experiment) if name in ("train", "predict") else [{}]
+            below.append(
+                [name, self.code(name), [self.slice(name, **choice) for choice in choices]]
+            )
+        return hashlib.sha256(canonical_json(below).encode()).hexdigest()[:16]
+
+    def check_targets(self) -> None:
+        """Check that the label table, once it is there, has every experiment's target.
+
+        Raises:
+            UserError: If a target is no label; names the labels that there are.
+        """
+        table = self.results / self.config.study / "label" / "labels.csv"
+        if not table.exists():
+            return
+        with table.open(encoding="utf-8") as file:
+            columns = file.readline().strip().split(",")
+        for name, experiment in self.config.experiments.items():
+            promised = {label for source in self.config.data for label in source.labels}
+            if experiment.target not in {*columns, *promised, *_fields(self.config.data)}:
+                labels = columns[columns.index("brain_mask") + 1 :]
+                raise UserError(
+                    f"experiments.{name}.target: no scan has the label '{experiment.target}'; "
+                    f"allowed: {', '.join(labels) or 'mask'}"
+                )
+
+    def _runs(self, experiment: str | None) -> list[dict[str, Any]]:
+        names = self.experiments if experiment is None else (experiment,)
+        return [
+            {"experiment": name, "fold": fold, "seed": seed}
+            for name in names
+            for fold in self.config.folds(name)
+            for seed in self.config.experiments[name].seeds
+        ]
+
+    def _label_slice(self) -> dict[str, Any]:
+        sources = [source.model_dump(mode="json") for source in self.config.data]
+        return {"data": sources, "shards": self.config.prepare.shards}
+
+    def _check_scans_slice(self) -> dict[str, Any]:
+        masks = any(source.mask for source in self.config.data)
+        return {"channels": self.config.channels, "masks": masks, "classes": self._classes}
+
+    def _check_slice(self) -> dict[str, Any]:
+        return self.config.check.model_dump(mode="json")
+
+    def _target_slice(self, experiment: str) -> dict[str, Any]:
+        return self._question(experiment)
+
+    def _split_slice(self) -> dict[str, Any]:
+        return {"split": self.config.split.model_dump(mode="json")}
+
+    def _prepare_slice(self, shard: int | None = None) -> dict[str, Any]:
+        accept = [
+            {"subject": decision.subject, "session": decision.session}
+            for decision in self.config.check.accept
+            if shard in (None, shard_of(decision.subject, self.config.prepare.shards))
+        ]
+        return {
+            "prepare": self.config.prepare.model_dump(mode="json", exclude={"shards"}),
+            "channels": self.config.channels,
+            "classes": self._classes,
+            "accept": accept,
+        }
+
+    def _train_slice(self, experiment: str, fold: int, seed: int) -> dict[str, Any]:
+        train = self.config.experiments[experiment].train.model_dump(mode="json")
+        window = self.config.prepare.window
+        return self._question(experiment) | {
+            "train": train,
+            "channels": self.config.channels,
+            "window": window,
+            "fold": fold,
+            "seed": seed,
+        }
+
+    def _predict_slice(self, experiment: str, fold: int, seed: int) -> dict[str, Any]:
+        return self._question(experiment) | {
+            "channels": self.config.channels,
+            "test": experiment in self.config.final,
+            "fold": fold,
+            "seed": seed,
+        }
+
+    def _evaluate_slice(self, experiment: str) -> dict[str, Any]:
+        return self._question(experiment) | {
+            "test": experiment in self.config.final,
+            "folds": self.config.folds(experiment),
+            "seeds": self.config.experiments[experiment].seeds,
+        }
+
+    def _plot_slice(self, experiment: str | None = None) -> dict[str, Any]:
+        synthetic = any(source.source == "demo" for source in self.config.data)
+        common = {"study": self.config.study, "synthetic": synthetic}
+        if experiment is None:
+            return common | {"channels": self.config.channels}
+        train = self.config.experiments[experiment].train.model_dump(mode="json")
+        return common | self._question(experiment) | {"train": train}
+
+    def _question(self, experiment: str) -> dict[str, Any]:
+        chosen = self.config.experiments[experiment]
+        return {
+            "experiment": experiment,
+            "task": chosen.task,
+            "target": chosen.target,
+            "classes": self._classes,
+        }
+
+    @property
+    def _classes(self) -> dict[str, str]:
+        return {str(value): name for value, name in self.config.classes.items()}
+
+
+def start(config: Mapping[str, Any], project: Path, *, main: bool) -> Settings:
+    """Resolve the settings in the main process, or read the snapshot in a job.
+
+    Args:
+        config: The raw config; not looked at in a job.
+        project: Folder of the checkout.
+        main: Whether this is the main process.
+
+    Returns:
+        The settings. In the main process the environment then names the snapshot and puts the
+        copy of the package first on PYTHONPATH, for the jobs to come.
+    """
+    if not main:
+        return Settings.read(Path(os.environ[SNAPSHOT]))
+    settings = Settings.resolve(config, project)
+    os.environ[SNAPSHOT] = str(settings.snapshot)
+    inherited = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(settings.code_copy), inherited)))
+    return settings
+
+
+def shard_of(subject: str, shards: int) -> int:
+    """Return the shard of a subject: a stable hash, so that a new subject touches one shard."""
+    return int(hashlib.sha256(subject.encode()).hexdigest()[:8], 16) % shards
+
+
+def _fields(sources: tuple[Source, ...]) -> set[str]:
+    """Return the fields of file name templates: each may become a label."""
+    templates = [t for s in sources if s.layout == "files" for t in s.channels.values()]
+    return {name for t in templates for _, name, _, _ in string.Formatter().parse(t) if name}
+
+
+def _listing(config: Config, root: Path) -> str:
+    """Digest names and sizes of the sources' files, and the bytes of their tables."""
+    digest = hashlib.sha256()
+    for source in config.data:
+        folder = root / source.folder
+        if source.source == "demo":
+            continue  # made by a rule, whose output file label waits for
+        for name, size in sorted(_walk(folder, "")):
+            digest.update(f"{name}\0{size}\n".encode())
+        for table in [
+            folder / "dataset.json",
+            *([folder / source.table.path] if source.table else []),
+        ]:
+            if table.is_file():
+                digest.update(table.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _walk(folder: Path, prefix: str) -> Iterator[tuple[str, int]]:
+    try:
+        entries = list(os.scandir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return  # the label stage says so, with the mend
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir():
+            yield from _walk(folder / entry.name, f"{prefix}{entry.name}/")
+        else:
+            yield f"{prefix}{entry.name}", entry.stat().st_size

@@ -1,0 +1,1 @@
+"""The stages, one module per stage; they meet only through files."""

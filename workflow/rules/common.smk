@@ -1,0 +1,79 @@
+# The settings of this run, and the files that several stages wait for.
+
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+if workflow.is_main_process:
+    # jobs find the copy of the package that the main process put on PYTHONPATH
+    sys.path.insert(0, str(Path(workflow.basedir, "workflow")))
+
+from headstart.parts.errors import UserError
+from headstart.parts.settings import start
+
+try:
+    settings = start(config, Path(workflow.basedir), main=workflow.is_main_process)
+except UserError as error:
+    raise WorkflowError(str(error))
+
+
+envvars:
+    "HEADSTART_SETTINGS",
+    "PYTHONPATH",
+
+
+workdir: settings.results
+
+
+pathvars:
+    study=settings.config.study,
+
+
+wildcard_constraints:
+    experiment="[a-z0-9][a-z0-9-]*",
+    shard=r"\d+",
+    fold=r"\d+",
+    seed=r"\d+",
+
+
+SHARDS = settings.shards
+# Every file that label, check, split and prepare leave for later stages. Stages that compute
+# on the cohort list all of it: what is rebuilt with the same bytes then stops there.
+COHORT = [
+    "<study>/label/labels.csv",
+    expand("<study>/label/shards/{shard}.csv", shard=SHARDS),
+    expand("<study>/check/shards/{shard}.csv", shard=SHARDS),
+    "<study>/check/passed.csv",
+    "<study>/check/summary.csv",
+    "<study>/split/splits.csv",
+    expand("<study>/prepare/shard-{shard}.json", shard=SHARDS),
+]
+# The volumes must be there, but their sha256 in the .json says whether they changed.
+VOLUMES = ancient(
+    expand("<study>/prepare/shard-{shard}{kind}.npy", shard=SHARDS, kind=["", "-mask"])
+)
+PREPARED = Path(settings.config.study, "prepare")
+RUNS = Path(settings.config.study, "runs")
+
+
+def slice_of(stage, *chosen_by):
+    """A params function: a stage's settings, picked by the wildcards that are named."""
+    return lambda wildcards: settings.slice(
+        stage,
+        **{
+            name: wildcards[name] if name == "experiment" else int(wildcards[name])
+            for name in chosen_by
+        },
+    )
+
+
+def of_every_run(pattern):
+    """An input function: the pattern's file of every fold and seed of an experiment."""
+    return lambda wildcards: expand(
+        pattern,
+        experiment=wildcards.experiment,
+        fold=settings.config.folds(wildcards.experiment),
+        seed=settings.config.experiments[wildcards.experiment].seeds,
+    )
+REPORT = settings.results / settings.config.study / "report.html"

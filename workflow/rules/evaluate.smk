@@ -1,0 +1,31 @@
+rule evaluate:
+    input:
+        predictions=of_every_run(
+            "<study>/predict/{experiment}/main/fold-{fold}/seed-{seed}/predictions.csv"
+        ),
+        passed="<study>/check/passed.csv",
+        splits="<study>/split/splits.csv",
+        summary="<study>/check/summary.csv",
+        cohort=COHORT,
+        volumes=VOLUMES,
+    output:
+        metrics="<study>/evaluate/{experiment}/metrics.csv",
+        comparison="<study>/evaluate/{experiment}/comparison.csv",
+    log:
+        "<study>/logs/evaluate/{experiment}.log",
+    benchmark:
+        "<study>/benchmarks/evaluate/{experiment}.tsv"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        settings=slice_of("evaluate", "experiment"),
+        code=settings.code("evaluate"),
+        upstream=lambda wildcards: settings.upstream("evaluate", wildcards.experiment),
+        prepared=PREPARED,
+        folder=subpath(output.metrics, parent=True),
+    shell:
+        "headstart evaluate --settings {params.settings:q} --passed {input.passed:q}"
+        " --splits {input.splits:q} --summary {input.summary:q} --prepared {params.prepared:q}"
+        " --predictions {input.predictions:q} --output {params.folder:q} 2> {log:q}"

@@ -1,0 +1,34 @@
+rule predict:
+    input:
+        model="<study>/train/{experiment}/main/fold-{fold}/seed-{seed}/model.safetensors",
+        card="<study>/train/{experiment}/main/fold-{fold}/seed-{seed}/model.json",
+        passed="<study>/check/passed.csv",
+        splits="<study>/split/splits.csv",
+        cohort=COHORT,
+        volumes=VOLUMES,
+    output:
+        predictions="<study>/predict/{experiment}/main/fold-{fold}/seed-{seed}/predictions.csv",
+        masks=directory("<study>/predict/{experiment}/main/fold-{fold}/seed-{seed}/masks"),
+    log:
+        "<study>/logs/predict/{experiment}/fold-{fold}/seed-{seed}.log",
+    benchmark:
+        "<study>/benchmarks/predict/{experiment}/fold-{fold}/seed-{seed}.tsv"
+    threads: lambda wildcards: settings.config.experiments[wildcards.experiment].train.threads
+    resources:
+        mem_mb=8000,
+        runtime=240,
+        gpu=1,
+    params:
+        settings=slice_of("predict", "experiment", "fold", "seed"),
+        code=settings.code("predict"),
+        upstream=lambda wildcards: settings.upstream("predict", wildcards.experiment),
+        networks=settings.project,
+        data=settings.data,
+        prepared=PREPARED,
+        run=subpath(input.card, parent=True),
+        folder=subpath(output.predictions, parent=True),
+    shell:
+        "headstart predict --settings {params.settings:q} --model {params.run:q}"
+        " --passed {input.passed:q} --splits {input.splits:q} --prepared {params.prepared:q}"
+        " --networks {params.networks:q} --data {params.data:q} --output {params.folder:q}"
+        " 2> {log:q}"

@@ -1,0 +1,33 @@
+rule train:
+    input:
+        target="<study>/label/targets/{experiment}.json",
+        passed="<study>/check/passed.csv",
+        splits="<study>/split/splits.csv",
+        cohort=COHORT,
+        volumes=VOLUMES,
+    output:
+        history="<study>/train/{experiment}/main/fold-{fold}/seed-{seed}/history.csv",
+        model="<study>/train/{experiment}/main/fold-{fold}/seed-{seed}/model.safetensors",
+        card="<study>/train/{experiment}/main/fold-{fold}/seed-{seed}/model.json",
+    log:
+        "<study>/logs/train/{experiment}/fold-{fold}/seed-{seed}.log",
+    benchmark:
+        "<study>/benchmarks/train/{experiment}/fold-{fold}/seed-{seed}.tsv"
+    threads: lambda wildcards: settings.config.experiments[wildcards.experiment].train.threads
+    resources:
+        mem_mb=8000,
+        runtime=1440,
+        gpu=1,
+    params:
+        settings=slice_of("train", "experiment", "fold", "seed"),
+        code=settings.code("train"),
+        upstream=settings.upstream("train"),
+        networks=settings.project,
+        prepared=PREPARED,
+        store=RUNS,
+        folder=subpath(output.card, parent=True),
+    shell:
+        "headstart train --settings {params.settings:q} --code {params.code}"
+        " --passed {input.passed:q} --splits {input.splits:q} --prepared {params.prepared:q}"
+        " --networks {params.networks:q} --store {params.store:q} --output {params.folder:q}"
+        " 2> {log:q}"

@@ -26,8 +26,7 @@ include: "workflow/rules/plot.smk"
 rule all:
     default_target: True
     input:
-        COHORT_FIGURES,
-        expand("<study>/figures/{experiment}/manifest.json", experiment=settings.experiments),
+        expand("<study>/figures/{folder}/manifest.json", folder=settings.figure_folders),
 
 
 onstart:
@@ -37,7 +36,8 @@ onstart:
 onsuccess:
     # The story of the study. Here, and not by `report-after-run`, which fails in a dry run.
     shell(
-        "cd {workflow.basedir:q} && {sys.executable:q} -m snakemake {sys.argv[1:]:q}"
-        " --report {REPORT:q} --quiet all > {settings.results}/.settings/report.log 2>&1"
-        " || echo 'The report could not be made: see {settings.results}/.settings/report.log'"
+        "(cd {settings.project:q} && {sys.executable:q} -m snakemake --quiet all"
+        " --configfile {settings.resolved:q} --report {settings.report:q})"
+        " > {settings.config.study}/logs/report.log 2>&1"
+        " || echo 'report.html comes once all figures of the study are there.'"
     )

@@ -24,7 +24,7 @@ import torch
 
 
 class Net(torch.nn.Module):
-    """Mean intensity of 8 blocks, then one linear layer; fails or dawdles when a test asks for it."""
+    """Mean of 8 blocks, then one linear layer; fails or dawdles when a test asks for it."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -169,7 +169,8 @@ def write_study(folder: Path, subjects: int = 12) -> None:
 
 def copy_project(folder: Path) -> Path:
     """Copy what git would give a new user, without the tests."""
-    for name in ("Snakefile", "workflow", "profiles", "config"):
+    folder.mkdir()
+    for name in ("Snakefile", "workflow", "profiles", "config", "envs"):
         source = PROJECT / name
         if source.is_dir():
             ignored = shutil.ignore_patterns("__pycache__")

@@ -7,6 +7,8 @@ checkpoint check_scans:
         "<study>/logs/check/{shard}.log",
     benchmark:
         "<study>/benchmarks/check/{shard}.tsv"
+    conda:
+        "../../envs/environment.yaml"
     threads: 1
     resources:
         mem_mb=2000,
@@ -32,6 +34,8 @@ checkpoint check:
         "<study>/logs/check.log",
     benchmark:
         "<study>/benchmarks/check.tsv"
+    conda:
+        "../../envs/environment.yaml"
     threads: 1
     resources:
         mem_mb=2000,

@@ -32,6 +32,7 @@ pathvars:
 
 wildcard_constraints:
     experiment="[a-z0-9][a-z0-9-]*",
+    folder="[a-z0-9][a-z0-9-]*",
     shard=r"\d+",
     fold=r"\d+",
     seed=r"\d+",
@@ -76,4 +77,16 @@ def of_every_run(pattern):
         fold=settings.config.folds(wildcards.experiment),
         seed=settings.config.experiments[wildcards.experiment].seeds,
     )
-REPORT = settings.results / settings.config.study / "report.html"
+
+
+def upstream_of(stage):
+    """A params function: a digest of all that a stage's result for an experiment rests on."""
+    return lambda wildcards: settings.upstream(stage, wildcards.experiment)
+
+
+def figures_of(wildcards):
+    """The figures that a folder's manifest lists: the cohort's, or an experiment's."""
+    names = settings.figures(wildcards.folder)
+    return expand(
+        "<study>/figures/{folder}/{name}.pdf", folder=wildcards.folder, name=names
+    )

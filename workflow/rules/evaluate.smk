@@ -5,7 +5,6 @@ rule evaluate:
         ),
         passed="<study>/check/passed.csv",
         splits="<study>/split/splits.csv",
-        summary="<study>/check/summary.csv",
         cohort=COHORT,
         volumes=VOLUMES,
     output:
@@ -15,6 +14,8 @@ rule evaluate:
         "<study>/logs/evaluate/{experiment}.log",
     benchmark:
         "<study>/benchmarks/evaluate/{experiment}.tsv"
+    conda:
+        "../../envs/environment.yaml"
     threads: 1
     resources:
         mem_mb=4000,
@@ -22,10 +23,10 @@ rule evaluate:
     params:
         settings=slice_of("evaluate", "experiment"),
         code=settings.code("evaluate"),
-        upstream=lambda wildcards: settings.upstream("evaluate", wildcards.experiment),
+        upstream=upstream_of("evaluate"),
         prepared=PREPARED,
         folder=subpath(output.metrics, parent=True),
     shell:
         "headstart evaluate --settings {params.settings:q} --passed {input.passed:q}"
-        " --splits {input.splits:q} --summary {input.summary:q} --prepared {params.prepared:q}"
+        " --splits {input.splits:q} --prepared {params.prepared:q}"
         " --predictions {input.predictions:q} --output {params.folder:q} 2> {log:q}"

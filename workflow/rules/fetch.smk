@@ -5,7 +5,9 @@ rule fetch_demo:
         "<study>/logs/fetch/demo.log",
     benchmark:
         "<study>/benchmarks/fetch/demo.tsv"
-    threads: workflow.cores or 1
+    conda:
+        "../../envs/environment.yaml"
+    threads: 8
     resources:
         mem_mb=4000,
         runtime=60,

@@ -13,6 +13,8 @@ checkpoint label:
         "<study>/logs/label.log",
     benchmark:
         "<study>/benchmarks/label.tsv"
+    conda:
+        "../../envs/environment.yaml"
     threads: 1
     resources:
         mem_mb=2000,
@@ -39,6 +41,8 @@ rule target:
         "<study>/benchmarks/target/{experiment}.tsv"
     # early, so that a target that no scan has stops the run before the long stages
     priority: 100
+    conda:
+        "../../envs/environment.yaml"
     threads: 1
     resources:
         mem_mb=1000,

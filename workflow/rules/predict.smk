@@ -8,11 +8,15 @@ rule predict:
         volumes=VOLUMES,
     output:
         predictions="<study>/predict/{experiment}/main/fold-{fold}/seed-{seed}/predictions.csv",
-        masks=directory("<study>/predict/{experiment}/main/fold-{fold}/seed-{seed}/masks"),
+        masks=directory(
+            "<study>/predict/{experiment}/main/fold-{fold}/seed-{seed}/masks"
+        ),
     log:
         "<study>/logs/predict/{experiment}/fold-{fold}/seed-{seed}.log",
     benchmark:
         "<study>/benchmarks/predict/{experiment}/fold-{fold}/seed-{seed}.tsv"
+    conda:
+        "../../envs/environment.yaml"
     threads: lambda wildcards: settings.config.experiments[wildcards.experiment].train.threads
     resources:
         mem_mb=8000,
@@ -21,7 +25,7 @@ rule predict:
     params:
         settings=slice_of("predict", "experiment", "fold", "seed"),
         code=settings.code("predict"),
-        upstream=lambda wildcards: settings.upstream("predict", wildcards.experiment),
+        upstream=upstream_of("predict"),
         networks=settings.project,
         data=settings.data,
         prepared=PREPARED,

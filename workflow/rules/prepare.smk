@@ -10,6 +10,8 @@ checkpoint prepare:
         "<study>/logs/prepare/{shard}.log",
     benchmark:
         "<study>/benchmarks/prepare/{shard}.tsv"
+    conda:
+        "../../envs/environment.yaml"
     threads: 1
     resources:
         mem_mb=4000,

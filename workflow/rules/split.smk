@@ -10,6 +10,8 @@ checkpoint split:
         "<study>/logs/split.log",
     benchmark:
         "<study>/benchmarks/split.tsv"
+    conda:
+        "../../envs/environment.yaml"
     threads: 1
     resources:
         mem_mb=2000,

@@ -13,6 +13,8 @@ rule train:
         "<study>/logs/train/{experiment}/fold-{fold}/seed-{seed}.log",
     benchmark:
         "<study>/benchmarks/train/{experiment}/fold-{fold}/seed-{seed}.tsv"
+    conda:
+        "../../envs/environment.yaml"
     threads: lambda wildcards: settings.config.experiments[wildcards.experiment].train.threads
     resources:
         mem_mb=8000,

@@ -301,6 +301,7 @@ class Experiment(Section):
         description="what is predicted: a class, a number, or a mask"
     )
     target: Column = Field(description="the label to predict; `mask` for segmentation")
+    unit: str = Field("", description="unit of a number that is predicted, for the figures' axes")
     folds: tuple[Annotated[int, Field(ge=0)], ...] | Literal["all"] = Field(
         (0,), description="folds to train, e.g. [0], or `all`"
     )
@@ -380,6 +381,10 @@ class Config(Section):
                 raise ValueError(
                     f"final: '{name}' is not an experiment; allowed: {', '.join(self.experiments)}"
                 )
+        if "cohort" in self.experiments:
+            raise ValueError(
+                "experiments.cohort: the cohort's own figures have this name; rename it"
+            )
         for name, experiment in self.experiments.items():
             self._check_experiment(name, experiment)
         return self

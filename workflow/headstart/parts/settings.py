@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import string
+import sys
 from collections.abc import Iterator
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,6 +24,7 @@ from headstart.parts.config import Source
 from headstart.parts.config import canonical_json
 from headstart.parts.config import read_config
 from headstart.parts.errors import UserError
+from headstart.parts.templates import Template
 
 SNAPSHOT = "HEADSTART_SETTINGS"
 STAGES = ("label", "check", "split", "prepare", "train", "predict", "evaluate", "plot")
@@ -92,8 +93,9 @@ class Settings:
         )
 
     def write(self) -> None:
-        """Write the snapshot, and the copy of the package that jobs run from."""
+        """Write the snapshot, the resolved config, and the package that jobs run from."""
         provenance.copy_package(self.code_copy)
+        files.write_json(self.resolved, self.config.model_dump(mode="json"))
         if not self.snapshot.exists():
             files.write_text(self.snapshot, self._text)
 
@@ -117,6 +119,16 @@ class Settings:
     def data(self) -> Path:
         """Data root, absolute."""
         return (self.project / self.config.root).resolve()
+
+    @property
+    def resolved(self) -> Path:
+        """The study's complete config, with all defaults, as of its last run."""
+        return self.results / self.config.study / "config.json"
+
+    @property
+    def report(self) -> Path:
+        """The study's report."""
+        return self.results / self.config.study / "report.html"
 
     @cached_property
     def snapshot(self) -> Path:
@@ -145,6 +157,18 @@ class Settings:
         """Names of the experiments."""
         return tuple(self.config.experiments)
 
+    @property
+    def figure_folders(self) -> tuple[str, ...]:
+        """Folders of figures: the cohort's, and one per experiment."""
+        return ("cohort", *self.experiments)
+
+    def figures(self, folder: str) -> tuple[str, ...]:
+        """Names of the figures in one of the `figure_folders`."""
+        if folder == "cohort":
+            return ("flow", "contact-sheet")
+        augment = self.config.experiments[folder].train.augment
+        return ("curves", "evaluation", *(["augmentation"] if augment else []))
+
     def code(self, stage: str) -> str:
         """Digest of a stage's code."""
         return self.codes[stage.removesuffix("-scans")]
@@ -165,12 +189,12 @@ class Settings:
         Every rule carries this among its params: after a failed job, Snakemake would otherwise
         keep results of old settings and find nothing to be done.
         """
-        below: list[Any] = []
-        for name in ANCESTORS[stage]:
-            choices = self._runs(experiment) if name in ("train", "predict") else [{}]
-            below.append(
-                [name, self.code(name), [self.slice(name, **choice) for choice in choices]]
-            )
+        runs = [] if experiment is None else self._runs(experiment)
+        choices = {"train": runs, "predict": runs, "evaluate": [{"experiment": experiment}]}
+        below = [
+            [name, self.code(name), [self.slice(name, **one) for one in choices.get(name, [{}])]]
+            for name in ANCESTORS[stage]
+        ]
         return hashlib.sha256(canonical_json(below).encode()).hexdigest()[:16]
 
     def check_targets(self) -> None:
@@ -193,13 +217,11 @@ class Settings:
                     f"allowed: {', '.join(labels) or 'mask'}"
                 )
 
-    def _runs(self, experiment: str | None) -> list[dict[str, Any]]:
-        names = self.experiments if experiment is None else (experiment,)
+    def _runs(self, experiment: str) -> list[dict[str, Any]]:
         return [
-            {"experiment": name, "fold": fold, "seed": seed}
-            for name in names
-            for fold in self.config.folds(name)
-            for seed in self.config.experiments[name].seeds
+            {"experiment": experiment, "fold": fold, "seed": seed}
+            for fold in self.config.folds(experiment)
+            for seed in self.config.experiments[experiment].seeds
         ]
 
     def _label_slice(self) -> dict[str, Any]:
@@ -262,9 +284,10 @@ class Settings:
         synthetic = any(source.source == "demo" for source in self.config.data)
         common = {"study": self.config.study, "synthetic": synthetic}
         if experiment is None:
-            return common | {"channels": self.config.channels}
-        train = self.config.experiments[experiment].train.model_dump(mode="json")
-        return common | self._question(experiment) | {"train": train}
+            return common
+        chosen = self.config.experiments[experiment]
+        augment = chosen.train.model_dump(mode="json")["augment"]
+        return common | self._question(experiment) | {"unit": chosen.unit, "augment": augment}
 
     def _question(self, experiment: str) -> dict[str, Any]:
         chosen = self.config.experiments[experiment]
@@ -292,13 +315,19 @@ def start(config: Mapping[str, Any], project: Path, *, main: bool) -> Settings:
         The settings. In the main process the environment then names the snapshot and puts the
         copy of the package first on PYTHONPATH, for the jobs to come.
     """
+    # `headstart` is found also where the environment was not activated
+    _prepend("PATH", Path(sys.executable).parent)
     if not main:
         return Settings.read(Path(os.environ[SNAPSHOT]))
     settings = Settings.resolve(config, project)
     os.environ[SNAPSHOT] = str(settings.snapshot)
-    inherited = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(settings.code_copy), inherited)))
+    _prepend("PYTHONPATH", settings.code_copy)
     return settings
+
+
+def _prepend(variable: str, folder: Path) -> None:
+    inherited = os.environ.get(variable)
+    os.environ[variable] = os.pathsep.join(filter(None, (str(folder), inherited)))
 
 
 def shard_of(subject: str, shards: int) -> int:
@@ -309,7 +338,7 @@ def shard_of(subject: str, shards: int) -> int:
 def _fields(sources: tuple[Source, ...]) -> set[str]:
     """Return the fields of file name templates: each may become a label."""
     templates = [t for s in sources if s.layout == "files" for t in s.channels.values()]
-    return {name for t in templates for _, name, _, _ in string.Formatter().parse(t) if name}
+    return {name for text in templates for name in Template(text).fields}
 
 
 def _listing(config: Config, root: Path) -> str:

@@ -1,0 +1,385 @@
+"""The check stage: which scans pass, and why the others do not."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from headstart import cli
+from headstart.parts import files
+from headstart.parts.config import Check
+from headstart.parts.errors import UserError
+from headstart.stages.check import CHECKED
+from headstart.stages.check import check
+from headstart.stages.check import gather
+
+AFFINE = np.diag([2.0, 2.0, 2.0, 1.0])
+CLASSES = {1: "grey", 2: "white"}
+
+
+def noise(*shape: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(1, 500, shape).astype("i2")
+
+
+def save(path: Path, array: np.ndarray, affine: np.ndarray = AFFINE) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nib.save(nib.Nifti1Image(array, affine), path)
+
+
+def shard(*subjects: str, mask: bool = True) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "subject": subjects,
+            "session": "1",
+            "T1": [f"{subject}/T1.nii.gz" for subject in subjects],
+            "mask": [f"{subject}/mask.nii.gz" if mask else "" for subject in subjects],
+            "brain_mask": "",
+        }
+    )
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    for number, subject in enumerate("abcdefghij"):
+        save(tmp_path / subject / "T1.nii.gz", noise(10, 9, 8, seed=number))
+        save(tmp_path / subject / "mask.nii.gz", (noise(10, 9, 8) % 3).astype("u1"))
+    return tmp_path
+
+
+def verdict(data: Path, subject: str = "a", **more: Any) -> pd.Series:
+    defaults: dict[str, Any] = {
+        "scans": shard(subject),
+        "data": data,
+        "channels": ["T1"],
+        "masks": True,
+        "classes": CLASSES,
+    }
+    return check(**defaults | more).iloc[0]
+
+
+# --- one scan
+
+
+def test_a_good_scan_and_what_is_known_of_it(data: Path) -> None:
+    row = verdict(data)
+    assert list(row.index) == CHECKED
+    assert row[["subject", "session", "path", "reason", "detail"]].tolist() == [
+        "a", "1", "a/T1.nii.gz", "", ""
+    ]  # fmt: skip
+    assert row[["shape", "voxel_size", "orientation"]].tolist() == ["10x9x8", "2x2x2", "RAS"]
+    quantiles = np.percentile(noise(10, 9, 8), (1, 50, 99))
+    assert [float(row[name]) for name in ("p01", "p50", "p99")] == pytest.approx(quantiles, 1e-4)
+    assert len(row["hash"]) == 64
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 16
+    path.write_bytes(content)
+
+
+def with_nan(path: Path) -> None:
+    array = noise(10, 9, 8).astype("f4")
+    array[5, 5, 5] = np.nan
+    save(path, array)
+
+
+def with_infinity(path: Path) -> None:
+    array = noise(10, 9, 8).astype("f4")
+    array[5, 5, 5] = -np.inf
+    save(path, array)
+
+
+BAD: dict[str, tuple[str, Callable[[Path], Any]]] = {
+    "not there": ("missing", lambda path: path.unlink()),
+    "cut off": ("truncated", lambda path: path.write_bytes(path.read_bytes()[:400])),
+    "crc": ("crc", flip),
+    "web page": ("unreadable", lambda path: path.write_bytes(b"<html>404</html>")),
+    "empty": ("unreadable", lambda path: path.write_bytes(b"")),
+    "4-D": ("not-3d", lambda path: save(path, noise(10, 9, 8, 3))),
+    "NaN": ("not-finite", with_nan),
+    "infinity": ("not-finite", with_infinity),
+    "constant": ("constant", lambda path: save(path, np.full((10, 9, 8), 7, "i2"))),
+    "other shape": ("mask-grid", lambda path: save(path, noise(10, 9, 9))),
+    "other affine": ("mask-grid", lambda path: save(path, noise(10, 9, 8), np.eye(4))),
+    "too short": (
+        "dimensions",
+        lambda path: path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes())[:-1])),
+    ),
+    "too long": (
+        "dimensions",
+        lambda path: path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()) + b"\0")),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_a_bad_image_gets_its_reason_and_the_others_pass(data: Path, kind: str) -> None:
+    reason, spoil = BAD[kind]
+    spoil(data / "b/T1.nii.gz")
+    checked = check(
+        scans=shard("a", "b", "c"), data=data, channels=["T1"], masks=True, classes=CLASSES
+    )
+    assert checked["subject"].tolist() == ["a", "b", "c"]
+    assert checked["reason"].tolist() == ["", reason, ""]
+    detail = checked["detail"][1]
+    assert detail.startswith(("b/T1.nii.gz: ", "b/mask.nii.gz: "))
+    assert ";" in detail, "the mend is missing"
+    assert str(data) not in detail
+    known = reason in {"not-finite", "constant", "mask-grid"} or kind == "too long"
+    assert (checked["hash"][1] != "") == known
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda path: path.unlink(), "missing"),
+        (flip, "crc"),
+        (lambda path: save(path, np.full((10, 9, 8), 3, "u1")), "mask-values"),
+        (lambda path: save(path, np.full((10, 9, 8), 0.5, "f4")), "mask-values"),
+        (lambda path: save(path, np.full((10, 9, 8), -1, "i2")), "mask-values"),
+        (lambda path: save(path, np.full((10, 9, 8), 1.0004, "f4")), ""),
+        (lambda path: save(path, np.zeros((10, 9, 8), "u1")), ""),
+        (lambda path: save(path, noise(10, 9, 8) % 3, AFFINE + 5e-4 * np.eye(4)), ""),
+        (lambda path: save(path, noise(10, 9, 8) % 3, AFFINE + 5e-3 * np.eye(4)), "mask-grid"),
+    ],
+)
+def test_masks(data: Path, spoil: Callable[[Path], Any], reason: str) -> None:
+    spoil(data / "a/mask.nii.gz")
+    row = verdict(data)
+    assert row["reason"] == reason
+    assert row["path"] == "a/T1.nii.gz"
+
+
+def test_without_declared_classes_a_mask_is_a_byte(data: Path) -> None:
+    save(data / "a/mask.nii.gz", np.full((10, 9, 8), 255, "i2"))
+    assert verdict(data, classes={})["reason"] == ""
+    save(data / "a/mask.nii.gz", np.full((10, 9, 8), 256, "i2"))
+    assert verdict(data, classes={})["reason"] == "mask-values"
+
+
+def test_a_mask_that_every_scan_needs(data: Path) -> None:
+    assert verdict(data, scans=shard("a", mask=False))["reason"] == "missing"
+    assert verdict(data, scans=shard("a", mask=False), masks=False)["reason"] == ""
+
+
+def test_brain_masks_and_second_channels_are_read_too(data: Path) -> None:
+    scans = shard("a").assign(T2="a/T2.nii.gz", brain_mask="a/brain.nii.gz")
+    save(data / "a/T2.nii.gz", noise(10, 9, 8))
+    save(data / "a/brain.nii.gz", np.full((10, 9, 8), 255, "u1"))
+    assert verdict(data, scans=scans, channels=["T1", "T2"])["reason"] == ""
+    save(data / "a/brain.nii.gz", np.zeros((10, 9, 8), "u1"))
+    assert verdict(data, scans=scans, channels=["T1", "T2"])["reason"] == "mask-values"
+    save(data / "a/T2.nii.gz", np.zeros((10, 9, 8), "u1"))
+    assert verdict(data, scans=scans, channels=["T1", "T2"])["detail"].startswith("a/T2.nii.gz")
+
+
+def test_an_unforeseen_error_is_a_reason_too(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_: Path) -> None:
+        raise ZeroDivisionError("no\none thought of it")
+
+    monkeypatch.setattr("headstart.stages.check.read_volume", broken)
+    row = verdict(data)
+    assert row["reason"] == "unreadable"
+    assert "ZeroDivisionError: no one thought of it" in row["detail"]
+
+
+@settings(max_examples=10, deadline=None)
+@given(order=st.permutations("abcdefghij"))
+def test_the_order_is_that_of_the_shard(
+    order: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    data = tmp_path_factory.getbasetemp() / "shuffled"
+    for number, subject in enumerate("abcdefghij"):
+        if not (data / subject / "T1.nii.gz").exists() and subject != "d":
+            save(data / subject / "T1.nii.gz", noise(3, 3, 3, seed=number))
+    checked = check(
+        scans=shard(*order, mask=False), data=data, channels=["T1"], masks=False, classes={}
+    )
+    assert checked["subject"].tolist() == order
+    assert checked.loc[checked["reason"] != "", "subject"].tolist() == ["d"]
+
+
+# --- the cohort
+
+
+def cohort(*subjects: str) -> pd.DataFrame:
+    return shard(*subjects, mask=False)
+
+
+def gathered(
+    data: Path, scans: pd.DataFrame, checked: pd.DataFrame | None = None, **rules: Any
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    labels = scans.assign(source="ours", site="", age="50")
+    if checked is None:
+        checked = check(scans=scans, data=data, channels=["T1"], masks=False, classes={})
+    output = data / "check"
+    gather(checked=checked, labels=labels, rules=Check.model_validate(rules), output=output)
+    passed, rejected, summary = (
+        files.read_csv(output / f"{name}.csv") for name in ("passed", "rejected", "summary")
+    )
+    assert list(passed.columns) == list(labels.columns)
+    assert len(passed) + len(rejected) == len(labels) == len(summary)
+    assert summary["subject"].tolist() == labels["subject"].tolist()
+    return passed, rejected, summary
+
+
+def test_the_bad_are_turned_away_and_the_run_goes_on(data: Path) -> None:
+    flip(data / "d/T1.nii.gz")
+    passed, rejected, summary = gathered(data, cohort(*"abcdefghij"), max_rejected=0.1)
+    assert passed["subject"].tolist() == list("abcefghij")
+    assert rejected[["subject", "session", "path", "reason"]].values.tolist() == [
+        ["d", "1", "d/T1.nii.gz", "crc"]
+    ]
+    assert summary["reason"].tolist() == ["", "", "", "crc", *[""] * 6]
+
+
+def test_too_many_are_an_error(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flip(data / "d/T1.nii.gz")
+    save(data / "e/T1.nii.gz", np.zeros((3, 3, 3), "u1"))
+    message = r"2 of 10 scans are rejected \(1 constant, 1 crc\), more than .* = 0.1 allows"
+    with pytest.raises(UserError, match=message):
+        gathered(data, cohort(*"abcdefghij"))
+    assert "subject 'd', session '1': crc: d/T1.nii.gz: its compressed" in capsys.readouterr().err
+
+
+def test_those_excluded_by_hand_do_not_count(data: Path) -> None:
+    flip(data / "d/T1.nii.gz")
+    exclude = [{"subject": name, "reason": "moved a lot"} for name in "def"]
+    passed, rejected, _ = gathered(data, cohort(*"abcdefghij"), exclude=exclude, max_rejected=0)
+    assert passed["subject"].tolist() == list("abcghij")
+    assert set(rejected["reason"]) == {"excluded"}
+    assert set(rejected["detail"]) == {"moved a lot"}
+
+
+def test_one_session_may_be_excluded(data: Path) -> None:
+    scans = cohort("a", "b", "c")
+    scans["subject"], scans["session"] = ["a", "a", "b"], ["1", "2", "1"]
+    exclude = [{"subject": "a", "session": "2", "reason": "another coil"}]
+    passed, _, _ = gathered(data, scans, exclude=exclude)
+    assert passed[["subject", "session"]].values.tolist() == [["a", "1"], ["b", "1"]]
+
+
+def test_a_person_may_accept_a_scan(data: Path) -> None:
+    save(data / "d/T1.nii.gz", np.full((3, 3, 3), 7, "u1"))
+    accept = [{"subject": "d", "reason": "a phantom"}]
+    passed, rejected, summary = gathered(data, cohort(*"abcd"), accept=accept, max_rejected=0)
+    assert passed["subject"].tolist() == list("abcd")
+    assert rejected.empty
+    assert summary["reason"][3] == "constant"
+    assert summary["detail"][3].endswith("(accepted: a phantom)")
+
+
+@pytest.mark.parametrize("kind", ["not there", "cut off", "crc", "4-D", "NaN", "too short"])
+def test_no_one_can_accept_what_can_not_be_computed_with(data: Path, kind: str) -> None:
+    reason, spoil = BAD[kind]
+    spoil(data / "d/T1.nii.gz")
+    with pytest.raises(UserError, match=rf"check\.accept: subject 'd'.*{reason}: d/T1"):
+        gathered(data, cohort(*"abcd"), accept=[{"subject": "d", "reason": "let me"}])
+
+
+@pytest.mark.parametrize("section", ["exclude", "accept"])
+@pytest.mark.parametrize("who", [{"subject": "sub"}, {"subject": "a", "session": "9"}])
+def test_decisions_about_nobody(data: Path, section: str, who: dict[str, str]) -> None:
+    with pytest.raises(
+        UserError, match=rf"check\.{section}: labels\.csv has no subject .*e\.g\., a"
+    ):
+        gathered(data, cohort(*"abc"), **{section: [{**who, "reason": "because"}]})
+
+
+def test_a_scan_can_not_be_excluded_and_accepted(data: Path) -> None:
+    decision = [{"subject": "a", "reason": "because"}]
+    with pytest.raises(UserError, match="is in check"):
+        gathered(data, cohort(*"abc"), exclude=decision, accept=decision)
+
+
+def test_the_same_voxels_under_two_names(data: Path) -> None:
+    save(data / "c/T1.nii.gz", noise(10, 9, 8), np.eye(4))  # as a
+    scans = cohort(*"abc")
+    _, rejected, _ = gathered(data, scans, max_rejected=1)
+    assert rejected["subject"].tolist() == ["a", "c"]
+    assert set(rejected["reason"]) == {"duplicate"}
+    assert "subject 'c', session '1'" in rejected["detail"][0]
+
+    decision = [{"subject": "c", "reason": "a copy of a"}]
+    passed, _, _ = gathered(data, scans, exclude=decision)
+    assert passed["subject"].tolist() == ["a", "b"]
+    passed, _, _ = gathered(data, scans, accept=decision, max_rejected=1)
+    assert passed["subject"].tolist() == ["b", "c"]
+
+
+def test_one_person_may_have_the_same_voxels_twice(data: Path) -> None:
+    save(data / "b/T1.nii.gz", noise(10, 9, 8))  # as a
+    scans = cohort("a", "b").assign(subject="a", session=["1", "2"])
+    passed, _, _ = gathered(data, scans)
+    assert len(passed) == 2
+
+
+def test_nothing_left(data: Path) -> None:
+    exclude = [{"subject": name, "reason": "not today"} for name in "ab"]
+    with pytest.raises(UserError, match=r"no scan is left of 2 \(2 excluded\)"):
+        gathered(data, cohort("a", "b"), exclude=exclude)
+
+
+@pytest.mark.parametrize("there", ["ab", "abcd", "abcc"])
+def test_shards_of_another_table(data: Path, there: str) -> None:
+    checked = check(scans=cohort(*there), data=data, channels=["T1"], masks=False, classes={})
+    with pytest.raises(UserError, match="check all shards"):
+        gathered(data, cohort(*"abc"), checked)
+
+
+def test_the_commands(data: Path) -> None:
+    flip(data / "b/T1.nii.gz")
+    labels = shard(*"abcdefghij")
+    files.write_csv(data / "labels.csv", labels)
+    slice_ = json.dumps({"channels": ["T1"], "masks": True, "classes": {"1": "grey", "2": "white"}})
+    tables = []
+    for number, rows in enumerate((labels[5:], labels[:5], labels[:0])):
+        files.write_csv(data / f"shards/{number}.csv", rows)
+        tables.append(str(data / f"checked/{number}.csv"))
+        words = ["check", "--settings", slice_, "--scans", str(data / f"shards/{number}.csv")]
+        assert cli.main([*words, "--data", str(data), "--output", tables[-1]]) == 0
+    words = ["check", "--settings", '{"max_rejected":0.1,"exclude":[],"accept":[]}']
+    words += ["--gather", *tables, "--labels", str(data / "labels.csv")]
+    assert cli.main([*words, "--output", str(data / "out")]) == 0
+    assert files.read_csv(data / "out/passed.csv")["subject"].tolist() == list("acdefghij")
+
+
+# --- real data
+
+
+@pytest.mark.parametrize(
+    ("folder", "images", "masks", "classes"),
+    [
+        ("msd_task04_hippocampus", "imagesTr/*.gz", "labelsTr/*.gz", {1: "front", 2: "back"}),
+        ("ixi10_2mm", "nifti/*.gz", "dlmuse/*.gz", {}),
+    ],
+)
+def test_real_scans_pass(
+    shared_data: Path, folder: str, images: str, masks: str, classes: dict[int, str]
+) -> None:
+    data = shared_data / folder
+    scans = pd.DataFrame(
+        {
+            "subject": [path.name for path in sorted(data.glob(images))],
+            "session": "1",
+            "T1": [str(path.relative_to(data)) for path in sorted(data.glob(images))],
+            "mask": [str(path.relative_to(data)) for path in sorted(data.glob(masks))],
+            "brain_mask": "",
+        }
+    )
+    checked = check(scans=scans, data=data, channels=["T1"], masks=True, classes=classes)
+    assert (checked["reason"] == "").all()
+    assert checked["hash"].nunique() == len(scans)
+    assert set(checked["orientation"]) <= {"RAS", "PSR"}

@@ -1,0 +1,349 @@
+"""The label stage: labels.csv, rejected.csv, shards."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from headstart import cli
+from headstart.parts import files
+from headstart.parts.config import Source
+from headstart.parts.errors import UserError
+from headstart.stages.label import check_target
+from headstart.stages.label import label
+from headstart.stages.label import natural
+
+
+def touch(root: Path, *names: str) -> None:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+
+
+def source(name: str = "ours", **section: Any) -> Source:
+    return Source.model_validate(
+        {"source": name, "channels": {"T1": "{subject}_T1.nii.gz"}} | section
+    )
+
+
+def run(data: Path, *sources: Source, shards: int = 3) -> tuple[pd.DataFrame, pd.DataFrame]:
+    output = data / "results"
+    label(sources=sources, shards=shards, data=data, output=output)
+    return files.read_csv(output / "labels.csv"), files.read_csv(output / "rejected.csv")
+
+
+def with_table(root: Path, rows: str, **section: Any) -> Source:
+    """One scan for each subject a, b, c, and a table."""
+    touch(root, "ours/a_T1.nii.gz", "ours/b_T1.nii.gz", "ours/c_T1.nii.gz")
+    (root / "ours/t.csv").write_text(rows)
+    return source(table={"path": "t.csv", "column": "ID"}, **section)
+
+
+def test_the_columns_and_the_order(tmp_path: Path) -> None:
+    touch(tmp_path, *(f"ours/sub{n}/{s}/T1.nii.gz" for n in (10, 9, 1) for s in (2, 10)))
+    touch(tmp_path, *(f"theirs/{sex}/x{n}_T1.nii.gz" for n, sex in ((3, "F"), (20, "M"))))
+    labels, rejected = run(
+        tmp_path,
+        source("theirs", channels={"T1": "{sex}/{subject}_T1.nii.gz"}, site="Guys"),
+        source(channels={"T1": "{subject}/{session}/T1.nii.gz"}),
+    )
+    assert list(labels.columns) == [
+        "subject", "session", "source", "site", "T1", "mask", "brain_mask", "sex"
+    ]  # fmt: skip
+    assert list(zip(labels["subject"], labels["session"], strict=True)) == [
+        ("x3", "1"),
+        ("x20", "1"),
+        ("sub1", "2"),
+        ("sub1", "10"),
+        ("sub9", "2"),
+        ("sub9", "10"),
+        ("sub10", "2"),
+        ("sub10", "10"),
+    ]
+    assert labels["sex"].tolist() == ["F", "M", *[""] * 6]
+    assert labels["site"].tolist() == ["Guys", "Guys", *[""] * 6]
+    assert labels["T1"][0] == "theirs/F/x3_T1.nii.gz"
+    assert rejected.empty
+    assert list(rejected.columns) == ["subject", "session", "path", "reason", "detail"]
+
+
+def test_shards_hold_paths_only_and_a_subject_stays_together(tmp_path: Path) -> None:
+    touch(tmp_path, *(f"ours/{sex}/s{n}_{v}.nii" for n, sex in enumerate("FMFM") for v in (1, 2)))
+    labels, _ = run(tmp_path, source(channels={"T1": "{sex}/{subject}_{session}.nii"}), shards=7)
+    shards = [files.read_csv(tmp_path / f"results/shards/{k}.csv") for k in range(7)]
+    columns = ["subject", "session", "T1", "mask", "brain_mask"]
+    assert all(list(shard.columns) == columns for shard in shards)
+    assert any(shard.empty for shard in shards)
+    assert all((shard.groupby("subject").size() == 2).all() for shard in shards)
+    together = pd.concat(shards).sort_values(["subject", "session"]).reset_index(drop=True)
+    pd.testing.assert_frame_equal(together, labels[columns], check_dtype=False)
+
+
+def test_a_new_subject_touches_one_shard_and_runs_are_repeatable(tmp_path: Path) -> None:
+    touch(tmp_path, *(f"ours/s{n}_T1.nii.gz" for n in range(40)))
+
+    def bytes_of_shards() -> list[bytes]:
+        run(tmp_path, source(), shards=8)
+        return [(tmp_path / f"results/shards/{k}.csv").read_bytes() for k in range(8)]
+
+    before = bytes_of_shards()
+    assert bytes_of_shards() == before
+    touch(tmp_path, "ours/new_T1.nii.gz")
+    after = bytes_of_shards()
+    assert sum(old != new for old, new in zip(before, after, strict=True)) == 1
+
+
+def test_one_id_in_two_class_folders(tmp_path: Path) -> None:
+    touch(tmp_path, "ours/Females/Sub_101_T1.nii.gz", "ours/Males/Sub_101_T1.nii.gz")
+    channels = {"T1": "{sex}/Sub_{subject}_T1.nii.gz"}
+    with pytest.raises(UserError) as caught:
+        run(tmp_path, source(channels=channels))
+    message = str(caught.value)
+    assert "ours/Females/Sub_101_T1.nii.gz and ours/Males/Sub_101_T1.nii.gz" in message
+    assert "subject: folder/id" in message
+    assert not (tmp_path / "results").exists()
+
+    labels, _ = run(tmp_path, source(channels=channels, subject="folder/id"))
+    assert labels["subject"].tolist() == ["Females-101", "Males-101"]
+
+
+def test_one_id_in_two_sources(tmp_path: Path) -> None:
+    touch(tmp_path, "ours/1_T1.nii.gz", "theirs/1_T1.nii.gz")
+    with pytest.raises(UserError, match=r"ours/1_T1\.nii\.gz and theirs/1_T1\.nii\.gz are both"):
+        run(tmp_path, source(), source("theirs"))
+    labels, _ = run(tmp_path, source(), source("theirs", subject="folder/id"))
+    assert labels["subject"].tolist() == ["1", "theirs-1"]
+
+
+def test_names_that_would_be_one_file_name(tmp_path: Path) -> None:
+    touch(tmp_path, "ours/a_b-c.nii", "ours/a-b_c.nii")
+    with pytest.raises(UserError, match="are both 'a_b_c'"):
+        run(tmp_path, source(channels={"T1": "{subject}-{session}.nii"}))
+
+
+def test_a_subject_with_two_sexes(tmp_path: Path) -> None:
+    rows = "ID,Sex\na,F\na,M\nb,M\nc,F\n"
+    labels, rejected = run(tmp_path, with_table(tmp_path, rows, labels={"sex": "Sex"}))
+    assert labels["subject"].tolist() == ["b", "c"]
+    assert rejected[["subject", "reason"]].values.tolist() == [["a", "conflicting-labels"]]
+    assert "F and M" in rejected["detail"][0]
+
+
+def visits(root: Path, rows: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    touch(root, "ours/a_1.nii", "ours/a_2.nii", "ours/b_1.nii")
+    (root / "ours/t.csv").write_text("ID,visit,Age,Sex,path\n" + rows)
+    return run(
+        root,
+        source(
+            channels={"T1": "{subject}_{session}.nii"},
+            table={"path": "t.csv", "column": "ID", "key": "{subject}{session}"},
+            labels={"age": "Age", "sex": "Sex"},
+        ),
+    )
+
+
+def test_age_may_change_from_visit_to_visit(tmp_path: Path) -> None:
+    labels, rejected = visits(tmp_path, "a1,,70,F\na2,,72.5,F\nb1,,60,M\n")
+    assert labels["age"].tolist() == ["70", "72.5", "60"]
+    assert rejected.empty
+
+
+@pytest.mark.parametrize("sexes", ["FM", "12"])
+def test_sex_may_not_even_as_a_number(tmp_path: Path, sexes: str) -> None:
+    rows = f"a1,,70,{sexes[0]}\na2,,72.5,{sexes[1]}\nb1,,60,{sexes[1]}\n"
+    labels, rejected = visits(tmp_path, rows)
+    assert labels["subject"].tolist() == ["b"]
+    assert rejected["subject"].tolist() == ["a", "a"]
+    assert set(rejected["reason"]) == {"conflicting-labels"}
+
+
+def test_a_scan_that_a_table_lists_twice(tmp_path: Path) -> None:
+    touch(tmp_path, "ours/a.nii", "ours/b.nii")
+    table = {
+        "layout": "table",
+        "channels": {"T1": "path"},
+        "table": {"path": "t.csv", "column": "ID"},
+        "labels": {"sex": "Sex"},
+    }
+    (tmp_path / "ours/t.csv").write_text("ID,Sex,path\na,F,a.nii\nb,F,b.nii\na,F,./a.nii\n")
+    labels, rejected = run(tmp_path, source(**table))
+    assert labels["subject"].tolist() == ["a", "b"]
+    assert rejected["reason"].tolist() == ["repeated"]
+
+    (tmp_path / "ours/t.csv").write_text("ID,Sex,path\na,F,a.nii\nb,F,b.nii\na,M,a.nii\n")
+    labels, rejected = run(tmp_path, source(**table))
+    assert labels["subject"].tolist() == ["b"]
+    assert rejected["subject"].tolist() == ["a", "a"]
+
+
+def test_text_that_a_spreadsheet_would_run(tmp_path: Path) -> None:
+    rows = 'ID,Score\na,-1.5\nb,"=HYPERLINK(""http://x"")"\nc,@x\n'
+    labels, rejected = run(tmp_path, with_table(tmp_path, rows, labels={"score": "Score"}))
+    assert labels["score"].tolist() == ["-1.5"]
+    assert rejected["reason"].tolist() == ["formula", "formula"]
+
+
+@pytest.mark.parametrize("name", ["..", "-x", "a b", "=1", "a,b", "a\nb"])
+def test_ids_that_are_no_file_names(tmp_path: Path, name: str) -> None:
+    touch(tmp_path, "ours/a.nii", "ours/b.nii")
+    table = pd.DataFrame({"subject": ["good", name], "path": ["a.nii", "b.nii"]})
+    files.write_csv(tmp_path / "ours/t.csv", table)
+    section = {"layout": "table", "channels": {"T1": "path"}, "table": {"path": "t.csv"}}
+    labels, rejected = run(tmp_path, source(**section))
+    assert labels["subject"].tolist() == ["good"]
+    assert rejected["reason"].tolist() == ["bad-id"]
+
+
+def test_no_scan_left(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = "ID,Sex\nA,F\nB,M\n"
+    with pytest.raises(UserError, match=r"none of 3 scans is left .*3 no-row.*its first is 'A'"):
+        run(tmp_path, with_table(tmp_path, rows, labels={"sex": "Sex"}))
+    assert "0 scans of 0 subjects; rejected: 3 no-row, 2 no-scan" in capsys.readouterr().err
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_table_without_rows(tmp_path: Path) -> None:
+    touch(tmp_path, "ours/a.nii")
+    (tmp_path / "ours/t.csv").write_text("subject,path\n")
+    section = {"layout": "table", "channels": {"T1": "path"}, "table": {"path": "t.csv"}}
+    with pytest.raises(UserError, match="list no scan"):
+        run(tmp_path, source(**section))
+
+
+NAMES = st.sampled_from("abcdef")
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    t1=st.sets(st.tuples(NAMES, st.sampled_from("12")), min_size=1),
+    t2=st.sets(st.tuples(NAMES, st.sampled_from("12"))),
+    rows=st.lists(st.tuples(NAMES, st.sampled_from(["F", "M", "=x", ""])), max_size=12),
+)
+def test_rows_in_are_rows_out_and_rows_rejected(
+    t1: set[tuple[str, str]],
+    t2: set[tuple[str, str]],
+    rows: list[tuple[str, str]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    root = tmp_path_factory.mktemp("root")
+    touch(root, *(f"ours/{a}_{b}_T1.nii" for a, b in t1), *(f"ours/{a}_{b}_T2.nii" for a, b in t2))
+    (root / "ours/t.csv").write_text("\n".join(["subject,sex", *map(",".join, rows)]) + "\n")
+    section = {
+        "channels": {"T1": "{subject}_{session}_T1.nii", "T2": "{subject}_{session}_T2.nii"},
+        "table": {"path": "t.csv"},
+        "labels": {"sex": "sex"},
+    }
+    try:
+        labels, rejected = run(root, source(**section))
+    except UserError as error:
+        assert "is left" in str(error)  # noqa: PT017
+        return
+    turned_away = rejected[rejected["reason"] != "no-scan"]
+    keys = [
+        list(zip(table["subject"], table["session"], strict=True))
+        for table in (labels, turned_away)
+    ]
+    assert sorted(keys[0] + keys[1]) == sorted(t1)
+    without = [name for name, _ in rows if name not in {a for a, _ in t1}]
+    assert sorted(rejected.loc[rejected["reason"] == "no-scan", "subject"]) == sorted(without)
+    assert set(zip(labels["subject"], labels["session"], strict=True)) <= t2
+    assert (rejected["detail"] != "").all()
+
+
+@given(st.lists(st.integers(0, 10**6)))
+def test_natural_order_is_that_of_numbers(numbers: list[int]) -> None:
+    names = [f"sub-{n}" for n in numbers]
+    assert sorted(names, key=natural) == [f"sub-{n}" for n in sorted(numbers)]
+
+
+@given(st.lists(st.text("a1-", max_size=4)))
+def test_natural_order_knows_any_name(names: list[str]) -> None:
+    backwards = names[::-1]
+    assert sorted(names, key=natural) == sorted(backwards, key=natural)
+
+
+# --- targets
+
+
+def cohort(**columns: list[str]) -> pd.DataFrame:
+    rows = len(next(iter(columns.values())))
+    frame = pd.DataFrame({"subject": [f"s{n}" for n in range(rows)]})
+    for name in ("session", "source", "site", "T1", "mask", "brain_mask"):
+        frame[name] = ""
+    return frame.assign(**columns)
+
+
+def test_a_target_that_is_there(tmp_path: Path) -> None:
+    labels = cohort(sex=["F", "M", ""], age=["1", "2.5", "-1e3"])
+    assert check_target(labels=labels, task="classification", target="sex") == 2
+    assert check_target(labels=labels, task="regression", target="age") == 3
+    files.write_csv(tmp_path / "labels.csv", labels)
+    words = ["label", "--settings", '{"task":"regression","target":"age"}']
+    words += ["--labels", str(tmp_path / "labels.csv"), "--target", str(tmp_path / "age.json")]
+    assert cli.main(words) == 0
+    assert json.loads((tmp_path / "age.json").read_text()) == {"target": "age", "scans": 3}
+
+
+@pytest.mark.parametrize(
+    ("task", "target", "message"),
+    [
+        ("regression", "height", "no label 'height' to predict; allowed: site, sex, age, empty"),
+        ("regression", "sex", "s0 has sex = 'F', which is no number"),
+        ("regression", "age", "s1 has age = 'nan'"),
+        ("classification", "sex", "every scan has sex = 'F'"),
+        ("classification", "empty", "'empty' is empty for every scan"),
+        ("segmentation", "mask", "'mask' is empty for every scan"),
+    ],
+)
+def test_a_target_that_can_not_be_learnt(task: str, target: str, message: str) -> None:
+    labels = cohort(sex=["F", "F"], age=["1", "nan"], empty=["", ""])
+    with pytest.raises(UserError, match=message):
+        check_target(labels=labels, task=task, target=target)
+
+
+# --- real data
+
+
+def test_the_hippocampi(shared_data: Path, tmp_path: Path) -> None:
+    section = {
+        "source": "msd",
+        "layout": "pairs",
+        "path": "msd_task04_hippocampus",
+        "channels": {"T1": "image"},
+        "mask": "label",
+        "subject": {"pattern": r"hippocampus_(\d+)", "group": 2},
+    }
+    words = ["label", "--settings", json.dumps({"data": [section], "shards": 4})]
+    assert cli.main([*words, "--data", str(shared_data), "--output", str(tmp_path)]) == 0
+    labels = files.read_csv(tmp_path / "labels.csv")
+    assert len(labels) == 200
+    assert labels["subject"].nunique() == 130
+    assert labels.groupby("subject").size().max() == 2
+    assert labels.iloc[0].tolist()[:2] == ["001", "001"]
+
+
+def test_ten_scans_of_ixi(shared_data: Path, tmp_path: Path) -> None:
+    section = {
+        "path": "ixi10_2mm",
+        "channels": {"T1": "nifti/{subject}-{site}-{number}-T1_ds.nii.gz"},
+        "mask": "dlmuse/{subject}-{site}-{number}-T1_ds_DLMUSE.nii.gz",
+        "table": {
+            "path": "lists/IXI_demog_n10.csv",
+            "column": "MRID",
+            "key": "{subject}-{site}-{number}",
+        },
+        "labels": {"age": "Age", "sex": "Sex"},
+    }
+    label(sources=[source(**section)], shards=2, data=shared_data, output=tmp_path)
+    labels = files.read_csv(tmp_path / "labels.csv")
+    assert labels.loc[0, ["subject", "site", "number", "age", "sex"]].tolist() == [
+        "IXI012", "HH", "1211", "38.78", "M"
+    ]  # fmt: skip
+    assert len(labels) == 10

@@ -158,7 +158,7 @@ class Fetch(Section):
     """What is downloaded or made before anything else."""
 
     demo_subjects: int = Field(
-        300, ge=20, description="size of the synthetic cohort that the source `demo` makes"
+        240, ge=20, description="size of the synthetic cohort that the source `demo` makes"
     )
 
 

@@ -1,0 +1,241 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from evaluated import Study
+from evaluated import make_study
+
+from headstart.cli import main
+from headstart.parts.gallery import find_odd
+from headstart.parts.gallery import thumbnail
+
+TARGETS = {"regression": "age", "classification": "sex", "segmentation": "mask"}
+AUGMENT = [{"RandomNoise": {"std": 0.2}}, {"RandomFlip": {"axes": [0]}}]
+
+
+@pytest.fixture(scope="module")
+def studies(tmp_path_factory) -> dict[str, Study]:
+    made = {}
+    for task in TARGETS:
+        study = make_study(tmp_path_factory.mktemp(task), task=task, subjects=24)
+        question = {k: v for k, v in slice_of(task).items() if k not in ("study", "synthetic")}
+        words = ["evaluate", "--settings", json.dumps(question | {"test": True}), *study.tables]
+        words += ["--predictions", *map(str, study.predictions)]
+        assert main([*words, "--output", str(study.root / "evaluate/exp")]) == 0
+        made[task] = study
+    return made
+
+
+def slice_of(task: str) -> dict[str, object]:
+    return {
+        "study": "first-day",
+        "synthetic": True,
+        "experiment": "exp",
+        "task": task,
+        "target": TARGETS[task],
+        "classes": {"1": "rim", "2": "core"} if task == "segmentation" else {},
+        "unit": "years" if task == "regression" else "",
+        "augment": AUGMENT,
+    }
+
+
+def words(study: Study, kind: str, task: str, output: Path) -> list[str]:
+    root = study.root
+    of_kind = {
+        "curves": ["--histories", *study.histories],
+        "evaluation": [
+            *("--predictions", *study.predictions),
+            *("--metrics", root / "evaluate/exp/metrics.csv"),
+            *("--comparison", root / "evaluate/exp/comparison.csv"),
+        ],
+        "augmentation": [],
+        "contact-sheet": ["--summary", root / "check/summary.csv", *cohort(root)],
+        "flow": ["--balance", root / "split/balance.csv", *cohort(root)],
+    }[kind]
+    given = ["plot", "--kind", kind, "--settings", json.dumps(slice_of(task)), *study.tables]
+    return [*given, *map(str, of_kind), "--output", str(output)]
+
+
+def cohort(root: Path) -> list[Path | str]:
+    rejected = [root / "label/rejected.csv", root / "check/rejected.csv"]
+    return ["--labels", root / "label/labels.csv", "--rejected", *rejected]
+
+
+def text_of(pdf: Path) -> str:
+    if shutil.which("pdftotext") is None:
+        pytest.skip("needs pdftotext (poppler-utils)")
+    done = subprocess.run(["pdftotext", "-layout", pdf, "-"], capture_output=True, check=True)
+    return done.stdout.decode()
+
+
+def pages_of(pdf: Path) -> int:
+    return len(re.findall(rb"/Type /Page\b", pdf.read_bytes()))
+
+
+KINDS = [
+    *(("curves", task) for task in TARGETS),
+    *(("evaluation", task) for task in TARGETS),
+    ("augmentation", "segmentation"),
+    ("contact-sheet", "regression"),
+    ("flow", "regression"),
+]
+
+
+@pytest.mark.parametrize(("kind", "task"), KINDS)
+def test_each_kind_is_drawn_and_its_foot_says_from_what(studies, kind, task, tmp_path: Path):
+    output = tmp_path / "figure.pdf"
+    assert main(words(studies[task], kind, task, output)) == 0
+    assert b"CreationDate" not in output.read_bytes()
+    text = text_of(output)
+    passed = studies[task].root / "check/passed.csv"
+    digest = hashlib.sha256(passed.read_bytes()).hexdigest()[:8]
+    assert text.count("study first-day") == text.count(f"data {digest}") == pages_of(output)
+    assert text.count("SYNTHETIC") == pages_of(output)
+
+
+@pytest.mark.parametrize(("kind", "task"), [("curves", "regression"), ("flow", "regression")])
+def test_two_processes_write_the_same_bytes(studies, kind, task, tmp_path: Path):
+    digests = []
+    for number in (1, 2):
+        output = tmp_path / f"{number}.pdf"
+        command = [sys.executable, "-m", "headstart"]
+        subprocess.run(
+            [*command, *words(studies[task], kind, task, output)],
+            env=os.environ
+            | {"PYTHONHASHSEED": str(number), "PYTHONPATH": os.pathsep.join(sys.path)},
+            check=True,
+        )
+        digests.append(hashlib.sha256(output.read_bytes()).hexdigest())
+    assert digests[0] == digests[1]
+
+
+def test_evaluation_keeps_its_bytes_and_has_a_page_per_protocol(studies, tmp_path: Path):
+    outputs = [tmp_path / "1.pdf", tmp_path / "2.pdf"]
+    for output in outputs:
+        assert main(words(studies["segmentation"], "evaluation", "segmentation", output)) == 0
+    assert outputs[0].read_bytes() == outputs[1].read_bytes()
+    assert pages_of(outputs[0]) == 4  # numbers and overlays, on the test and by cross-validation
+
+
+def test_curves_name_metric_and_unit_and_count_runs(studies, tmp_path: Path):
+    output = tmp_path / "curves.pdf"
+    main(words(studies["regression"], "curves", "regression", output))
+    text = text_of(output)
+    assert "2 folds \u00d7 2 seeds" in text
+    assert "mean absolute error (years)" in text
+    assert pages_of(output) == 2
+
+
+def test_one_run_is_one_page(tmp_path: Path):
+    study = make_study(tmp_path, subjects=24, folds=(0,), seeds=(0,))
+    assert main(words(study, "curves", "regression", tmp_path / "c.pdf")) == 0
+    assert pages_of(tmp_path / "c.pdf") == 1
+
+
+def test_evaluation_prints_the_numbers_of_the_table(studies, tmp_path: Path):
+    output = tmp_path / "evaluation.pdf"
+    main(words(studies["regression"], "evaluation", "regression", output))
+    metrics = pd.read_csv(studies["regression"].root / "evaluate/exp/metrics.csv")
+    text = text_of(output)
+    chosen = metrics[(metrics["metric"] == "mae") & (metrics["group"] == "all")]
+    assert len(chosen) == 8
+    for row in chosen.itertuples():
+        assert row.model in text
+        assert f"{row.value:.1f}"[:3] in text
+
+
+def test_flow_counts_add_up(studies, tmp_path: Path):
+    output = tmp_path / "flow.pdf"
+    main(words(studies["regression"], "flow", "regression", output))
+    text = text_of(output)
+    for words_of_page in ("Found: 31 scans", "Turned away by check: 2", "Passed: 29 scans"):
+        assert words_of_page in text
+
+
+def test_contact_sheet_marks_rejected_and_odd_scans(studies, tmp_path: Path):
+    output = tmp_path / "sheet.pdf"
+    main(words(studies["regression"], "contact-sheet", "regression", output))
+    text = text_of(output)
+    assert "truncated" in text
+    assert "31 of 31 scans" in text
+
+
+def test_find_odd_finds_the_twin_and_the_stranger():
+    rng = np.random.default_rng(0)
+    usual = rng.normal(0, 1, (20, 20))
+    pictures = {(f"s{i}", "1"): usual + rng.normal(0, 0.2, (20, 20)) for i in range(30)}
+    assert find_odd(pictures, {}) == {}
+    pictures["s7", "1"] = -usual
+    hashes = {("s1", "1"): "abc", ("s2", "1"): "abc"}
+    assert find_odd(pictures, hashes) == {
+        ("s1", "1"): "same as s2",
+        ("s2", "1"): "same as s1",
+        ("s7", "1"): "unlike the others",
+    }
+
+
+@pytest.mark.parametrize("voxel_size", [(1, 1, 1), (2, 2, 2), (1, 1, 3), (5, 5, 5)])
+def test_thumbnails_are_too_coarse_for_a_face(voxel_size):
+    shape = [int(200 / edge) for edge in voxel_size]
+    picture = thumbnail(np.random.default_rng(0).normal(size=shape).astype("f2"), voxel_size)
+    assert picture.shape[0] <= 2 * 200 / 4
+    assert picture.shape[1] <= 200 / 4
+    assert 0 <= picture.min() <= picture.max() <= 1
+
+
+def test_the_manifest_lists_size_and_sha256(tmp_path: Path):
+    figures = [tmp_path / "b.pdf", tmp_path / "a.pdf"]
+    for figure in figures:
+        figure.write_bytes(figure.name.encode())
+    given = ["plot", "--kind", "manifest", "--settings", '{"study": "s"}', "--files"]
+    assert main([*given, *map(str, figures), "--output", str(tmp_path / "manifest.json")]) == 0
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    assert manifest["study"] == "s"
+    assert [entry["file"] for entry in manifest["files"]] == ["a.pdf", "b.pdf"]
+    assert manifest["files"][0]["sha256"] == hashlib.sha256(b"a.pdf").hexdigest()
+    assert manifest["files"][0]["bytes"] == 5
+
+
+def test_the_terminal_shows_one_run_or_two_overlaid(studies, capsys):
+    first, second, *_ = map(str, studies["regression"].histories)
+    assert main(["plot", "--terminal", first]) == 0
+    one = capsys.readouterr().out
+    assert "kept:" in one
+    assert any("\u2800" < character < "\u28ff" for character in one)
+    assert main(["plot", "--terminal", first, second]) == 0
+    two = capsys.readouterr().out
+    assert "seed-0" in two
+    assert "seed-1" in two
+    assert "\033" not in two  # no colours into a pipe
+    assert max(map(len, two.splitlines())) <= 120
+
+
+def test_the_terminal_shows_a_live_history(tmp_path: Path, capsys):
+    history = tmp_path / "history.csv"
+    history.write_text("epoch,learning_rate,train_loss,inner_loss,inner_mae\n1,0.1,3.0,4.0,4.0\n")
+    assert main(["plot", "--terminal", str(history)]) == 0
+    assert "at epoch 1" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["--kind", "curves"], "--kind curves needs --passed"),
+        ([], "give --kind"),
+        (["--terminal", "nowhere.csv"], "nowhere.csv: is not there"),
+        (["--terminal", "a", "b", "c"], "one or two histories"),
+    ],
+)
+def test_a_wrong_command_says_what_is_missing(given, said, capsys):
+    assert main(["plot", *given]) == 2
+    assert said in capsys.readouterr().err

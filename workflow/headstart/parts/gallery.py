@@ -1,0 +1,282 @@
+"""Pictures of scans on paper: the contact sheet of a cohort, and what augmentation does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+
+from headstart.parts.cohort import Scan
+from headstart.parts.figures import GREY
+from headstart.parts.figures import VERMILION
+from headstart.parts.figures import Document
+from headstart.parts.figures import show_slice
+from headstart.parts.predictions import Key
+
+Picture = NDArray[np.float32]
+
+COARSE = 4.0  # mm: scans are shown no finer, to protect faces
+AXIAL = 0.6  # height of the axial slice: above the eyes of a head that is centred
+COLUMNS, ROWS = 6, 9
+MOST = 5 * COLUMNS * ROWS  # tiles; a larger cohort is sampled
+ODD = 5.0  # robust standard deviations below the cohort's usual likeness
+DRAWS = 4
+TRANSFORMS_PER_PAGE = 6
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One scan on the contact sheet.
+
+    Attributes:
+        key: Subject and session.
+        picture: An axial and a sagittal slice side by side; None if the scan was turned away.
+        remark: Why it is marked: the reason of its rejection or what is odd; "" for most.
+    """
+
+    key: Key
+    picture: Picture | None
+    remark: str
+
+
+# --- contact sheet ------------------------------------------------------------------------------
+
+
+def thumbnail(volume: NDArray[Any], voxel_size: Sequence[float]) -> Picture:
+    """Make a small picture of a prepared scan.
+
+    Args:
+        volume: Intensities (x, y, z), RAS.
+        voxel_size: Edges of its voxels, mm.
+
+    Returns:
+        An axial slice above the eyes and the middle sagittal slice, side by side, pixels of 4 mm
+        or more, from 0 (1st percentile) to 1 (99.5th).
+    """
+    steps = [int(np.ceil(COARSE / edge)) for edge in voxel_size]
+    # averaged over coarse blocks, then brought to square pixels
+    coarse = _blocks(np.asarray(volume, dtype=np.float32), steps)
+    edges = np.multiply(steps, voxel_size)
+    pixels = [_nearest(n, edge, edges.max()) for n, edge in zip(coarse.shape, edges, strict=True)]
+    square = coarse[np.ix_(*pixels)]
+    slices = [square[:, :, int(AXIAL * square.shape[2])], square[square.shape[0] // 2]]
+    height = max(part.shape[1] for part in slices)
+    picture = np.concatenate([_pad_height(part, height) for part in slices])
+    low, high = np.percentile(picture, [1, 99.5])
+    scaled: Picture = np.clip((picture - low) / max(high - low, 1e-6), 0, 1)
+    return scaled
+
+
+def find_odd(pictures: Mapping[Key, Picture], hashes: Mapping[Key, str]) -> dict[Key, str]:
+    """Find scans that a person should look at.
+
+    Args:
+        pictures: The thumbnails, all of one shape.
+        hashes: Digest of each scan's voxels, "" where unknown.
+
+    Returns:
+        What is odd, by scan: the same voxels as another scan, or a picture whose correlation with
+        the cohort's median picture lies more than 5 robust standard deviations below the median.
+    """
+    odd: dict[Key, str] = {}
+    first: dict[str, Key] = {}
+    for key in pictures:
+        digest = hashes.get(key, "")
+        if digest and digest in first:
+            odd[key] = f"same as {first[digest][0]}"
+            odd.setdefault(first[digest], f"same as {key[0]}")
+        first.setdefault(digest, key)
+    if len(pictures) < 10:  # too few to say what is usual
+        return odd
+    flat = np.stack([picture.ravel() for picture in pictures.values()]).astype(np.float64)
+    usual = np.median(flat, axis=0)
+    with np.errstate(invalid="ignore"):
+        likeness = np.array([np.corrcoef(row, usual)[0, 1] for row in flat])
+    centre = np.nanmedian(likeness)
+    deviation = max(1.4826 * float(np.nanmedian(np.abs(likeness - centre))), 1e-3)
+    for key, value in zip(pictures, likeness, strict=True):
+        if not value > centre - ODD * deviation:
+            odd.setdefault(key, "unlike the others")
+    return odd
+
+
+def draw_contact_sheet(document: Document, tiles: Sequence[Tile], *, study: str) -> None:
+    """Draw the cohort, marked scans first; a large one is sampled at even steps.
+
+    Args:
+        document: Where the pages go.
+        tiles: All scans in the cohort's order.
+        study: Name of the study.
+    """
+    marked = sorted((t for t in tiles if t.remark), key=lambda tile: tile.picture is not None)
+    plain = [tile for tile in tiles if not tile.remark]
+    room = max(MOST - len(marked), COLUMNS * ROWS)
+    if len(plain) > room:
+        plain = [plain[i] for i in np.linspace(0, len(plain) - 1, room).astype(int)]
+    shown = [*marked, *plain]
+    rejected = sum(tile.picture is None for tile in marked)
+    note = (
+        f"{len(shown)} of {len(tiles)} scans, first the {rejected} turned away (crossed out) and "
+        f"the {len(marked) - rejected} that look odd (framed: for a person to judge), then "
+        f"{'the others at even steps' if len(shown) < len(tiles) else 'all others'}. An axial "
+        f"and a sagittal slice at {COARSE:g} mm or coarser, to protect faces."
+    )
+    pictures = [tile.picture for tile in tiles if tile.picture is not None]
+    shape = pictures[0].shape if pictures else (2, 1)
+    tall = 28 * shape[1] / shape[0] + 8  # mm: the picture, its name and a remark
+    pages = range(0, max(len(shown), 1), COLUMNS * ROWS)
+    for page, start in enumerate(pages, start=1):
+        title = f"{study}: contact sheet, page {page} of {len(pages)}"
+        part = shown[start : start + COLUMNS * ROWS]
+        rows = max(2, -(-len(part) // COLUMNS))
+        with document.page(title, height=20 + tall * rows, note=note) as figure:
+            grid = figure.subplots(rows, COLUMNS).ravel()
+            for axes, tile in zip(grid, part, strict=False):
+                _draw_tile(axes, tile, shape)
+            for axes in grid[len(part) :]:
+                axes.set_axis_off()
+
+
+def _draw_tile(axes: Axes, tile: Tile, shape: tuple[int, ...]) -> None:
+    subject, session = tile.key
+    name = subject if session == "1" else f"{subject} / {session}"
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set_visible(bool(tile.remark))
+    axes.spines[:].set(color=VERMILION, lw=1.2)
+    picture = np.full(shape, 0.85) if tile.picture is None else tile.picture
+    axes.imshow(picture.T, origin="lower", vmin=0, vmax=1)
+    if tile.picture is None:
+        for ends in ([0, 1], [1, 0]):
+            axes.plot([0, 1], ends, color=GREY, lw=0.6, transform=axes.transAxes)
+    axes.set_title(_short(name, 20), size=6, weight="normal", pad=1.5)
+    if tile.remark:
+        axes.set_xlabel(_short(tile.remark, 22), size=6, color=VERMILION, labelpad=1.5)
+
+
+def _short(text: str, most: int) -> str:
+    half = most // 2
+    return text if len(text) <= most else f"{text[:half]}…{text[-half + 1 :]}"
+
+
+def _blocks(volume: Picture, steps: Sequence[int]) -> Picture:
+    """Average blocks of voxels; what does not fill a block at the far side is left out."""
+    counts = [length // step for length, step in zip(volume.shape, steps, strict=True)]
+    cut = volume[tuple(slice(n * step) for n, step in zip(counts, steps, strict=True))]
+    split = [part for pair in zip(counts, steps, strict=True) for part in pair]
+    blocks: Picture = cut.reshape(split).mean(axis=(1, 3, 5))
+    return blocks
+
+
+def _nearest(n: int, edge: float, pixel: float) -> NDArray[np.int64]:
+    """Return the voxels that lie under the centres of pixels of another size."""
+    count = max(int(n * edge / pixel), 1)
+    return np.minimum((np.arange(count) + 0.5) * pixel / edge, n - 1).astype(np.int64)
+
+
+def _pad_height(plane: Picture, height: int) -> Picture:
+    below = (height - plane.shape[1]) // 2
+    above = height - plane.shape[1] - below
+    return np.pad(plane, ((0, 0), (below, above)), constant_values=float(plane.min()))
+
+
+# --- augmentation -------------------------------------------------------------------------------
+
+
+def draw_augmentation(
+    document: Document,
+    scan: Scan,
+    transforms: Sequence[Mapping[str, Mapping[str, Any]]],
+    *,
+    title: str,
+    with_mask: bool,
+) -> None:
+    """Draw one training scan before and after each of TorchIO's transforms, and after all of them.
+
+    Args:
+        document: Where the pages go.
+        scan: The scan.
+        transforms: The entries of `train.augment`.
+        title: The experiment in words.
+        with_mask: Whether the mask, which is moved alike, is outlined.
+    """
+    # torch and TorchIO take seconds to import, and no other figure needs them
+    import torch
+
+    from headstart.parts.augment import augment
+    from headstart.parts.augment import make_augmentation
+    from headstart.parts.augment import read_volume
+    from headstart.parts.augment import seed_of
+
+    sets = [(next(iter(entry)), [entry]) for entry in transforms]
+    if len(transforms) > 1:
+        sets.append(("all of them", list(transforms)))
+    volume = read_volume(scan)
+    truth = torch.tensor(0)
+    if with_mask:
+        truth = torch.from_numpy(np.array(scan.mask()))[None]
+    before = (volume[0].numpy(), truth[0].numpy() if with_mask else None)
+    note = (
+        f"Subject {scan.subject}, session {scan.session}, a training scan, first channel, one "
+        "axial slice. Each row: one transform alone, with this experiment's arguments; each "
+        "column: another random draw." + (" Lines: the mask, moved alike." if with_mask else "")
+    )
+    rows = []
+    for name, chosen in sets:
+        transform = make_augmentation(chosen)
+        if transform is None:
+            continue
+        row = [before]
+        for draw in range(DRAWS):
+            seed = seed_of("gallery", name, draw)
+            changed, moved = augment(transform, volume, truth, scan.affine, seed)
+            row.append((changed[0].numpy(), moved[0].numpy() if with_mask else None))
+        rows.append((name, row))
+    for start in range(0, len(rows), TRANSFORMS_PER_PAGE):
+        _augmentation_page(
+            document, rows[start : start + TRANSFORMS_PER_PAGE], scan.affine, title, note
+        )
+
+
+def _augmentation_page(
+    document: Document,
+    rows: Sequence[tuple[str, Sequence[tuple[NDArray[Any], NDArray[Any] | None]]]],
+    affine: NDArray[np.float64],
+    title: str,
+    note: str,
+) -> None:
+    image, mask = rows[0][1][0]
+    size = np.linalg.norm(affine[:3, :3], axis=0)
+    z = int(AXIAL * image.shape[2])
+    if mask is not None and mask.any():
+        z = int(np.argmax((mask > 0).sum(axis=(0, 1))))
+    limits = tuple(np.percentile(image, [1, 99.5]))
+    tall = 34 * min(image.shape[1] * size[1] / (image.shape[0] * size[0]), 1.3) + 3
+    with document.page(
+        f"{title}: augmentation, before and after", height=26 + tall * len(rows), note=note
+    ) as figure:
+        grid = figure.subplots(len(rows), 1 + DRAWS, squeeze=False)
+        for line, (name, row) in zip(grid, rows, strict=True):
+            for axes, (after, moved) in zip(line, row, strict=True):
+                show_slice(axes, after[:, :, z], aspect=size[1] / size[0], limits=limits)
+                if moved is not None:
+                    _outline(axes, moved[:, :, z])
+            line[0].set_axis_on()
+            line[0].set_xticks([])
+            line[0].set_yticks([])
+            line[0].spines[:].set_visible(False)
+            line[0].set_ylabel(name, size=7)
+        grid[0, 0].set_title("before", weight="normal")
+        for draw, axes in enumerate(grid[0, 1:], start=1):
+            axes.set_title(f"after, draw {draw}", weight="normal")
+
+
+def _outline(axes: Axes, mask: NDArray[Any]) -> None:
+    inside = (mask > 0).T.astype(float)
+    if inside.any() and not inside.all():
+        axes.contour(inside, [0.5], colors="#F0E442", linewidths=0.7)

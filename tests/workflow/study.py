@@ -158,8 +158,8 @@ def write_study(folder: Path, subjects: int = 12) -> None:
         "split": {"test": 0.2, "folds": 2, "inner": 0.3},
         "prepare": {"voxel_size": [4, 4, 4], "window": [12, 12, 12], "shards": 2},
         "experiments": {
-            "age": {"task": "regression", "target": "age", "train": train},
-            "sex": {"task": "classification", "target": "sex", "train": train},
+            "age": {"task": "regression", "target": "age", "train": dict(train)},
+            "sex": {"task": "classification", "target": "sex", "train": dict(train)},
         },
         "final": "age",
     }

@@ -80,8 +80,8 @@ def test_training_killed_between_epochs_ends_with_the_same_bytes(
     jobs = new_checkout.done(f"tiny/{RUN}/model.json")
     assert jobs == Counter(train=1)
     log = (new_checkout.study / "logs/train/age/fold-0/seed-0.log").read_text()
-    assert "epoch 2" in log
-    assert "epoch 1 " not in log
+    assert "epoch 2/2" in log
+    assert "epoch 1/2" not in log
     assert same_bytes(new_checkout.study / RUN, finished_study / "results/tiny" / RUN)
 
 

@@ -39,14 +39,17 @@ wildcard_constraints:
 
 
 SHARDS = settings.shards
-# Every file that label, check, split and prepare leave for later stages. Stages that compute
-# on the cohort list all of it: what is rebuilt with the same bytes then stops there.
-COHORT = [
+# Every file that label, check, split and prepare leave for later stages. Stages that rest on the
+# cohort list all that lies above them: what is rebuilt with the same bytes then stops there.
+CHECKED = [
     "<study>/label/labels.csv",
     expand("<study>/label/shards/{shard}.csv", shard=SHARDS),
     expand("<study>/check/shards/{shard}.csv", shard=SHARDS),
     "<study>/check/passed.csv",
     "<study>/check/summary.csv",
+]
+COHORT = [
+    *CHECKED,
     "<study>/split/splits.csv",
     expand("<study>/prepare/shard-{shard}.json", shard=SHARDS),
 ]
@@ -58,15 +61,22 @@ PREPARED = Path(settings.config.study, "prepare")
 RUNS = Path(settings.config.study, "runs")
 
 
+def choice(wildcards, names):
+    """The part of the settings that the named wildcards pick."""
+    return {
+        name: wildcards[name] if name == "experiment" else int(wildcards[name])
+        for name in names
+    }
+
+
 def slice_of(stage, *chosen_by):
     """A params function: a stage's settings, picked by the wildcards that are named."""
-    return lambda wildcards: settings.slice(
-        stage,
-        **{
-            name: wildcards[name] if name == "experiment" else int(wildcards[name])
-            for name in chosen_by
-        },
-    )
+    return lambda wildcards: settings.slice(stage, **choice(wildcards, chosen_by))
+
+
+def upstream_of(stage, *chosen_by):
+    """A params function: a digest of all that a result rests on, picked like its settings."""
+    return lambda wildcards: settings.upstream(stage, **choice(wildcards, chosen_by))
 
 
 def of_every_run(pattern):
@@ -77,11 +87,6 @@ def of_every_run(pattern):
         fold=settings.config.folds(wildcards.experiment),
         seed=settings.config.experiments[wildcards.experiment].seeds,
     )
-
-
-def upstream_of(stage):
-    """A params function: a digest of all that a stage's result for an experiment rests on."""
-    return lambda wildcards: settings.upstream(stage, wildcards.experiment)
 
 
 def figures_of(wildcards):

@@ -23,7 +23,7 @@ rule evaluate:
     params:
         settings=slice_of("evaluate", "experiment"),
         code=settings.code("evaluate"),
-        upstream=upstream_of("evaluate"),
+        upstream=upstream_of("evaluate", "experiment"),
         prepared=PREPARED,
         folder=subpath(output.metrics, parent=True),
     shell:

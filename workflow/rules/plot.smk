@@ -4,6 +4,7 @@ rule plot_curves:
             "<study>/train/{experiment}/main/fold-{fold}/seed-{seed}/history.csv"
         ),
         passed="<study>/check/passed.csv",
+        cohort=COHORT,
     output:
         figure=report(
             "<study>/figures/{experiment}/curves.pdf",
@@ -24,7 +25,7 @@ rule plot_curves:
     params:
         settings=slice_of("plot", "experiment"),
         code=settings.code("plot"),
-        upstream=upstream_of("plot"),
+        upstream=upstream_of("plot", "experiment"),
     shell:
         "headstart plot --kind curves --settings {params.settings:q} --passed {input.passed:q}"
         " --histories {input.histories:q} --output {output.figure:q} 2> {log:q}"
@@ -61,7 +62,7 @@ rule plot_evaluation:
     params:
         settings=slice_of("plot", "experiment"),
         code=settings.code("plot"),
-        upstream=upstream_of("plot"),
+        upstream=upstream_of("plot", "experiment"),
         prepared=PREPARED,
     shell:
         "headstart plot --kind evaluation --settings {params.settings:q} --passed {input.passed:q}"
@@ -96,7 +97,7 @@ rule plot_augmentation:
     params:
         settings=slice_of("plot", "experiment"),
         code=settings.code("plot"),
-        upstream=upstream_of("plot"),
+        upstream=upstream_of("plot", "experiment"),
         prepared=PREPARED,
     shell:
         "headstart plot --kind augmentation --settings {params.settings:q}"
@@ -177,6 +178,7 @@ rule plot_flow:
 rule manifest:
     input:
         figures=figures_of,
+        cohort=COHORT,
     output:
         manifest="<study>/figures/{folder}/manifest.json",
     log:

@@ -25,7 +25,7 @@ rule predict:
     params:
         settings=slice_of("predict", "experiment", "fold", "seed"),
         code=settings.code("predict"),
-        upstream=upstream_of("predict"),
+        upstream=upstream_of("predict", "experiment", "fold", "seed"),
         networks=settings.project,
         data=settings.data,
         prepared=PREPARED,

@@ -2,6 +2,7 @@ checkpoint split:
     input:
         passed="<study>/check/passed.csv",
         summary="<study>/check/summary.csv",
+        cohort=CHECKED,
     output:
         splits="<study>/split/splits.csv",
         balance="<study>/split/balance.csv",

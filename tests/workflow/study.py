@@ -67,10 +67,9 @@ class Checkout:
         (self.folder / "config/tiny.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
 
     def command(self, *words: str) -> list[str]:
-        return [
-            *(sys.executable, "-m", "snakemake", "--cores", "2"),
-            *("--configfile", "config/tiny.yaml", *words),
-        ]
+        # the config last: --configfile would take a target that follows for a second file
+        study = ("--configfile", "config/tiny.yaml")
+        return [*(sys.executable, "-m", "snakemake", "--cores", "2"), *words, *study]
 
     def environment(self) -> dict[str, str]:
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("HEADSTART", "PYTHON"))}

@@ -30,7 +30,9 @@ def of_experiments(jobs: Counter[str]) -> set[str]:
 
 
 STUDIES = sorted(
-    path.stem for path in (PROJECT / "config").glob("*.yaml") if "\nexperiments:" in path.read_text()
+    path.stem
+    for path in (PROJECT / "config").glob("*.yaml")
+    if "\nexperiments:" in path.read_text()
 )
 
 

@@ -73,7 +73,7 @@ def test_training_killed_between_epochs_ends_with_the_same_bytes(
     new_checkout: Checkout, finished_study: Path
 ) -> None:
     run = start(new_checkout, f"tiny/{RUN}/model.json", SECONDS_PER_STEP="1")
-    wait_for(lambda: epochs_done(new_checkout) == 1, "the first epoch")
+    wait_for(lambda: epochs_done(new_checkout) == 1 or run.poll() is not None, "the first epoch")
     for process in running_trainings(new_checkout):
         os.kill(process, signal.SIGKILL)
     assert run.wait() == 1
@@ -88,7 +88,7 @@ def test_training_killed_between_epochs_ends_with_the_same_bytes(
 def test_kill_9_of_snakemake_and_rerun(new_checkout: Checkout, finished_study: Path) -> None:
     target = f"tiny/{RUN}/model.json"
     run = start(new_checkout, target, SECONDS_PER_STEP="1")
-    wait_for(lambda: epochs_done(new_checkout) == 1, "the first epoch")
+    wait_for(lambda: epochs_done(new_checkout) == 1 or run.poll() is not None, "the first epoch")
     run.kill()
     run.wait()
     # the training lives on without its parent; the rerun waits for it and takes its result

@@ -90,7 +90,8 @@ def prepare(
     """
     rows = _chosen(scans, checked, accept)
     shape = (len(rows), len(channels), *settings.window)
-    paths = {"": output.with_suffix(".npy"), "-mask": output.with_name(f"{output.stem}-mask.npy")}
+    # a full disk is told of the last file here: the volumes, which fill it
+    paths = {"-mask": output.with_name(f"{output.stem}-mask.npy"), "": output.with_suffix(".npy")}
     output.unlink(missing_ok=True)  # it must never describe arrays of another run
     records = []
     with ExitStack() as stack:

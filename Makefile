@@ -14,10 +14,10 @@ demo: .venv/run
 	@echo && echo "The figures are in $(CURDIR)/results/demo/figures" && find results/demo/figures -name '*.pdf' | sort
 
 test: .venv/dev
-	pytest -n $(CORES)
+	pytest -n $(CORES) --dist loadgroup
 
 test-fast: .venv/dev
-	pytest -n $(CORES) -m "not slow"
+	pytest -n $(CORES) --dist loadgroup -m "not slow"
 
 check: .venv/dev
 	ruff format --check .

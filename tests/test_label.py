@@ -16,7 +16,6 @@ from headstart import cli
 from headstart.parts import files
 from headstart.parts.config import Source
 from headstart.parts.errors import UserError
-from headstart.stages.label import check_target
 from headstart.stages.label import label
 from headstart.stages.label import natural
 
@@ -267,45 +266,6 @@ def test_natural_order_is_that_of_numbers(numbers: list[int]) -> None:
 def test_natural_order_knows_any_name(names: list[str]) -> None:
     backwards = names[::-1]
     assert sorted(names, key=natural) == sorted(backwards, key=natural)
-
-
-# --- targets
-
-
-def cohort(**columns: list[str]) -> pd.DataFrame:
-    rows = len(next(iter(columns.values())))
-    frame = pd.DataFrame({"subject": [f"s{n}" for n in range(rows)]})
-    for name in ("session", "source", "site", "T1", "mask", "brain_mask"):
-        frame[name] = ""
-    return frame.assign(**columns)
-
-
-def test_a_target_that_is_there(tmp_path: Path) -> None:
-    labels = cohort(sex=["F", "M", ""], age=["1", "2.5", "-1e3"])
-    assert check_target(labels=labels, task="classification", target="sex") == 2
-    assert check_target(labels=labels, task="regression", target="age") == 3
-    files.write_csv(tmp_path / "labels.csv", labels)
-    words = ["label", "--settings", '{"task":"regression","target":"age"}']
-    words += ["--labels", str(tmp_path / "labels.csv"), "--target", str(tmp_path / "age.json")]
-    assert cli.main(words) == 0
-    assert json.loads((tmp_path / "age.json").read_text()) == {"target": "age", "scans": 3}
-
-
-@pytest.mark.parametrize(
-    ("task", "target", "message"),
-    [
-        ("regression", "height", "no label 'height' to predict; allowed: site, sex, age, empty"),
-        ("regression", "sex", "s0 has sex = 'F', which is no number"),
-        ("regression", "age", "s1 has age = 'nan'"),
-        ("classification", "sex", "every scan has sex = 'F'"),
-        ("classification", "empty", "'empty' is empty for every scan"),
-        ("segmentation", "mask", "'mask' is empty for every scan"),
-    ],
-)
-def test_a_target_that_can_not_be_learnt(task: str, target: str, message: str) -> None:
-    labels = cohort(sex=["F", "F"], age=["1", "nan"], empty=["", ""])
-    with pytest.raises(UserError, match=message):
-        check_target(labels=labels, task=task, target=target)
 
 
 # --- real data

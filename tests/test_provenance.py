@@ -50,9 +50,9 @@ def test_an_edit_in_an_imported_part_counts(package: Path) -> None:
 
 
 def test_a_new_function_default_counts(package: Path) -> None:
-    before = digest(package, "label")
+    before = digest(package, "check")
     edit(package / "parts/progress.py", "total // 10", "total // 20")
-    assert digest(package, "label") != before
+    assert digest(package, "check") != before
 
 
 def test_check_code_refuses_an_edited_package() -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from headstart.helps import schema
 from headstart.parts import transforms
 
-
 PROJECT = Path(__file__).resolve().parent.parent
 
 

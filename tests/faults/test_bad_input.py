@@ -406,17 +406,20 @@ def test_target_that_no_scan_has(tmp_path: Path) -> None:
     config["final"] = []
     checkout.configure(config)
 
-    # no labels.csv yet: the first job after label says it, before any scan is read
-    run = checkout.snakemake("--cores", "1", "tiny/train/iq/main/fold-0/seed-0/model.json")
+    # no labels.csv yet: label says it, before any scan is read
+    told = "headstart: experiments.iq.target: no scan has the label 'iq'; allowed: site, age, sex"
+    run = checkout.snakemake("--cores", "1")
     print(run.text)
     assert run.code == 1
-    told = "headstart: labels.csv: no label 'iq' to predict; allowed: site, age, sex"
     assert told in run.text.splitlines()
     assert "Traceback" not in run.text
-    assert run.text.index(told) < run.text.index("checkpoint check_scans:")
-    assert run.jobs["train"] == 0
-    assert not (checkout.study / "label/targets/iq.json").exists()
+    assert not run.jobs
 
     # labels.csv is there: a dry run says it
+    config["experiments"]["iq"]["target"] = "age"
+    checkout.configure(config)
+    checkout.done("tiny/label/labels.csv")
+    config["experiments"]["iq"]["target"] = "iq"
+    checkout.configure(config)
     text = dry_run(checkout)
-    assert "experiments.iq.target: no scan has the label 'iq'; allowed: age, sex" in text
+    assert told in text

@@ -3,8 +3,6 @@
 import sys
 from pathlib import Path
 
-from snakemake.exceptions import WorkflowError
-
 if workflow.is_main_process:
     # jobs find the copy of the package that the main process put on PYTHONPATH
     sys.path.insert(0, str(Path(workflow.basedir, "workflow")))
@@ -15,7 +13,8 @@ from headstart.parts.settings import start
 try:
     settings = start(config, Path(workflow.basedir), main=workflow.is_main_process)
 except UserError as error:
-    raise WorkflowError(str(error))
+    # not a WorkflowError, which would name a line of this file as the culprit
+    sys.exit(f"headstart: {error}")
 
 
 envvars:

@@ -25,32 +25,9 @@ checkpoint label:
         listing=settings.listing,
         data=settings.data,
         folder=subpath(output.labels, parent=True),
+        # a function of the output: Snakemake does not label anew when an experiment is added,
+        # whose target the main process checks by itself once labels.csv is there
+        targets=lambda wildcards, output: settings.targets,
     shell:
         "headstart label --settings {params.settings:q} --data {params.data:q}"
-        " --output {params.folder:q} 2> {log:q}"
-
-
-rule target:
-    input:
-        labels="<study>/label/labels.csv",
-    output:
-        target="<study>/label/targets/{experiment}.json",
-    log:
-        "<study>/logs/target/{experiment}.log",
-    benchmark:
-        "<study>/benchmarks/target/{experiment}.tsv"
-    # early, so that a target that no scan has stops the run before the long stages
-    priority: 100
-    conda:
-        "../../envs/environment.yaml"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=10,
-    params:
-        settings=slice_of("target", "experiment"),
-        code=settings.code("label"),
-        upstream=settings.upstream("target"),
-    shell:
-        "headstart label --target {output.target:q} --settings {params.settings:q}"
-        " --labels {input.labels:q} 2> {log:q}"
+        " --targets {params.targets:q} --output {params.folder:q} 2> {log:q}"

@@ -1,6 +1,5 @@
 rule train:
     input:
-        target="<study>/label/targets/{experiment}.json",
         passed="<study>/check/passed.csv",
         splits="<study>/split/splits.csv",
         cohort=COHORT,

@@ -19,6 +19,7 @@ from typing import get_args
 
 from pydantic import AfterValidator
 from pydantic import BaseModel
+from pydantic import BeforeValidator
 from pydantic import ConfigDict
 from pydantic import Field
 from pydantic import ValidationError
@@ -64,6 +65,20 @@ class Section(BaseModel):
     """A part of the config: unknown keys are errors, numbers written as text are understood."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
+
+
+def _number(value: Any) -> Any:
+    """Turn text that is a number into one, at any depth: `--config` and YAML's 1e-3 give text."""
+    if isinstance(value, Mapping):
+        return {key: _number(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_number(inner) for inner in value]
+    if isinstance(value, str) and re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", value):
+        return float(value) if re.search(r"[.eE]", value) else int(value)
+    return value
+
+
+Arguments = Annotated[dict[str, Any], BeforeValidator(_number)]
 
 
 class SubjectPattern(Section):
@@ -228,7 +243,7 @@ class Train(Section):
         description="densenet121, resnet18, sfcn (classification, regression), unet, segresnet, "
         "dynunet (segmentation), or your own as `my_net.py:Net`"
     )
-    network_arguments: dict[str, Any] = Field(
+    network_arguments: Arguments = Field(
         {}, description="keyword arguments handed to the network's class"
     )
     loss: str | None = Field(
@@ -254,7 +269,7 @@ class Train(Section):
         "best",
         description="weights to keep: of the epoch that is best on the inner part, or of the last",
     )
-    augment: tuple[dict[str, dict[str, Any]], ...] = Field(
+    augment: tuple[dict[str, Arguments], ...] = Field(
         (),
         description="TorchIO random transforms by class name, with TorchIO's own arguments, e.g. "
         "`- RandomAffine: {degrees: 10}`; applied to training scans only",

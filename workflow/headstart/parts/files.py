@@ -39,7 +39,8 @@ def temporary(path: Path) -> Iterator[Path]:
     except OSError as error:
         if error.filename is None or Path(error.filename).parent == path.parent:
             raise UserError(
-                f"{path}: can't be written ({error.strerror}); nothing was left there"
+                f"{path}: can't be written ({error.strerror}); nothing was left there; free some "
+                "space, or set `results` to another disk"
             ) from error
         raise
     finally:

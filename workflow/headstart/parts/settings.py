@@ -23,7 +23,7 @@ from headstart.parts.config import Config
 from headstart.parts.config import Source
 from headstart.parts.config import canonical_json
 from headstart.parts.config import read_config
-from headstart.parts.errors import UserError
+from headstart.parts.targets import check_target
 from headstart.parts.templates import Template
 
 SNAPSHOT = "HEADSTART_SETTINGS"
@@ -32,7 +32,6 @@ STAGES = ("label", "check", "split", "prepare", "train", "predict", "evaluate", 
 # splits: a corrected age rebuilds no volume.
 ANCESTORS = {
     "label": (),
-    "target": ("label",),
     "check-scans": (),
     "check": ("label", "check-scans"),
     "split": ("label", "check-scans", "check"),
@@ -183,13 +182,20 @@ class Settings:
         method = getattr(self, f"_{stage.replace('-', '_')}_slice")
         return canonical_json(method(**choice))
 
-    def upstream(self, stage: str, experiment: str | None = None) -> str:
+    def upstream(self, stage: str, experiment: str | None = None, **run: int) -> str:
         """Digest the slices and the code of everything that a stage's result rests on.
 
         Every rule carries this among its params: after a failed job, Snakemake would otherwise
         keep results of old settings and find nothing to be done.
+
+        Args:
+            stage: A stage.
+            experiment: The experiment, for a stage from predict on.
+            **run: `fold` and `seed`, for a result that rests on one run only.
         """
         runs = [] if experiment is None else self._runs(experiment)
+        if run:
+            runs = [{"experiment": experiment, **run}]
         choices = {"train": runs, "predict": runs, "evaluate": [{"experiment": experiment}]}
         below = [
             [name, self.code(name), [self.slice(name, **one) for one in choices.get(name, [{}])]]
@@ -197,25 +203,28 @@ class Settings:
         ]
         return hashlib.sha256(canonical_json(below).encode()).hexdigest()[:16]
 
+    @property
+    def targets(self) -> str:
+        """What the experiments are to predict, as canonical JSON; label checks it first."""
+        return canonical_json([self._question(name) for name in self.experiments])
+
     def check_targets(self) -> None:
-        """Check that the label table, once it is there, has every experiment's target.
+        """Check the experiments' targets against the label table of the last run, if there is one.
+
+        A label that the config promises may not be in that table yet: the stage label checks it.
 
         Raises:
-            UserError: If a target is no label; names the labels that there are.
+            UserError: If a target can't be learnt.
         """
         table = self.results / self.config.study / "label" / "labels.csv"
         if not table.exists():
             return
-        with table.open(encoding="utf-8") as file:
-            columns = file.readline().strip().split(",")
+        labels = files.read_csv(table)
+        promised = {label for source in self.config.data for label in source.labels}
+        promised |= _fields(self.config.data)
         for name, experiment in self.config.experiments.items():
-            promised = {label for source in self.config.data for label in source.labels}
-            if experiment.target not in {*columns, *promised, *_fields(self.config.data)}:
-                labels = columns[columns.index("brain_mask") + 1 :]
-                raise UserError(
-                    f"experiments.{name}.target: no scan has the label '{experiment.target}'; "
-                    f"allowed: {', '.join(labels) or 'mask'}"
-                )
+            if experiment.target in labels.columns or experiment.target not in promised:
+                check_target(labels, self._question(name))
 
     def _runs(self, experiment: str) -> list[dict[str, Any]]:
         return [
@@ -234,9 +243,6 @@ class Settings:
 
     def _check_slice(self) -> dict[str, Any]:
         return self.config.check.model_dump(mode="json")
-
-    def _target_slice(self, experiment: str) -> dict[str, Any]:
-        return self._question(experiment)
 
     def _split_slice(self) -> dict[str, Any]:
         return {"split": self.config.split.model_dump(mode="json")}

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import re
 import sys
 from collections import Counter
 from collections import defaultdict
 from collections.abc import Iterable
+from collections.abc import Mapping
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -23,6 +24,7 @@ from headstart.parts.layouts import Scan
 from headstart.parts.layouts import read_source
 from headstart.parts.settings import shard_of
 from headstart.parts.tables import as_number
+from headstart.parts.targets import check_target
 
 SUMMARY = "collect scans and labels into labels.csv"
 
@@ -39,30 +41,33 @@ FORMULA = re.compile(r"[=+@\t\r-]")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("--settings", required=True, help="JSON with `data` and `shards`")
-    parser.add_argument("--data", type=Path, help="data root")
-    parser.add_argument("--output", type=Path, help="folder of labels.csv")
-    target = parser.add_argument_group("only check that an experiment's target is there")
-    target.add_argument("--target", type=Path, help="file to write when it is")
-    target.add_argument("--labels", type=Path, help="labels.csv")
+    parser.add_argument("--data", type=Path, required=True, help="data root")
+    parser.add_argument("--output", type=Path, required=True, help="folder of labels.csv")
+    parser.add_argument(
+        "--targets", default="[]", help="JSON: what the experiments are to predict; checked"
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the stage from its command line."""
     settings = json.loads(arguments.settings)
-    if arguments.target is not None:
-        labels = files.read_csv(arguments.labels)
-        found = check_target(labels=labels, task=settings["task"], target=settings["target"])
-        files.write_json(arguments.target, {"target": settings["target"], "scans": found})
-        return
     label(
         sources=[Source.model_validate(source) for source in settings["data"]],
         shards=settings["shards"],
         data=arguments.data,
         output=arguments.output,
+        targets=json.loads(arguments.targets),
     )
 
 
-def label(*, sources: Sequence[Source], shards: int, data: Path, output: Path) -> None:
+def label(
+    *,
+    sources: Sequence[Source],
+    shards: int,
+    data: Path,
+    output: Path,
+    targets: Sequence[Mapping[str, Any]] = (),
+) -> None:
     """Write labels.csv, rejected.csv and shards/0.csv … of all sources.
 
     A subject has one value of each text label: all scans of a subject that stands as male and as
@@ -74,10 +79,11 @@ def label(*, sources: Sequence[Source], shards: int, data: Path, output: Path) -
         shards: Number of shards. A subject's shard depends on its name and this number only.
         data: Data root.
         output: Folder to write to.
+        targets: Name, task and target of the experiments that the labels are for.
 
     Raises:
         UserError: If a source is not as described, two scans claim to be the same subject and
-            session, or no scan is left.
+            session, no scan is left, or a target can't be learnt from the labels.
     """
     scans = [scan for source in sources for scan in read_source(source, data)]
     found = [scan for scan in scans if scan.reason != "no-scan"]
@@ -97,6 +103,8 @@ def label(*, sources: Sequence[Source], shards: int, data: Path, output: Path) -
     turned_away = [[getattr(s, name) for name in REJECTED] for s in sorted(rejected, key=place)]
     if len(labels) + len(turned_away) != len(scans):
         raise RuntimeError(f"{len(scans)} in, {len(labels)} out, {len(turned_away)} rejected")
+    for question in targets:
+        check_target(labels, question)
 
     paths = ["subject", "session", *sources[0].channels, *MASKS]
     shard = labels["subject"].map(lambda subject: shard_of(subject, shards))
@@ -104,43 +112,6 @@ def label(*, sources: Sequence[Source], shards: int, data: Path, output: Path) -
         files.write_csv(output / "shards" / f"{number}.csv", labels.loc[shard == number, paths])
     files.write_csv(output / "rejected.csv", pd.DataFrame(turned_away, columns=REJECTED))
     files.write_csv(output / "labels.csv", labels)
-
-
-def check_target(*, labels: pd.DataFrame, task: str, target: str) -> int:
-    """Check that a target can be learnt from the label table.
-
-    Args:
-        labels: labels.csv.
-        task: classification, regression or segmentation.
-        target: The label to predict, or `mask`.
-
-    Returns:
-        The number of scans that have it.
-
-    Raises:
-        UserError: If no scan has it, it has one class only, or a number is none.
-    """
-    if target not in labels.columns:
-        columns = list(labels.columns)
-        allowed = ", ".join(["site", *columns[columns.index("brain_mask") + 1 :]])
-        raise UserError(f"labels.csv: no label '{target}' to predict; allowed: {allowed}")
-    known = labels[labels[target] != ""]
-    values = set(known[target])
-    if not values:
-        raise UserError(f"labels.csv: '{target}' is empty for every scan; mend the label table")
-    if task == "classification" and len(values) < 2:
-        raise UserError(
-            f"labels.csv: every scan has {target} = '{values.pop()}'; a class to tell it from is "
-            "missing"
-        )
-    if task == "regression":
-        for subject, value in zip(known["subject"], known[target], strict=True):
-            if not math.isfinite(float(as_number(value, "nan"))):
-                raise UserError(
-                    f"labels.csv: subject {subject} has {target} = '{value}', which is no number; "
-                    "mend the label table, or set the experiment's task to classification"
-                )
-    return len(known)
 
 
 def natural(text: str) -> tuple[object, ...]:

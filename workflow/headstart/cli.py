@@ -13,6 +13,7 @@ from headstart import __version__
 from headstart.parts.errors import UserError
 
 STAGES = {
+    "fetch": "download public scans, and unpack what a study needs",
     "label": "collect scans and labels into labels.csv",
     "check": "read every scan to the last byte and turn the bad away",
     "split": "divide the subjects into folds and a held-out test set",
@@ -21,6 +22,7 @@ STAGES = {
     "predict": "predict the held-out subjects",
     "evaluate": "judge the predictions beside their baselines",
     "plot": "draw figures as PDF",
+    "pull": "bring the figures home from the cluster, through its gateway",
 }
 HELPS = {
     "demo": "make a synthetic cohort to try everything on",

@@ -1,0 +1,190 @@
+"""The public collections in sources.yaml: addresses, checksums, licences, what may come out."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from functools import cache
+from pathlib import Path
+from typing import Annotated
+from typing import Literal
+from urllib.parse import unquote
+from urllib.parse import urlsplit
+
+import yaml
+from pydantic import BaseModel
+from pydantic import ConfigDict
+from pydantic import Field
+from pydantic import ValidationError
+from pydantic import model_validator
+
+from headstart.parts.errors import UserError
+
+CATALOGUE = Path(__file__).with_name("sources.yaml")
+ARCHIVES = (".tar", ".tar.gz", ".tgz", ".zip")
+# Of an archive that a user names by its address, these files come out.
+ANY_SCAN = r"(?P<path>(?:.+/)?[^/]+\.(?:nii|nii\.gz|json|tsv|csv|txt|bval|bvec|xls|xlsx))"
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+
+Md5 = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+FileName = Annotated[str, Field(pattern=NAME)]
+
+
+class Entry(BaseModel):
+    """A part of the catalogue or of a request: unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class File(Entry):
+    """One file to download; see the head of sources.yaml."""
+
+    mirrors: tuple[str, ...] = Field(min_length=1)
+    md5: Md5 | None = None
+    sha256: Sha256 | None = None
+    bytes: int | None = Field(None, gt=0)
+    gigabytes: float | None = Field(None, gt=0)
+
+    @property
+    def size(self) -> int | None:
+        """Its size in bytes, as published or about; None where nobody says."""
+        if self.bytes is None and self.gigabytes is not None:
+            return int(self.gigabytes * 1e9)
+        return self.bytes
+
+
+class Count(Entry):
+    """How many different matches of a pattern the names of the unpacked files must have."""
+
+    of: str
+    expected: int = Field(gt=0)
+
+
+class Modality(Entry):
+    """What a study can ask for: a folder of files of one kind."""
+
+    archives: tuple[FileName, ...] = ()
+    tables: tuple[FileName, ...] = ()
+    members: str = ANY_SCAN
+    space: Literal["RAW", "SUBJ_111", "T88_111", "FSL_SEG"] | None = None
+    gigabytes: float | None = Field(None, gt=0)
+    counts: dict[str, Count] = {}
+
+    @property
+    def pattern(self) -> re.Pattern[str]:
+        """`members`, compiled; only ASCII digits are digits."""
+        return re.compile(self.members, re.ASCII)
+
+
+class Source(Entry):
+    """One collection."""
+
+    title: str
+    licence: str
+    terms: str
+    accept: bool = False
+    cite: str
+    files: dict[FileName, File]
+    tables: tuple[FileName, ...] = ()
+    modalities: dict[FileName, Modality]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Source:
+        named = {*self.tables}
+        for name, modality in self.modalities.items():
+            named |= {*modality.archives, *modality.tables}
+            if "path" not in modality.pattern.groupindex:
+                raise ValueError(f"{name}: `members` needs a group `path`")
+        if named != set(self.files):
+            raise ValueError(f"named but not in `files`, or not named: {named ^ set(self.files)}")
+        return self
+
+    def choose(self, names: tuple[str, ...]) -> dict[str, Modality]:
+        """Return the modalities of these names; the only one there is where none is named.
+
+        Raises:
+            UserError: If there is no such modality, or there are several and none is named.
+        """
+        allowed = ", ".join(self.modalities)
+        if not names and len(self.modalities) > 1:
+            raise UserError(f"{self.title}: say which modality to fetch: {allowed}")
+        for name in names:
+            if name not in self.modalities:
+                raise UserError(f"{self.title}: no modality '{name}'; allowed: {allowed}")
+        return {name: self.modalities[name] for name in names or self.modalities}
+
+
+class Request(Entry):
+    """What a study wants of one source.
+
+    Attributes:
+        source: Name in the catalogue; any other name if `url` is given.
+        modality: Names of modalities; may be empty where there is only one.
+        accept_terms: Whether the user has read and accepts the source's terms.
+        mirrors: Folders or addresses to look in before the published ones.
+        url: Address of an archive or a file that is not in the catalogue.
+        md5: Its md5, if published.
+        sha256: Its sha256, if published.
+    """
+
+    source: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    modality: tuple[str, ...] = ()
+    accept_terms: bool = False
+    mirrors: tuple[str, ...] = ()
+    url: str | None = None
+    md5: Md5 | None = None
+    sha256: Sha256 | None = None
+
+    def resolve(self) -> Source:
+        """Return the source that is asked for.
+
+        Raises:
+            UserError: If it is neither in the catalogue nor described by `url`.
+        """
+        if self.url is not None:
+            return _described(self.url, self.md5, self.sha256)
+        catalogue = read_catalogue()
+        if self.source not in catalogue:
+            near = difflib.get_close_matches(self.source, catalogue, 1)
+            hint = f"did you mean '{near[0]}'?" if near else "known: " + ", ".join(catalogue)
+            raise UserError(f"no source '{self.source}' ({hint}); another archive needs its url")
+        return catalogue[self.source]
+
+
+def read_request(values: object) -> Request:
+    """Check what a command line or a study asks for.
+
+    Raises:
+        UserError: If a key is unknown, or a value is not as it should be.
+    """
+    try:
+        return Request.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise UserError(f"fetch: {key} = {first['input']!r}: {first['msg']}") from error
+
+
+@cache
+def read_catalogue(path: Path = CATALOGUE) -> dict[str, Source]:
+    """Read sources.yaml."""
+    entries = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return {name: Source.model_validate(entry) for name, entry in entries.items()}
+
+
+def _described(url: str, md5: str | None, sha256: str | None) -> Source:
+    name = unquote(urlsplit(url).path).rsplit("/", 1)[-1]
+    if not re.fullmatch(NAME, name):
+        raise UserError(f"{url}: the address doesn't end in the name of a file")
+    file = File(mirrors=(url,), md5=md5, sha256=sha256)
+    names = (name,)
+    modality = Modality(archives=names) if name.endswith(ARCHIVES) else Modality(tables=names)
+    return Source(
+        title=name,
+        licence="not stated",
+        terms=url,
+        cite=f"Data were downloaded from {url}.",
+        files={name: file},
+        modalities={"files": modality},
+    )

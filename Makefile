@@ -7,7 +7,7 @@ PYTHON ?= python3
 CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: demo test test-fast check lock clean
+.PHONY: demo test test-fast test-cluster check cluster-env lock clean
 
 demo: .venv/run
 	snakemake --cores $(CORES) --quiet rules
@@ -17,7 +17,11 @@ test: .venv/dev
 	pytest -n $(CORES) --dist loadgroup
 
 test-fast: .venv/dev
-	pytest -n $(CORES) --dist loadgroup -m "not slow"
+	pytest -n $(CORES) --dist loadgroup -m "not slow and not cluster"
+
+# A real Grid Engine on this Debian machine (as root), and what can go wrong on it.
+test-cluster: .venv/dev
+	pytest tests/cluster -m cluster
 
 check: .venv/dev
 	ruff format --check .
@@ -35,6 +39,10 @@ lock: | .venv/python
 	.venv/lock/bin/pip install --quiet -r envs/dev.in
 	(echo '# Written by `make lock`: what tests and checks need besides.'; echo '-r lock.txt'; .venv/lock/bin/pip freeze | sed 's/+cpu$$//' | grep -vxFf envs/lock.txt) > envs/dev.txt
 	rm -rf .venv/lock
+
+# The environment on a cluster's login node: make cluster-env PREFIX=/SAN/…
+cluster-env:
+	PYTHON=$(PYTHON) profiles/sge/install.sh "$(PREFIX)"
 
 .venv/python:
 	@command -v git >/dev/null || { echo "headstart needs git: sudo apt-get install git"; exit 2; }

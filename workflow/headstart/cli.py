@@ -26,6 +26,7 @@ STAGES = {
 }
 HELPS = {
     "demo": "make a synthetic cohort to try everything on",
+    "doctor": "say what this machine or cluster has, and what it would refuse",
     "schema": "write the files that are generated from the config's model",
 }
 

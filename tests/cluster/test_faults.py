@@ -1,0 +1,219 @@
+"""What goes wrong on a cluster, and what `snakemake --profile sge` makes of it.
+
+Each test notes how long it took in the file that GRID_FIGURES names.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+from cluster import GRID
+from cluster import Grid
+from cluster import Snakemake
+from cluster import Study
+from cluster import note
+from cluster import wait_until
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+
+
+def hosts(grid: Grid) -> None:
+    if len(grid.hosts) < 3:
+        pytest.skip("needs three hosts: GRID_HOSTS=3")
+
+
+def interrupt(run: Snakemake, with_signal: signal.Signals) -> None:
+    os.killpg(run.process.pid, with_signal)
+
+
+def test_all_goes_well(study: Study) -> None:
+    run = study.start(count=20)
+    assert run.end() == 0, run.text
+    assert len(run.submitted()) == 20
+    note("20 jobs of 2 s", "all done", run.seconds)
+
+
+def test_rule_fails(study: Study) -> None:
+    run = study.start(mode="fail", count=1)
+    assert run.end() != 0
+    assert "failed by itself" in run.text
+    assert "would fail again, so it is not tried again" in run.text
+    assert len(study.starts("shard/0.txt")) == 1
+    note("rule fails", "failed, not tried again", run.seconds)
+
+
+def test_time_limit(study: Study) -> None:
+    deaf = study.start(count=1, runtime=1, seconds=600)
+    study.wait_for_start("shard/0.txt")
+    listens = study.start(
+        "--nolock", rules="one_card", mode="listen", count=1, runtime=1, seconds=600
+    )
+    assert deaf.end() != 0
+    assert "was killed by its time limit of 60 s" in deaf.text
+    assert len(study.starts("shard/0.txt")) == 1
+    note("killed by h_rt (60 s)", "failed, not tried again", deaf.seconds)
+    assert listens.end() != 0
+    assert study.result("runs/one_card/0.heard").exists()
+
+
+def test_memory(study: Study) -> None:
+    run = study.start(mode="eat", count=1, mem_mb=400)
+    assert run.end() != 0
+    assert "needed more memory" in run.text or "probably for its memory" in run.text
+    asked = [study.record(job).split("submitted ")[1].split()[2] for job in run.submitted()]
+    assert asked == ["400", "800", "1600"]
+    note("killed for its memory (400 MB)", "tried with 800 and 1600 MB, failed", run.seconds)
+
+
+def test_killed_by_the_kernel(study: Study) -> None:
+    run = study.start("--retries", "1", mode="crash", count=1)
+    assert run.end() != 0
+    assert "needed more memory than the 500 MB" in run.text
+    assert "needed more memory than the 1000 MB" in run.text
+
+
+def test_deleted_by_hand(study: Study) -> None:
+    run = study.start(count=1, seconds=600)
+    study.wait_for_start("shard/0.txt")
+    began = time.monotonic()
+    study.grid.run("qdel", run.submitted()[0])
+    assert run.end() != 0
+    assert "by hand or by the administrators" in run.text
+    assert len(run.submitted()) == 1
+    note("qdel by hand, running", "failed, not tried again", time.monotonic() - began)
+
+
+def test_deleted_while_waiting(study: Study) -> None:
+    run = study.start(count=6, seconds=15, threads=8)
+    wait_until(lambda: len(run.submitted()) == 6, 60)
+    began = time.monotonic()
+    study.grid.run("qdel", run.submitted()[5])
+    wait_until(lambda: "was deleted before it started" in run.text, 60)
+    note("qdel by hand, waiting", "failed, not tried again", time.monotonic() - began)
+    interrupt(run, signal.SIGINT)
+    run.end()
+
+
+def test_error_state(study: Study) -> None:
+    site = study.folder / "quick.conf"
+    site.write_text(site.read_text() + "scratch_folder='/proc/nowhere'\n")
+    run = study.start("--retries", "0", count=1, scratch_mb=100)
+    assert run.end() != 0
+    assert "could not be started" in run.text
+    wait_until(lambda: not study.grid.jobs(), 20)
+    note("Eqw", "failed with the reason, job deleted", run.seconds)
+
+
+def test_impossible_request(study: Study) -> None:
+    run = study.start("--retries", "0", count=1, mem_mb=64_000)
+    assert run.end() != 0
+    assert "Grid Engine refuses a job" in run.text
+    assert "no suitable queues" in run.text
+    assert "tmem=64000M" in run.text
+    note("impossible request (64 GB)", "refused at submission", run.seconds)
+
+
+def test_host_lost(study: Study) -> None:
+    hosts(study.grid)
+    run = study.start(count=1, seconds=25)
+    study.wait_for_start("shard/0.txt")
+    lost = study.starts("shard/0.txt")[0].split()[2]
+    began = time.monotonic()
+    subprocess.run([GRID, "kill", lost], check=True)
+    try:
+        wait_until(lambda: f"lost its host {lost}" in run.text, 120)
+        noticed = time.monotonic() - began
+        assert run.end() == 0, run.text
+    finally:
+        subprocess.run([GRID, "boot", lost], check=True)
+    assert study.starts("shard/0.txt")[1].split()[2] != lost
+    note("host lost (lost=20 s)", "noticed, done on another host, rc 0", noticed)
+
+
+def test_qmaster_away(study: Study) -> None:
+    run = study.start("--jobs", "2", count=4, seconds=10)
+    study.wait_for_start("shard/0.txt")
+    subprocess.run([GRID, "qmaster", "20"], check=True)
+    assert run.end() == 0, run.text
+    assert all(len(study.starts(f"shard/{number}.txt")) == 1 for number in range(4))
+    note("qmaster away for 20 s", "all done, nothing run twice, rc 0", run.seconds)
+
+
+def test_ctrl_c(study: Study) -> None:
+    run = study.start(count=3, seconds=600)
+    study.wait_for_start("shard/2.txt")
+    began = time.monotonic()
+    interrupt(run, signal.SIGINT)
+    assert run.end() != 0
+    ended = time.monotonic() - began
+    wait_until(lambda: not study.grid.jobs(), 60)
+    note("Ctrl-C", "Snakemake ended, jobs deleted", ended)
+
+
+def test_killed_main_takes_its_jobs_back(study: Study) -> None:
+    run = study.start("--jobs", "12", count=12, seconds=15, threads=2)
+    wait_until(lambda: len(run.submitted()) == 12, 60)
+    study.wait_for_start("shard/0.txt")
+    before = study.grid.jobs()
+    interrupt(run, signal.SIGKILL)
+    run.end()
+    # some end while nobody looks
+    wait_until(lambda: len(study.grid.jobs()) < 12, 60)
+    study.start("--unlock").end()
+    again = study.start("--jobs", "12", count=12, seconds=15, threads=2)
+    assert again.end() == 0, again.text
+    assert set(again.submitted()) <= set(before)
+    assert all(len(study.starts(f"shard/{number}.txt")) == 1 for number in range(12))
+    note(
+        f"kill -9 with {len(before)} jobs, run again",
+        "same 12 jobs, nothing run twice",
+        again.seconds,
+    )
+
+
+def test_two_runs_share_a_job(study: Study) -> None:
+    first = study.start(count=2, seconds=12)
+    study.wait_for_start("shard/1.txt")
+    second = study.start("--nolock", count=2, seconds=12)
+    assert first.end() == 0, first.text
+    assert second.end() == 0, second.text
+    assert set(second.submitted()) == set(first.submitted())
+    assert len(study.starts("shard/0.txt")) == 1
+    note("two runs side by side, same jobs", "each job run once, both rc 0", second.seconds)
+
+
+def test_two_runs_with_other_settings(study: Study) -> None:
+    first = study.start(count=1, seconds=12)
+    study.wait_for_start("shard/0.txt")
+    second = study.start("--nolock", "--retries", "0", count=1, seconds=13)
+    assert second.end() != 0
+    assert "still making the same files with other settings" in second.text
+    assert first.end() == 0, first.text
+    note("two runs side by side, other settings", "the second is refused", second.seconds)
+
+
+def test_out_of_time_for_five_rounds(study: Study) -> None:
+    run = study.start(mode="rounds", count=1, runtime=1, seconds=60)
+    assert run.end() == 0, run.text
+    rounds = len(study.starts("shard/0.txt"))
+    assert rounds >= 5
+    assert len(run.submitted()) == 1
+    epochs = study.result("shard/0.txt").read_text().split("\n")
+    assert epochs == [*(f"epoch {number + 1}" for number in range(60)), ""]
+    note("60 epochs of 1 s under a limit of 60 s", f"{rounds} rounds of one job, rc 0", run.seconds)
+
+
+def test_queued_jobs_keep_their_rules(study: Study) -> None:
+    blocker = study.start(rules="one_card", count=2, seconds=20)
+    study.wait_for_start("one_card/1.txt")
+    run = study.start("--nolock", rules="two_cards", count=1, seconds=1)
+    wait_until(lambda: run.submitted() != [], 60)
+    # an edit in mid-run, and nodes that share no home folder
+    (study.folder / "toy.smk").write_text("this is no workflow\n")
+    subprocess.run(["rm", "-rf", study.folder.parents[1] / ".cache/snakemake"], check=True)
+    assert run.end() == 0, run.text
+    assert blocker.end() == 0, blocker.text

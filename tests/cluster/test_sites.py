@@ -1,0 +1,90 @@
+"""The words of every site that the profile knows; no cluster needed."""
+
+from __future__ import annotations
+
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec
+from importlib.util import spec_from_loader
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+PROFILE = Path(__file__).resolve().parents[2] / "profiles/sge"
+SITES = sorted(file.stem for file in (PROFILE / "sites").glob("*.conf"))
+SHARD = {"threads": 1, "resources": {"mem_mb": 1001, "runtime": 5}}
+THREADS = {"threads": 4, "resources": {"mem_mb": 1001, "runtime": 5}}
+CARD = {"threads": 1, "resources": {"mem_mb": 8000, "runtime": 60, "gpu": 1}}
+CARDS = {"threads": 2, "resources": {"mem_mb": 8001, "runtime": 60, "gpu": 2}}
+OLD = "!(gtx1080ti|titanx|p100|v100)"
+
+
+@pytest.fixture
+def submit(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.setattr("sys.dont_write_bytecode", True)
+    loader = SourceFileLoader("sge_submit", str(PROFILE / "bin/sge-submit"))
+    spec = spec_from_loader("sge_submit", loader)
+    assert spec
+    module = module_from_spec(spec)
+    loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(
+    ("site", "job", "words"),
+    [
+        ("ucl-cs", SHARD, "-l h_rt=300 -l tmem=1001M -l h_vmem=1001M"),
+        ("ucl-cs", THREADS, "-l h_rt=300 -l tmem=251M -l h_vmem=251M -pe smp 4 -R y"),
+        ("ucl-cs", CARD, f"-l h_rt=3600 -l tmem=8000M -l gpu=true -l gpu_type={OLD}"),
+        (
+            "ucl-cs",
+            CARDS,
+            f"-l h_rt=3600 -l tmem=4001M -l gpu=true -pe gpu 2 -R y -l gpu_type={OLD}",
+        ),
+        ("ucl-myriad", SHARD, "-l h_rt=300 -l mem=1001M"),
+        ("ucl-myriad", CARDS, "-l h_rt=3600 -l mem=4001M -l gpu=2 -pe smp 2 -ac allow=L"),
+        ("gpu-count", CARD, "-l h_rt=3600 -l h_vmem=8000M -l gpu=1"),
+        ("rsmap", THREADS, "-l h_rt=300 -l m_mem_free=251M -pe smp 4 -R y"),
+    ],
+)
+def test_request(
+    submit: ModuleType, monkeypatch: pytest.MonkeyPatch, site: str, job: dict, words: str
+) -> None:
+    monkeypatch.setenv("HEADSTART_SITE", site)
+    monkeypatch.delenv("HEADSTART_MAIL", raising=False)
+    request, _ = submit.make_request(submit.read_site(), job, job["resources"]["mem_mb"])
+    assert " ".join(request) == words
+
+
+@pytest.mark.parametrize("site", SITES)
+def test_every_site_has_every_line(
+    submit: ModuleType, monkeypatch: pytest.MonkeyPatch, site: str
+) -> None:
+    monkeypatch.setenv("HEADSTART_SITE", "ucl-cs")
+    every = set(submit.read_site())
+    monkeypatch.setenv("HEADSTART_SITE", site)
+    assert set(submit.read_site()) == every
+
+
+def test_a_line_is_missing(
+    submit: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    own = tmp_path / "own.conf"
+    own.write_text("always='-l h_rt={seconds}'\n")
+    monkeypatch.setenv("HEADSTART_SITE", str(own))
+    with pytest.raises(SystemExit, match="has no line one_thread="):
+        submit.make_request(submit.read_site(), SHARD, 1001)
+
+
+def test_a_failed_job_is_tried_again_for_its_memory_alone(
+    submit: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(submit, "JOBS", tmp_path)
+    record = tmp_path / "7"
+    record.write_text("submitted 1 300 500 hs.shard.0\nstarted 2 node\nended memory\n")
+    assert submit.memory_of_next_try("7") == 1000
+    record.write_text("submitted 1 300 500 hs.shard.0\nstarted 2 node\nended lost\n")
+    assert submit.memory_of_next_try("7") == 500
+    record.write_text("submitted 1 300 500 hs.shard.0\nstarted 2 node\nexit 1\nended rule\n")
+    with pytest.raises(SystemExit, match="job 7 would fail again"):
+        submit.memory_of_next_try("7")

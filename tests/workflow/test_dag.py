@@ -136,6 +136,21 @@ def test_edited_loss_reruns_training_and_what_follows(checkout: Checkout) -> Non
     assert jobs["train"] == 2
 
 
+def test_edited_network_of_ones_own_reruns_training(checkout: Checkout) -> None:
+    checkout.edit("tiny_net.py", "AdaptiveAvgPool3d(2)", "AdaptiveMaxPool3d(2)")
+    jobs = checkout.done()
+    assert not set(jobs) & DATA_RULES
+    assert jobs["train"] == 2
+
+
+def test_network_that_is_not_there_is_said_before_any_job(checkout: Checkout) -> None:
+    (checkout.folder / "tiny_net.py").unlink()
+    run = checkout.snakemake("-n")
+    assert run.code == 1
+    assert "train.network: " in run.text
+    assert "tiny_net.py is not there" in run.text
+
+
 def test_touch_everything_runs_nothing(checkout: Checkout) -> None:
     files = [path for path in checkout.folder.rglob("*") if ".snakemake" not in path.parts]
     random.Random(1).shuffle(files)

@@ -11,13 +11,18 @@ if workflow.is_main_process:
     sys.path.insert(0, str(Path(workflow.basedir, "workflow")))
 
 from headstart.parts.errors import UserError
+from headstart.parts.replan import retraining
 from headstart.parts.settings import start
 
 try:
     settings = start(config, Path(workflow.basedir), main=workflow.is_main_process)
+    told = retraining(settings) if workflow.is_main_process else ""
 except UserError as error:
     # not a WorkflowError, which would name a line of this file as the culprit
     sys.exit(f"headstart: {error}")
+
+if told:
+    print(told, file=sys.stderr)
 
 
 envvars:

@@ -26,7 +26,7 @@ rule predict:
         settings=slice_of("predict", "experiment", "fold", "seed"),
         code=settings.code("predict"),
         upstream=upstream_of("predict", "experiment", "fold", "seed"),
-        networks=settings.project,
+        networks=settings.networks_copy,
         data=settings.data,
         prepared=PREPARED,
         run=subpath(input.card, parent=True),

@@ -22,8 +22,8 @@ rule train:
     params:
         settings=slice_of("train", "experiment", "fold", "seed"),
         code=settings.code("train"),
-        upstream=settings.upstream("train"),
-        networks=settings.project,
+        upstream=upstream_of("train", "experiment"),
+        networks=settings.networks_copy,
         prepared=PREPARED,
         store=RUNS,
         folder=subpath(output.card, parent=True),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -23,6 +24,7 @@ from headstart.parts.config import Config
 from headstart.parts.config import Source
 from headstart.parts.config import canonical_json
 from headstart.parts.config import read_config
+from headstart.parts.runs import own_network_file
 from headstart.parts.targets import check_target
 from headstart.parts.templates import Template
 
@@ -53,6 +55,7 @@ class Settings:
         codes: Digest of each stage's code.
         listing: Digest of the names and sizes of the user's scans, and of the tables' bytes.
         package: Digest of the package's files, the name of the copy that jobs run from.
+        networks: Digest of each file with a network of the user's own, by `train.network`.
     """
 
     config: Config
@@ -60,6 +63,7 @@ class Settings:
     codes: Mapping[str, str]
     listing: str
     package: str
+    networks: Mapping[str, str]
 
     @classmethod
     def resolve(cls, raw: Mapping[str, Any], project: Path) -> Settings:
@@ -70,12 +74,19 @@ class Settings:
             project: Folder of the checkout.
 
         Raises:
-            UserError: If the config is wrong, or asks for a label that labels.csv does not have.
+            UserError: If the config is wrong, asks for a label that labels.csv does not have, or
+                names a network's file that is not there.
         """
         config = read_config(raw)
         codes = {stage: provenance.code_digest(stage) for stage in STAGES}
         listing = _listing(config, project / config.root)
-        settings = cls(config, project, codes, listing, provenance.package_digest())
+        networks = {
+            network: files.sha256(file)
+            for network in {experiment.train.network for experiment in config.experiments.values()}
+            if (file := own_network_file(network, project)) is not None
+        }
+        package = provenance.package_digest()
+        settings = cls(config, project, codes, listing, package, networks)
         settings.check_targets()
         return settings
 
@@ -89,11 +100,16 @@ class Settings:
             values["codes"],
             values["listing"],
             values["package"],
+            values["networks"],
         )
 
     def write(self) -> None:
-        """Write the snapshot, the resolved config, and the package that jobs run from."""
+        """Write the snapshot, the resolved config, and the code that jobs run from."""
         provenance.copy_package(self.code_copy)
+        for network in self.networks:
+            file = network.rpartition(":")[0]
+            with files.temporary(self.networks_copy / file) as draft:
+                shutil.copyfile(self.project / file, draft)
         files.write_json(self.resolved, self.config.model_dump(mode="json"))
         if not self.snapshot.exists():
             files.write_text(self.snapshot, self._text)
@@ -106,6 +122,7 @@ class Settings:
             "codes": dict(self.codes),
             "listing": self.listing,
             "package": self.package,
+            "networks": dict(self.networks),
         }
         return canonical_json(values)
 
@@ -139,6 +156,12 @@ class Settings:
     def code_copy(self) -> Path:
         """Folder that holds the copy of the package; PYTHONPATH of the jobs."""
         return self.results / ".settings" / f"code-{self.package}"
+
+    @property
+    def networks_copy(self) -> Path:
+        """Folder with copies of the files that hold the user's own networks."""
+        digest = hashlib.sha256(canonical_json(dict(self.networks)).encode()).hexdigest()[:16]
+        return self.results / ".settings" / f"networks-{digest}"
 
     @property
     def fetched(self) -> list[str]:
@@ -197,10 +220,13 @@ class Settings:
         if run:
             runs = [{"experiment": experiment, **run}]
         choices = {"train": runs, "predict": runs, "evaluate": [{"experiment": experiment}]}
-        below = [
+        below: list[Any] = [
             [name, self.code(name), [self.slice(name, **one) for one in choices.get(name, [{}])]]
             for name in ANCESTORS[stage]
         ]
+        if experiment is not None:
+            network = self.config.experiments[experiment].train.network
+            below.append(["network", self.networks.get(network), []])
         return hashlib.sha256(canonical_json(below).encode()).hexdigest()[:16]
 
     @property

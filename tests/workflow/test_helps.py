@@ -1,0 +1,96 @@
+"""What the small helps say of a real study: while it runs, after a kill, after success."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import pytest
+from study import Checkout
+from test_interrupted import running_trainings
+
+pytestmark = pytest.mark.slow
+
+RUN = "tiny/train/age/main/fold-0/seed-0/model.json"
+
+
+def headstart(checkout: Checkout, *words: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "headstart", *words],
+        cwd=checkout.folder,
+        env=checkout.environment() | {"PYTHONPATH": "workflow"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert all(len(line) <= 100 for line in done.stdout.splitlines() if "snakemake" not in line)
+    return done.stdout
+
+
+def wait_for(happened: Callable[[], str | None], seconds: float = 180) -> str:
+    end = time.monotonic() + seconds
+    while not (text := happened()):
+        assert time.monotonic() < end
+        time.sleep(0.2)
+    return text
+
+
+def test_status_during_a_run_after_a_kill_and_after_success(new_checkout: Checkout) -> None:
+    config = new_checkout.config()
+    config["experiments"]["age"]["train"]["epochs"] = 6
+    new_checkout.configure(config)
+    run = subprocess.Popen(
+        new_checkout.command(RUN),
+        cwd=new_checkout.folder,
+        env=new_checkout.environment() | {"SECONDS_PER_STEP": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    histories = (new_checkout.study / "runs").glob
+
+    def second_epoch() -> str | None:
+        texts = [path.read_text() for path in histories("*/attempt-1/history.csv")]
+        return next((text for text in texts if text.count("\n") > 2), None)
+
+    wait_for(second_epoch)
+    text = headstart(new_checkout, "status", "tiny")
+    assert f"snakemake is at work: process {run.pid}" in text
+    assert re.search(r"^age .* running +[2-5]/6 +\d: mae \S+ +<1 min left$", text, re.MULTILINE)
+    assert re.search(r"^sex .* queued +0/2 +not started yet$", text, re.MULTILINE)
+    assert re.search(r"^prepare +done$", text, re.MULTILINE)
+
+    run.kill()
+    run.wait()
+    # the training lives on without its parent
+    assert re.search(r"^age .* running ", headstart(new_checkout, "status", "tiny"), re.MULTILINE)
+    for process in running_trainings(new_checkout):
+        os.kill(process, signal.SIGKILL)
+    text = headstart(new_checkout, "status", "tiny")
+    assert "no snakemake is at work" in text
+    killed = r" age 0 0 dead ([2-5])/6 .* killed: its process is gone; goes on after epoch \1 "
+    assert re.search(killed, " ".join(text.split())), text
+    assert "  snakemake --unlock --configfile config/tiny.yaml\n" in text
+    assert "  snakemake --cores 2 --configfile config/tiny.yaml\n" in text
+
+    assert new_checkout.snakemake("--unlock").code == 0
+    new_checkout.done(RUN)
+    text = headstart(new_checkout, "status", "tiny")
+    assert re.search(r"^age .* finished +6/6 ", text, re.MULTILINE)
+    assert "--unlock" not in text
+
+    headstart(
+        new_checkout, "vary", "age", *("--set", "train.epochs=3", "--config", "config/tiny.yaml")
+    )
+    assert new_checkout.snakemake("-n", RUN).text.count("trained again") == 0
+    config["experiments"]["age"]["train"]["learning_rate"] = 0.01
+    new_checkout.configure(config)
+    text = new_checkout.snakemake("-n", RUN).text
+    assert "age (fold 0, seed 0): train.learning_rate 0.001 -> 0.01; took under a minute" in text
+    assert "`headstart vary age --set train.learning_rate=0.01`" in text

@@ -44,7 +44,7 @@ class Store:
         self.log = self.folder / "logs/train/age/fold-0/seed-0.log"
         self.run = self.folder / "runs/0123456789abcdef"
         config = read_config(RAW)
-        settings = Settings(config, project, codes={}, listing="", package="")
+        settings = Settings(config, project, codes={}, listing="", package="", networks={})
         self.slice = json.loads(settings.slice("train", experiment="age", fold=0, seed=0))
         files.write_json(self.folder / "config.json", config.model_dump(mode="json"))
         self.age(self.folder / "config.json", 3600)

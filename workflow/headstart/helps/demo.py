@@ -10,8 +10,6 @@ from pathlib import Path
 from headstart.parts import synthetic
 from headstart.parts.errors import UserError
 
-SUMMARY = "make a synthetic cohort to try everything on"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""

@@ -24,8 +24,6 @@ from headstart.parts.scans import BadScanError
 from headstart.parts.scans import Volume
 from headstart.parts.scans import read_volume
 
-SUMMARY = "read every scan to the last byte and turn the bad away"
-
 SCAN = ["subject", "session"]
 FACTS = ["shape", "voxel_size", "orientation", "p01", "p50", "p99", "hash"]
 CHECKED = [*SCAN, "path", "reason", "detail", *FACTS]

@@ -35,8 +35,6 @@ from headstart.parts.predictions import pool
 from headstart.parts.predictions import read_run
 from headstart.parts.progress import progress
 
-SUMMARY = "judge the predictions beside their baselines, with intervals"
-
 METRICS_COLUMNS = [
     *("model", "metric", "group", "protocol", "value"),
     *("ci_low", "ci_high", "ci_method", "n", "seed_sd"),

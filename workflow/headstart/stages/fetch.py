@@ -44,8 +44,6 @@ from headstart.parts.sources import Request
 from headstart.parts.sources import Source
 from headstart.parts.sources import read_request
 
-SUMMARY = "download public collections, check them and unpack what is needed"
-
 MARKER = "fetched.json"
 # Beside the data: the archives, their receipts, and what is being unpacked.
 HIDDEN = ".fetch"

@@ -26,8 +26,6 @@ from headstart.parts.settings import shard_of
 from headstart.parts.tables import as_number
 from headstart.parts.targets import check_target
 
-SUMMARY = "collect scans and labels into labels.csv"
-
 REJECTED = ["subject", "session", "path", "reason", "detail"]
 # Of a person, not of a visit: may not change from session to session, even where it is coded as
 # a number. Text never may; other numbers (age, a score) may.

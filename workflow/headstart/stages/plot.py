@@ -23,8 +23,6 @@ from headstart.parts.predictions import pool
 from headstart.parts.predictions import read_run
 from headstart.parts.provenance import code_digest
 
-SUMMARY = "draw learning curves, evaluation, augmentation and the cohort as PDF"
-
 # What each kind of figure is drawn from.
 NEEDS = {
     "curves": ("passed", "histories"),

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
     from headstart.parts.tasks import Task
 
-SUMMARY = "predict the scans that a network was not trained on"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""

@@ -30,8 +30,6 @@ from headstart.parts.scans import BadScanError
 from headstart.parts.scans import Volume
 from headstart.parts.scans import read_volume
 
-SUMMARY = "resample, crop and normalise every scan, once"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""

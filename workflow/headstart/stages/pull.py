@@ -29,8 +29,6 @@ from headstart.parts.tunnel import Connection
 from headstart.parts.tunnel import Route
 from headstart.parts.tunnel import connect
 
-SUMMARY = "bring the figures home from the cluster, through its gateway"
-
 KEYS = ("gateway", "gateway_user", "host", "user", "folder", "into", "way", "tunnel_port")
 WAYS = ("jump", "tunnel")
 HOST = re.compile(r"(?P<host>[A-Za-z0-9][A-Za-z0-9._-]*)(?::(?P<port>[0-9]{1,5}))?")

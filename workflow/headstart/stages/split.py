@@ -20,8 +20,6 @@ from headstart.parts import files
 from headstart.parts.config import Split
 from headstart.parts.errors import UserError
 
-SUMMARY = "held-out test subjects, folds and inner parts, by subject and stratified"
-
 BINS = 4  # a number is stratified by its quartiles
 CATEGORIES = 10  # a label of numbers with no more distinct values than this is a category
 

@@ -45,8 +45,6 @@ if TYPE_CHECKING:
     from headstart.parts.losses import Loss
     from headstart.parts.tasks import Task
 
-SUMMARY = "train one network on one fold with one seed"
-
 # What `--try` does with a run's command.
 TRY_SUBJECTS = 8
 TRY_EPOCHS = 2

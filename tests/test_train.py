@@ -13,6 +13,7 @@ import torch
 from small_study import SmallStudy
 
 from headstart.parts.errors import UserError
+from headstart.parts.networks import choose_device
 from headstart.parts.provenance import code_digest
 from headstart.stages.train import learning_rate
 from headstart.stages.train import train
@@ -145,6 +146,52 @@ def test_killed_and_rerun_has_the_bits_of_an_unbroken_run(study):
     for name in PUBLISHED[:2]:
         assert (study.folder / "broken" / name).read_bytes() == (unbroken / name).read_bytes()
     assert len(card_of(study.folder / "broken")["seconds_per_epoch"]) == HARD["epochs"]
+
+
+def test_rounds_under_a_time_limit_have_the_bits_of_an_unbroken_run(study):
+    settings = study.settings(**HARD)
+    unbroken = go(study, settings, "unbroken")
+    marker = study.folder / "out-of-time"
+    codes = []
+    for _ in range(HARD["epochs"]):
+        marker.unlink(missing_ok=True)
+        # a deadline that has passed leaves time for one epoch, never for a second one
+        limit = {"HEADSTART_DEADLINE": "0", "HEADSTART_OUT_OF_TIME": str(marker)}
+        round_ = command(study, settings, "broken", **limit)
+        said = round_.communicate()[1]
+        codes.append(round_.returncode)
+        assert marker.exists() == (round_.returncode != 0)
+        assert "Traceback" not in said
+    assert codes == [os.EX_TEMPFAIL] * 4 + [0]
+    for name in PUBLISHED[:2]:
+        assert (study.folder / "broken" / name).read_bytes() == (unbroken / name).read_bytes()
+
+
+def test_signal_before_the_end_stops_the_run_after_an_epoch(study):
+    process = command(
+        study,
+        study.settings(**HARD),
+        "told",
+        SLOW="0.2",
+        HEADSTART_OUT_OF_TIME=str(study.folder / "out-of-time"),
+    )
+    while not list((study.folder / "runs/told").glob("*/attempt-1/checkpoint.pt")):
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.01)
+    process.send_signal(signal.SIGUSR2)
+    said = process.communicate()[1]
+    assert process.returncode == os.EX_TEMPFAIL, said
+    assert (study.folder / "out-of-time").exists()
+    assert "headstart: out of time" in said
+
+
+def test_a_gpu_job_never_trains_on_the_cpu_in_silence(monkeypatch):
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU here")
+    monkeypatch.setenv("HEADSTART_DEVICE", "cuda")
+    with pytest.raises(UserError, match=r"a GPU is asked for, but torch .* sees none"):
+        choose_device("auto")
+    assert choose_device("cpu").type == "cpu"
 
 
 def test_a_damaged_checkpoint_is_passed_over(study, capsys):

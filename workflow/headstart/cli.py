@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Sequence
 
 from headstart import __version__
+from headstart.parts.errors import OutOfTimeError
 from headstart.parts.errors import UserError
 
 STAGES = {
@@ -40,7 +41,8 @@ def main(words: Sequence[str] | None = None) -> int:
         words: The command line without the program's name; the default is `sys.argv[1:]`.
 
     Returns:
-        The exit code: 0 if all went well, 2 for the user's mistake, 1 for ours.
+        The exit code: 0 if all went well, 2 for the user's mistake, 1 for ours, 75 if the time
+        limit came first.
     """
     words = list(sys.argv[1:] if words is None else words)
     debug = "--debug" in words
@@ -52,6 +54,9 @@ def main(words: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         print(f"headstart: {error}", file=sys.stderr)
         return 2
+    except OutOfTimeError as error:
+        print(f"headstart: {error}", file=sys.stderr)
+        return os.EX_TEMPFAIL
     except BrokenPipeError:  # `headstart … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception as error:

@@ -1,4 +1,4 @@
-"""The one error that is the user's to mend."""
+"""The errors that end a command with one line and no traceback."""
 
 
 class UserError(Exception):
@@ -6,3 +6,7 @@ class UserError(Exception):
 
     The message names the file or the key, says what is wrong, and says how to mend it.
     """
+
+
+class OutOfTimeError(Exception):
+    """The time limit came near; what was done so far is kept, and the next start goes on there."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 from collections.abc import Callable
 from collections.abc import Mapping
@@ -65,15 +66,23 @@ def choose_device(name: str) -> torch.device:
     """Choose where to compute.
 
     Args:
-        name: cpu, cuda, or auto: cuda where there is a GPU.
+        name: cpu, cuda, or auto: what `HEADSTART_DEVICE` says, as a job with a GPU is told; without
+            it, cuda where there is a GPU.
 
     Raises:
-        UserError: If a GPU is asked for and there is none.
+        UserError: If a GPU is asked for and torch sees none; says why.
     """
+    wanted = os.environ.get("HEADSTART_DEVICE", "auto") if name == "auto" else name
     there = torch.cuda.is_available()
-    if name == "cuda" and not there:
-        raise UserError("--device cuda: torch finds no GPU here; use --device auto or cpu")
-    return torch.device("cuda" if there and name != "cpu" else "cpu")
+    if wanted == "cuda" and not there:
+        built = torch.version.cuda
+        why = f"its driver may be too old for CUDA {built}" if built else "torch is the CPU build"
+        cards = os.environ.get("CUDA_VISIBLE_DEVICES", "not set")
+        raise UserError(
+            f"a GPU is asked for, but torch {torch.__version__} sees none: {why} "
+            f"(CUDA_VISIBLE_DEVICES is {cards}); `headstart doctor` says more"
+        )
+    return torch.device("cuda" if there and wanted != "cpu" else "cpu")
 
 
 def check_output(name: str, shape: tuple[int, ...], expected: tuple[int, ...]) -> None:

@@ -30,6 +30,7 @@ from headstart.parts.cohort import Scan
 from headstart.parts.cohort import cohort_digest
 from headstart.parts.cohort import read_cohort
 from headstart.parts.config import Train
+from headstart.parts.deadline import Deadline
 from headstart.parts.errors import UserError
 from headstart.parts.metrics import METRICS
 from headstart.parts.metrics import dice_by_class
@@ -145,6 +146,7 @@ def train(
     Raises:
         UserError: If there is nobody to train on or to choose the epoch with, the settings do not
             fit the network or the cohort, or the loss is not finite.
+        OutOfTimeError: If the job's time limit comes before the last epoch.
     """
     this = Run.model_validate(settings)
     cohort = read_cohort(passed, splits, prepared, this.target, this.task)
@@ -258,7 +260,8 @@ def fit(
         files.write_csv(attempt / "history.csv", pd.DataFrame(state["history"]))
         print(f"going on after epoch {state['epoch']}", file=sys.stderr, flush=True)
 
-    for epoch in range(state["epoch"] + 1, settings.epochs + 1):
+    deadline, first = Deadline(), state["epoch"] + 1
+    for epoch in range(first, settings.epochs + 1):
         began = time.monotonic()
         scans = PreparedScans(
             training, task.truth, transform=transform, seed=this.seed, epoch=epoch
@@ -284,6 +287,9 @@ def fit(
             loss.backward()
             optimizer.step()
             total += loss.item() * len(volumes)
+            # without one epoch done, the next start would come no further than this one
+            if deadline.told and epoch > first:
+                deadline.stop()
 
         inner_loss, metrics = _judge(network, inner_loader, loss_of, task, place)
         _check_finite(inner_loss, epoch, rate)
@@ -307,6 +313,8 @@ def fit(
         )
         files.write_csv(attempt / "history.csv", pd.DataFrame(state["history"]))
         _tell(row, state["seconds"], settings.epochs, f"inner_{METRICS[this.task][0].name}")
+        if epoch < settings.epochs and deadline.comes_within(max(state["seconds"])):
+            deadline.stop()
 
     with files.temporary(attempt / "model.safetensors") as draft:
         save_file(state["best"]["network"], draft)

@@ -1,12 +1,9 @@
 # The settings of this run, and the files that several stages wait for.
 
-import os
 import sys
 from pathlib import Path
 
 if workflow.is_main_process:
-    # where --profile sge finds its commands
-    os.environ["PATH"] += os.pathsep + str(Path(workflow.basedir, "profiles/sge/bin"))
     # jobs find the copy of the package that the main process put on PYTHONPATH
     sys.path.insert(0, str(Path(workflow.basedir, "workflow")))
 

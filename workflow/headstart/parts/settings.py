@@ -351,6 +351,8 @@ def start(config: Mapping[str, Any], project: Path, *, main: bool) -> Settings:
     _prepend("PATH", Path(sys.executable).parent)
     if not main:
         return Settings.read(Path(os.environ[SNAPSHOT]))
+    # where --profile sge finds its commands
+    _prepend("PATH", project / "profiles" / "sge" / "bin")
     settings = Settings.resolve(config, project)
     os.environ[SNAPSHOT] = str(settings.snapshot)
     _prepend("PYTHONPATH", settings.code_copy)

@@ -68,7 +68,7 @@ class Checkout:
 
     def command(self, *words: str) -> list[str]:
         # the config last: --configfile would take a target that follows for a second file
-        study = ("--configfile", "config/tiny.yaml")
+        study = () if "--configfile" in words else ("--configfile", "config/tiny.yaml")
         return [*(sys.executable, "-m", "snakemake", "--cores", "2"), *words, *study]
 
     def environment(self) -> dict[str, str]:

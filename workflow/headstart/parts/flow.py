@@ -146,7 +146,7 @@ def _by_source(labels: pd.DataFrame) -> str:
 def _reasons(stage: str, table: pd.DataFrame) -> str:
     counts = table["reason"].value_counts()
     lines = [f"{reason}: {n}" for reason, n in counts.items()]
-    shown = lines[:6] + ([f"{len(lines) - 6} more reasons"] if len(lines) > 6 else [])
+    shown = lines if len(lines) <= 7 else [*lines[:6], f"{len(lines) - 6} more reasons"]
     return "\n".join([f"Turned away by {stage}: {len(table)}", *shown])
 
 

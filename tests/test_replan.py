@@ -39,7 +39,9 @@ CODES = dict.fromkeys(STAGES, "code")
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """A study that is finished: every network published and in the store."""
-    settings = Settings(read_config(RAW), tmp_path, CODES, listing="files", package="package", networks={})
+    settings = Settings(
+        read_config(RAW), tmp_path, CODES, listing="files", package="package", networks={}
+    )
     settings.write()
     for name, fold in (("age", 0), *(("sex", fold) for fold in range(5))):
         publish(settings, name, fold)

@@ -146,7 +146,7 @@ def test_edited_network_of_ones_own_reruns_training(checkout: Checkout) -> None:
 def test_network_that_is_not_there_is_said_before_any_job(checkout: Checkout) -> None:
     (checkout.folder / "tiny_net.py").unlink()
     run = checkout.snakemake("-n")
-    assert run.code == 1
+    assert run.code == 2
     assert "train.network: " in run.text
     assert "tiny_net.py is not there" in run.text
 

@@ -16,7 +16,8 @@ try:
     told = retraining(settings) if workflow.is_main_process else ""
 except UserError as error:
     # not a WorkflowError, which would name a line of this file as the culprit
-    sys.exit(f"headstart: {error}")
+    print(f"headstart: {error}", file=sys.stderr)
+    sys.exit(2)
 
 if told:
     print(told, file=sys.stderr)

@@ -498,7 +498,8 @@ def _device_name(place: torch.device) -> str:
 
     if place.type == "cuda":
         return torch.cuda.get_device_name(place)
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
+    names = Path("/proc/cpuinfo")  # Linux alone has it
+    for line in names.read_text().splitlines() if names.exists() else ():
         if line.startswith("model name"):
             return line.partition(":")[2].strip()
     return platform.machine()

@@ -16,8 +16,10 @@ from headstart.cli import main
 from headstart.parts import files
 from headstart.parts.config import Prepare
 from headstart.parts.errors import UserError
+from headstart.parts.likeness import thumbnail
 from headstart.parts.scans import read_volume
 from headstart.parts.volumes import mask_to_source_grid
+from headstart.stages.prepare import gather
 from headstart.stages.prepare import prepare
 
 SETTINGS = Prepare(voxel_size=(2.0, 2.0, 2.0), window=(16, 16, 16))
@@ -93,12 +95,60 @@ def test_shard_is_described_by_its_json(tmp_path: Path) -> None:
         np.testing.assert_array_equal(back, np.asarray(raw.dataobj))
 
 
+def test_every_scan_leaves_a_thumbnail(tmp_path: Path) -> None:
+    prepare(**shard(tmp_path))
+    small = np.load(tmp_path / "out/shard-0-thumbnails.npy")
+    volumes = np.load(tmp_path / "out/shard-0.npy")
+    np.testing.assert_array_equal(small, [thumbnail(volume[0]) for volume in volumes])
+
+
+def test_thumbnails_are_compared_once_all_shards_are_there(tmp_path: Path) -> None:
+    def compared(shards: list[list[str]], folder: Path) -> list[pd.DataFrame]:
+        rows = {subject: write_scan(tmp_path / "data", subject) for subject in "0123456"}
+        twin = nib.load(tmp_path / "data/2.nii.gz")
+        louder = 3 * np.asarray(twin.dataobj)[:, :, ::-1]
+        nib.save(nib.Nifti1Image(louder, PSR), tmp_path / "data/5.nii.gz")
+        cards = []
+        for number, subjects in enumerate(shards):
+            scans = pd.DataFrame([rows[subject] for subject in subjects], columns=[*rows["0"]])
+            cards.append(str(folder / f"shard-{number}.json"))
+            job = shard(tmp_path) | {"scans": scans, "output": Path(cards[-1])}
+            prepare(**job | {"checked": checked(scans, tmp_path / "data")})
+        words = ["prepare", "--settings", '{"lookalike":0.998}', "--gather", *cards]
+        assert main([*words, "--output", str(folder)]) == 0
+        return [files.read_csv(folder / f"{name}.csv") for name in ("lookalikes", "likeness")]
+
+    pairs, likeness = compared([["4", "5", "0"], [], ["6", "2", "1", "3"]], tmp_path / "a")
+    assert list(pairs.columns) == [
+        "subject", "session", "other_subject", "other_session", "correlation", "flipped"
+    ]  # fmt: skip
+    row = pairs.iloc[0].to_dict()
+    assert len(pairs) == 1
+    assert float(row.pop("correlation")) > 0.99
+    assert row == {
+        "subject": "2", "session": "1", "other_subject": "5", "other_session": "1", "flipped": "1"
+    }  # fmt: skip
+    assert list(likeness.columns) == ["subject", "session", "likeness", "distance", "odd"]
+    assert likeness["subject"].tolist() == [*"0123456"]
+    again = compared([[*"0123456"]], tmp_path / "b")
+    pd.testing.assert_frame_equal(pairs, again[0])
+    pd.testing.assert_frame_equal(likeness, again[1])
+
+
+def test_an_empty_study_has_no_lookalikes(tmp_path: Path) -> None:
+    job = shard(tmp_path, scans=shard(tmp_path)["scans"][:0])
+    prepare(**job | {"checked": job["checked"][:0]})
+    gather(cards=[job["output"]], least=0.99, output=tmp_path)
+    assert files.read_csv(tmp_path / "lookalikes.csv").empty
+    assert files.read_csv(tmp_path / "likeness.csv").empty
+
+
 def test_same_bytes_twice_and_one_scan_does_not_touch_another(tmp_path: Path) -> None:
     prepare(**shard(tmp_path / "a"))
     prepare(**shard(tmp_path / "b"))
     prepare(**shard(tmp_path / "c", range(1, 3)))
     a, b, c = (tmp_path / name / "out" for name in "abc")
-    for name in ("shard-0.npy", "shard-0-mask.npy", "shard-0.json"):
+    for name in ("shard-0.npy", "shard-0-mask.npy", "shard-0-thumbnails.npy", "shard-0.json"):
         assert (a / name).read_bytes() == (b / name).read_bytes()
     np.testing.assert_array_equal(np.load(a / "shard-0.npy")[1:], np.load(c / "shard-0.npy"))
 

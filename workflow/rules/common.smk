@@ -46,10 +46,13 @@ wildcard_constraints:
 SHARDS = settings.shards
 # Every file that label, check, split and prepare leave for later stages. Stages that rest on the
 # cohort list all that lies above them: what is rebuilt with the same bytes then stops there.
-CHECKED = [
-    "<study>/label/labels.csv",
+SHARDED = [
     expand("<study>/label/shards/{shard}.csv", shard=SHARDS),
     expand("<study>/check/shards/{shard}.csv", shard=SHARDS),
+]
+CHECKED = [
+    "<study>/label/labels.csv",
+    *SHARDED,
     "<study>/check/passed.csv",
     "<study>/check/summary.csv",
 ]

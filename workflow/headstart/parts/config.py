@@ -234,6 +234,13 @@ class Prepare(Section):
         description="zscore: mean 0, deviation 1 over the head; percentile: 1st to 99th to 0 to 1",
     )
     shards: int = Field(16, ge=1, le=4096, description="parts of the cohort that run side by side")
+    lookalike: float = Field(
+        0.99,
+        gt=0,
+        lt=1,
+        description="scans of two subjects are listed as lookalikes when small copies of them, as "
+        "they are or mirrored, correlate by at least this",
+    )
 
 
 class Train(Section):

@@ -38,6 +38,7 @@ ANCESTORS = {
     "check": ("label", "check-scans"),
     "split": ("label", "check-scans", "check"),
     "prepare": ("check-scans",),
+    "lookalikes": ("check-scans", "prepare"),
     "train": ("label", "check-scans", "check", "split", "prepare"),
     "predict": ("label", "check-scans", "check", "split", "prepare", "train"),
     "evaluate": ("label", "check-scans", "check", "split", "prepare", "train", "predict"),
@@ -193,13 +194,14 @@ class Settings:
 
     def code(self, stage: str) -> str:
         """Digest of a stage's code."""
-        return self.codes[stage.removesuffix("-scans")]
+        return self.codes["prepare" if stage == "lookalikes" else stage.removesuffix("-scans")]
 
     def slice(self, stage: str, **choice: Any) -> str:
         """Return the part of the settings that a stage's result depends on, as canonical JSON.
 
         Args:
-            stage: A stage, or `check-scans` for the part of check that reads the scans.
+            stage: A stage, or `check-scans` for the part of check that reads the scans, or
+                `lookalikes` for the part of prepare that compares them.
             **choice: What picks the part: `shard`, or `experiment` with `fold` and `seed`.
         """
         method = getattr(self, f"_{stage.replace('-', '_')}_slice")
@@ -280,11 +282,14 @@ class Settings:
             if shard in (None, shard_of(decision.subject, self.config.prepare.shards))
         ]
         return {
-            "prepare": self.config.prepare.model_dump(mode="json", exclude={"shards"}),
+            "prepare": self.config.prepare.model_dump(mode="json", exclude={"shards", "lookalike"}),
             "channels": self.config.channels,
             "classes": self._classes,
             "accept": accept,
         }
+
+    def _lookalikes_slice(self) -> dict[str, Any]:
+        return {"lookalike": self.config.prepare.lookalike}
 
     def _train_slice(self, experiment: str, fold: int, seed: int) -> dict[str, Any]:
         train = self.config.experiments[experiment].train.model_dump(mode="json")

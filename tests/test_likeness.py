@@ -1,0 +1,140 @@
+"""Thumbnails, and who resembles whom: nothing is missed, and little is compared."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
+from scipy import ndimage
+
+from headstart.parts.likeness import ODD
+from headstart.parts.likeness import SIDE
+from headstart.parts.likeness import distances
+from headstart.parts.likeness import lookalikes
+from headstart.parts.likeness import thumbnail
+from headstart.parts.likeness import unit_vectors
+
+LEAST = 0.99
+
+
+def head_of(seed: int, shape: tuple[int, int, int] = (48, 56, 48)) -> np.ndarray:
+    """Return an ellipsoid with an inside of its own."""
+    rng = np.random.default_rng(seed)
+    grid = np.stack(np.meshgrid(*[np.linspace(-1, 1, n) for n in shape], indexing="ij"))
+    inside = (grid**2).sum(axis=0) < 0.6
+    texture = ndimage.gaussian_filter(rng.normal(size=shape), 3)
+    return (np.where(inside, 2 + 3 * texture / texture.std() * 0.5, -1)).astype(np.float32)
+
+
+def correlation(a: np.ndarray, b: np.ndarray) -> float:
+    rows = unit_vectors(np.stack([thumbnail(a), thumbnail(b)]))
+    return float(rows[0] @ rows[1])
+
+
+def test_a_thumbnail_is_small_and_standardised() -> None:
+    small = thumbnail(head_of(1))
+    assert (small.shape, small.dtype) == ((SIDE,) * 3, np.float16)
+    assert float(small.mean(dtype=np.float64)) == pytest.approx(0, abs=1e-3)
+    assert float(small.std(dtype=np.float64)) == pytest.approx(1, abs=1e-3)
+    np.testing.assert_array_equal(small, thumbnail(head_of(1)))
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (7, 20, 45), (2, 3, 400)])
+def test_any_window_has_a_thumbnail(shape: tuple[int, int, int]) -> None:
+    noise = np.random.default_rng(0).normal(size=shape).astype(np.float16)
+    assert np.isfinite(thumbnail(noise)).all()
+    assert not thumbnail(np.full(shape, 3, np.float16)).any()
+
+
+def test_scale_and_position_do_not_matter() -> None:
+    scan = head_of(1)
+    moved = np.full_like(scan, -1)
+    moved[:, 3:, 2:] = scan[:, :-3, :-2]
+    assert correlation(scan, 7 * scan + 100) > 0.9999
+    assert correlation(scan, moved) > 0.999
+    assert correlation(scan, ndimage.zoom(scan, 1.5, order=1)) > LEAST
+    assert correlation(scan, head_of(2)) < 0.95
+
+
+def test_blocks_hold_averages() -> None:
+    ramp = np.broadcast_to(np.arange(40.0)[:, None, None], (40, 40, 40)).copy()
+    small = thumbnail(ramp)[:, 0, 0].astype(float)
+    steps = np.diff(small[: SIDE // 2])
+    np.testing.assert_allclose(steps, steps[0], rtol=0.01)
+
+
+def scans(*volumes: np.ndarray) -> np.ndarray:
+    return np.stack([thumbnail(volume) for volume in volumes])
+
+
+def test_copies_under_other_names_are_found_mirrored_ones_too() -> None:
+    one = head_of(1)
+    found = lookalikes(
+        scans(one, head_of(2), one[::-1], 2 * one), ["a", "b", "c", "d"], least=LEAST
+    )
+    assert [(pair.first, pair.second, pair.flipped) for pair in found] == [
+        (0, 2, True),
+        (0, 3, False),
+        (2, 3, True),
+    ]
+    assert min(pair.correlation for pair in found) > 0.998
+
+
+def test_sessions_of_one_subject_are_no_pair() -> None:
+    one = head_of(1)
+    assert lookalikes(scans(one, one), ["a", "a"], least=LEAST) == []
+    assert len(lookalikes(scans(one, one), ["a", "b"], least=LEAST)) == 1
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_too_few_to_compare(number: int) -> None:
+    few = np.ones((number, SIDE, SIDE, SIDE), np.float16)
+    assert lookalikes(few, ["a"] * number, least=LEAST) == []
+    assert [len(values) for values in distances(few)] == [number, number]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    number=st.integers(2, 60),
+    people=st.integers(1, 30),
+    spread=st.floats(0.05, 2),
+    least=st.floats(0.5, 0.999),
+)
+def test_no_pair_is_missed(
+    seed: int, number: int, people: int, spread: float, least: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    common = rng.normal(size=(4, 4, 4))
+    cohort = (common + spread * rng.normal(size=(number, 4, 4, 4))).astype(np.float16)
+    subjects = [str(person) for person in rng.integers(0, people, number)]
+    rows, mirrored = unit_vectors(cohort), unit_vectors(cohort[:, ::-1])
+    best = np.maximum(rows @ rows.T, mirrored @ rows.T)
+    expected = {
+        (i, j)
+        for i in range(number)
+        for j in range(i + 1, number)
+        if subjects[i] != subjects[j] and abs(best[i, j] - least) > 1e-4 and best[i, j] > least
+    }
+    found = {(p.first, p.second): p.correlation for p in lookalikes(cohort, subjects, least)}
+    assert expected <= found.keys()
+    for (i, j), value in found.items():
+        assert value == pytest.approx(best[i, j], abs=1e-4)
+        assert value >= least
+
+
+def test_a_scan_unlike_the_cohort_stands_out() -> None:
+    usual = head_of(0)
+    volumes = [usual + 0.2 * head_of(seed) for seed in range(1, 20)]
+    upside_down = volumes[3][:, :, ::-1].copy()
+    upside_down[:, :, :20] = 0
+    likeness, distance = distances(scans(*volumes, upside_down))
+    assert distance[-1] > ODD
+    assert (distance[:-1] < ODD).all()
+    assert likeness[-1] < likeness[:-1].min()
+
+
+def test_a_cohort_of_copies_has_nothing_odd() -> None:
+    assert (distances(scans(*[head_of(1)] * 12))[1] == 0).all()

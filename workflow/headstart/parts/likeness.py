@@ -1,0 +1,167 @@
+"""How alike scans look: small thumbnails on one grid, and who resembles whom.
+
+A thumbnail is centred on the head, so that another position in the scanner matters little, and
+has mean 0 and standard deviation 1, so that another scale of intensity does not matter at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headstart.parts.volumes import head
+
+SIDE = 20  # voxels of a thumbnail along each axis
+# Thumbnails that span the space in which candidates are searched; more would cost, and find no more
+BASIS_SCANS = 500
+BASIS_SIZE = 12
+BLOCK = 1000  # scans that are compared at once
+FEW = 10  # scans: too few to say what is usual
+ODD = 4.0  # robust standard deviations below the cohort's usual likeness
+
+HIGHEST = 0.9999  # correlation: Fisher's z of 1 is infinite
+SMALLEST = 0.05  # standard deviation of Fisher's z: a cohort of copies still has some
+
+Thumbnails = NDArray[np.float16]
+Vectors = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two scans under different subjects that look alike.
+
+    Attributes:
+        first: Number of the scan that comes first.
+        second: Number of the other.
+        correlation: Of their thumbnails.
+        flipped: Whether one had to be mirrored left to right.
+    """
+
+    first: int
+    second: int
+    correlation: float
+    flipped: bool
+
+
+def thumbnail(volume: NDArray[Any]) -> Thumbnails:
+    """Average a prepared volume over 20 x 20 x 20 blocks about the middle of the head.
+
+    Args:
+        volume: Intensities (x, y, z), RAS.
+
+    Returns:
+        float16, (20, 20, 20), mean 0 and standard deviation 1; all 0 for a constant volume.
+    """
+    array: NDArray[Any] = np.asarray(volume, np.float32)
+    if array.min() == array.max():
+        return np.zeros((SIDE,) * 3, np.float16)
+    inside = head(array)
+    for axis in range(3):
+        profile = inside.sum(axis=tuple(other for other in range(3) if other != axis))
+        centre = ((np.arange(len(profile)) + 0.5) * profile).sum() / profile.sum()
+        array = _averaged(array, axis, centre)
+    array = array - array.mean()
+    small: Thumbnails = (array / array.std()).astype(np.float16)
+    return small
+
+
+def _averaged(array: NDArray[Any], axis: int, centre: float) -> NDArray[np.float64]:
+    """Average over blocks that lie about `centre`; beyond the edge, its voxels go on."""
+    length = array.shape[axis]
+    edges = centre + (np.arange(SIDE + 1) / SIDE - 0.5) * length
+    # the integral up to a place between two voxels' edges is a straight line between them
+    sums = np.cumsum(np.moveaxis(array, axis, -1), axis=-1, dtype=np.float64)
+    sums = np.concatenate([np.zeros_like(sums[..., :1]), sums], axis=-1)
+    whole = np.clip(np.floor(edges).astype(int), 0, length - 1)
+    part = edges - whole  # negative or above 1 beyond the edge: the line goes on
+    slope = sums[..., whole + 1] - sums[..., whole]
+    integral = sums[..., whole] + part * slope
+    averages: NDArray[np.float64] = np.diff(integral, axis=-1) * (SIDE / length)
+    return np.moveaxis(averages, -1, axis)
+
+
+def unit_vectors(thumbnails: Thumbnails) -> Vectors:
+    """Return one row per thumbnail, of length 1 and mean 0: products of rows are correlations."""
+    rows: Vectors = thumbnails.reshape(len(thumbnails), -1).astype(np.float32)
+    rows -= rows.mean(axis=1, keepdims=True)
+    length = np.sqrt(np.einsum("ij,ij->i", rows, rows))
+    rows /= np.where(length > 0, length, 1)[:, None]
+    return rows
+
+
+def lookalikes(thumbnails: Thumbnails, subjects: Sequence[str], least: float) -> list[Pair]:
+    """Find scans of different subjects that correlate, as they are or mirrored left to right.
+
+    Not every scan is compared with every other: rows of length 1 that correlate by `least` lie
+    within a distance of sqrt(2 - 2 * least), and no projection makes it longer. So a tree of
+    the rows' projections onto a few directions gives all candidates, whose correlations are then
+    computed. No pair is missed.
+
+    Args:
+        thumbnails: (n, side, side, side).
+        subjects: Whose scan each is.
+        least: Lowest correlation of a pair, below 1.
+
+    Returns:
+        The pairs in the order of the scans, each once: with the higher of its two correlations.
+    """
+    from scipy.spatial import KDTree
+
+    if len(thumbnails) < 2:
+        return []
+    rows = unit_vectors(thumbnails)
+    person = np.unique(np.asarray(subjects), return_inverse=True)[1]
+    basis = _basis(rows)
+    tree = KDTree(rows @ basis)
+    reach = np.sqrt(2 - 2 * least) + 1e-4
+    found: dict[tuple[int, int], Pair] = {}
+    for start in range(0, len(rows), BLOCK):
+        part = thumbnails[start : start + BLOCK]
+        for flipped, block in ((False, unit_vectors(part)), (True, unit_vectors(part[:, ::-1]))):
+            near = tree.query_ball_point(block @ basis, reach, return_sorted=True)
+            for offset, candidates in enumerate(near):
+                one = start + offset
+                # mirroring the one or the other gives the same correlation
+                more = np.array([n for n in candidates if n > one and person[n] != person[one]])
+                if not len(more):
+                    continue
+                for two, value in zip(more, rows[more] @ block[offset], strict=True):
+                    pair = Pair(one, int(two), float(value), flipped)
+                    best = found.get((one, pair.second))
+                    if value >= least and (best is None or value > best.correlation):
+                        found[one, pair.second] = pair
+    return [found[key] for key in sorted(found)]
+
+
+def _basis(rows: Vectors) -> Vectors:
+    """Return a few orthonormal columns along which the rows differ most."""
+    some = rows[np.linspace(0, len(rows) - 1, min(len(rows), BASIS_SCANS)).astype(int)]
+    _, _, directions = np.linalg.svd(some - some.mean(axis=0), full_matrices=False)
+    return directions[:BASIS_SIZE].T
+
+
+def distances(thumbnails: Thumbnails) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Tell how far each scan is from the cohort's usual look.
+
+    Args:
+        thumbnails: (n, side, side, side).
+
+    Returns:
+        For each scan, the correlation with the cohort's median thumbnail, and by how many robust
+        standard deviations (1.4826 times the median absolute deviation) it lies below the median
+        of all scans, on the scale of Fisher's z = artanh(r), on which correlations near 1 are not
+        crowded; 0 where there are fewer than 10 scans.
+    """
+    if not len(thumbnails):
+        return np.empty(0), np.empty(0)
+    usual = unit_vectors(np.median(thumbnails, axis=0)[None])[0]
+    likeness = (unit_vectors(thumbnails) @ usual).astype(np.float64)
+    if len(likeness) < FEW:
+        return likeness, np.zeros(len(likeness))
+    scaled = np.arctanh(np.clip(likeness, -HIGHEST, HIGHEST))
+    below = np.median(scaled) - scaled
+    return likeness, below / max(1.4826 * float(np.median(np.abs(below))), SMALLEST)

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 WINDOW = (8, 8, 8)
+PREPARE = {"voxel_size": [2, 2, 2], "window": list(WINDOW), "normalise": "none"}
 AFFINE = np.diag([2.0, 2.0, 2.0, 1.0])
 # The scans as they came: turned (LPS), and with a slice more than the window at one end.
 SOURCE_SHAPE = (9, 8, 8)
@@ -147,10 +148,11 @@ class SmallStudy:
                 self._write_raw_mask(masks[index], row["mask"])
             np.save(self.prepared / f"shard-{shard}.npy", volumes)
             np.save(self.prepared / f"shard-{shard}-mask.npy", masks)
-            card = {"shape": list(volumes.shape), "channels": ["T1"], "scans": scans}
+            card = {"shape": list(volumes.shape), "channels": ["T1"], "prepare": PREPARE}
+            card["scans"] = scans
             (self.prepared / f"shard-{shard}.json").write_text(json.dumps(card))
         # a shard may be empty
-        card = {"shape": [0, 1, *WINDOW], "channels": ["T1"], "scans": []}
+        card = {"shape": [0, 1, *WINDOW], "channels": ["T1"], "prepare": PREPARE, "scans": []}
         (self.prepared / "shard-2.json").write_text(json.dumps(card))
 
     def _write_raw_mask(self, mask: np.ndarray, name: str) -> None:

@@ -1,15 +1,21 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from safetensors.torch import load_file
+from safetensors.torch import save_file
+from small_study import AFFINE
 from small_study import SOURCE_AFFINE
 from small_study import SOURCE_SHAPE
 from small_study import SmallStudy
 
+from headstart.cli import main
+from headstart.parts import files
 from headstart.parts.errors import UserError
 from headstart.stages.predict import predict
 from headstart.stages.train import train
@@ -101,9 +107,6 @@ def test_absent_in_truth_and_prediction_is_not_a_success(study):
     nib.save(empty, study.data / scan["mask"])
     (study.data / study.table.iloc[1]["mask"]).unlink()
     # a network that sees background everywhere
-    from safetensors.torch import load_file
-    from safetensors.torch import save_file
-
     weights = load_file(study.folder / "train" / "model.safetensors")
     weights = {name: value * 0 for name, value in weights.items()}
     save_file(weights, study.folder / "train" / "model.safetensors")
@@ -142,3 +145,115 @@ def test_the_card_is_plain_json(study):
     train_and_predict(study, "regression", epochs=1)
     card = json.loads((study.folder / "train" / "model.json").read_text())
     assert isinstance(card["target_mean"], float)
+
+
+def write_scans(study, folder):
+    """Write the prepared volumes as the raw scans that they could come from."""
+    for shard in sorted(study.prepared.glob("shard-[01].json")):
+        volumes = np.load(shard.with_suffix(".npy"))[:, 0].astype(np.float32)
+        for entry in json.loads(shard.read_text())["scans"]:
+            path = folder / entry["subject"] / entry["session"] / "T1.nii.gz"
+            path.parent.mkdir(parents=True)
+            nib.save(nib.Nifti1Image(volumes[entry["index"]], AFFINE), path)
+    return folder
+
+
+def new_command(runs, scans, output):
+    words = ["predict", "--run", *runs, "--scans", *scans, "--output", output, "--device", "cpu"]
+    return main([str(word) for word in words])
+
+
+@pytest.mark.parametrize("task", ["regression", "classification", "segmentation"])
+def test_new_scans_are_predicted_as_held_out_ones(study, task, tmp_path, monkeypatch):
+    known = train_and_predict(study, task, epochs=5, learning_rate=0.05)
+    scans = write_scans(study, tmp_path / "new")
+    paths = [
+        scans / row["subject"] / row["session"] / "T1.nii.gz" for row in known.to_dict("records")
+    ]
+    monkeypatch.chdir(study.folder)  # where the network's file is
+    assert new_command([study.folder / "train"], paths, tmp_path / "new.csv") == 0
+    table = pd.read_csv(tmp_path / "new.csv")
+    assert list(table["scan"]) == list(map(str, paths))
+    assert table["rejected"].isna().all()
+    columns = [name for name in table if name.startswith(("p_", "prediction"))]
+    pd.testing.assert_frame_equal(table[columns], known[columns])
+    for before, after in zip(known.get("mask", []), table.get("mask", []), strict=True):
+        old = np.asarray(nib.load(study.folder / "predict" / before).dataobj)
+        new = np.asarray(nib.load(tmp_path / after).dataobj)
+        # the study's own raw scans hold one slice more
+        np.testing.assert_array_equal(new, old[:8][::-1, ::-1])
+
+
+def test_networks_are_averaged_and_a_table_keeps_its_columns(study, tmp_path, monkeypatch):
+    train_and_predict(study, "classification", epochs=1)
+    shutil.copytree(study.folder / "train", study.folder / "other")
+    weights = load_file(study.folder / "other" / "model.safetensors")
+    weights = {name: -value for name, value in weights.items()}
+    save_file(weights, study.folder / "other" / "model.safetensors")
+    scans = write_scans(study, tmp_path / "new")
+    pd.DataFrame({"who": ["one", "two"], "T1": ["s01/1/T1.nii.gz", "s02/1/T1.nii.gz"]}).to_csv(
+        scans / "new.csv", index=False
+    )
+    monkeypatch.chdir(study.folder)
+    runs = [study.folder / "train", study.folder / "other"]
+    said = {}
+    for name, chosen in {"first": runs[:1], "second": runs[1:], "both": runs}.items():
+        assert new_command(chosen, [scans / "new.csv"], tmp_path / f"{name}.csv") == 0
+        said[name] = pd.read_csv(tmp_path / f"{name}.csv")
+    assert list(said["both"]) == ["who", "T1", "rejected", "p_F", "p_M", "prediction"]
+    mean = (said["first"]["p_F"] + said["second"]["p_F"]) / 2
+    np.testing.assert_allclose(said["both"]["p_F"], mean)
+    assert not np.allclose(said["first"]["p_F"], said["second"]["p_F"])
+
+
+def test_bad_new_scans_are_named_and_the_others_predicted(study, tmp_path, monkeypatch, capsys):
+    train_and_predict(study, "regression", epochs=1)
+    scans = write_scans(study, tmp_path / "new")
+    good, torn, missing = (scans / f"{name}/1/T1.nii.gz" for name in ("s01", "s02", "nobody"))
+    torn.write_bytes(torn.read_bytes()[:500])
+    monkeypatch.chdir(study.folder)
+    output = tmp_path / "new.csv"
+    assert new_command([study.folder / "train"], [good, torn, missing], output) == 2
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "can't be used" in line]
+    assert "2 of 3 scans can't be used" in line
+    assert "truncated: s02/1/T1.nii.gz: its compressed data end too early" in line
+    table = files.read_csv(output)
+    assert [bool(cell) for cell in table["prediction"]] == [True, False, False]
+    assert [cell.split(":")[0] for cell in table["rejected"]] == ["", "truncated", "missing"]
+
+
+def test_networks_that_have_no_mean_and_scans_that_do_not_fit(study, tmp_path, capsys):
+    train_and_predict(study, "regression", epochs=1)
+    other = tmp_path / "other"
+    shutil.copytree(study.folder / "train", other)
+    card = json.loads((other / "model.json").read_text())
+    output = tmp_path / "new.csv"
+    for key, value, said in (
+        ("prepare", {"voxel_size": [1, 1, 1]}, "only networks for one question and one kind"),
+        ("settings", card["settings"] | {"target": "weight"}, "predicts weight, but"),
+    ):
+        (other / "model.json").write_text(json.dumps(card | {key: value}))
+        assert new_command([study.folder / "train", other], ["a.nii"], output) == 2
+        assert said in capsys.readouterr().err
+    for key, value, said in (
+        ("brain_masks", "all", "so each new scan needs one"),
+        ("channels", ["T1", "T2"], "sees 2 channels; give a table"),
+    ):
+        (other / "model.json").write_text(json.dumps(card | {key: value}))
+        assert new_command([other], ["a.nii"], output) == 2
+        assert said in capsys.readouterr().err
+    table = tmp_path / "list.csv"
+    for text, said in (
+        ("T1,brain_mask\na.nii,b.nii\n", "trained on scans without brain masks; remove"),
+        ("T2\na.nii\n", "lacks the column T1"),
+        ("T1\n", "lists no scan"),
+        ("T1\na.nii\n./a.nii\n", "a is given twice"),
+    ):
+        table.write_text(text)
+        assert new_command([study.folder / "train"], [table], output) == 2
+        assert said in capsys.readouterr().err
+    assert main(["predict", "--scans", "a.nii", "--output", str(output)]) == 2
+    assert "needs --run" in capsys.readouterr().err
+    assert new_command([tmp_path], ["a.nii"], output) == 2
+    assert "model.json: is not there" in capsys.readouterr().err
+    assert not output.exists()

@@ -20,7 +20,7 @@ STAGES = {
     "split": "divide the subjects into folds and a held-out test set",
     "prepare": "resample, crop and normalise every scan, once",
     "train": "train one network on one fold",
-    "predict": "predict the held-out subjects",
+    "predict": "predict the held-out subjects, or new scans",
     "evaluate": "judge the predictions beside their baselines",
     "plot": "draw figures as PDF",
     "pull": "bring the figures home from the cluster, through its gateway",

@@ -69,12 +69,16 @@ class Cohort:
         channels: Names of the image channels.
         window: Voxels of every prepared volume, (x, y, z).
         classes: The sorted values of the target (classification), else ().
+        prepare: How the volumes were prepared: the config's section, without `shards`.
+        brain_masks: Whether `all`, `some` or `none` of the scans came with a brain mask.
     """
 
     scans: tuple[Scan, ...]
     channels: tuple[str, ...]
     window: tuple[int, ...]
     classes: tuple[str, ...]
+    prepare: dict[str, Any]
+    brain_masks: str
 
     def training(self, fold: int) -> tuple[Scan, ...]:
         """Scans with a target that the network of this fold learns from."""
@@ -148,7 +152,15 @@ def read_cohort(passed: Path, splits: Path, prepared: Path, target: str, task: s
                 "at least 2 are needed"
             )
     shard = next(iter(shards.values()))
-    return Cohort(tuple(scans), tuple(shard["channels"]), tuple(shard["shape"][2:]), classes)
+    masked = (table["brain_mask"] != "").mean()
+    return Cohort(
+        tuple(scans),
+        tuple(shard["channels"]),
+        tuple(shard["shape"][2:]),
+        classes,
+        shard["prepare"],
+        {0.0: "none", 1.0: "all"}.get(masked, "some"),
+    )
 
 
 def cohort_digest(cohort: Cohort, fold: int, *, masks: bool) -> str:

@@ -61,11 +61,20 @@ class Task:
             Regression: (n,) in the target's unit. Classification: probabilities (n, classes).
             Segmentation: masks (n, x, y, z), uint8.
         """
+        if self.name == "segmentation":
+            return output.argmax(dim=1).to(torch.uint8).cpu().numpy()
+        return self.scores(output)
+
+    def scores(self, output: Tensor) -> NDArray[np.float64]:
+        """Turn a batch of outputs into what may be averaged over networks.
+
+        Returns:
+            Regression: (n,) in the target's unit. Otherwise: probabilities, the classes along the
+            second axis; a segmentation has the background first.
+        """
         if self.name == "regression":
             return output[:, 0].double().cpu().numpy() * self.deviation + self.mean
-        if self.name == "classification":
-            return output.double().softmax(dim=1).cpu().numpy()
-        return output.argmax(dim=1).to(torch.uint8).cpu().numpy()
+        return output.double().softmax(dim=1).cpu().numpy()
 
 
 def fit_task(name: str, classes: Sequence[str], training: Sequence[Scan]) -> Task:

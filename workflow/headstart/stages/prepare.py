@@ -137,6 +137,7 @@ def prepare(
             "shape": shape,
             "channels": list(channels),
             "voxel_size": settings.voxel_size,
+            "prepare": settings.model_dump(mode="json", exclude={"shards"}),
             "sha256": digests[""],
             "mask_sha256": digests["-mask"],
             "scans": records,

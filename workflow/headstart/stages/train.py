@@ -324,6 +324,8 @@ def fit(
         "target_deviation": task.deviation if this.task == "regression" else None,
         "channels": list(this.channels),
         "window": list(this.window),
+        "prepare": cohort.prepare,
+        "brain_masks": cohort.brain_masks,
         "chosen_epoch": state["best"]["epoch"],
         "counts": _counts(cohort, this.fold),
         "versions": {"headstart": headstart.__version__, "python": platform.python_version()}

@@ -185,6 +185,7 @@ def _write_volumes(root: Path, scans: pd.DataFrame, rng: np.random.Generator) ->
             "shape": list(volumes.shape),
             "channels": ["t1"],
             "voxel_size": [VOXEL] * 3,
+            "prepare": {"voxel_size": [VOXEL] * 3, "window": list(WINDOW), "normalise": "none"},
             "scans": records,
         }
         (folder / f"shard-{shard}.json").write_text(json.dumps(card))

@@ -36,10 +36,10 @@ def studies(tmp_path_factory) -> dict[str, Study]:
     return made
 
 
-def slice_of(task: str) -> dict[str, object]:
+def slice_of(task: str, *, synthetic: bool = True) -> dict[str, object]:
     return {
         "study": "first-day",
-        "synthetic": True,
+        "synthetic": synthetic,
         "experiment": "exp",
         "task": task,
         "target": TARGETS[task],
@@ -49,7 +49,7 @@ def slice_of(task: str) -> dict[str, object]:
     }
 
 
-def words(study: Study, kind: str, task: str, output: Path) -> list[str]:
+def words(study: Study, kind: str, task: str, output: Path, *, synthetic: bool = True) -> list[str]:
     root = study.root
     of_kind = {
         "curves": ["--histories", *study.histories],
@@ -60,9 +60,11 @@ def words(study: Study, kind: str, task: str, output: Path) -> list[str]:
         ],
         "augmentation": [],
         "contact-sheet": ["--summary", root / "check/summary.csv", *cohort(root)],
-        "flow": ["--balance", root / "split/balance.csv", *cohort(root)],
+        "flow": cohort(root),
+        "balance": ["--balance", root / "split/balance.csv"],
     }[kind]
-    given = ["plot", "--kind", kind, "--settings", json.dumps(slice_of(task)), *study.tables]
+    settings = json.dumps(slice_of(task, synthetic=synthetic))
+    given = ["plot", "--kind", kind, "--settings", settings, *study.tables]
     return [*given, *map(str, of_kind), "--output", str(output)]
 
 
@@ -88,6 +90,7 @@ KINDS = [
     ("augmentation", "segmentation"),
     ("contact-sheet", "regression"),
     ("flow", "regression"),
+    ("balance", "regression"),
 ]
 
 
@@ -101,6 +104,13 @@ def test_each_kind_is_drawn_and_its_foot_says_from_what(studies, kind, task, tmp
     digest = hashlib.sha256(passed.read_bytes()).hexdigest()[:8]
     assert text.count("study first-day") == text.count(f"data {digest}") == pages_of(output)
     assert text.count("SYNTHETIC") == pages_of(output)
+
+
+@pytest.mark.parametrize(("kind", "task"), KINDS)
+def test_no_figure_of_real_scans_is_called_synthetic(studies, kind, task, tmp_path: Path):
+    output = tmp_path / "figure.pdf"
+    assert main(words(studies[task], kind, task, output, synthetic=False)) == 0
+    assert "SYNTHETIC" not in text_of(output)
 
 
 @pytest.mark.parametrize(("kind", "task"), [("curves", "regression"), ("flow", "regression")])

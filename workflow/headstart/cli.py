@@ -29,6 +29,7 @@ HELPS = {
     "demo": "make a synthetic cohort to try everything on",
     "status": "show where a study stands, and what to type next",
     "vary": "add an experiment that is like another one, but for some keys",
+    "methods": "tell how a study was done and what came out, in words for a paper",
     "doctor": "say what this machine or cluster has, and what it would refuse",
     "schema": "write the files that are generated from the config's model",
 }

@@ -147,7 +147,6 @@ rule plot_flow:
         rejected=["<study>/label/rejected.csv", "<study>/check/rejected.csv"],
         passed="<study>/check/passed.csv",
         splits="<study>/split/splits.csv",
-        balance="<study>/split/balance.csv",
         cohort=COHORT,
     output:
         figure=report(
@@ -172,6 +171,36 @@ rule plot_flow:
     shell:
         "headstart plot --kind flow --settings {params.settings:q} --labels {input.labels:q}"
         " --rejected {input.rejected:q} --passed {input.passed:q} --splits {input.splits:q}"
+        " --output {output.figure:q} 2> {log:q}"
+
+
+rule plot_balance:
+    input:
+        passed="<study>/check/passed.csv",
+        balance="<study>/split/balance.csv",
+        cohort=COHORT,
+    output:
+        figure=report(
+            "<study>/figures/cohort/balance.pdf",
+            caption="../report/balance.rst",
+            category="2. Split and balance",
+        ),
+    log:
+        "<study>/logs/plot/balance.log",
+    benchmark:
+        "<study>/benchmarks/plot/balance.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        settings=slice_of("plot"),
+        code=settings.code("plot"),
+        upstream=settings.upstream("train"),
+    shell:
+        "headstart plot --kind balance --settings {params.settings:q} --passed {input.passed:q}"
         " --balance {input.balance:q} --output {output.figure:q} 2> {log:q}"
 
 

@@ -188,7 +188,7 @@ class Settings:
     def figures(self, folder: str) -> tuple[str, ...]:
         """Names of the figures in one of the `figure_folders`."""
         if folder == "cohort":
-            return ("flow", "contact-sheet")
+            return ("flow", "balance", "contact-sheet")
         augment = self.config.experiments[folder].train.augment
         return ("curves", "evaluation", *(["augmentation"] if augment else []))
 

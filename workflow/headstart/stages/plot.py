@@ -29,7 +29,8 @@ NEEDS = {
     "evaluation": ("passed", "splits", "prepared", "predictions", "metrics", "comparison"),
     "augmentation": ("passed", "splits", "prepared"),
     "contact-sheet": ("labels", "rejected", "passed", "summary", "prepared"),
-    "flow": ("labels", "rejected", "passed", "splits", "balance"),
+    "flow": ("labels", "rejected", "passed", "splits"),
+    "balance": ("passed", "balance"),
     "manifest": ("files",),
 }
 
@@ -83,6 +84,7 @@ def run(arguments: argparse.Namespace) -> None:
         "augmentation": augmentation,
         "contact-sheet": contact_sheet,
         "flow": flow,
+        "balance": balance,
     }
     draw[arguments.kind](settings=settings, output=arguments.output, **given)
 
@@ -256,9 +258,8 @@ def flow(
     rejected: Sequence[Path],
     passed: Path,
     splits: Path,
-    balance: Path,
 ) -> None:
-    """Draw who came in and who was turned away, how the rest was divided, and labels by site.
+    """Draw who came in, who was turned away, and how the rest was divided.
 
     Args:
         settings: The stage's slice: study, synthetic.
@@ -267,26 +268,38 @@ def flow(
         rejected: rejected.csv of label and check.
         passed: `check/passed.csv`.
         splits: `split/splits.csv`.
-        balance: `split/balance.csv`.
     """
-    from headstart.parts.flow import draw_balance
     from headstart.parts.flow import draw_flow
-    from headstart.parts.flow import draw_sites
 
     study = settings["study"]
     tables = [files.read_csv(path) for path in rejected]
-    chosen = files.read_csv(passed)
-    with document(output, f"{study}: data, exclusions, split", _stamp(settings, passed)) as pages:
+    with document(output, f"{study}: data and exclusions", _stamp(settings, passed)) as pages:
         draw_flow(
             pages,
             study=study,
             labels=files.read_csv(labels),
             rejected=dict(zip(("label", "check"), tables, strict=True)),
-            passed=chosen,
+            passed=files.read_csv(passed),
             splits=files.read_csv(splits),
         )
+
+
+def balance(*, settings: Mapping[str, Any], output: Path, passed: Path, balance: Path) -> None:
+    """Draw each label's levels by part, and by site.
+
+    Args:
+        settings: The stage's slice: study, synthetic.
+        output: The PDF.
+        passed: `check/passed.csv`.
+        balance: `split/balance.csv`.
+    """
+    from headstart.parts.flow import draw_balance
+    from headstart.parts.flow import draw_sites
+
+    study = settings["study"]
+    with document(output, f"{study}: split and balance", _stamp(settings, passed)) as pages:
         draw_balance(pages, files.read_csv(balance), study=study)
-        draw_sites(pages, chosen, study=study)
+        draw_sites(pages, files.read_csv(passed), study=study)
 
 
 def manifest(study: str, figures: Sequence[Path]) -> dict[str, Any]:

@@ -27,6 +27,7 @@ rule all:
     default_target: True
     input:
         expand("<study>/figures/{folder}/manifest.json", folder=settings.figure_folders),
+        settings.credits,
 
 
 onstart:

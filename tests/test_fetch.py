@@ -295,6 +295,7 @@ def test_an_interrupted_unpacking_starts_clean(tmp_path: Path) -> None:
 
 def test_a_folder_of_the_users_own_is_left_alone(ixi: BadServer, tmp_path: Path) -> None:
     (tmp_path / "ixi" / "T1").mkdir(parents=True)
+    (tmp_path / "ixi" / "T1" / "mine.nii").touch()
     with pytest.raises(UserError, match="was not made by fetch"):
         run("--source", "ixi", "--modality", "T1", "--output", tmp_path / "ixi")
     assert ixi.requests == []
@@ -449,8 +450,10 @@ def test_all_sources_of_a_study(ixi: BadServer, tmp_path: Path) -> None:
         (["--source", "adni", "--output", "o"], "known: ixi, oasis1"),
         (["--source", "ixi", "--output", "o"], "say which modality to fetch: T1, T2"),
         (["--source", "ixi", "--modality", "T3", "--output", "o"], "no modality 'T3'; allowed: T1"),
-        (["--source", "ixi"], "needs --source and --output"),
-        (["--settings", "{}"], "needs --data"),
+        (["--source", "ixi"], "--source needs --output"),
+        (["--plan"], "say what: --config STUDY"),
+        (["--config", "nowhere.yaml"], "nowhere.yaml: is not there"),
+        (["--settings", '{"sources": []}'], "needs --data"),
         (["--source", "x", "--url", "u.zip", "--md5", "12", "--output", "o"], "md5 = '12'"),
         (["--source", "../x", "--url", "u.zip", "--output", "o"], "source = '../x'"),
         (["--source", "x", "--url", "https://e.org/", "--output", "o"], "the name of a file"),

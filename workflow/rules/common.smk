@@ -13,14 +13,16 @@ from headstart.parts.settings import start
 
 try:
     settings = start(config, Path(workflow.basedir), main=workflow.is_main_process)
-    told = retraining(settings) if workflow.is_main_process else ""
+    told = (
+        [settings.unaccepted, retraining(settings)] if workflow.is_main_process else []
+    )
 except UserError as error:
     # not a WorkflowError, which would name a line of this file as the culprit
     print(f"headstart: {error}", file=sys.stderr)
     sys.exit(2)
 
-if told:
-    print(told, file=sys.stderr)
+for words in filter(None, told):
+    print(words, file=sys.stderr)
 
 
 envvars:
@@ -85,6 +87,11 @@ def slice_of(stage, *chosen_by):
 def upstream_of(stage, *chosen_by):
     """A params function: a digest of all that a result rests on, picked like its settings."""
     return lambda wildcards: settings.upstream(stage, **choice(wildcards, chosen_by))
+
+
+def untracked(value):
+    """A params function: a function of the output is not compared with the last run's."""
+    return lambda wildcards, output: value
 
 
 def of_every_run(pattern):

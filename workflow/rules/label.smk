@@ -25,9 +25,9 @@ checkpoint label:
         listing=settings.listing,
         data=settings.data,
         folder=subpath(output.labels, parent=True),
-        # a function of the output: Snakemake does not label anew when an experiment is added,
-        # whose target the main process checks by itself once labels.csv is there
-        targets=lambda wildcards, output: settings.targets,
+        # Snakemake does not label anew when an experiment is added, whose target the main process
+        # checks by itself once labels.csv is there
+        targets=untracked(settings.targets),
     shell:
         "headstart label --settings {params.settings:q} --data {params.data:q}"
         " --targets {params.targets:q} --output {params.folder:q} 2> {log:q}"

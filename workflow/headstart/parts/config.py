@@ -27,6 +27,10 @@ from pydantic import field_validator
 from pydantic import model_validator
 
 from headstart.parts.errors import UserError
+from headstart.parts.sources import Md5
+from headstart.parts.sources import Request
+from headstart.parts.sources import Sha256
+from headstart.parts.sources import with_defaults
 from headstart.parts.transforms import check_augmentation
 
 NAME = r"^[a-z0-9][a-z0-9-]*$"
@@ -45,6 +49,8 @@ Window = tuple[Length, Length, Length]
 # decodes needs a window that divides; one that only pools needs a window that is large enough.
 DIVIDES = {"unet": 16, "segresnet": 8, "dynunet": 16}
 POOLS = {"densenet121": 32, "resnet18": 32, "sfcn": 32}
+# Keys of a source that say what is fetched, and from where; nothing else depends on them.
+FETCH_KEYS = ("modality", "accept_terms", "url", "md5", "sha256", "bytes", "mirrors")
 LOSSES = {
     "regression": ("l1", "mse", "huber"),
     "classification": ("cross_entropy",),
@@ -113,10 +119,39 @@ class LabelTable(Section):
     )
 
 
+def _many(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+OneOrMany = Annotated[tuple[str, ...], BeforeValidator(_many)]
+
+
 class Source(Section):
     """One collection of scans."""
 
-    source: Name = Field(description="its name, kept in labels.csv")
+    source: Name = Field(
+        description="its name, kept in labels.csv; a public collection (ixi, oasis1, neurite-oasis,"
+        " msd-task01 to msd-task10) is fetched, and its other keys have defaults"
+    )
+    modality: OneOrMany = Field(
+        (), description="what to fetch of a public collection, e.g. `T1` or `[T1, T2]`"
+    )
+    accept_terms: bool = Field(
+        False, description="true: you have read the collection's terms of use and accept them"
+    )
+    url: str | None = Field(
+        None,
+        description="address of an archive (.tar, .tar.gz, .zip) that is not a public collection; "
+        "its scans and tables come to NAME/files below the data root",
+    )
+    md5: Md5 | None = Field(None, description="the archive's md5, where it is published")
+    sha256: Sha256 | None = Field(None, description="the archive's sha256, where it is published")
+    bytes: int | None = Field(None, gt=0, description="the archive's size, where it is published")
+    mirrors: OneOrMany = Field(
+        (),
+        description="addresses or folders to look in before the published ones: for a site without "
+        "internet, the folder with the archives",
+    )
     layout: Literal["files", "table", "pairs"] = Field(
         "files",
         description="files: scans found by file name templates; table: paths listed in a table; "
@@ -126,10 +161,11 @@ class Source(Section):
         None, description="its folder, relative to the data root; the default is its name"
     )
     channels: dict[Column, str] = Field(
+        {},
         description="image channels in order. files: a template such as `{sex}/{subject}_T1.nii.gz`"
         " (every field but subject, session and site becomes a label; `*` matches anything); "
-        "table: the column with the path; pairs: the key in dataset.json, `image`",
-        min_length=1,
+        "table: the column with the path; pairs: the key in dataset.json, `image`; a public "
+        "collection has its own",
     )
     mask: str | None = Field(
         None, description="the segmentation to learn: template, column or key, as for channels"
@@ -157,8 +193,29 @@ class Source(Section):
         """Folder of the source, relative to the data root."""
         return self.source if self.path is None else self.path
 
+    @property
+    def request(self) -> Request | None:
+        """What is to be fetched; None if the folder is the user's own."""
+        if not self.modality and self.url is None:
+            return None
+        return Request.model_validate(self.model_dump(include={"source", *FETCH_KEYS}))
+
     @model_validator(mode="after")
     def _consistent(self) -> Source:
+        if not self.channels:
+            raise ValueError("the key `channels` is missing, e.g. {T1: '{subject}/T1.nii.gz'}")
+        needless = self.model_fields_set & set(FETCH_KEYS[1:])
+        if self.request is None and any(getattr(self, key) for key in needless):
+            raise ValueError(
+                f"{', '.join(sorted(needless))}: only for scans that are fetched; name a "
+                "collection with `modality`, or an archive with `url`"
+            )
+        if self.url is None and (self.md5 or self.sha256 or self.bytes):
+            raise ValueError("md5, sha256 and bytes are those of a `url`; add it")
+        if self.request is not None and self.folder.split("/")[0] != self.source:
+            raise ValueError(
+                f"path: what is fetched lies in '{self.source}', so the path must begin with that"
+            )
         for name in (*self.channels, *self.labels):
             if name in RESERVED and name != "site":
                 raise ValueError(f"'{name}' is a column of labels.csv already; choose another name")
@@ -468,6 +525,8 @@ def read_config(raw: Mapping[str, Any]) -> Config:
     resolved = dict(copy.deepcopy(raw))
     if isinstance(resolved.get("experiments"), Mapping):
         resolved["experiments"] = _resolve_like(resolved["experiments"])
+    if isinstance(resolved.get("data"), list | tuple):
+        resolved["data"] = [_with_defaults(*entry) for entry in enumerate(resolved["data"])]
     try:
         return Config.model_validate(resolved)
     except ValidationError as error:
@@ -477,6 +536,16 @@ def read_config(raw: Mapping[str, Any]) -> Config:
 def canonical_json(value: Any) -> str:
     """JSON with sorted keys and no spaces: the same value always gives the same text."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+
+def _with_defaults(place: int, entry: Any) -> Any:
+    """Fill in what is known of a public collection."""
+    if not isinstance(entry, Mapping):
+        return entry
+    try:
+        return with_defaults(entry)
+    except UserError as error:
+        raise UserError(f"data.{place}.{error}") from None
 
 
 def _resolve_like(experiments: Mapping[str, Any]) -> dict[str, Any]:

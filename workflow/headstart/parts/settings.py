@@ -20,11 +20,14 @@ from typing import Any
 
 from headstart.parts import files
 from headstart.parts import provenance
+from headstart.parts.config import FETCH_KEYS
 from headstart.parts.config import Config
 from headstart.parts.config import Source
 from headstart.parts.config import canonical_json
 from headstart.parts.config import read_config
 from headstart.parts.runs import own_network_file
+from headstart.parts.sources import Request
+from headstart.parts.sources import absolute
 from headstart.parts.targets import check_target
 from headstart.parts.templates import Template
 
@@ -165,10 +168,36 @@ class Settings:
         return self.results / ".settings" / f"networks-{digest}"
 
     @property
+    def collections(self) -> dict[str, Request]:
+        """The sources that are fetched, by name."""
+        return {s.source: s.request for s in self.config.data if s.request is not None}
+
+    def markers(self, source: str) -> list[str]:
+        """Files that are there once a source that is fetched is complete."""
+        folder, request = self.data / source, self.collections[source]
+        return [str(folder / marker) for marker in request.markers()]
+
+    @property
     def fetched(self) -> list[str]:
         """Files that are there once the sources that a rule makes are complete."""
         sources = [source.source for source in self.config.data]
-        return [str(self.data / "demo" / "cohort.json")] if "demo" in sources else []
+        demo = [str(self.data / "demo" / "cohort.json")] if "demo" in sources else []
+        return demo + [marker for name in self.collections for marker in self.markers(name)]
+
+    @property
+    def credits(self) -> list[str]:
+        """The table with the licences of what is fetched, and the sentences to cite."""
+        return [f"{self.config.study}/fetch/credits.csv"] if self.collections else []
+
+    def collection(self, source: str) -> str:
+        """Digest what a source that is fetched is, and whether its terms are accepted."""
+        return self.collections[source].digest()
+
+    @property
+    def unaccepted(self) -> str:
+        """A word about the sources whose terms are not accepted yet; "" if there are none."""
+        refusals = (request.refusal() for request in self.collections.values())
+        return "\n".join(refusal for refusal in refusals if refusal)
 
     @property
     def shards(self) -> range:
@@ -261,8 +290,18 @@ class Settings:
             for seed in self.config.experiments[experiment].seeds
         ]
 
+    def _fetch_slice(self, source: str | None = None) -> dict[str, Any]:
+        """Return what is to be fetched; paths to look in start in the project's folder."""
+        requests = [self.collections[source]] if source else self.collections.values()
+        sources = [request.model_dump(mode="json") for request in requests]
+        for values in sources:
+            values["mirrors"] = [absolute(mirror, self.project) for mirror in values["mirrors"]]
+            values["url"] = values["url"] and absolute(values["url"], self.project)
+        return {"sources": sources}
+
     def _label_slice(self) -> dict[str, Any]:
-        sources = [source.model_dump(mode="json") for source in self.config.data]
+        own = set(FETCH_KEYS)
+        sources = [source.model_dump(mode="json", exclude=own) for source in self.config.data]
         return {"data": sources, "shards": self.config.prepare.shards}
 
     def _check_scans_slice(self) -> dict[str, Any]:
@@ -385,8 +424,8 @@ def _listing(config: Config, root: Path) -> str:
     digest = hashlib.sha256()
     for source in config.data:
         folder = root / source.folder
-        if source.source == "demo":
-            continue  # made by a rule, whose output file label waits for
+        if source.source == "demo" or source.request is not None:
+            continue  # made by a rule, whose output files label waits for
         for name, size in sorted(_walk(folder, "")):
             digest.update(f"{name}\0{size}\n".encode())
         for table in [

@@ -22,12 +22,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
-from urllib.parse import urlsplit
+
+import pandas as pd
 
 from headstart.parts import files
 from headstart.parts.analyze import SPACES
 from headstart.parts.analyze import convert
 from headstart.parts.archives import extract
+from headstart.parts.config import read_config
 from headstart.parts.download import Checks
 from headstart.parts.download import Digests
 from headstart.parts.download import Receipt
@@ -39,14 +41,18 @@ from headstart.parts.download import local_path
 from headstart.parts.download import say
 from headstart.parts.download import space
 from headstart.parts.errors import UserError
+from headstart.parts.sources import MARKER
 from headstart.parts.sources import Modality
 from headstart.parts.sources import Request
 from headstart.parts.sources import Source
+from headstart.parts.sources import absolute
 from headstart.parts.sources import read_request
+from headstart.parts.yaml_text import load
 
-MARKER = "fetched.json"
 # Beside the data: the archives, their receipts, and what is being unpacked.
 HIDDEN = ".fetch"
+# Set in the job that Snakemake's main process may be: compute nodes must not download.
+HEAD_JOB = "HEADSTART_HEAD_JOB"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,11 +67,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     one.add_argument("--url", help="an archive that is not in the catalogue")
     one.add_argument("--md5", help="its md5")
     one.add_argument("--sha256", help="its sha256")
+    one.add_argument("--bytes", type=int, help="its size")
     one.add_argument("--accept-terms", action="store_true", help="you accept the source's terms")
     every = parser.add_argument_group("all sources of a study")
+    every.add_argument("--config", type=Path, help="the study, e.g. config/ixi.yaml")
     every.add_argument("--settings", help='JSON: {"sources": [{"source": …, "modality": […]}]}')
-    every.add_argument("--data", type=Path, help="data root")
-    every.add_argument("--locks", type=Path, help="folder of NAME.lock, e.g. config")
+    every.add_argument("--data", type=Path, help="data root; the default is the study's `root`")
+    every.add_argument("--locks", type=Path, help="folder of NAME.lock; the default is config")
     parser.add_argument(
         "--mirror",
         action="append",
@@ -78,18 +86,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--prefetch", action="store_true", help="go on when the ssh connection drops"
     )
+    parser.add_argument(
+        "--credits",
+        type=Path,
+        help="write licences and the sentences to cite to this table; fetch none",
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the stage from its command line."""
     jobs = _jobs(arguments)
-    if arguments.plan:
+    if not jobs:
+        print(f"{arguments.config}: nothing to fetch, its scans are in folders of your own")
+    elif arguments.plan:
         plan(jobs)
-        return
-    if arguments.prefetch:
-        _survive_hangup(jobs[0].output.parent / "prefetch.log")
-    for job in jobs:
-        fetch(job)
+    elif arguments.credits:
+        write_credits(jobs, arguments.credits)
+    else:
+        if arguments.prefetch:
+            _survive_hangup(jobs[0].output.parent / "prefetch.log")
+        for job in jobs:
+            fetch(job)
 
 
 @dataclass(frozen=True)
@@ -119,15 +136,18 @@ def fetch(job: Job) -> None:
 
     Raises:
         UserError: If the terms aren't accepted, no mirror has the right bytes, there is no room,
-            or an archive doesn't hold what it should.
+            an archive doesn't hold what it should, or a job is asked to download.
     """
     source = job.request.resolve()
     modalities = source.choose(job.request.modality)
-    _check_terms(job.request, source)
+    refusal = job.request.refusal()
+    if refusal:
+        raise UserError(refusal)
     hidden = job.output / HIDDEN
     hidden.mkdir(parents=True, exist_ok=True)
     with _alone(hidden):
         missing = _missing(modalities, job.output)
+        _check_place(job, source, missing)
         sizes = _missing_sizes(job, source, missing)
         check_space(job.output, sum(sizes.values()), job.request.source)
         lock = _Lock(job.lock)
@@ -139,8 +159,25 @@ def fetch(job: Job) -> None:
             for name in _unique(modality.archives for modality in missing.values())
         }
         _unpack(missing, archives, job)
-        _check_lock(modalities, job.output, lock)
+        _check_lock(modalities, job, source, lock)
         files.write_json(job.output / MARKER, _account(job, source))
+
+
+def write_credits(jobs: Sequence[Job], output: Path) -> None:
+    """Write each source's licence, terms, their acceptance, and the sentence to cite.
+
+    Args:
+        jobs: The sources; all of them are fetched.
+        output: The table, a .csv.
+    """
+    rows = []
+    for job in jobs:
+        account = json.loads((job.output / MARKER).read_text(encoding="utf-8"))
+        row = {key: account[key] for key in ("source", "title", "licence", "terms")}
+        accepted = account["accepted"]
+        row["accepted"] = f"{accepted['by']}, {accepted['when']}" if accepted else "not asked for"
+        rows.append(row | {"cite": account["cite"]})
+    files.write_csv(output, pd.DataFrame(rows))
 
 
 def plan(jobs: Sequence[Job]) -> None:
@@ -157,7 +194,7 @@ def plan(jobs: Sequence[Job]) -> None:
         source = job.request.resolve()
         modalities = source.choose(job.request.modality)
         print(f"{job.request.source}: {source.title}\n  licence: {source.licence}, {source.terms}")
-        if source.accept and not job.request.accept_terms:
+        if job.request.refusal():
             print("  its terms must be accepted first: accept_terms: true, or --accept-terms")
         missing = _missing(modalities, job.output)
         sizes = _missing_sizes(job, source, missing)
@@ -190,10 +227,14 @@ class _Lock:
 
     def checks(self, name: str, source: Source) -> Checks:
         """Return what is known of a file; what is locked goes before what is published."""
-        entry = self._entries.get(name)
+        entry, file = self._entries.get(name), source.files[name]
         if entry is not None:
+            if file.sha256 not in (None, entry["sha256"]):
+                raise UserError(
+                    f"{self.path}: {name} is locked with another sha256 than the study or the "
+                    "catalogue gives; remove the wrong one"
+                )
             return Checks(sha256=entry["sha256"])
-        file = source.files[name]
         return Checks(file.md5, file.sha256, file.bytes)
 
     def keep(self, name: str, receipt: Mapping[str, Any]) -> None:
@@ -211,20 +252,39 @@ class _Lock:
 
 def _jobs(arguments: argparse.Namespace) -> list[Job]:
     mirrors = tuple(arguments.mirror)
-    if arguments.settings is None:
-        if arguments.source is None or arguments.output is None:
-            raise UserError("fetch: needs --source and --output, or --settings and --data")
-        names = ("source", "modality", "accept_terms", "url", "md5", "sha256")
+    if arguments.source is not None:
+        if arguments.output is None:
+            raise UserError("fetch: --source needs --output, the source's folder")
+        names = ("source", "modality", "accept_terms", "url", "md5", "sha256", "bytes")
         values = {name: getattr(arguments, name) for name in names} | {"mirrors": mirrors}
         return [Job(read_request(values), arguments.output, arguments.lock)]
-    if arguments.data is None:
+    root = arguments.data
+    if arguments.config is not None:
+        config = read_config(load(_text_of(arguments.config)))
+        requests = [source.request for source in config.data if source.request is not None]
+        root = Path(config.root) if root is None else root
+    elif arguments.settings is not None:
+        requests = [read_request(values) for values in json.loads(arguments.settings)["sources"]]
+    else:
+        raise UserError("fetch: say what: --config STUDY, --settings JSON, or --source NAME")
+    if root is None:
         raise UserError("fetch: --settings needs --data, the data root")
-    jobs = []
-    for values in json.loads(arguments.settings)["sources"]:
-        request = read_request({**values, "mirrors": (*mirrors, *values.get("mirrors", ()))})
-        lock = arguments.locks and arguments.locks / f"{request.source}.lock"
-        jobs.append(Job(request, arguments.data / request.source, lock))
-    return jobs
+    locks = arguments.locks or Path("config")
+    return [
+        Job(
+            one.model_copy(update={"mirrors": (*mirrors, *one.mirrors)}),
+            root / one.source,
+            locks / f"{one.source}.lock",
+        )
+        for one in requests
+    ]
+
+
+def _text_of(config: Path) -> str:
+    try:
+        return config.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UserError(f"{config}: is not there; name your study's file with --config") from None
 
 
 def _survive_hangup(log: Path) -> None:
@@ -252,42 +312,57 @@ def _alone(hidden: Path) -> Iterator[None]:
         yield
 
 
-def _check_terms(request: Request, source: Source) -> None:
-    if source.accept and not request.accept_terms:
-        raise UserError(
-            f"{request.source}: its terms must be accepted first: read {source.terms}, then set "
-            "accept_terms: true in the config, or give --accept-terms"
-        )
-
-
 def _missing(modalities: Mapping[str, Modality], output: Path) -> dict[str, Modality]:
     return {
         title: modality
         for title, modality in modalities.items()
-        if modality.archives and not _is_complete(output / title)
+        if modality.archives and not _is_complete(output / title, modality)
     }
 
 
-def _is_complete(folder: Path) -> bool:
+def _is_complete(folder: Path, modality: Modality) -> bool:
     """Whether a modality was unpacked to the end: its folder and marker appear together."""
-    if not folder.exists():
+    # Snakemake makes the folders of its outputs beforehand
+    if not folder.exists() or not any(folder.iterdir()):
         return False
-    if not (folder / f".{MARKER}").exists():
+    marker = folder / f".{MARKER}"
+    if not marker.exists():
         raise UserError(
             f"{folder}: is there, but was not made by fetch; move it away, or describe it in the "
             "config as your own source"
         )
+    note = json.loads(marker.read_text(encoding="utf-8"))
+    if set(note["archives"]) != set(modality.archives) or note["members"] != modality.members:
+        raise UserError(
+            f"{folder}: was unpacked from {', '.join(note['archives'])}, or by other names, than "
+            "what is asked for now; move it away to fetch anew"
+        )
     return True
+
+
+def _check_place(job: Job, source: Source, missing: Mapping[str, Modality]) -> None:
+    """Refuse to download where that is not allowed."""
+    far = [name for name in _absent(job, source, missing) if not _is_staged(name, job)]
+    if far and os.environ.get(HEAD_JOB):
+        raise UserError(
+            f"{job.request.source}: {far[0]} must be downloaded, which a job must not do; first "
+            "run `headstart fetch --prefetch --config STUDY.yaml` on a login or transfer node "
+            f"(files missing: {len(far)})"
+        )
+
+
+def _absent(job: Job, source: Source, missing: Mapping[str, Modality]) -> list[str]:
+    """Return the tables and the archives that are needed and not there."""
+    chosen = source.choose(job.request.modality).values()
+    tables = _unique([source.tables, *(modality.tables for modality in chosen)])
+    archives = _unique(modality.archives for modality in missing.values())
+    return [name for name in tables if not (job.output / name).exists()] + archives
 
 
 def _missing_sizes(job: Job, source: Source, missing: Mapping[str, Modality]) -> dict[str, int]:
     """Return the bytes, about, that each thing that is missing will take; 0 if not known."""
     sizes = {}
-    for modality in source.choose(job.request.modality).values():
-        for name in (*source.tables, *modality.tables):
-            if not (job.output / name).exists():
-                sizes[name] = source.files[name].size or 0
-    for name in _unique(modality.archives for modality in missing.values()):
+    for name in _absent(job, source, missing):
         if not _is_staged(name, job):
             part = job.output / HIDDEN / f"{name}.part"
             there = part.stat().st_size if part.exists() else 0
@@ -299,7 +374,7 @@ def _missing_sizes(job: Job, source: Source, missing: Mapping[str, Modality]) ->
 
 def _is_staged(name: str, job: Job) -> bool:
     """Whether an archive needs no download, and no room: it is here, or in a local mirror."""
-    urls = [_address(mirror, name) for mirror in job.request.mirrors]
+    urls = _urls(name, job, job.request.resolve())
     places = [job.output / HIDDEN / name, *filter(None, map(local_path, urls))]
     return any(place.exists() for place in places)
 
@@ -311,17 +386,13 @@ def _unique(groups: Iterable[Iterable[str]]) -> list[str]:
 def _urls(name: str, job: Job, source: Source) -> list[str]:
     """Return where to look for a file: the user's mirrors, then the published ones."""
     own = [_address(mirror, name) for mirror in job.request.mirrors]
-    return own + [_absolute(url) for url in source.files[name].mirrors]
+    return own + [absolute(url, Path()) for url in source.files[name].mirrors]
 
 
 def _address(mirror: str, name: str) -> str:
     """Return the address of a file: a mirror may be a folder or the file, here or far away."""
-    base = _absolute(mirror).rstrip("/")
+    base = absolute(mirror, Path()).rstrip("/")
     return base if base.endswith(f"/{quote(name)}") else f"{base}/{quote(name)}"
-
-
-def _absolute(place: str) -> str:
-    return place if urlsplit(place).scheme else Path(place).resolve().as_uri()
 
 
 def _obtain(name: str, job: Job, source: Source, lock: _Lock) -> Receipt:
@@ -399,7 +470,12 @@ def _unpack(missing: Mapping[str, Modality], archives: Mapping[str, Receipt], jo
         for title, modality in missing.items():
             counts = _count(unpacked[title], title, modality, job)
             sums = {name: _sums(archives[name]) for name in modality.archives}
-            note = {"archives": sums, "counts": counts, "files": len(unpacked[title])}
+            note = {
+                "archives": sums,
+                "members": missing[title].members,
+                "counts": counts,
+                "files": len(unpacked[title]),
+            }
             files.write_json(draft / title / f".{MARKER}", note)
             (draft / title).rename(job.output / title)
             say(f"{job.output / title}: {len(unpacked[title])} files are complete")
@@ -451,13 +527,20 @@ def _count(names: Sequence[str], title: str, modality: Modality, job: Job) -> di
     return counts
 
 
-def _check_lock(modalities: Mapping[str, Modality], output: Path, lock: _Lock) -> None:
-    """Check that what was unpacked earlier came from the archives that are locked."""
+def _check_lock(modalities: Mapping[str, Modality], job: Job, source: Source, lock: _Lock) -> None:
+    """Check that what was unpacked earlier came from the archives that are known, or locked."""
     for name, modality in modalities.items():
         if modality.archives:
-            note = json.loads((output / name / f".{MARKER}").read_text(encoding="utf-8"))
-            for archive, sums in note["archives"].items():
+            marker = job.output / name / f".{MARKER}"
+            for archive, sums in json.loads(marker.read_text(encoding="utf-8"))["archives"].items():
                 lock.keep(archive, sums)
+                found = Digests(sums["bytes"], sums["sha256"], sums["md5"])
+                fault = lock.checks(archive, source).fault(found)
+                if fault:
+                    raise UserError(
+                        f"{marker.parent}: was unpacked from another {archive}: {fault}; move it "
+                        "away to fetch anew"
+                    )
 
 
 def _account(job: Job, source: Source) -> dict[str, Any]:

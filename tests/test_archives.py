@@ -343,8 +343,10 @@ def test_names_of_neurite_oasis_and_the_decathlon(inside: Path, tmp_path: Path) 
     wanted = {name: modality.pattern for name, modality in modalities.items()}
     written = extract(archive, wanted, inside)
     assert written["norm"] == [f"{folder}/norm.nii.gz"]
-    assert written["seg4"] == ["seg4_labels.txt", f"{folder}/seg4.nii.gz"]
-    assert written["seg35"] == [f"{folder}/seg35.nii.gz", f"{folder}/aligned_seg35.nii.gz"]
+    assert written["aligned-seg4"] == ["seg4_labels.txt"]
+    assert written["seg4"] == [f"{folder}/seg4.nii.gz"]
+    assert written["seg35"] == [f"{folder}/seg35.nii.gz"]
+    assert written["aligned-seg35"] == [f"{folder}/aligned_seg35.nii.gz"]
 
     task = "Task04_Hippocampus"
     names = ["dataset.json", "imagesTr/hippocampus_367.nii.gz", "labelsTr/hippocampus_367.nii.gz"]

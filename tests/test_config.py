@@ -13,6 +13,7 @@ from headstart.parts.config import Config
 from headstart.parts.config import canonical_json
 from headstart.parts.config import read_config
 from headstart.parts.errors import UserError
+from headstart.parts.sources import read_catalogue
 
 STUDY: dict[str, Any] = {
     "study": "small",
@@ -24,6 +25,9 @@ STUDY: dict[str, Any] = {
         "grey": {"task": "segmentation", "target": "mask", "train": {"network": "unet"}},
     },
 }
+
+NO_MASK = {"experiments": {"age": STUDY["experiments"]["age"]}}
+CATALOGUE = read_catalogue()
 
 
 def changed(path: str, value: Any) -> dict[str, Any]:
@@ -65,6 +69,18 @@ def complaint(path: str, value: Any) -> str:
         ("data.0.path", "../other", "data.0.path: must lie inside the data root"),
         ("data.0.labels", {"age": "Age"}, "add the key `table`"),
         ("data.0.channels", {"mask": "x"}, "'mask' is a column of labels.csv already"),
+        ("data", [{"source": "own"}], "data.0: the key `channels` is missing, e.g. {T1: "),
+        ("data", [{"source": "ixi"}], "data.0.modality: IXI, nearly 600 healthy volunteers at"),
+        ("data", [{"source": "ixl"}], "data.0.source: no source 'ixl' (did you mean 'ixi'?)"),
+        ("data", [{"source": "ixi", "modality": "T3"}], "no modality 'T3'; allowed: T1, T2, PD"),
+        ("data", [{"source": "ixi", "modality": 3}], "data.0.modality: 3 is not allowed"),
+        ("data", [{"source": "oasis1", "modality": ["masked", "raw"]}], "both give the channel T1"),
+        ("data", [{"source": "ixi", "modality": "T1", "path": "x"}], "the path must begin with"),
+        ("data.0.modality", "T1", "data.0.source: no source 'own' (known: ixi, oasis1"),
+        ("data", [{"source": "a", "url": "b.tar", "modality": "T1"}], "by its `url` has none"),
+        ("data.0.md5", "12", "data.0.md5: '12' is not allowed: must match"),
+        ("data.0.mirrors", "staged", "mirrors: only for scans that are fetched; name a collection"),
+        ("data", [{"source": "msd-task04", "bytes": 9}], "bytes are those of a `url`; add it"),
         ("classes", {}, "segmentation needs the key `classes`"),
         ("classes", {2: "grey"}, "without gaps"),
         ("experiments", {}, "experiments: {} is not allowed"),
@@ -74,6 +90,42 @@ def complaint(path: str, value: Any) -> str:
 )
 def test_mistake_is_named_with_its_mend(path: str, value: Any, said: str) -> None:
     assert said in complaint(path, value)
+
+
+def test_a_public_collection_needs_nothing_else() -> None:
+    config = read_config(changed("data", [{"source": "ixi", "modality": ["T1", "T2"]}]) | NO_MASK)
+    (ixi,) = config.data
+    assert ixi.channels == {
+        "T1": "T1/IXI{subject}-{site}-*-T1.nii.gz",
+        "T2": "T2/IXI{subject}-{site}-*-T2.nii.gz",
+    }
+    assert ixi.table is not None
+    assert ixi.table.path == "IXI.xls"
+    assert read_config(config.model_dump(mode="json")) == config
+
+    own = {"source": "ixi", "modality": "T1", "labels": {"age": "AGE"}, "site": "London"}
+    (ixi,) = read_config(changed("data", [own]) | NO_MASK).data
+    assert set(ixi.labels) == {"age"}
+    assert ixi.site == "London"
+
+
+def test_a_folder_of_ones_own_may_have_the_name_of_a_collection() -> None:
+    own = {"source": "ixi", "path": ".", "channels": {"T1": "{subject}.nii"}}
+    (source,) = read_config(changed("data", [own]) | NO_MASK).data
+    assert source.request is None
+    assert source.table is None
+
+
+@pytest.mark.parametrize("name", [name for name in CATALOGUE if name.startswith("msd")])
+def test_tasks_of_the_decathlon(name: str) -> None:
+    entry = {"source": name}
+    if name in ("msd-task01", "msd-task05"):  # several images in one file
+        assert "channels" in complaint("data", [entry])
+        return
+    (task,) = read_config(changed("data", [entry])).data
+    assert task.layout == "pairs"
+    assert task.folder == f"{name}/{task.modality[0]}"
+    assert task.mask == "label"
 
 
 def test_missing_key() -> None:

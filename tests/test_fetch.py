@@ -20,6 +20,7 @@ from typing import Any
 
 import nibabel as nib
 import pytest
+import yaml
 from badserver import BadServer
 from badserver import serving
 from test_analyze import VOXEL
@@ -260,6 +261,42 @@ def test_a_url_with_its_checksum(server: BadServer, tmp_path: Path) -> None:
     assert tree(tmp_path / "mine") == {"fetched.json", "scan.nii.gz"}
 
 
+def test_a_job_must_not_download(
+    ixi: BadServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["--source", "ixi", "--modality", "T1", "--output", tmp_path / "ixi"]
+    monkeypatch.setenv("HEADSTART_HEAD_JOB", "1")
+    with pytest.raises(UserError, match="a job must not do; first run `headstart fetch --prefetch"):
+        run(*words)
+    assert ixi.requests == []
+    monkeypatch.delenv("HEADSTART_HEAD_JOB")
+    run(*words)
+    monkeypatch.setenv("HEADSTART_HEAD_JOB", "1")
+    run(*words)  # all is there
+
+
+def test_what_is_there_must_be_what_is_asked_for(server: BadServer, tmp_path: Path) -> None:
+    content = {f"/{n}.tar": packed([f"{n}.nii"]) for n in "ab"}
+    server.content.update(content)
+    words = ["--source", "mine", "--output", tmp_path / "mine", "--url"]
+    size = len(content["/a.tar"])
+    sha256 = hashlib.sha256(content["/a.tar"]).hexdigest()
+    with pytest.raises(UserError, match=f"offers {size} bytes, not 7"):
+        run(*words, server.url("/a.tar"), "--bytes", 7)
+    run(*words, server.url("/a.tar"), "--bytes", size)
+    run(*words, server.url("/elsewhere/a.tar"), "--sha256", sha256)
+    with pytest.raises(UserError, match=r"was unpacked from another a\.tar: its sha256 is"):
+        run(*words, server.url("/a.tar"), "--sha256", "0" * 64)
+    with pytest.raises(UserError, match=r"was unpacked from a\.tar, .*; move it away"):
+        run(*words, server.url("/b.tar"))
+    assert tree(tmp_path / "mine" / "files") == {"a.nii"}
+    lock = tmp_path / "mine.lock"
+    lock.write_text(json.dumps({"a.tar": {"sha256": "1" * 64}}))
+    words = ["--source", "mine", "--output", tmp_path / "other", "--lock", lock, "--url"]
+    with pytest.raises(UserError, match="locked with another sha256 than the study"):
+        run(*words, server.url("/a.tar"), "--sha256", sha256)
+
+
 def test_counts_are_asserted(
     ixi: BadServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -441,6 +478,41 @@ def test_all_sources_of_a_study(ixi: BadServer, tmp_path: Path) -> None:
     assert (tmp_path / "data/ixi/fetched.json").exists()
     assert (tmp_path / "data/mine/x.csv").exists()
     assert {path.name for path in (tmp_path / "config").iterdir()} == {"ixi.lock", "mine.lock"}
+
+
+def test_all_sources_of_a_config(
+    ixi: BadServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("IXI-T1.tar", "IXI.xls"):
+        (tmp_path / "staged").mkdir(exist_ok=True)
+        (tmp_path / "staged" / name).write_bytes(ixi.content[f"/{name}"])
+    train = {"network": "sfcn"}
+    config: dict[str, Any] = {
+        "study": "s",
+        "root": "raw",
+        "data": [{"source": "ixi", "modality": "T1", "mirrors": "staged"}],
+        "experiments": {"age": {"task": "regression", "target": "age", "train": train}},
+    }
+    Path("s.yaml").write_text(yaml.safe_dump(config))
+    run("--config", "s.yaml", "--plan")
+    assert "into " + str(tmp_path / "raw/ixi") in capsys.readouterr().out
+    run("--config", "s.yaml", "--prefetch")
+    assert ixi.requests == []
+    assert (tmp_path / "raw/ixi/T1" / T1[0]).exists()
+    assert (tmp_path / "config/ixi.lock").exists()
+    run("--config", "s.yaml", "--credits", "credits.csv")
+    head, row = Path("credits.csv").read_text().splitlines()
+    assert head == "source,title,licence,terms,accepted,cite"
+    assert "CC BY-SA 3.0,https://brain-development.org/ixi-dataset/,not asked for," in row
+
+    config["data"] = [{"source": "own", "channels": {"T1": "{subject}.nii"}}]
+    Path("s.yaml").write_text(yaml.safe_dump(config))
+    run("--config", "s.yaml", "--prefetch")
+    assert "nothing to fetch" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

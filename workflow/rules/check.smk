@@ -1,6 +1,7 @@
 checkpoint check_scans:
     input:
         scans="<study>/label/shards/{shard}.csv",
+        fetched=FETCHED,
     output:
         checked="<study>/check/shards/{shard}.csv",
     log:

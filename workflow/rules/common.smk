@@ -46,6 +46,8 @@ wildcard_constraints:
 
 
 SHARDS = settings.shards
+# What is fetched must be there for whoever reads raw scans, but labels.csv tells whether it changed.
+FETCHED = ancient(settings.fetched)
 # Every file that label, check, split and prepare leave for later stages. Stages that rest on the
 # cohort list all that lies above them: what is rebuilt with the same bytes then stops there.
 SHARDED = [

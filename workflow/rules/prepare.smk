@@ -2,6 +2,7 @@ checkpoint prepare:
     input:
         scans="<study>/label/shards/{shard}.csv",
         checked="<study>/check/shards/{shard}.csv",
+        fetched=FETCHED,
     output:
         volumes="<study>/prepare/shard-{shard}.npy",
         masks="<study>/prepare/shard-{shard}-mask.npy",

@@ -256,6 +256,68 @@ def test_rows_in_are_rows_out_and_rows_rejected(
     assert (rejected["detail"] != "").all()
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    people=st.sets(st.integers(1, 30), min_size=1),
+    rows=st.lists(st.integers(1, 30), min_size=1, max_size=40),
+    layout=st.sampled_from(["files", "table"]),
+    width=st.sampled_from([1, 3]),
+    mark=st.sampled_from([b"", b"\xef\xbb\xbf"]),
+    line_end=st.sampled_from(["\n", "\r\n"]),
+    separator=st.sampled_from(",;\t"),
+    reverse=st.booleans(),
+    least=st.integers(0, 30),
+)
+def test_nobody_gets_the_label_of_another(
+    people: set[int],
+    rows: list[int],
+    layout: str,
+    width: int,
+    mark: bytes,
+    line_end: str,
+    separator: str,
+    reverse: bool,
+    least: int,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    root = tmp_path_factory.mktemp("root")
+    touch(root, *(f"ours/{n:03d}_T1.nii.gz" for n in people))
+    # every value tells whose it is, and half of the rows leave it blank
+    lines = [["ID", "code", "group", "path"]] + [
+        [f"{n:0{width}d}", str(n), ["", f"g{n}"][i % 2], f"{n:03d}_T1.nii.gz"]
+        for i, n in enumerate(rows)
+    ]
+    text = line_end.join(separator.join(line[:: -1 if reverse else 1]) for line in lines)
+    (root / "ours/t.csv").write_bytes(mark + text.encode())
+    section: dict[str, Any] = {
+        "table": {"path": "t.csv", "column": "ID"},
+        "labels": {"code": "code", "group": {"from": "group", "map": {f"g{n}": n for n in rows}}},
+        "where": f"code >= {least}",
+    }
+    if layout == "table":
+        section |= {"layout": "table", "channels": {"T1": "path"}}
+    try:
+        labels, rejected = run(root, source(**section))
+    except UserError as error:
+        assert "is left" in str(error)  # noqa: PT017
+        return
+    both = [people & set(rows), set(rows) - people]
+    unused = sum(row in both[1] for row in rows)
+    assert (
+        len(labels) + len(rejected)
+        == {
+            "files": len(people) + unused,
+            "table": len(rows),
+        }[layout]
+    )
+    assert {int(subject) for subject in labels["subject"]} == {n for n in both[0] if n >= least}
+    for _, row in labels.iterrows():
+        person = int(row["subject"])
+        assert row["T1"] == f"ours/{person:03d}_T1.nii.gz"
+        assert row["code"] == str(person)
+        assert row["group"] in ("", str(person))
+
+
 @given(st.lists(st.integers(0, 10**6)))
 def test_natural_order_is_that_of_numbers(numbers: list[int]) -> None:
     names = [f"sub-{n}" for n in numbers]

@@ -76,7 +76,7 @@ def _keys(
     section: type[BaseModel] = Config, prefix: str = ""
 ) -> Iterator[tuple[str, str, str, str]]:
     for name, field in section.model_fields.items():
-        key, kind = f"{prefix}{name}", _kind(field.annotation)
+        key, kind = f"{prefix}{field.alias or name}", _kind(field.annotation)
         yield key, kind, _default(field), (field.description or "").replace("|", "\\|")
         below = key + {"names": ".NAME.", "list": "[]."}.get(kind, ".")
         for subsection in sections_in(field.annotation):

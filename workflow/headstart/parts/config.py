@@ -26,6 +26,7 @@ from pydantic import ValidationError
 from pydantic import field_validator
 from pydantic import model_validator
 
+from headstart.parts.conditions import parse_condition
 from headstart.parts.errors import UserError
 from headstart.parts.sources import Md5
 from headstart.parts.sources import Request
@@ -87,6 +88,13 @@ def _number(value: Any) -> Any:
 Arguments = Annotated[dict[str, Any], BeforeValidator(_number)]
 
 
+def _compile(pattern: str) -> re.Pattern[str]:
+    try:
+        return re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"is not a regular expression ({error})") from error
+
+
 class SubjectPattern(Section):
     """How a subject's identity is read from a case name such as `hippocampus_367`."""
 
@@ -100,12 +108,35 @@ class SubjectPattern(Section):
     @field_validator("pattern")
     @classmethod
     def _compiles(cls, pattern: str) -> str:
-        try:
-            groups = re.compile(pattern).groups
-        except re.error as error:
-            raise ValueError(f"is not a regular expression ({error})") from error
-        if groups < 1:
+        if _compile(pattern).groups < 1:
             raise ValueError("needs one group in parentheses around the subject")
+        return pattern
+
+
+class TableColumn(Section):
+    """What a table's column holds. A table that holds something else is refused, cell by cell."""
+
+    missing: tuple[str, ...] = Field(
+        (), description="values that mean 'not known', e.g. [0] for a height; they become empty"
+    )
+    values: tuple[str, ...] = Field((), description="the only values that there may be")
+    range: tuple[float, float] | None = Field(
+        None, description="lowest and highest number that there may be"
+    )
+    pattern: str | None = Field(
+        None, description="regular expression that every value fits from end to end"
+    )
+    filled: int | None = Field(
+        None,
+        ge=0,
+        description="largest number of different rows with a value: with more, this is a copy of a "
+        "published table in which somebody filled the blanks",
+    )
+
+    @field_validator("pattern")
+    @classmethod
+    def _compiles(cls, pattern: str | None) -> str | None:
+        _compile(pattern or "")
         return pattern
 
 
@@ -117,6 +148,29 @@ class LabelTable(Section):
     key: str = Field(
         "{subject}", description="what that column holds, in fields of the file name template"
     )
+    columns: dict[str, TableColumn] = Field(
+        {}, description="what the table's columns hold, whether they are labels or not; checked"
+    )
+
+
+class Label(Section):
+    """Where a label comes from; a column's name alone is short for `{from: COLUMN}`."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    column: str = Field(alias="from", description="the table's column")
+    map: dict[str, str] = Field(
+        {},
+        description="value in the table: the label's value, e.g. {0: control, 0.5: case, 1: case}; "
+        "numbers compare as numbers, blank stays blank, and any other value is an error",
+    )
+
+
+def _label(value: Any) -> Any:
+    return {"from": value} if isinstance(value, str | int | float) else value
+
+
+AnyLabel = Annotated[Label, BeforeValidator(_label, json_schema_input_type=str | Label)]
 
 
 def _many(value: Any) -> Any:
@@ -152,10 +206,11 @@ class Source(Section):
         description="addresses or folders to look in before the published ones: for a site without "
         "internet, the folder with the archives",
     )
-    layout: Literal["files", "table", "pairs"] = Field(
+    layout: Literal["files", "table", "pairs", "bids"] = Field(
         "files",
         description="files: scans found by file name templates; table: paths listed in a table; "
-        "pairs: a `dataset.json` as in the Medical Segmentation Decathlon",
+        "pairs: a `dataset.json` as in the Medical Segmentation Decathlon; bids: the Brain Imaging "
+        "Data Structure",
     )
     path: RelativePath | None = Field(
         None, description="its folder, relative to the data root; the default is its name"
@@ -164,14 +219,17 @@ class Source(Section):
         {},
         description="image channels in order. files: a template such as `{sex}/{subject}_T1.nii.gz`"
         " (every field but subject, session and site becomes a label; `*` matches anything); "
-        "table: the column with the path; pairs: the key in dataset.json, `image`; a public "
-        "collection has its own",
+        "table: the column with the path; pairs: the key in dataset.json, `image`; bids: the "
+        "suffix, after entities where files need them to be told apart: `T1w` or `run-1_T1w`; "
+        "a public collection has its own",
     )
     mask: str | None = Field(
-        None, description="the segmentation to learn: template, column or key, as for channels"
+        None,
+        description="the segmentation to learn: template, column, key or suffix, as for channels; "
+        "bids: also in a folder, e.g. `derivatives/lesions/label-lesion_mask`",
     )
     brain_mask: str | None = Field(
-        None, description="a brain mask: template, column or key, as for channels"
+        None, description="a brain mask: template, column, key or suffix, as for `mask`"
     )
     subject: Literal["id", "folder/id"] | SubjectPattern = Field(
         "id",
@@ -181,11 +239,22 @@ class Source(Section):
     site: str | None = Field(
         None, description="scanner site of all scans, where no field or column `site` tells it"
     )
-    table: LabelTable | None = Field(None, description="where labels are read from")
-    labels: dict[Column, str] = Field(
+    table: LabelTable | None = Field(
+        None,
+        description="where labels are read from; bids: participants.tsv, if not another one is "
+        "named, and over it each subject's sessions.tsv",
+    )
+    labels: dict[Column, AnyLabel] = Field(
         {},
-        description="label name: the table's column. Only these columns are ever copied; "
-        "`site` fills the column site",
+        description="label name: the table's column, or a section with `from` and `map`. Only "
+        "these columns are ever copied; `site` fills the column site. A code book in a column's "
+        "name, as in `SEX (1=m, 2=f)`, is applied where there is no `map`",
+    )
+    where: str | None = Field(
+        None,
+        description="which scans to take, by labels, site or session, e.g. `age >= 60 and site != "
+        "HH`: == != < <= > >= with a number or a word, joined by `and` and `or` (`and` binds "
+        "closer). A scan whose value is missing is left out",
     )
 
     @property
@@ -221,9 +290,23 @@ class Source(Section):
                 raise ValueError(f"'{name}' is a column of labels.csv already; choose another name")
         if self.layout == "table" and self.table is None:
             raise ValueError("layout 'table' needs the key `table` with the table's path")
-        if self.labels and self.table is None:
+        if self.labels and self.label_table is None:
             raise ValueError("labels are read from a table: add the key `table`")
         return self
+
+    @property
+    def label_table(self) -> LabelTable | None:
+        """The table that labels are read from."""
+        if self.layout == "bids" and self.labels and self.table is None:
+            return LabelTable(path="participants.tsv", column="participant_id", key="sub-{subject}")
+        return self.table
+
+    @field_validator("where")
+    @classmethod
+    def _understood(cls, where: str | None) -> str | None:
+        if where is not None:
+            parse_condition(where)
+        return where
 
 
 class Fetch(Section):
@@ -604,7 +687,7 @@ def _sentences(error: ValidationError) -> list[str]:
 
 def _unknown_key(location: tuple[int | str, ...]) -> str:
     section = _section_at(location[:-1])
-    allowed = list(section.model_fields)
+    allowed = [field.alias or name for name, field in section.model_fields.items()]
     near = difflib.get_close_matches(str(location[-1]), allowed, n=1)
     hint = f"did you mean '{near[0]}'? " if near else ""
     key = ".".join(str(part) for part in location)

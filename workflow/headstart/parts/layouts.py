@@ -7,6 +7,7 @@ import posixpath
 import re
 import sys
 from collections import defaultdict
+from collections.abc import Collection
 from collections.abc import Iterator
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,13 +15,19 @@ from dataclasses import field
 from pathlib import Path
 from typing import cast
 
+import pandas as pd
+
+from headstart.parts import bids
+from headstart.parts.conditions import parse_condition
+from headstart.parts.config import Label
 from headstart.parts.config import LabelTable
 from headstart.parts.config import Source
 from headstart.parts.config import SubjectPattern
 from headstart.parts.errors import UserError
 from headstart.parts.tables import comparable
+from headstart.parts.tables import decode
 from headstart.parts.tables import distinct
-from headstart.parts.tables import read_table
+from headstart.parts.tables import read_labels
 from headstart.parts.templates import Template
 from headstart.parts.templates import list_files
 from headstart.parts.templates import parents
@@ -75,10 +82,11 @@ def read_source(source: Source, data: Path) -> list[Scan]:
     Returns:
         Every scan that was found, and every row of a joined table that belongs to none. Those
         that can't be used have a `reason`: missing-channel, missing-mask, outside-root,
-        no-subject, no-row, no-scan, conflicting-labels.
+        no-subject, no-row, no-scan, conflicting-labels, where.
 
     Raises:
         UserError: If nothing is found, or a table, a column or a field is not there.
+        TableError: If cells of a table are not as the config says.
     """
     folder = data / source.folder
     if not folder.is_dir():
@@ -86,15 +94,19 @@ def read_source(source: Source, data: Path) -> list[Scan]:
             f"{folder}: this folder is not there; set `root` to the folder that holds all sources, "
             f"and `path` of source '{source.source}' to its folder within"
         )
-    layouts = {"files": from_files, "table": from_table, "pairs": from_pairs}
+    layouts = {"files": from_files, "table": from_table, "pairs": from_pairs, "bids": from_bids}
     scans = layouts[source.layout](source, folder)
-    if source.table is not None and source.layout != "table":
-        scans += join_table(scans, source.table, source.labels, folder)
+    if source.label_table is not None and source.layout != "table":
+        if source.layout == "bids":
+            scans += join_bids_tables(scans, source, folder)
+        else:
+            scans += join_table(scans, source.label_table, source.labels, folder)
     for scan in scans:
         scan.source = source.source
         scan.site = scan.labels.pop("site", "") or scan.site or source.site or ""
         scan.path = _below(source, scan.path)
         scan.paths = {name: _below(source, path) for name, path in scan.paths.items()}
+    _leave_out(source, scans)
     return scans
 
 
@@ -169,16 +181,23 @@ def from_table(source: Source, folder: Path) -> list[Scan]:
     table = cast(LabelTable, source.table)  # the config's model sees to it
     columns = _wanted(source)
     path = folder / table.path
-    required = (table.column, *columns.values(), *source.labels.values())
-    rows = read_table(path, required, optional=("session", "site"))
+    rows, values = read_labels(
+        path,
+        source.labels,
+        key=table.column,
+        rules=table.columns,
+        columns=tuple(columns.values()),
+        optional=("session", "site"),
+    )
+    labels = values.to_dict("records")
     scans = []
-    for number, row in zip(rows.index, rows.to_dict("records"), strict=True):
+    for number, row, own in zip(rows.index, rows.to_dict("records"), labels, strict=True):
         fields = {name: row[name] for name in ("session", "site") if row.get(name)}
         fields["subject"] = row[table.column]
         paths = {name: _tidy(row[column]) for name, column in columns.items()}
         first = next(iter(paths.values()))
         scan = _scan(source, fields, first or table.path, _first_folder(source, first))
-        scan.labels = {label: row[column] for label, column in source.labels.items()}
+        scan.labels = {str(label): value for label, value in own.items()}
         _look_up(scan, paths, folder, f"{path}, row {number}")
         scans.append(scan)
     return scans
@@ -219,8 +238,88 @@ def from_pairs(source: Source, folder: Path) -> list[Scan]:
     return scans
 
 
+def from_bids(source: Source, folder: Path) -> list[Scan]:
+    """List the scans of a dataset in the Brain Imaging Data Structure.
+
+    Args:
+        source: The source's section of the config.
+        folder: The dataset's folder.
+
+    Raises:
+        UserError: If it holds no subject's folder, or a channel or mask is no name in BIDS.
+    """
+    names = {name: bids.Name.parse(text) for name, text in _wanted(source).items()}
+    dataset = bids.read_dataset(*list_files(folder))
+    if not dataset.visits:
+        raise UserError(
+            f"{folder}: has no folder sub-… of a subject, as BIDS asks for; correct `root` or "
+            "`path`, or choose another `layout`"
+        )
+    scans = []
+    for subject, session in dataset.visits:
+        fields = {"subject": subject} | ({"session": session} if session else {})
+        home = f"sub-{subject}" + (f"/ses-{session}" if session else "")
+        scan = _scan(source, fields, home, source.source)
+        for name, wanted in names.items():
+            there = dataset.files.get((wanted.folder, wanted.suffix, subject, session), {})
+            found = wanted.choose(there)
+            if len(found) == 1:
+                scan.paths[name] = found[0]
+                continue
+            text = _wanted(source)[name]
+            scan.reject(
+                _lacking(name),
+                f"{home}: {len(found)} files fit '{text}' of {name}, e.g. {found[0]} and "
+                f"{found[1]}; name the entity that tells them apart, e.g. `run-1_{wanted.suffix}`"
+                if found
+                else f"{home}: no file fits '{text}' of {name}; add it",
+            )
+        scan.path = scan.paths.get(next(iter(names)), home)
+        scans.append(scan)
+    for path in dataset.strays:
+        scan = Scan("", "", path)
+        scan.reject("no-subject", f"{path}: its name and its folder name two people or sessions")
+        scans.append(scan)
+    return scans
+
+
+def join_bids_tables(scans: list[Scan], source: Source, folder: Path) -> list[Scan]:
+    """Give each scan the labels of participants.tsv and, over them, of its row in sessions.tsv.
+
+    Args:
+        scans: The scans; they receive labels, or a reason.
+        source: The source's section of the config.
+        folder: The dataset's folder.
+
+    Returns:
+        The rows that belong to no scan, as rejected scans.
+    """
+    table = cast(LabelTable, source.label_table)
+    subjects = dict.fromkeys(scan.fields.get("subject", "") for scan in scans)
+    columns = [label.column for label in source.labels.values()]
+    sessions = bids.read_sessions(folder, subjects, columns)
+    rest = join_table(scans, table, source.labels, folder, elsewhere=sessions.columns)
+    if sessions.empty:
+        return rest
+    cells, values = decode(
+        folder,
+        sessions,
+        {n: e for n, e in source.labels.items() if e.column in sessions},
+        key="session_id",
+        rules={column: rule for column, rule in table.columns.items() if column in sessions},
+        books={},
+    )
+    key = Template("sub-{subject}_ses-{session}")
+    texts = [key.fill({"session": "", **scan.fields}) if scan.subject else "" for scan in scans]
+    return rest + _join(scans, texts, cells["session_id"], values, folder, over=True)
+
+
 def join_table(
-    scans: list[Scan], table: LabelTable, labels: Mapping[str, str], folder: Path
+    scans: list[Scan],
+    table: LabelTable,
+    labels: Mapping[str, Label],
+    folder: Path,
+    elsewhere: Collection[str] = (),
 ) -> list[Scan]:
     """Give each scan the labels of its row in a table.
 
@@ -230,57 +329,139 @@ def join_table(
     Args:
         scans: The scans; they receive labels, or a reason.
         table: Where the labels are.
-        labels: Label name: the table's column.
+        labels: Label name: where in the table it comes from.
         folder: The source's folder.
+        elsewhere: Columns of labels that another table has; this one may lack them.
 
     Returns:
         The rows that belong to no scan, as rejected scans.
 
     Raises:
+        TableError: If cells are not as the config says.
         UserError: If the table or a column is not there, or the key has an unknown field.
     """
-    path, column = folder / table.path, table.column
+    path = folder / table.path
     key = Template(table.key)
-    rows = read_table(path, (column, *labels.values()))
+    cells, values = read_labels(
+        path, labels, key=table.column, rules=table.columns, elsewhere=elsewhere
+    )
     texts = [key.fill(_key_fields(scan, key, path)) if scan.subject else "" for scan in scans]
-    keys, row_keys = comparable(texts, rows[column].tolist())
+    return _join(scans, texts, cells[table.column], values, path)
+
+
+def _join(
+    scans: list[Scan],
+    texts: list[str],
+    cells: pd.Series[str],
+    values: pd.DataFrame,
+    path: Path,
+    *,
+    over: bool = False,
+) -> list[Scan]:
+    """Give each scan the labels of its rows.
+
+    Args:
+        scans: The scans.
+        texts: What each scan's row has in the column that is joined on.
+        cells: That column.
+        values: The labels.
+        path: The table.
+        over: Whether the labels go over those that the scans have; then a row may be missing.
+    """
+    keys, row_keys = comparable(texts, cells.tolist())
     rows_of = defaultdict(list)
-    for number, row_key in zip(rows.index, row_keys, strict=True):
+    for number, row_key in zip(cells.index, row_keys, strict=True):
         if row_key:
             rows_of[row_key].append(number)
-
-    cells = {
-        label: dict(zip(rows.index, rows[name], strict=True)) for label, name in labels.items()
+    labels = {str(name): dict(column.items()) for name, column in values.items()}
+    merged = {
+        row_key: {
+            name: distinct([column[number] for number in numbers])
+            for name, column in labels.items()
+        }
+        for row_key, numbers in rows_of.items()
     }
+    nothing: dict[str, list[str]] = {name: [] for name in labels}
+    _tell_doubles(path, str(cells.name), rows_of, merged)
+
     for scan, wanted, text in zip(scans, keys, texts, strict=True):
-        if wanted not in rows_of:
-            example = next(iter(rows[column]), "")
+        if wanted not in merged and not over:
+            example = next(iter(cells), "")
             scan.reject(
                 "no-row",
-                f"{path} has no row with {column} = '{text}' (its first is '{example}'); "
+                f"{path} has no row with {cells.name} = '{text}' (its first is '{example}'); "
                 "add the row, or mend `table.key`",
             )
-        for label, name in labels.items():
-            values = distinct([cells[label][number] for number in rows_of.get(wanted, [])])
-            scan.labels[label] = values[0] if values else ""
-            if len(values) > 1:
-                scan.reject(
-                    "conflicting-labels",
-                    f"{path}: the rows with {column} = '{text}' differ in '{name}': "
-                    f"{' and '.join(values)}; keep the right one",
-                )
+        for name, found in merged.get(wanted, nothing).items():
+            if found or name not in scan.labels:
+                scan.labels[name] = found[0] if found else ""
+        differ = [
+            f"'{name}': {' and '.join(found)}"
+            for name, found in merged.get(wanted, nothing).items()
+            if len(found) > 1
+        ]
+        if differ:
+            scan.reject(
+                "conflicting-labels",
+                f"{path}: the rows with {cells.name} = '{text}' differ in {', '.join(differ)}; "
+                "keep the right one",
+            )
     used = set(keys)
     return [
         Scan(
             subject=cell,
             session="",
-            path=table.path,
+            path=posixpath.basename(path.as_posix()),
             reason="no-scan",
             detail=f"{path}: row {number} belongs to no scan that was found",
         )
-        for number, cell, row_key in zip(rows.index, rows[column], row_keys, strict=True)
+        for number, cell, row_key in zip(cells.index, cells, row_keys, strict=True)
         if not row_key or row_key not in used
     ]
+
+
+def _tell_doubles(
+    path: Path,
+    column: str,
+    rows_of: Mapping[str, list[int]],
+    merged: Mapping[str, Mapping[str, list[str]]],
+) -> None:
+    double = [key for key, numbers in rows_of.items() if len(numbers) > 1]
+    differ = [key for key in double if any(len(found) > 1 for found in merged[key].values())]
+    if double:
+        print(
+            f"{path}: {len(double)} values of {column} stand in more than one row: "
+            f"{len(double) - len(differ)} agree or fill each other's blanks, {len(differ)} differ"
+            + (f" ({', '.join(differ[:5])}{', …' * (len(differ) > 5)})" if differ else ""),
+            file=sys.stderr,
+        )
+
+
+def _leave_out(source: Source, scans: list[Scan]) -> None:
+    """Turn away the scans that `where` does not ask for."""
+    if source.where is None:
+        return
+    condition = parse_condition(source.where)
+    names = dict.fromkeys(("subject", "session", "site"))
+    names |= dict.fromkeys(name for scan in scans for name in scan.labels)
+    for name in condition.names:
+        if name not in names:
+            raise UserError(
+                f"source '{source.source}': `where` asks for '{name}', but the scans have "
+                f"{', '.join(names)}; declare it in `labels`"
+            )
+    for scan in scans:
+        values = {n: getattr(scan, n) for n in ("subject", "session", "site")} | scan.labels
+        try:
+            if scan.reason or condition.holds(values):
+                continue
+        except ValueError as error:
+            raise UserError(
+                f"source '{source.source}': `where: {source.where}`: {error} for {scan.path}; "
+                "mend it, or let `labels` map it"
+            ) from None
+        known = ", ".join(f"{n} = {values.get(n) or 'missing'}" for n in condition.names)
+        scan.reject("where", f"{known}: left out by `where: {source.where}`")
 
 
 def _wanted(source: Source) -> dict[str, str]:

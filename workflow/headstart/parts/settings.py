@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import posixpath
 import shutil
 import sys
 from collections.abc import Iterator
@@ -426,14 +427,12 @@ def _listing(config: Config, root: Path) -> str:
         folder = root / source.folder
         if source.source == "demo" or source.request is not None:
             continue  # made by a rule, whose output files label waits for
+        table = source.label_table
+        tables = ["dataset.json", *([posixpath.normpath(table.path)] if table else [])]
         for name, size in sorted(_walk(folder, "")):
             digest.update(f"{name}\0{size}\n".encode())
-        for table in [
-            folder / "dataset.json",
-            *([folder / source.table.path] if source.table else []),
-        ]:
-            if table.is_file():
-                digest.update(table.read_bytes())
+            if name in tables or (source.layout == "bids" and name.endswith("_sessions.tsv")):
+                digest.update((folder / name).read_bytes())
     return digest.hexdigest()[:16]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from headstart.parts.errors import UserError
-from headstart.parts.tables import as_number
+from headstart.parts.numbers import as_number
 
 
 def check_target(labels: pd.DataFrame, question: Mapping[str, Any]) -> None:

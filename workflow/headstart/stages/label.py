@@ -8,6 +8,7 @@ import re
 import sys
 from collections import Counter
 from collections import defaultdict
+from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -22,8 +23,9 @@ from headstart.parts.errors import UserError
 from headstart.parts.layouts import MASKS
 from headstart.parts.layouts import Scan
 from headstart.parts.layouts import read_source
+from headstart.parts.numbers import is_number
 from headstart.parts.settings import shard_of
-from headstart.parts.tables import as_number
+from headstart.parts.tables import TableError
 from headstart.parts.targets import check_target
 
 REJECTED = ["subject", "session", "path", "reason", "detail"]
@@ -69,8 +71,9 @@ def label(
     """Write labels.csv, rejected.csv and shards/0.csv … of all sources.
 
     A subject has one value of each text label: all scans of a subject that stands as male and as
-    female are rejected. Numbers, such as an age, may differ between sessions, but `sex` and
-    `gender` may not. A label, site or id that begins like a formula and is no number is rejected.
+    female are rejected. Numbers, such as an age, and text that is mapped from numbers, may differ
+    between sessions, but `sex` and `gender` may not. A label, site or id that begins like a
+    formula and is no number is rejected.
 
     Args:
         sources: The config's section `data`.
@@ -80,14 +83,21 @@ def label(
         targets: Name, task and target of the experiments that the labels are for.
 
     Raises:
-        UserError: If a source is not as described, two scans claim to be the same subject and
-            session, no scan is left, or a target can't be learnt from the labels.
+        UserError: If a source is not as described (then errors.csv lists all wrong cells of its
+            table), two scans claim to be the same subject and session, no scan is left, or a
+            target can't be learnt from the labels.
     """
-    scans = [scan for source in sources for scan in read_source(source, data)]
+    wrong = output / "errors.csv"
+    try:
+        scans = [scan for source in sources for scan in read_source(source, data)]
+    except TableError as error:
+        files.write_csv(wrong, error.wrong)
+        raise UserError(f"{error}\nall are in {wrong}") from None
+    wrong.unlink(missing_ok=True)
     found = [scan for scan in scans if scan.reason != "no-scan"]
     _reject_bad_text(found)
     _check_identities(scan for scan in found if not scan.reason)
-    _reject_conflicts(found)
+    _reject_conflicts(found, _mapped_from_numbers(sources))
     kept = [scan for scan in scans if not scan.reason]
     rejected = [scan for scan in scans if scan.reason]
     _report(kept, rejected, found)
@@ -129,7 +139,7 @@ def _reject_bad_text(scans: Iterable[Scan]) -> None:
                     "letter or digit and hold letters, digits, '_', '-', '.' and '+' only",
                 )
         for name, value in {"site": scan.site, **scan.labels}.items():
-            if FORMULA.match(value) and not _is_number(value):
+            if FORMULA.match(value) and not is_number(value):
                 scan.reject(
                     "formula",
                     f"{name} = '{value}' would be a formula in a spreadsheet; mend the label table",
@@ -156,8 +166,22 @@ def _check_identities(scans: Iterable[Scan]) -> None:
             )
 
 
-def _reject_conflicts(scans: Iterable[Scan]) -> None:
-    """Reject all scans of a subject with two values of a label where there can be only one."""
+def _mapped_from_numbers(sources: Sequence[Source]) -> set[str]:
+    return {
+        name
+        for source in sources
+        for name, label in source.labels.items()
+        if label.map and all(map(is_number, label.map))
+    }
+
+
+def _reject_conflicts(scans: Iterable[Scan], changing: Collection[str]) -> None:
+    """Reject all scans of a subject with two values of a label where there can be only one.
+
+    Args:
+        scans: All scans.
+        changing: Labels that may change from session to session although they are text.
+    """
     scans_of = defaultdict(list)
     for scan in scans:
         scans_of[scan.subject].append(scan)
@@ -166,7 +190,9 @@ def _reject_conflicts(scans: Iterable[Scan]) -> None:
         for name in dict.fromkeys(name for scan in own for name in scan.labels):
             known = {(scan.session, scan.labels[name]) for scan in own if scan.labels.get(name)}
             values = {value for _, value in known}
-            changes = name.lower() not in LASTING and all(map(_is_number, values))
+            changes = name.lower() not in LASTING and (
+                name in changing or all(map(is_number, values))
+            )
             if len(values) > 1 and not (changes and len(known) == len(dict(known))):
                 detail = detail or (
                     f"subject {subject} has {name} {' and '.join(sorted(values))}; mend the label "
@@ -174,10 +200,6 @@ def _reject_conflicts(scans: Iterable[Scan]) -> None:
                 )
         for scan in own if detail else []:
             scan.reject("conflicting-labels", detail)
-
-
-def _is_number(text: str) -> bool:
-    return isinstance(as_number(text, ""), float)
 
 
 def _labels_table(scans: Sequence[Scan], channels: list[str]) -> pd.DataFrame:

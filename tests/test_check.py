@@ -20,6 +20,8 @@ from headstart import cli
 from headstart.parts import files
 from headstart.parts.config import Check
 from headstart.parts.errors import UserError
+from headstart.parts.reasons import ACCEPTABLE
+from headstart.parts.reasons import REASONS
 from headstart.stages.check import CHECKED
 from headstart.stages.check import check
 from headstart.stages.check import gather
@@ -101,6 +103,42 @@ def with_infinity(path: Path) -> None:
     save(path, array)
 
 
+def spike(path: Path) -> None:
+    array = noise(10, 9, 8).astype("i4")
+    array[5, 5, 5] = 10_000_000
+    save(path, array)
+
+
+def set_forms(sform: int, qform: int, turned: np.ndarray = AFFINE) -> Callable[[Path], None]:
+    def spoil(path: Path) -> None:
+        image = nib.Nifti1Image(noise(10, 9, 8, seed=99), AFFINE)
+        image.set_sform(AFFINE, sform)
+        image.set_qform(turned, qform)
+        nib.save(image, path)
+
+    return spoil
+
+
+def without_orientation(path: Path) -> None:
+    set_forms(0, 0)(path)
+    mask = nib.load(path.with_name("mask.nii.gz"))  # on the grid that is then guessed
+    save(path.with_name("mask.nii.gz"), np.asarray(mask.dataobj), nib.load(path).affine)
+
+
+def shear(path: Path) -> None:
+    affine = AFFINE.copy()
+    affine[0, 1] = 0.2
+    save(path, noise(10, 9, 8), affine)
+    save(path.with_name("mask.nii.gz"), (noise(10, 9, 8) % 3).astype("u1"), affine)
+
+
+def move_away(path: Path) -> None:
+    elsewhere = path.parents[1].with_name(f"{path.parents[1].name}-elsewhere.nii.gz")
+    path.rename(elsewhere)
+    path.symlink_to(elsewhere)
+
+
+MIRRORED = AFFINE @ np.diag([-1, 1, 1, 1])
 BAD: dict[str, tuple[str, Callable[[Path], Any]]] = {
     "not there": ("missing", lambda path: path.unlink()),
     "cut off": ("truncated", lambda path: path.write_bytes(path.read_bytes()[:400])),
@@ -113,6 +151,16 @@ BAD: dict[str, tuple[str, Callable[[Path], Any]]] = {
     "constant": ("constant", lambda path: save(path, np.full((10, 9, 8), 7, "i2"))),
     "other shape": ("mask-grid", lambda path: save(path, noise(10, 9, 9))),
     "other affine": ("mask-grid", lambda path: save(path, noise(10, 9, 8), np.eye(4))),
+    "wild voxel": ("intensity-range", spike),
+    "beyond any scanner": (
+        "intensity-range",
+        lambda path: save(path, noise(10, 9, 8).astype("f4") * 1e15),
+    ),
+    "no orientation": ("no-orientation", without_orientation),
+    "two left sides": ("sform-qform", set_forms(1, 1, MIRRORED)),
+    "two voxel sizes": ("sform-qform", set_forms(1, 2, AFFINE @ np.diag([1, 1, 1.5, 1]))),
+    "sheared": ("sheared", shear),
+    "a link out": ("outside-root", move_away),
     "too short": (
         "dimensions",
         lambda path: path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes())[:-1])),
@@ -137,8 +185,38 @@ def test_a_bad_image_gets_its_reason_and_the_others_pass(data: Path, kind: str) 
     assert detail.startswith(("b/T1.nii.gz: ", "b/mask.nii.gz: "))
     assert ";" in detail, "the mend is missing"
     assert str(data) not in detail
-    known = reason in {"not-finite", "constant", "mask-grid"} or kind == "too long"
-    assert (checked["hash"][1] != "") == known
+    unread = {"missing", "truncated", "crc", "unreadable", "not-3d"}
+    assert (checked["hash"][1] == "") == (reason in unread or kind == "too short")
+
+
+def test_all_that_is_wrong_is_listed_the_worst_first(data: Path) -> None:
+    image = nib.Nifti1Image(np.full((10, 9, 8), 7, "i2"), AFFINE)
+    image.set_sform(AFFINE, 1)
+    image.set_qform(MIRRORED, 1)
+    image.header["descrip"] = "Doe^Jane"
+    nib.save(image, data / "a/T1.nii.gz")
+    save(data / "a/mask.nii.gz", np.zeros((10, 9, 8), "u1"))
+    row = verdict(data)
+    assert row["reason"] == "sform-qform"
+    assert row["also"] == "constant mask-empty personal-data"
+    assert "Doe" not in row["detail"]
+
+
+def test_header_text_is_marked_and_never_shown(data: Path) -> None:
+    for name, text in (("a", "Doe^Jane 1950-05-03"), ("b", "FSL5.0")):
+        image = nib.load(data / name / "T1.nii.gz")
+        image.header["descrip"] = text
+        nib.save(image, data / name / "T1.nii.gz")
+    checked = check(scans=shard("a", "b"), data=data, channels=["T1"], masks=True, classes=CLASSES)
+    assert checked["also"].tolist() == ["personal-data", ""]
+    assert checked["reason"].tolist() == ["", ""]
+    assert "Jane" not in checked.to_csv()
+
+
+def test_a_root_that_is_a_link_is_no_way_out(data: Path) -> None:
+    root = data.with_name(f"{data.name}-linked")
+    root.symlink_to(data)
+    assert verdict(root)["reason"] == ""
 
 
 @pytest.mark.parametrize(
@@ -146,11 +224,11 @@ def test_a_bad_image_gets_its_reason_and_the_others_pass(data: Path, kind: str) 
     [
         (lambda path: path.unlink(), "missing"),
         (flip, "crc"),
-        (lambda path: save(path, np.full((10, 9, 8), 3, "u1")), "mask-values"),
+        (lambda path: save(path, np.full((10, 9, 8), 3, "u1")), "mask-class"),
         (lambda path: save(path, np.full((10, 9, 8), 0.5, "f4")), "mask-values"),
-        (lambda path: save(path, np.full((10, 9, 8), -1, "i2")), "mask-values"),
+        (lambda path: save(path, np.full((10, 9, 8), -1, "i2")), "mask-class"),
         (lambda path: save(path, np.full((10, 9, 8), 1.0004, "f4")), ""),
-        (lambda path: save(path, np.zeros((10, 9, 8), "u1")), ""),
+        (lambda path: save(path, np.zeros((10, 9, 8), "u1")), "mask-empty"),
         (lambda path: save(path, noise(10, 9, 8) % 3, AFFINE + 5e-4 * np.eye(4)), ""),
         (lambda path: save(path, noise(10, 9, 8) % 3, AFFINE + 5e-3 * np.eye(4)), "mask-grid"),
     ],
@@ -166,7 +244,7 @@ def test_without_declared_classes_a_mask_is_a_byte(data: Path) -> None:
     save(data / "a/mask.nii.gz", np.full((10, 9, 8), 255, "i2"))
     assert verdict(data, classes={})["reason"] == ""
     save(data / "a/mask.nii.gz", np.full((10, 9, 8), 256, "i2"))
-    assert verdict(data, classes={})["reason"] == "mask-values"
+    assert verdict(data, classes={})["reason"] == "mask-class"
 
 
 def test_a_mask_that_every_scan_needs(data: Path) -> None:
@@ -180,7 +258,7 @@ def test_brain_masks_and_second_channels_are_read_too(data: Path) -> None:
     save(data / "a/brain.nii.gz", np.full((10, 9, 8), 255, "u1"))
     assert verdict(data, scans=scans, channels=["T1", "T2"])["reason"] == ""
     save(data / "a/brain.nii.gz", np.zeros((10, 9, 8), "u1"))
-    assert verdict(data, scans=scans, channels=["T1", "T2"])["reason"] == "mask-values"
+    assert verdict(data, scans=scans, channels=["T1", "T2"])["reason"] == "mask-empty"
     save(data / "a/T2.nii.gz", np.zeros((10, 9, 8), "u1"))
     assert verdict(data, scans=scans, channels=["T1", "T2"])["detail"].startswith("a/T2.nii.gz")
 
@@ -304,6 +382,83 @@ def test_a_scan_can_not_be_excluded_and_accepted(data: Path) -> None:
         gathered(data, cohort(*"abc"), exclude=decision, accept=decision)
 
 
+def test_a_code_may_be_accepted_in_every_scan(data: Path) -> None:
+    for subject in "bd":
+        save(data / subject / "T1.nii.gz", np.full((3, 3, 3), 7 + ord(subject), "i2"))
+    set_forms(1, 1, MIRRORED)(data / "c/T1.nii.gz")
+    accept = [{"code": "constant", "reason": "phantoms"}]
+    passed, rejected, _ = gathered(data, cohort(*"abcd"), accept=accept, max_rejected=1)
+    assert passed["subject"].tolist() == list("abd")
+    assert rejected[["subject", "reason"]].values.tolist() == [["c", "sform-qform"]]
+
+    one = [{"code": "constant", "subject": "b", "reason": "a phantom"}]
+    passed, rejected, _ = gathered(data, cohort(*"abcd"), accept=one, max_rejected=1)
+    assert passed["subject"].tolist() == list("ab")
+
+
+def test_what_else_is_wrong_counts_once_the_worst_is_accepted(data: Path) -> None:
+    image = nib.Nifti1Image(np.full((10, 9, 8), 7, "i2"), AFFINE)
+    image.set_sform(AFFINE, 1)
+    image.set_qform(MIRRORED, 1)
+    nib.save(image, data / "a/T1.nii.gz")
+    accept = [{"code": "sform-qform", "reason": "the sform is right"}]
+    _, rejected, _ = gathered(data, cohort("a", "b"), accept=accept, max_rejected=1)
+    assert rejected["reason"].tolist() == ["constant"]
+    accept.append({"subject": "a", "reason": "a phantom"})
+    assert len(gathered(data, cohort("a", "b"), accept=accept)[0]) == 2
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"reason": "whatever it is"},
+        {"session": "1", "code": "constant", "reason": "in all"},
+        {"code": "crc", "reason": "let me"},
+        {"code": "constnat", "reason": "a typo"},
+    ],
+)
+def test_acceptances_that_make_no_sense(entry: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="accept"):
+        Check.model_validate({"accept": [entry]})
+
+
+@pytest.mark.parametrize(
+    ("rules", "reason"),
+    [
+        ({"shape": [8, 10]}, None),
+        ({"shape": [9, 20]}, "shape"),
+        ({"shape": [2, 9]}, "shape"),
+        ({"voxel_size": [1.9, 2.1]}, None),
+        ({"voxel_size": [0.5, 1.5]}, "voxel-size"),
+        ({"voxel_size": [2.5, 3]}, "voxel-size"),
+    ],
+)
+def test_ranges_of_the_study(data: Path, rules: dict[str, Any], reason: str | None) -> None:
+    accept = [{"subject": "c", "reason": "is as it is"}]
+    passed, rejected, _ = gathered(data, cohort("a", "c"), accept=accept, max_rejected=1, **rules)
+    if reason is None:
+        assert rejected.empty
+        return
+    assert passed["subject"].tolist() == ["c"]
+    assert rejected["reason"].tolist() == [reason]
+    assert "outside check." in rejected["detail"][0]
+
+
+def test_personal_data_is_rejected_if_asked_for(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = nib.load(data / "b/T1.nii.gz")
+    image.header["descrip"] = "Doe^Jane"
+    nib.save(image, data / "b/T1.nii.gz")
+    passed, _, summary = gathered(data, cohort(*"abc"))
+    assert len(passed) == 3
+    assert summary["also"].tolist() == ["", "personal-data", ""]
+    assert "the headers of 1 scans look as if they named persons" in capsys.readouterr().err
+    _, rejected, _ = gathered(data, cohort(*"abc"), personal_data="reject", max_rejected=1)
+    assert rejected[["subject", "reason"]].values.tolist() == [["b", "personal-data"]]
+    assert "Doe" not in (data / "check/rejected.csv").read_text()
+
+
 def test_the_same_voxels_under_two_names(data: Path) -> None:
     save(data / "c/T1.nii.gz", noise(10, 9, 8), np.eye(4))  # as a
     scans = cohort(*"abc")
@@ -324,6 +479,42 @@ def test_one_person_may_have_the_same_voxels_twice(data: Path) -> None:
     scans = cohort("a", "b").assign(subject="a", session=["1", "2"])
     passed, _, _ = gathered(data, scans)
     assert len(passed) == 2
+
+
+CODES = [code for code in REASONS if code not in ("duplicate", "excluded", "personal-data")]
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    found=st.lists(
+        st.tuples(st.integers(0, 5), st.lists(st.sampled_from(CODES), unique=True, max_size=4)),
+        min_size=1,
+        max_size=12,
+    ),
+    accept=st.lists(st.sampled_from(ACCEPTABLE), unique=True, max_size=4),
+)
+def test_counts_add_up_whatever_was_found(
+    found: list[tuple[int, list[str]]],
+    accept: list[str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    scans = cohort(*(str(number) for number in range(len(found) + 1)))
+    ordered = [sorted(codes, key=list(REASONS).index) for _, codes in found] + [[]]
+    checked = pd.DataFrame("", index=scans.index, columns=CHECKED).assign(
+        **scans[["subject", "session"]].to_dict("list"),
+        reason=[codes[0] if codes else "" for codes in ordered],
+        detail=["so it is" if codes else "" for codes in ordered],
+        also=[" ".join(codes[1:]) for codes in ordered],
+        hash=[*(str(voxels) for voxels, _ in found), "another"],
+    )
+    rules = {"accept": [{"code": code, "reason": "seen"} for code in accept], "max_rejected": 1}
+    _, rejected, _ = gathered(tmp_path_factory.mktemp("counts"), scans, checked, **rules)
+    for row in rejected.to_dict("records"):
+        codes = ordered[int(row["subject"])]
+        assert row["reason"] in [*codes, "duplicate"]
+        assert row["detail"]
+        unusable = any(code not in ACCEPTABLE for code in codes)
+        assert unusable or row["reason"] not in accept
 
 
 def test_nothing_left(data: Path) -> None:
@@ -381,5 +572,7 @@ def test_real_scans_pass(
     )
     checked = check(scans=scans, data=data, channels=["T1"], masks=True, classes=classes)
     assert (checked["reason"] == "").all()
+    # the ten were made by a program that leaves its user's name and the date in the header
+    assert set(checked["also"]) == {"personal-data" if folder.startswith("ixi") else ""}
     assert checked["hash"].nunique() == len(scans)
     assert set(checked["orientation"]) <= {"RAS", "PSR"}

@@ -52,6 +52,7 @@ def write_scan(
 def checked(scans: pd.DataFrame, data: Path, reasons: dict[str, str] | None = None) -> pd.DataFrame:
     return scans[["subject", "session"]].assign(
         reason=[(reasons or {}).get(s, "") for s in scans["subject"]],
+        also="",
         hash=[read_volume(data / path).digest for path in scans["T1"]],
     )
 

@@ -194,7 +194,12 @@ def test_run_goes_on_without_the_bad_scans(damaged: Study) -> None:
     assert damaged.split().code == 0
     assert len(read_csv(damaged.results / "split/splits.csv")) == passed
     assert damaged.prepare().code == 0
-    assert damaged.left_in("prepare") == ["shard-0-mask.npy", "shard-0.json", "shard-0.npy"]
+    assert damaged.left_in("prepare") == [
+        "shard-0-mask.npy",
+        "shard-0-thumbnails.npy",
+        "shard-0.json",
+        "shard-0.npy",
+    ]
     volumes = np.load(damaged.results / "prepare/shard-0.npy")
     assert volumes.shape == (passed, 1, 12, 12, 12)
     assert np.isfinite(volumes).all()

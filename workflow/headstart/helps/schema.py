@@ -18,7 +18,13 @@ from headstart.parts import files
 from headstart.parts import transforms
 from headstart.parts.config import Config
 from headstart.parts.config import sections_in
+from headstart.parts.reasons import REASONS
 
+CODES = """## Codes of rejected scans
+
+`reason` in check/rejected.csv, and `reason` and `also` in check/summary.csv, the worst first. What
+is acceptable may be kept by hand with `check.accept`: one scan by its `subject`, or all by the
+`code`."""
 BEGIN = "<!-- the keys, written by `headstart schema --write` -->"
 
 
@@ -47,10 +53,15 @@ def schema() -> str:
 
 
 def with_keys(readme: str) -> str:
-    """Return config/README.md with the table of keys made anew after its marker."""
+    """Return config/README.md with the tables of keys and of codes made anew after its marker."""
     lines = [BEGIN, "", "| key | type | default | meaning |", "| --- | --- | --- | --- |"]
     lines += [
         f"| `{key}` | {kind} | {default} | {meaning} |" for key, kind, default, meaning in _keys()
+    ]
+    lines += ["", CODES, "", "| code | meaning | mend | acceptable |", "| --- | --- | --- | --- |"]
+    lines += [
+        f"| `{code}` | {one.meaning} | {one.mend} | {'yes' if one.acceptable else 'no'} |"
+        for code, one in REASONS.items()
     ]
     return readme.split(BEGIN)[0] + "\n".join(lines) + "\n"
 

@@ -28,6 +28,7 @@ from pydantic import model_validator
 
 from headstart.parts.conditions import parse_condition
 from headstart.parts.errors import UserError
+from headstart.parts.reasons import ACCEPTABLE
 from headstart.parts.sources import Md5
 from headstart.parts.sources import Request
 from headstart.parts.sources import Sha256
@@ -65,6 +66,13 @@ def _relative(path: str) -> str:
     return path
 
 
+def _rising(ends: tuple[float, float]) -> tuple[float, float]:
+    if ends[0] > ends[1]:
+        raise ValueError("must be the least, then the most")
+    return ends
+
+
+Range = Annotated[tuple[Positive, Positive], AfterValidator(_rising)]
 RelativePath = Annotated[str, AfterValidator(_relative)]
 
 
@@ -325,6 +333,23 @@ class Decision(Section):
     reason: str = Field(min_length=3, description="why, in words; kept in the tables")
 
 
+class Acceptance(Section):
+    """A person's decision to keep scans in spite of a check."""
+
+    subject: str | None = Field(None, description="the subject as in labels.csv; the default: all")
+    session: str | None = Field(None, description="one session; the default is all of them")
+    code: Literal[ACCEPTABLE] | None = Field(  # type: ignore[valid-type]
+        None, description="one code of the table of codes; the default: whatever was found"
+    )
+    reason: str = Field(min_length=3, description="why, in words; kept in the tables")
+
+    @model_validator(mode="after")
+    def _names_something(self) -> Acceptance:
+        if self.subject is None and (self.code is None or self.session is not None):
+            raise ValueError("needs a subject, or a code that is accepted in every scan")
+        return self
+
+
 class Check(Section):
     """Which scans are fit for use."""
 
@@ -335,8 +360,19 @@ class Check(Section):
         description="largest share of scans that may be rejected before the run stops",
     )
     exclude: tuple[Decision, ...] = Field((), description="scans to leave out, each with a reason")
-    accept: tuple[Decision, ...] = Field(
-        (), description="scans to keep although a check was against them, each with a reason"
+    accept: tuple[Acceptance, ...] = Field(
+        (),
+        description="scans to keep although a check was against them, each with a reason; or a "
+        "code that is accepted in every scan",
+    )
+    shape: Range | None = Field(
+        None, description="least and most voxels along each axis, e.g. [100, 320]"
+    )
+    voxel_size: Range | None = Field(
+        None, description="least and most edge of a voxel, mm, e.g. [0.7, 1.5]"
+    )
+    personal_data: Literal["flag", "reject"] = Field(
+        "flag", description="what to do where a header's text looks like a name or a date"
     )
 
 

@@ -40,7 +40,7 @@ class BadScanError(Exception):
 
     Args:
         path: The file.
-        reason: A fixed code: missing, unreadable, truncated, crc, not-3d or dimensions.
+        reason: One of the codes in `parts/reasons.py`.
         problem: What is wrong, and how to mend it.
     """
 
@@ -64,6 +64,8 @@ class Volume:
         slope: Intensity = stored * slope + intercept.
         intercept: See `slope`.
         affine: 4x4, from voxel indices to mm.
+        header: The file's header.
+        extensions: Bytes between header and voxels.
         surplus: Bytes in the file beyond those that the header declares.
         digest: sha256 of the voxels' bytes, the shape and the type.
     """
@@ -72,6 +74,8 @@ class Volume:
     slope: float
     intercept: float
     affine: np.ndarray
+    header: Any
+    extensions: bytes
     surplus: int
     digest: str
 
@@ -108,6 +112,7 @@ class Volume:
         low, high = self.extremes
         return low == high
 
+    @cached_property
     def quantiles(self) -> tuple[float, ...]:
         """Return the 1st, 50th and 99th percentile of intensity."""
         voxels = self.stored.ravel(order="K")
@@ -207,7 +212,7 @@ def _volume(path: Path, file: io.BufferedIOBase) -> Volume:
     offset = int(header.get_data_offset()) or header.single_vox_offset
     declared = math.prod(shape) * kind.itemsize
 
-    _take(file, offset - header.sizeof_hdr)
+    extensions = _take(file, offset - header.sizeof_hdr)
     voxels = _take(file, declared)
     surplus = _drain(file)
     if len(voxels) < declared:
@@ -224,6 +229,8 @@ def _volume(path: Path, file: io.BufferedIOBase) -> Volume:
         slope=slope,
         intercept=intercept,
         affine=affine,
+        header=header,
+        extensions=bytes(extensions),
         surplus=surplus,
         digest=digest.hexdigest(),
     )

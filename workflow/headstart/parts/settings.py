@@ -317,9 +317,11 @@ class Settings:
 
     def _prepare_slice(self, shard: int | None = None) -> dict[str, Any]:
         accept = [
-            {"subject": decision.subject, "session": decision.session}
-            for decision in self.config.check.accept
-            if shard in (None, shard_of(decision.subject, self.config.prepare.shards))
+            {"subject": entry.subject, "session": entry.session, "code": entry.code}
+            for entry in self.config.check.accept
+            if shard is None
+            or entry.subject is None
+            or shard == shard_of(entry.subject, self.config.prepare.shards)
         ]
         return {
             "prepare": self.config.prepare.model_dump(mode="json", exclude={"shards", "lookalike"}),

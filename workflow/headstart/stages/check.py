@@ -8,6 +8,7 @@ import json
 import sys
 from collections import Counter
 from collections import defaultdict
+from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,23 +17,30 @@ from typing import cast
 import pandas as pd
 
 from headstart.parts import files
+from headstart.parts.config import Acceptance
 from headstart.parts.config import Check
 from headstart.parts.config import Decision
 from headstart.parts.errors import UserError
+from headstart.parts.headers import orientation_problem
+from headstart.parts.headers import personal_data
 from headstart.parts.progress import progress
+from headstart.parts.reasons import REASONS
+from headstart.parts.reasons import accepted_by
+from headstart.parts.reasons import codes_of
 from headstart.parts.scans import BadScanError
 from headstart.parts.scans import Volume
 from headstart.parts.scans import read_volume
 
 SCAN = ["subject", "session"]
 FACTS = ["shape", "voxel_size", "orientation", "p01", "p50", "p99", "hash"]
-CHECKED = [*SCAN, "path", "reason", "detail", *FACTS]
+CHECKED = [*SCAN, "path", "reason", "detail", "also", *FACTS]
 REJECTED = [*SCAN, "path", "reason", "detail"]
 MASKS = ("mask", "brain_mask")
 # Prepared masks are bytes.
 LARGEST_CLASS = 255
-# What no one can accept: such a scan can't be computed with.
-UNUSABLE = ("missing", "unreadable", "truncated", "crc", "not-3d", "not-finite", "mask-grid")
+# Intensities that no scanner gives, and a spread that only wild voxels can have.
+LARGEST = 1e9
+WIDEST = 1000
 SHOWN = 10
 
 Key = tuple[str, str]  # subject and session
@@ -92,9 +100,9 @@ def check(
 
     Returns:
         One row per scan, in the same order: subject, session, path (first channel), reason ('' if
-        the scan is fine), detail, and what is known of the first channel: shape, voxel_size (mm),
-        orientation, p01, p50, p99 (quantiles of intensity), hash (of the voxels). A bad file gives
-        a reason, never an error.
+        the scan is fine), detail, also (further codes), and what is known of the first channel:
+        shape, voxel_size (mm), orientation, p01, p50, p99 (quantiles of intensity), hash (of the
+        voxels). A bad file gives a reason, never an error.
     """
     rows = cast(list[Row], scans.to_dict("records"))
     checked = [
@@ -108,7 +116,8 @@ def gather(*, checked: pd.DataFrame, labels: pd.DataFrame, rules: Check, output:
     """Write summary.csv, passed.csv and rejected.csv.
 
     Two subjects with the very same voxels are one person under two names, or one name too many:
-    both are rejected. A person's decisions come last and are kept with their reasons.
+    both are rejected. A person's decisions come last and are kept with their reasons. All codes
+    stand in `parts/reasons.py`.
 
     Args:
         checked: The rows of all shards, as `check` gives them.
@@ -122,12 +131,10 @@ def gather(*, checked: pd.DataFrame, labels: pd.DataFrame, rules: Check, output:
     """
     rows = _in_order_of(labels, checked)
     excluded = _decided(rows, rules.exclude, "exclude")
+    accept = [entry.model_dump() for entry in rules.accept]
     accepted = _decided(rows, rules.accept, "accept")
     _check_accepted(rows, excluded, accepted)
-    verdicts = _verdicts(rows, excluded, accepted)
-    for key in accepted:
-        if rows[key]["detail"]:
-            rows[key]["detail"] += f" (accepted: {accepted[key]})"
+    verdicts = _verdicts(rows, excluded, accept, rules)
 
     summary = pd.DataFrame(rows.values(), columns=CHECKED)
     passed = labels[[key not in verdicts for key in rows]]
@@ -137,27 +144,40 @@ def gather(*, checked: pd.DataFrame, labels: pd.DataFrame, rules: Check, output:
     files.write_csv(output / "summary.csv", summary)
     files.write_csv(output / "rejected.csv", pd.DataFrame(rejected, columns=REJECTED))
     files.write_csv(output / "passed.csv", passed)
-    _report(len(labels), rejected, rules.max_rejected)
+    _report(rows, rejected, rules.max_rejected)
 
 
 def _check_scan(
     scan: Row, data: Path, channels: Sequence[str], masks: bool, classes: Mapping[int, str]
 ) -> Row:
-    """Return the row of one scan: the first thing that is wrong with it, and its facts."""
+    """Return the row of one scan: all that is wrong with it, the worst in words, and its facts."""
     row = dict.fromkeys(CHECKED, "") | {name: scan[name] for name in SCAN}
     row["path"] = scan[channels[0]]
     names = [*channels, *(name for name in MASKS if scan[name] or (masks and name == "mask"))]
-    try:
-        volumes = {name: _read(scan[name], name, data) for name in names}
+    found: list[BadScanError] = []
+    volumes = {}
+    for name in names:
+        try:
+            volumes[name] = _read(scan[name], name, data)
+        except BadScanError as error:
+            found.append(error)
+    if len(volumes) == len(names):
         row |= _facts(volumes[channels[0]])
+        first = volumes[channels[0]]
         for name, volume in volumes.items():
-            _check_finite(scan[name], volume)
-        for name, volume in volumes.items():
-            _check_grid(scan[name], volume, volumes[channels[0]], scan[channels[0]])
-        for name, volume in volumes.items():
-            _check_values(scan[name], name, volume, classes)
-    except BadScanError as error:
-        row |= {"reason": error.reason, "detail": " ".join(error.detail.split())}
+            path = scan[name]
+            found += [BadScanError(path, *p) for p in _problems(volume, name, data, path, classes)]
+            if not volume.same_grid(first):
+                differs = "affine" if volume.shape == first.shape else "shape"
+                problem = f"its {differs} is not that of {row['path']}; resample it onto that one"
+                found.append(BadScanError(path, "mask-grid", problem))
+    order = list(REASONS)
+    found.sort(key=lambda error: order.index(error.reason))
+    codes = list(dict.fromkeys(error.reason for error in found))
+    against = [code for code in codes if code != "personal-data"]
+    if against:
+        row |= {"reason": against[0], "detail": " ".join(found[0].detail.split())}
+    row["also"] = " ".join(code for code in codes if code != row["reason"])
     return row
 
 
@@ -175,43 +195,64 @@ def _read(path: str, name: str, data: Path) -> Volume:
         raise BadScanError(path, "unreadable", problem) from error
 
 
-def _check_finite(path: str, volume: Volume) -> None:
-    if not volume.finite:
-        raise BadScanError(path, "not-finite", "holds NaN or infinite voxels; replace them")
-
-
-def _check_grid(path: str, volume: Volume, first: Volume, first_path: str) -> None:
-    if not volume.same_grid(first):
-        differs = "affine" if volume.shape == first.shape else "shape"
-        problem = f"its {differs} is not that of {first_path}; resample it onto that one"
-        raise BadScanError(path, "mask-grid", problem)
-
-
-def _check_values(path: str, name: str, volume: Volume, classes: Mapping[int, str]) -> None:
+def _problems(
+    volume: Volume, name: str, data: Path, path: str, classes: Mapping[int, str]
+) -> Iterator[tuple[str, str]]:
+    """Yield code and problem of all that is wrong with a file that can be read."""
+    if not (data / path).resolve().is_relative_to(data.resolve()):
+        yield "outside-root", "leads out of the data root; move it there, or set `root` higher up"
     if volume.surplus:
-        problem = f"holds {volume.surplus} bytes more than its header declares; convert it anew"
-        raise BadScanError(path, "dimensions", problem)
-    if name not in MASKS:
-        if volume.constant:
-            problem = f"every voxel is {volume.extremes[0]:.6g}; replace the scan"
-            raise BadScanError(path, "constant", problem)
-        return
+        surplus = f"holds {volume.surplus} bytes more than its header declares; convert it anew"
+        yield "dimensions", surplus
+    where = personal_data(volume.header, volume.extensions)
+    if where:
+        yield "personal-data", f"its header's {where} looks like a name or a date; clear it"
+    if not volume.finite:
+        yield "not-finite", "holds NaN or infinite voxels; replace them"
+    elif name in MASKS:
+        yield from _mask_problems(volume, name, classes)
+    else:
+        yield from _image_problems(volume)
+
+
+def _image_problems(volume: Volume) -> Iterator[tuple[str, str]]:
+    orientation = orientation_problem(volume.header, volume.affine)
+    if orientation:
+        yield orientation
+    low, high = volume.extremes
+    p01, _, p99 = volume.quantiles
+    if volume.constant:
+        yield "constant", f"every voxel is {low:.6g}; replace the scan"
+    elif max(-low, high) > LARGEST or high - low > WIDEST * (p99 - p01):
+        yield (
+            "intensity-range",
+            f"goes from {low:.6g} to {high:.6g}, but 98 % of it from {p01:.6g} to {p99:.6g}; "
+            "look for wild voxels or a wrong byte order and convert it anew",
+        )
+
+
+def _mask_problems(
+    volume: Volume, name: str, classes: Mapping[int, str]
+) -> Iterator[tuple[str, str]]:
     values = volume.integers()
     if values is None:
-        problem = "holds values that are no integers; is it an image, or was it smoothed?"
-        raise BadScanError(path, "mask-values", problem)
-    if name == "brain_mask":
-        if volume.extremes[1] <= 0:
-            raise BadScanError(path, "mask-values", "this brain mask is empty; make it anew")
+        yield (
+            "mask-values",
+            "holds values that are no integers; is it an image, or was it smoothed?",
+        )
         return
-    strange = sorted(values.difference({0, *classes} if classes else range(LARGEST_CLASS + 1)))
+    # any value above 0 of a brain mask is brain
+    known = {0, *classes} if classes else range(LARGEST_CLASS + 1)
+    strange = sorted(values.difference(known)) if name == "mask" else []
     if strange:
         problem = f"holds the value {strange[0]}, which is no class; declare it in `classes`, or "
-        raise BadScanError(path, "mask-values", problem + "mend the mask")
+        yield "mask-class", problem + "mend the mask"
+    if max(values) <= 0:
+        yield "mask-empty", "this mask is empty; make it anew"
 
 
 def _facts(volume: Volume) -> Row:
-    p01, p50, p99 = (f"{quantile:.6g}" for quantile in volume.quantiles())
+    p01, p50, p99 = (f"{quantile:.6g}" for quantile in volume.quantiles)
     return {
         "shape": "x".join(str(length) for length in volume.shape),
         "voxel_size": "x".join(f"{edge:.4g}" for edge in volume.voxel_size),
@@ -239,11 +280,13 @@ def _in_order_of(labels: pd.DataFrame, checked: pd.DataFrame) -> dict[Key, Row]:
 
 
 def _decided(
-    rows: Mapping[Key, Row], decisions: Sequence[Decision], section: str
+    rows: Mapping[Key, Row], decisions: Sequence[Decision | Acceptance], section: str
 ) -> dict[Key, str]:
-    """Return the scans that a list of decisions is about, with the reasons."""
+    """Return the scans that decisions name, with the reasons; a code names no scan."""
     decided: dict[Key, str] = {}
     for decision in decisions:
+        if decision.subject is None:
+            continue
         about = [
             key for key in rows if key[0] == decision.subject and decision.session in (None, key[1])
         ]
@@ -266,41 +309,99 @@ def _check_accepted(
         reason, detail = rows[key]["reason"], rows[key]["detail"]
         if key in excluded:
             raise UserError(f"check.accept: {_named(key)} is in check.exclude too; keep one")
-        # of a scan with a file that can't be read, no facts are known
-        if reason in UNUSABLE or (reason and not rows[key]["hash"]):
+        if reason and not _usable(rows[key]):
             raise UserError(
                 f"check.accept: {_named(key)} can't be accepted, because it can't be computed with "
                 f"({reason}: {detail}); mend it, or remove the entry"
             )
 
 
+def _usable(row: Row) -> bool:
+    """Whether a scan can be computed with: of one with a file that can't be read, no facts are."""
+    return bool(row["hash"]) and all(REASONS[code].acceptable for code in codes_of(row))
+
+
 def _verdicts(
-    rows: Mapping[Key, Row], excluded: Mapping[Key, str], accepted: Mapping[Key, str]
+    rows: Mapping[Key, Row],
+    excluded: Mapping[Key, str],
+    accept: Sequence[Mapping[str, str | None]],
+    rules: Check,
 ) -> dict[Key, tuple[str, str]]:
-    """Return reason and detail of each scan that is rejected."""
+    """Return reason and detail of each scan that is rejected, and note what was accepted."""
     verdicts = {key: ("excluded", reason) for key, reason in excluded.items()}
-    holders = defaultdict(list)
+    twins = _twins(rows, excluded)
     for key, row in rows.items():
         if key in excluded:
             continue
-        if row["reason"] and key not in accepted:
-            verdicts[key] = (row["reason"], row["detail"])
-        else:
-            holders[row["hash"]].append(key)
-    for keys in holders.values():
-        for key in keys:
-            others = [other for other in keys if other[0] != key[0]]
-            if others and key not in accepted:
-                detail = f"has the very same voxels as {_named(others[0])}; exclude the wrong one"
-                verdicts[key] = ("duplicate", detail)
+        details = {
+            code: "; ".join((reason.meaning, reason.mend)) for code, reason in REASONS.items()
+        }
+        details[row["reason"]] = row["detail"]
+        codes = codes_of(row)
+        if rules.personal_data == "flag":
+            codes = [code for code in codes if code != "personal-data"]
+        for code, problem in _out_of_range(row, rules):
+            codes.append(code)
+            details[code] = problem
+        if key in twins:
+            codes.append("duplicate")
+            details["duplicate"] = (
+                f"has the very same voxels as {_named(twins[key])}; exclude the wrong one"
+            )
+        for code in codes:
+            entry = accepted_by(row, code, accept) if _usable(row) else None
+            if entry is None:
+                verdicts[key] = (code, details[code])
+                break
+            row["detail"] += f" (accepted: {entry['reason']})"
     return verdicts
 
 
-def _report(total: int, rejected: Sequence[tuple[str, ...]], max_rejected: float) -> None:
-    """Print one line; fail if too many scans are rejected, and say which."""
+def _twins(rows: Mapping[Key, Row], excluded: Mapping[Key, str]) -> dict[Key, Key]:
+    """Return the scans whose very voxels another subject has too, and one such other scan."""
+    holders = defaultdict(list)
+    for key, row in rows.items():
+        if key not in excluded and row["hash"]:
+            holders[row["hash"]].append(key)
+    return {
+        key: other
+        for keys in holders.values()
+        for key in keys
+        for other in keys[::-1]
+        if other[0] != key[0]
+    }
+
+
+def _out_of_range(row: Row, rules: Check) -> Iterator[tuple[str, str]]:
+    """Yield code and problem where shape or voxel size is outside the study's range."""
+    for code, fact, wanted, unit in (
+        ("shape", "shape", rules.shape, "voxels"),
+        ("voxel-size", "voxel_size", rules.voxel_size, "mm"),
+    ):
+        edges = [float(edge) for edge in row[fact].split("x") if edge]
+        if wanted and edges and not (wanted[0] <= min(edges) and max(edges) <= wanted[1]):
+            yield (
+                code,
+                f"{row['path']}: has {row[fact]} {unit}, outside check.{fact} = "
+                f"{wanted[0]:g} to {wanted[1]:g}; look at it, then widen the range or exclude it",
+            )
+
+
+def _report(
+    rows: Mapping[Key, Row], rejected: Sequence[tuple[str, ...]], max_rejected: float
+) -> None:
+    """Print what was found; fail if too many scans are rejected, and say which."""
+    total = len(rows)
     counts = Counter(reason for *_, reason, _ in rejected)
     reasons = ", ".join(f"{n} {reason}" for reason, n in sorted(counts.items())) or "none"
     print(f"check: {total - len(rejected)} scans passed; rejected: {reasons}", file=sys.stderr)
+    named = sum("personal-data" in codes_of(row) for row in rows.values())
+    if named:
+        print(
+            f"check: the headers of {named} scans look as if they named persons or dates "
+            "(personal-data in summary.csv); no such text is copied or printed",
+            file=sys.stderr,
+        )
     judged = total - counts["excluded"]
     bad = len(rejected) - counts["excluded"]
     if bad <= max_rejected * judged and len(rejected) < total:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Hashable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -21,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from typing import BinaryIO
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -31,6 +31,8 @@ from headstart.parts import volumes
 from headstart.parts.config import Prepare
 from headstart.parts.errors import UserError
 from headstart.parts.progress import progress
+from headstart.parts.reasons import accepted_by
+from headstart.parts.reasons import codes_of
 from headstart.parts.scans import BadScanError
 from headstart.parts.scans import Volume
 from headstart.parts.scans import read_volume
@@ -93,13 +95,13 @@ def prepare(
 
     Args:
         scans: subject, session, a path per channel, mask, brain_mask.
-        checked: subject, session, reason, hash; scans with a reason are left out.
+        checked: subject, session, reason, also, hash; scans with a reason are left out.
         data: Data root, where the paths start.
         output: The `.json`; the arrays lie beside it.
         settings: The config's section `prepare`.
         channels: Columns of `scans` with the image channels, in order.
         masks: Whether masks are to be learnt; without, the masks' array has no rows.
-        accept: subject and session (None: all) of scans that are prepared in spite of a reason.
+        accept: subject, session and code (None: all) of scans to prepare in spite of a reason.
 
     Raises:
         UserError: If a scan changed or broke since it was checked, its channels are not on one
@@ -213,7 +215,7 @@ class Prepared:
 
 
 def prepare_scan(
-    row: Mapping[Hashable, str],
+    row: Mapping[str, str],
     *,
     data: Path,
     settings: Prepare,
@@ -264,17 +266,18 @@ def prepare_scan(
 
 def _chosen(
     scans: pd.DataFrame, checked: pd.DataFrame, accept: Sequence[Mapping[str, str | None]]
-) -> list[dict[Hashable, str]]:
+) -> list[dict[str, str]]:
     """Return the shard's scans that passed, or were accepted by hand, with their hash."""
-    joined = scans.merge(checked[["subject", "session", "reason", "hash"]], validate="1:1")
+    joined = scans.merge(checked[[*SCAN, "reason", "also", "hash"]], validate="1:1")
     if len(joined) != len(scans):
         raise RuntimeError(f"prepare: {len(scans)} scans, but {len(joined)} of them were checked")
-    accepted = {(entry["subject"], entry["session"]) for entry in accept}
+    rows = cast(list[dict[str, str]], joined.to_dict("records"))
+    # a scan whose header names a person is prepared as well: nothing of the header is kept
     return [
         row
-        for row in joined.to_dict("records")
-        if not row["reason"]
-        or accepted & {(row["subject"], None), (row["subject"], row["session"])}
+        for row in rows
+        if row["hash"]
+        and all(code == "personal-data" or accepted_by(row, code, accept) for code in codes_of(row))
     ]
 
 
@@ -336,7 +339,7 @@ def _write_header(file: BinaryIO, shape: tuple[int, ...], kind: type[np.generic]
     )
 
 
-def _record(row: Mapping[Hashable, str], index: int, prepared: Prepared) -> dict[str, Any]:
+def _record(row: Mapping[str, str], index: int, prepared: Prepared) -> dict[str, Any]:
     if prepared.cropped:
         lost = 100 * prepared.cropped / (prepared.cropped + (prepared.mask_voxels or 0))
         print(

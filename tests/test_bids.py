@@ -141,6 +141,10 @@ def test_participants_and_over_them_sessions(
     }
     unused = [scan.subject for scan in scans if scan.reason]
     assert unused == ["sub-03", "sub-01_ses-9"]
+    assert scans[-1].detail == (
+        f"{folder}: row 4 of sub-01/sub-01_sessions.tsv belongs to no scan that was found"
+    )
+    assert [scan.path for scan in scans[-2:]] == ["ds/participants.tsv", "ds"]
     assert {scan.reason for scan in scans if scan.reason} == {"no-scan"}
     said = capsys.readouterr().err
     assert "has a byte order mark, line ends of Windows; read all the same" in said

@@ -327,6 +327,7 @@ def test_scans_without_row_and_rows_without_scan(tree: Callable[..., Path]) -> N
     ]
     assert "ID = '002'" in scans[1].detail
     assert "row 3" in scans[2].detail
+    assert scans[2].path == "scans/people.csv"
 
 
 def test_rows_of_one_scan_complete_each_other_or_conflict(tree: Callable[..., Path]) -> None:

@@ -311,7 +311,7 @@ def join_bids_tables(scans: list[Scan], source: Source, folder: Path) -> list[Sc
     )
     key = Template("sub-{subject}_ses-{session}")
     texts = [key.fill({"session": "", **scan.fields}) if scan.subject else "" for scan in scans]
-    return rest + _join(scans, texts, cells["session_id"], values, folder, over=True)
+    return rest + _join(scans, texts, cells["session_id"], values, folder, ".", over=True)
 
 
 def join_table(
@@ -346,7 +346,7 @@ def join_table(
         path, labels, key=table.column, rules=table.columns, elsewhere=elsewhere
     )
     texts = [key.fill(_key_fields(scan, key, path)) if scan.subject else "" for scan in scans]
-    return _join(scans, texts, cells[table.column], values, path)
+    return _join(scans, texts, cells[table.column], values, folder, table.path)
 
 
 def _join(
@@ -354,7 +354,8 @@ def _join(
     texts: list[str],
     cells: pd.Series[str],
     values: pd.DataFrame,
-    path: Path,
+    folder: Path,
+    table: str,
     *,
     over: bool = False,
 ) -> list[Scan]:
@@ -365,9 +366,11 @@ def _join(
         texts: What each scan's row has in the column that is joined on.
         cells: That column.
         values: The labels.
-        path: The table.
+        folder: The source's folder.
+        table: The table, or the folder of several, relative to it.
         over: Whether the labels go over those that the scans have; then a row may be missing.
     """
+    path = folder / table
     keys, row_keys = comparable(texts, cells.tolist())
     rows_of = defaultdict(list)
     for number, row_key in zip(cells.index, row_keys, strict=True):
@@ -411,7 +414,7 @@ def _join(
         Scan(
             subject=cell,
             session="",
-            path=posixpath.basename(path.as_posix()),
+            path=table,
             reason="no-scan",
             detail=f"{path}: row {number} belongs to no scan that was found",
         )

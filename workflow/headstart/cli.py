@@ -26,6 +26,7 @@ STAGES = {
     "pull": "bring the figures home from the cluster, through its gateway",
 }
 HELPS = {
+    "init": "look at a folder of scans and write a ready study for it",
     "demo": "make a synthetic cohort to try everything on",
     "status": "show where a study stands, and what to type next",
     "vary": "add an experiment that is like another one, but for some keys",

@@ -103,6 +103,11 @@ def read_table(
     return _select(sheet, _find(sheet, columns, optional))
 
 
+def columns_of(path: Path) -> list[str]:
+    """Return the names of a table's columns; raises as `read_table`."""
+    return _open(path).names
+
+
 def read_labels(
     path: Path,
     labels: Mapping[str, Label],

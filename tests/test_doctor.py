@@ -51,7 +51,7 @@ def test_study_that_fits(
     path.write_text(yaml.safe_dump(tiny))
     code, text = doctor(capsys, "--configfile", path, "--project", tmp_path)
     assert code == 0, text
-    assert "12 scans: prepared volumes take 6 MB" in text
+    assert "12 scans: prepared volumes take 6.29 MB" in text
     assert "age: sfcn, 4 windows of 64x64x64 in a step fill about" in text
     assert "sex: tiny_net.py:Net is your own; its memory is not known" in text
 
@@ -71,7 +71,7 @@ def test_study_that_does_not_fit(
     assert code == 2
     assert "TO MEND: age: sfcn" in text
     assert "take a smaller batch_size" in text
-    assert "elsewhere: is not there yet" in text
+    assert "elsewhere: this folder is not there" in text
 
 
 def test_file_system_of_a_folder() -> None:

@@ -5,53 +5,74 @@ PYTHONPATH=workflow python tests/benchmarks/network_cost.py
 
 from __future__ import annotations
 
+import math
 import resource
+import sys
 import time
+from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
-import torch
-
-from headstart.parts.config import DIVIDES
-from headstart.parts.config import POOLS
-from headstart.parts.networks import build_network
-from headstart.parts.plan import NETWORKS
-
-LENGTH = 64  # voxels each way
+WINDOW = (96, 96, 96)
 BATCH = 2
+STEPS = 2
 
 
-def cost(name: str, arguments: dict[str, object]) -> tuple[float, float, float]:
-    """Return bytes kept for the backward pass and microseconds, both per voxel; and weights."""
-    classes = 3 if name in DIVIDES else 1
-    network = build_network(
-        name, arguments, in_channels=1, out_channels=classes, folder=Path()
-    ).train()
-    kept: dict[int, int] = {}
+def measure(name: str, arguments: dict[str, Any], classes: int) -> tuple[float, float, float]:
+    """Train for a few steps in this process.
 
-    def keep(tensor: torch.Tensor) -> torch.Tensor:
-        storage = tensor.untyped_storage()
-        kept[storage.data_ptr()] = storage.nbytes()
-        return tensor
+    Returns:
+        Bytes at the peak beyond those before the first step, seconds of the last step, weights.
+    """
+    import torch
 
-    volumes = torch.randn(BATCH, 1, *[LENGTH] * 3)
-    weights = {parameter.untyped_storage().data_ptr() for parameter in network.parameters()}
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        loss = network(volumes).square().mean()
-    loss.backward()
-    began = time.process_time()
-    network(volumes).square().mean().backward()
-    seconds = time.process_time() - began
-    voxels = BATCH * LENGTH**3
-    bytes_kept = sum(size for place, size in kept.items() if place not in weights)
-    count = sum(parameter.numel() for parameter in network.parameters())
-    return bytes_kept / voxels, 1e6 * seconds / voxels, count
+    from headstart.parts.losses import make_loss
+    from headstart.parts.networks import build_network
+
+    torch.set_num_threads(1)
+    outputs = classes + 1 if classes else 1
+    network = build_network(name, arguments, in_channels=1, out_channels=outputs, folder=Path())
+    loss_of = make_loss("segmentation" if classes else "regression", None, None)
+    volumes = torch.randn(BATCH, 1, *WINDOW)
+    truths = torch.randint(0, outputs, (BATCH, 1, *WINDOW)) if classes else torch.randn(BATCH, 1)
+    optimizer = torch.optim.AdamW(network.train().parameters())
+    before = _peak()
+    for _ in range(STEPS):
+        began = time.process_time()
+        loss = loss_of(network(volumes), truths)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        seconds = time.process_time() - began
+    return _peak() - before, seconds, sum(p.numel() for p in network.parameters())
+
+
+def _peak() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0
+
+
+def main() -> None:
+    """Print the costs beside those that plan.py has."""
+    from headstart.parts import plan
+    from headstart.parts.config import DIVIDES
+
+    print(f"{'network':<12} {'bytes/voxel':>12} {'(plan)':>8} {'us/voxel':>9} {'weights':>10}")
+    half = {"channels": [16, 32, 64, 128, 128, 64]}
+    wide = {"channels": [32, 64, 128, 256], "strides": [2, 2, 2]}
+    cases = [(name, {}) for name in plan.COSTS] + [("sfcn", half), ("unet", wide)]
+    voxels = BATCH * math.prod(WINDOW)
+    for name, arguments in cases:
+        classes = 2 if name in DIVIDES else 0
+        # its own process: a peak never comes down again
+        with get_context("spawn").Pool(1) as pool:
+            peak, seconds, weights = pool.apply(measure, (name, arguments, classes))
+        kept = (peak - plan.BYTES_PER_WEIGHT * weights) / voxels
+        fixed = plan.training_memory(name, arguments, WINDOW, 0, classes)
+        planned = (plan.training_memory(name, arguments, WINDOW, BATCH, classes) - fixed) / voxels
+        time_each = 1e6 * seconds / voxels
+        print(f"{name:<12} {kept:12.0f} {planned:8.0f} {time_each:9.2f} {weights:10.3g}")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    variants = {name: {} for name in (*POOLS, *DIVIDES)}
-    print("network, bytes per voxel, microseconds per voxel, weights")
-    for name, arguments in [*variants.items(), *NETWORKS.values()]:
-        print(name, arguments, *(f"{value:.4g}" for value in cost(name, dict(arguments))))
-    print(f"peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10} MB")
+    main()

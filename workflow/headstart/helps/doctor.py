@@ -130,10 +130,18 @@ def study(
     """
     yield f"study {config.study}, on {place.name}:"
     results = project / config.results
-    scans = _count_scans(config, project / config.root)
-    if isinstance(scans, str):
-        yield f"{MEND}{scans}"
-        scans = 0
+    scans = 0
+    for source in config.data:
+        fetched = source.request is not None or source.source == "demo"
+        if fetched and not (project / config.root / source.folder).is_dir():
+            yield f"  {source.source}: is fetched when it runs; its scans are not counted yet"
+            continue
+        try:
+            with contextlib.redirect_stderr(io.StringIO()):
+                found = read_source(source, project / config.root)
+            scans += sum(not scan.reason for scan in found)
+        except UserError as error:
+            yield f"{MEND}{error}"
     yield from _disk(config, scans, results)
     for folder in [project / config.root, results] if cluster else []:
         kind = file_system(folder)
@@ -183,20 +191,6 @@ def _config(path: Path) -> Config:
     return read_config(raw)
 
 
-def _count_scans(config: Config, root: Path) -> int | str:
-    """Count the scans of the sources; what is wrong, if they can't be."""
-    count = 0
-    for source in config.data:
-        if not (root / source.folder).is_dir():
-            return f"{root / source.folder}: is not there yet; its scans are not counted"
-        try:
-            with contextlib.redirect_stderr(io.StringIO()):
-                count += sum(not scan.reason for scan in read_source(source, root))
-        except UserError as error:
-            return str(error)
-    return count
-
-
 def _disk(config: Config, scans: int, results: Path) -> Iterator[str]:
     masks = any(source.mask for source in config.data)
     voxels = math.prod(config.prepare.window)
@@ -232,7 +226,7 @@ def _experiment(
     if memory > place.memory:
         yield f"{MEND}{said}; take a smaller batch_size or a larger voxel_size"
         return
-    if not place.card:
+    if scans and not place.card:
         share = (1 - config.split.test) * (1 - 1 / config.split.folds) * (1 - config.split.inner)
         seconds = plan.epoch_seconds(network, train.network_arguments, window, int(scans * share))
         hours = train.epochs * seconds / min(train.threads, place.cores) / 3600

@@ -39,12 +39,12 @@ class Cost:
 
 # Measured on a CPU in float32: PYTHONPATH=workflow python tests/benchmarks/network_cost.py
 COSTS = {
-    "densenet121": Cost(64, 600, 1.5, 11.2e6),
-    "resnet18": Cost(64, 1180, 6.7, 33.2e6),
-    "sfcn": Cost(32, 610, 1.2, 2.95e6),
-    "unet": Cost(16, 290, 1.2, 4.8e6),
-    "segresnet": Cost(8, 780, 3.7, 1.2e6),
-    "dynunet": Cost(32, 2600, 12, 16.5e6),
+    "densenet121": Cost(64, 510, 1.2, 11.2e6),
+    "resnet18": Cost(64, 1160, 5.9, 33.2e6),
+    "sfcn": Cost(32, 550, 1.2, 2.95e6),
+    "unet": Cost(16, 230, 1.1, 4.8e6),
+    "segresnet": Cost(8, 470, 2.6, 1.2e6),
+    "dynunet": Cost(32, 2000, 13.5, 16.5e6),
 }
 # Each class of a mask, and its background, costs so much more in the loss.
 KEPT_PER_CLASS = 110
@@ -292,7 +292,7 @@ def _train_reasons(
         halvings = len(train["network_arguments"]["strides"])
         network = (
             f"{halvings} halvings bring the window's shortest side to 4 voxels or a little more; "
-            "segresnet and dynunet cost about 3 and 10 times as much a step"
+            "segresnet and dynunet take about 2 and 10 times as long a step"
         )
     elif fingerprint.subjects >= MANY:
         network = "light for a network of whole heads, doi:10.1016/j.media.2020.101871"

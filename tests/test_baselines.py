@@ -30,6 +30,12 @@ def test_one_site_has_no_site_baseline():
     assert "site" not in baselines.classification(known, target, known, 2)
 
 
+def test_a_site_that_is_left_out_has_no_site_baseline():
+    known, asked = features(10), features(4, sites=("C",))
+    assert "site-mean" not in baselines.regression(known, np.arange(10.0), asked)
+    assert "site" not in baselines.classification(known, np.arange(10) % 2, asked, 2)
+
+
 def test_each_site_gets_its_own_mean_and_an_unknown_one_the_overall():
     known = features(4)
     asked = features(3, sites=("A", "B", "new"))

@@ -99,13 +99,13 @@ def regression(known: Features, target: Array, asked: Features) -> dict[str, Arr
         asked: Scans to predict, m of them.
 
     Returns:
-        Baseline name: predictions (m,). `mean`; `site-mean`, where there is more than one site;
-        `head-size`, linear in the log of the head's volume.
+        Baseline name: predictions (m,). `mean`; `site-mean`, where the site was seen and is
+        not the only one; `head-size`, linear in the log of the head's volume.
     """
     weights = known.weights()
     mean = float(np.average(target, weights=weights))
     predictions = {"mean": np.full(len(asked.site), mean)}
-    if _has_sites(known):
+    if _tells_site(known, asked):
         of_site = {
             site: float(np.average(target[known.site == site], weights=weights[known.site == site]))
             for site in np.unique(known.site)
@@ -133,7 +133,8 @@ def classification(
 
     Returns:
         Baseline name: probabilities (m, classes). `majority`, the frequencies of the classes;
-        `site`, those at the scan's site (with one count shared out as overall, so that none is 0);
+        `site`, those at the scan's site, as above (with one count shared out as overall, so that
+        none is 0);
         `head-size`, logistic regression on the log of the head's volume.
     """
     from sklearn.linear_model import LogisticRegression
@@ -142,7 +143,7 @@ def classification(
     member = np.eye(classes)[target] * weights[:, None]
     prior = member.sum(axis=0) / weights.sum()
     predictions = {"majority": np.tile(prior, (len(asked.site), 1))}
-    if _has_sites(known):
+    if _tells_site(known, asked):
         of_site = {}
         for site in np.unique(known.site):
             counts = member[known.site == site].sum(axis=0) + prior
@@ -188,5 +189,6 @@ def _mean_mask(scans: Sequence[Scan], classes: int) -> NDArray[np.uint8]:
     return votes.argmax(axis=0).astype(np.uint8)
 
 
-def _has_sites(known: Features) -> bool:
-    return len(np.unique(known.site)) > 1
+def _tells_site(known: Features, asked: Features) -> bool:
+    """Whether the site says anything: not where there is one, or where one is left out."""
+    return len(np.unique(known.site)) > 1 and bool(np.isin(asked.site, known.site).any())

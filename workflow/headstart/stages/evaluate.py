@@ -217,7 +217,11 @@ class _Bench:
                 filled = np.full((len(keys), *values.shape[1:]), np.nan)
                 filled[rows] = values
                 answers.setdefault(name, []).append(filled)
-        return {name: mean_of_known(filled) for name, filled in answers.items()}
+        # a site may be known to some folds only: a baseline that can't speak of all says nothing
+        every = max(map(len, answers.values()), default=0)
+        return {
+            name: mean_of_known(filled) for name, filled in answers.items() if len(filled) == every
+        }
 
     def _fit_and_predict(self, known: Sequence[Key], asked: Sequence[Key]) -> dict[str, Array]:
         if self.task == "segmentation":

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from headstart.parts import files
+from headstart.parts.balance import balance
 
 VOXEL = 4.0
 WINDOW = (32, 40, 32)
@@ -138,15 +139,8 @@ def _write_cohort(root: Path, people: pd.DataFrame, scans: pd.DataFrame) -> None
     )
     files.write_csv(root / "check/summary.csv", summary)
     files.write_csv(root / "split/splits.csv", people[["subject", "test", "fold", "inner"]])
-    part = np.where(people["test"] == "1", "test", "fold-" + people["fold"])
-    counts = [
-        (p, label, level, int(((part == p) & (people[label] == level)).sum()))
-        for label in ("site", "sex")
-        for p in ("test", "fold-0", "fold-1")
-        for level in sorted(people[label].unique())
-    ]
-    balance = pd.DataFrame(counts, columns=["part", "label", "level", "n"])
-    files.write_csv(root / "split/balance.csv", balance)
+    table = balance(splits=people, passed=labels, stratify=["site", "sex"])
+    files.write_csv(root / "split/balance.csv", table)
 
 
 def _write_volumes(root: Path, scans: pd.DataFrame, rng: np.random.Generator) -> None:

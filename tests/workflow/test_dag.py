@@ -10,15 +10,21 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import nibabel as nib
+import numpy as np
+import pandas as pd
 import pytest
 from study import PROJECT
 from study import Checkout
 from study import planned
 from study import write_scan
 
+from headstart.parts.config import Split
+from headstart.stages.split import split
+
 pytestmark = pytest.mark.slow
 
-DATA_RULES = {"label", "check_scans", "check", "prepare", "split"}
+DATA_RULES = {"label", "check_scans", "check", "prepare", "lookalikes", "split", "audit"}
 # What follows each training of an experiment.
 ONE_EXPERIMENT = Counter(
     train=1, predict=1, evaluate=1, plot_curves=1, plot_evaluation=1, manifest=1
@@ -94,7 +100,7 @@ def test_new_subject_touches_one_shard(checkout: Checkout) -> None:
         table.write("Sub_900,44,F,L\n")
     jobs = checkout.done()
     once = {rule: jobs[rule] for rule in DATA_RULES}
-    assert once == {"label": 1, "check_scans": 1, "check": 1, "prepare": 1, "split": 1}
+    assert once == dict.fromkeys(DATA_RULES, 1)
     assert jobs["train"] == 2
     assert checkout.planned() == Counter()
 
@@ -177,6 +183,70 @@ def test_fresh_clone_on_old_results(checkout: Checkout, tmp_path: Path) -> None:
     config["experiments"]["sex"]["train"]["learning_rate"] = 0.01
     clone.configure(config)
     assert clone.planned() == ONE_EXPERIMENT
+
+
+def test_a_leak_stops_training_until_a_person_has_decided(checkout: Checkout) -> None:
+    scan = nib.load(checkout.folder / "scans/Sub_101/T1.nii.gz")
+    voxels = np.asarray(scan.dataobj) + np.random.default_rng(1).normal(0, 0.5, scan.shape)
+    copy = checkout.folder / "scans/Sub_900/T1.nii.gz"
+    copy.parent.mkdir()
+    nib.save(nib.Nifti1Image(voxels.round().astype(np.int16), scan.affine), copy)
+    with (checkout.folder / "scans/participants.csv").open("a") as table:
+        table.write("Sub_900,44,F,L\n")
+    config = checkout.config()
+    config["split"]["seed"] = next(seed for seed in range(99) if apart(checkout, seed))
+    checkout.configure(config)
+    run = checkout.snakemake()
+    assert run.code == 1
+    assert "1 leak between parts, e.g. Sub_101 (" in run.text
+    assert not set(run.jobs) & {"train", "predict", "evaluate", "audit"}
+    # what a person decides by is there
+    assert run.jobs["plot_contact_sheet"] == run.jobs["lookalikes"] == 1
+
+    pair = {"subjects": ["Sub_101", "Sub_900"], "reason": "a test made one of the other"}
+    config["split"]["unrelated"] = [pair]
+    checkout.configure(config)
+    jobs = checkout.done()
+    assert (jobs["split"], jobs["audit"], jobs["train"]) == (0, 1, 2)
+    config["split"]["unrelated"][0]["reason"] = "said in other words"
+    checkout.configure(config)
+    assert checkout.done() == Counter(audit=1)
+
+    del config["split"]["unrelated"]
+    config["split"]["same"] = [pair]
+    checkout.configure(config)
+    jobs = checkout.done()
+    assert (jobs["split"], jobs["audit"], jobs["prepare"]) == (1, 1, 0)
+    assert checkout.planned() == Counter()
+
+
+def apart(checkout: Checkout, seed: int) -> bool:
+    """Tell whether a seed puts the copy and its original into two parts."""
+    subjects = [*(f"Sub_{number}" for number in range(101, 113)), "Sub_900"]
+    passed = pd.DataFrame({"subject": subjects, "session": "1"})
+    chosen = Split.model_validate(checkout.config()["split"] | {"seed": seed})
+    rows = split(passed=passed, settings=chosen).set_index("subject")
+    return not rows.loc["Sub_101"].equals(rows.loc["Sub_900"])
+
+
+def test_edited_split_file_divides_anew(checkout: Checkout) -> None:
+    own = checkout.folder / "scans/my_split.csv"
+    shutil.copy(checkout.study / "split/splits.csv", own)
+    config = checkout.config()
+    config["split"]["file"] = "my_split.csv"
+    checkout.configure(config)
+    jobs = checkout.done("tiny/split/audit.json")
+    assert (jobs["split"], jobs["audit"]) == (1, 1)
+    rows = own.read_text().splitlines()
+    last = rows[-1].split(",")
+    last[1:] = ["1", "", "0"] if last[1] == "0" else ["0", "0", "0"]
+    own.write_text("\n".join([*rows[:-1], ",".join(last)]) + "\n")
+    assert checkout.done("tiny/split/audit.json")["split"] == 1
+    assert ",".join(last) in (checkout.study / "split/splits.csv").read_text()
+    own.unlink()
+    run = checkout.snakemake("-n")
+    assert run.code == 2
+    assert "my_split.csv is not there" in run.text
 
 
 def test_failed_training_keeps_its_checkpoints_and_leaves_no_stale_metric(

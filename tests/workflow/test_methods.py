@@ -27,7 +27,7 @@ def test_methods_say_what_the_files_say(checkout: Checkout) -> None:
     assert f"{len(passed)} scans of {passed['subject'].nunique()} subjects were used." in text
     assert f"age: mean {passed['age'].mean():.1f}," in text
     assert f"{splits['test'].sum()} were held out for the test" in text
-    assert "for subjects and images in two parts found none." in text
+    assert "identical voxels and lookalikes in two parts found none." in text
     assert "resampled to 4 x 4 x 4 mm" in text
     assert f"{card['counts']['training']['scans']} scans to learn from" in text
     assert f"(epoch {card['chosen_epoch']})" in text

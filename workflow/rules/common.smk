@@ -69,6 +69,8 @@ COHORT = [
 VOLUMES = ancient(
     expand("<study>/prepare/shard-{shard}{kind}.npy", shard=SHARDS, kind=["", "-mask"])
 )
+# Nothing is trained or judged before the audit found no leak. That it was made anew is no reason.
+AUDIT = ancient("<study>/split/audit.json")
 PREPARED = Path(settings.config.study, "prepare")
 RUNS = Path(settings.config.study, "runs")
 

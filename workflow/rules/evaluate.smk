@@ -7,6 +7,7 @@ rule evaluate:
         splits="<study>/split/splits.csv",
         cohort=COHORT,
         volumes=VOLUMES,
+        audit=AUDIT,
     output:
         metrics="<study>/evaluate/{experiment}/metrics.csv",
         comparison="<study>/evaluate/{experiment}/comparison.csv",

@@ -6,6 +6,7 @@ rule predict:
         splits="<study>/split/splits.csv",
         cohort=COHORT,
         volumes=VOLUMES,
+        audit=AUDIT,
     output:
         predictions="<study>/predict/{experiment}/main/fold-{fold}/seed-{seed}/predictions.csv",
         masks=directory(

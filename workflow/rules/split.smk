@@ -1,12 +1,10 @@
 checkpoint split:
     input:
         passed="<study>/check/passed.csv",
-        summary="<study>/check/summary.csv",
         cohort=CHECKED,
     output:
         splits="<study>/split/splits.csv",
         balance="<study>/split/balance.csv",
-        audit="<study>/split/audit.json",
     log:
         "<study>/logs/split.log",
     benchmark:
@@ -21,7 +19,38 @@ checkpoint split:
         settings=slice_of("split"),
         code=settings.code("split"),
         upstream=settings.upstream("split"),
+        data=settings.data,
         folder=subpath(output.splits, parent=True),
     shell:
         "headstart split --settings {params.settings:q} --passed {input.passed:q}"
-        " --summary {input.summary:q} --output {params.folder:q} 2> {log:q}"
+        " --data {params.data:q} --output {params.folder:q} 2> {log:q}"
+
+
+checkpoint audit:
+    input:
+        passed="<study>/check/passed.csv",
+        summary="<study>/check/summary.csv",
+        splits="<study>/split/splits.csv",
+        lookalikes="<study>/prepare/lookalikes.csv",
+        cohort=COHORT,
+    output:
+        audit="<study>/split/audit.json",
+    log:
+        "<study>/logs/split/audit.log",
+    benchmark:
+        "<study>/benchmarks/split/audit.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        settings=slice_of("audit"),
+        code=settings.code("audit"),
+        upstream=settings.upstream("audit"),
+        folder=subpath(output.audit, parent=True),
+    shell:
+        "headstart split --audit --settings {params.settings:q} --passed {input.passed:q}"
+        " --summary {input.summary:q} --splits {input.splits:q}"
+        " --lookalikes {input.lookalikes:q} --output {params.folder:q} 2> {log:q}"

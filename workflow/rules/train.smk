@@ -4,6 +4,7 @@ rule train:
         splits="<study>/split/splits.csv",
         cohort=COHORT,
         volumes=VOLUMES,
+        audit=AUDIT,
     output:
         history="<study>/train/{experiment}/main/fold-{fold}/seed-{seed}/history.csv",
         model="<study>/train/{experiment}/main/fold-{fold}/seed-{seed}/model.safetensors",

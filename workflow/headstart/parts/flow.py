@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,10 @@ from matplotlib.patches import Rectangle
 
 from headstart.parts.figures import BLACK
 from headstart.parts.figures import BLUE
+from headstart.parts.figures import COLOURS
 from headstart.parts.figures import GREY
+from headstart.parts.figures import LINES
+from headstart.parts.figures import MARKERS
 from headstart.parts.figures import ORANGE
 from headstart.parts.figures import PURPLE
 from headstart.parts.figures import SKY
@@ -158,7 +162,7 @@ def _of(passed: pd.DataFrame, splits: pd.DataFrame) -> pd.DataFrame:
 
 
 def draw_balance(document: Document, balance: pd.DataFrame, *, study: str) -> None:
-    """Draw the share of each label's levels in each part.
+    """Draw each label in each part: the shares of its levels, or mean and standard deviation.
 
     Args:
         document: Where the page goes.
@@ -166,23 +170,129 @@ def draw_balance(document: Document, balance: pd.DataFrame, *, study: str) -> No
         study: Name of the study.
     """
     parts = list(dict.fromkeys(balance["part"]))
-    counted = balance.assign(n=balance["n"].astype(int))
-    labels = [label for label in dict.fromkeys(counted["label"]) if label not in TOTALS]
-    size = counted[counted["label"] == "subjects"].set_index("part")["n"]
-    note = "Each bar is a part, divided by the share of its subjects; inside, their number."
+    balance = balance.assign(n=balance["n"].astype(int))
+    size = balance[balance["label"] == "subjects"].set_index("part")["n"]
+    named = [f"{part} (n = {size[part]})" for part in parts]
+    labels = _told_apart(balance)
+    note = (
+        "Bars: the share of a part's subjects, and inside their number. "
+        "Dots: mean and standard deviation."
+    )
     rows = max(1, -(-len(labels) // 2))
     tall = 16 + 4.6 * len(parts)
     with document.page(f"{study}: split and balance", height=20 + tall * rows, note=note) as figure:
         grid = figure.subplots(rows, 2 if len(labels) > 1 else 1, squeeze=False).ravel()
-        for axes, label in zip(grid, labels, strict=False):
-            _shares(axes, counted[counted["label"] == label], "part", "level", parts)
+        for axes, label in zip(grid, labels or ["subjects"], strict=False):
+            own = balance[balance["label"] == label]
+            if _is_number(own):
+                _means(axes, own, label)
+            else:
+                _shares(axes, own, "part", "level", parts)
             axes.set_title(label)
-            named = [f"{part} (n = {size[part]})" if part in size else part for part in parts]
             axes.set_yticks(range(len(parts))[::-1], named)
-        for axes in grid[len(labels) :]:
+            axes.tick_params(axis="y", length=0)
+        for axes in grid[max(1, len(labels)) :]:
             axes.set_axis_off()
-        if not labels:
-            _shares(grid[0], counted[counted["label"] == "subjects"], "part", "level", parts)
+
+
+def draw_differences(document: Document, balance: pd.DataFrame, *, study: str) -> None:
+    """Draw the standardised mean difference of each label in each part.
+
+    Args:
+        document: Where the page goes; it stays as it is where no label tells subjects apart.
+        balance: balance.csv.
+        study: Name of the study.
+    """
+    rows = _compared(balance)
+    if not rows:
+        return
+    size = balance[balance["label"] == "subjects"].set_index("part")["n"].astype(int)
+    chance = 1.96 * max(_deviation_by_chance(size, part) for part in size.index)
+    note = (
+        "Standardised mean difference (Austin 2009, doi:10.1002/sim.3697): each fold against the "
+        "other folds, the test against all folds. Dashed: 0.1 either way, the usual bound of "
+        "balance. Grey: where 95 % of differences would lie if chance alone had dealt out the "
+        "smallest part; what is stratified should lie well inside."
+    )
+    title = f"{study}: differences between parts"
+    with document.page(title, height=34 + 6 * len(rows), note=note) as figure:
+        axes = figure.subplots()
+        axes.axvspan(-chance, chance, color="#F2F2F2", lw=0)
+        axes.axvline(0, color=BLACK, lw=0.6)
+        for bound in (-0.1, 0.1):
+            axes.axvline(bound, color=GREY, lw=0.7, ls=LINES[1])
+        values = balance[balance["smd"] != ""].set_index(["part", "label", "level"])["smd"]
+        values = values.astype(float)
+        aside = 0.5 / len(size)  # side by side, so that none hides another
+        for number, part in enumerate(size.index):
+            points = [
+                (values[part, *row], -place + (len(size) / 2 - number) * aside)
+                for place, row in enumerate(rows)
+                if (part, *row) in values.index
+            ]
+            colour = COLOURS[number % len(COLOURS)]
+            filled = colour if number < len(COLOURS) else "white"
+            marker = MARKERS[number % len(MARKERS)]
+            style: dict[str, Any] = {
+                "marker": marker,
+                "mec": colour,
+                "mfc": filled,
+                "ls": "",
+                "ms": 4,
+            }
+            axes.plot(*np.transpose(points), label=part, **style)
+        axes.set_ylim(0.6 - len(rows), 0.6)
+        axes.grid(axis="y")
+        axes.set_yticks([-place for place in range(len(rows))], list(rows.values()))
+        axes.tick_params(axis="y", length=0)
+        axes.set_xlabel("standardised mean difference")
+        axes.legend(ncols=8, loc="lower left", bbox_to_anchor=(0, 1), borderpad=0, columnspacing=1)
+
+
+def _compared(balance: pd.DataFrame) -> dict[tuple[str, str], str]:
+    """Return the name of each label and level that is compared.
+
+    Of two levels, one says it all; a level that all of a part have and none of the others, as a
+    site that is left out has, is beyond measure.
+    """
+    names = {}
+    for label in _told_apart(balance):
+        own = balance[balance["label"] == label]
+        levels = list(dict.fromkeys(own["level"]))
+        unmeasured = set() if _is_number(own) else set(own.loc[own["smd"] == "", "level"])
+        for level in levels[-1:] if len(levels) == 2 else levels:
+            if level in unmeasured:
+                continue
+            name = label if _is_number(own) else f"{label} = {level or 'missing'}"
+            names[label, level] = name
+    return names
+
+
+def _told_apart(balance: pd.DataFrame) -> list[str]:
+    """Return the labels by which subjects differ."""
+    labels = [label for label in dict.fromkeys(balance["label"]) if label not in TOTALS]
+    of = {label: balance[balance["label"] == label] for label in labels}
+    return [label for label in labels if _is_number(of[label]) or of[label]["level"].nunique() > 1]
+
+
+def _is_number(own: pd.DataFrame) -> bool:
+    return bool((own["mean"] != "").any())
+
+
+def _deviation_by_chance(size: pd.Series, part: str) -> float:
+    """Standard deviation of a part's standardised mean difference if chance alone deals out."""
+    others = sum(n for other, n in size.items() if other not in (part, "test"))
+    return float(np.sqrt(1 / size[part] + 1 / others))
+
+
+def _means(axes: Axes, own: pd.DataFrame, label: str) -> None:
+    """Mean and standard deviation, one row per part."""
+    rows = np.arange(len(own))[::-1]
+    mean, deviation = (pd.to_numeric(own[name]).to_numpy() for name in ("mean", "sd"))
+    axes.errorbar(mean, rows, xerr=np.nan_to_num(deviation), fmt="o", color=BLUE, lw=1, capsize=2)
+    axes.set_xlabel(label)
+    axes.set_ylim(-0.6, len(own) - 0.4)
+    axes.grid(axis="x")
 
 
 def draw_sites(document: Document, passed: pd.DataFrame, *, study: str) -> None:

@@ -19,6 +19,7 @@ import pandas as pd
 from headstart.parts import files
 from headstart.parts.config import LOSSES
 from headstart.parts.config import Config
+from headstart.parts.config import Split
 from headstart.parts.errors import UserError
 from headstart.parts.figures import metric_name
 from headstart.parts.figures import number_with_interval
@@ -195,17 +196,33 @@ def _split(tables: Tables) -> Iterator[str]:
     held = f"{test} were held out for the test, the other " if test else ""
     folds = splits.loc[splits["fold"] != "", "fold"].nunique()
     settings = tables.config.split
-    stratify = f", in equal shares of {_and(settings.stratify)}" if settings.stratify else ""
+    into = f"{folds} folds" + (f", one per site ({_and(settings.sites)})" if settings.sites else "")
     yield (
-        f"Subjects, with all their sessions, were divided (seed {settings.seed}{stratify}): "
-        f"{held}{len(splits) - test} were dealt into {folds} folds."
+        f"Subjects, with all their sessions, were divided ({_how(settings)}): "
+        f"{held}{len(splits) - test} were dealt into {into}."
     )
+    if settings.group:
+        yield f"Subjects of one {settings.group} stayed together."
     yield (
         f"{int((splits['inner'] == '1').sum())} of these choose the epoch wherever their fold is "
         "trained on, and no network learns from them."
     )
     leaks = len(audit["leaks"])
-    yield f"The audit for subjects and images in two parts found {leaks or 'none'}."
+    yield (
+        "The audit for subjects, families, identical voxels and lookalikes in two parts found "
+        f"{leaks or 'none'}."
+    )
+    if audit["unrelated"]:
+        yield f"{_n(len(audit['unrelated']), 'decision')} by hand found lookalikes to be unrelated."
+
+
+def _how(settings: Split) -> str:
+    if settings.file:
+        return f"as the file {settings.file} says"
+    if settings.stable:
+        return f"seed {settings.seed}, by a hash of each name, so that new ones move nobody"
+    stratify = f", in equal shares of {_and(settings.stratify)}" if settings.stratify else ""
+    return f"seed {settings.seed}{stratify}"
 
 
 def _preparation(card: Mapping[str, Any]) -> str:
@@ -345,7 +362,8 @@ def _citations(config: Config, cards: Sequence[Mapping[str, Any]]) -> Iterator[s
             yield REFERENCES["demo"]
         else:
             yield f"{source.source}: as its owners ask."
-    used = ["snakemake", "split"]
+    used = ["snakemake"]
+    used += ["split"] * (not config.split.file and not config.split.stable)
     if cards:
         trains = [card["settings"]["train"] for card in cards]
         used += ["bootstrap", "torch", "adamw", "cosine"]

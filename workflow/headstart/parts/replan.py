@@ -62,7 +62,12 @@ class _Published:
         old = json.loads(snapshot.read_text(encoding="utf-8"))
         now = self.settings.config.model_dump(mode="json")
         before, after = ({name: c[name] for name in SECTIONS} for c in (old["config"], now))
-        words = _words(changes(before, after))
+        found = changes(before, after)
+        for key in ("prepare.lookalike", "split.unrelated"):  # for the audit, which changes nothing
+            found.pop(key, None)
+        words = _words(found)
+        if old.get("split_file", "") != self.settings.split_file:
+            words.append("the split file")
         stages = [s for s in STAGES if old["codes"][s] != self.settings.code(s)]
         if stages:
             words.append(f"the code of {', '.join(stages)}")

@@ -26,6 +26,7 @@ from headstart.parts.config import Config
 from headstart.parts.config import Source
 from headstart.parts.config import canonical_json
 from headstart.parts.config import read_config
+from headstart.parts.errors import UserError
 from headstart.parts.runs import own_network_file
 from headstart.parts.sources import Request
 from headstart.parts.sources import absolute
@@ -34,6 +35,8 @@ from headstart.parts.templates import Template
 
 SNAPSHOT = "HEADSTART_SETTINGS"
 STAGES = ("label", "check", "split", "prepare", "train", "predict", "evaluate", "plot")
+# Rules beside the one that has the stage's name.
+SECOND_RULES = {"check-scans": "check", "lookalikes": "prepare", "audit": "split"}
 # What else a stage's result rests on. prepare rests on single scans only, never on labels or
 # splits: a corrected age rebuilds no volume.
 ANCESTORS = {
@@ -43,6 +46,8 @@ ANCESTORS = {
     "split": ("label", "check-scans", "check"),
     "prepare": ("check-scans",),
     "lookalikes": ("check-scans", "prepare"),
+    # nothing rests on the audit: it changes nothing of what passes it
+    "audit": ("label", "check-scans", "check", "split", "prepare", "lookalikes"),
     "train": ("label", "check-scans", "check", "split", "prepare"),
     "predict": ("label", "check-scans", "check", "split", "prepare", "train"),
     "evaluate": ("label", "check-scans", "check", "split", "prepare", "train", "predict"),
@@ -61,6 +66,7 @@ class Settings:
         listing: Digest of the names and sizes of the user's scans, and of the tables' bytes.
         package: Digest of the package's files, the name of the copy that jobs run from.
         networks: Digest of each file with a network of the user's own, by `train.network`.
+        split_file: Digest of the user's own split; "" if there is none.
     """
 
     config: Config
@@ -69,6 +75,7 @@ class Settings:
     listing: str
     package: str
     networks: Mapping[str, str]
+    split_file: str = ""
 
     @classmethod
     def resolve(cls, raw: Mapping[str, Any], project: Path) -> Settings:
@@ -80,7 +87,7 @@ class Settings:
 
         Raises:
             UserError: If the config is wrong, asks for a label that labels.csv does not have, or
-                names a network's file that is not there.
+                names a file of a network or a split that is not there.
         """
         config = read_config(raw)
         codes = {stage: provenance.code_digest(stage) for stage in STAGES}
@@ -91,7 +98,8 @@ class Settings:
             if (file := own_network_file(network, project)) is not None
         }
         package = provenance.package_digest()
-        settings = cls(config, project, codes, listing, package, networks)
+        split_file = _split_file(config, project / config.root)
+        settings = cls(config, project, codes, listing, package, networks, split_file)
         settings.check_targets()
         return settings
 
@@ -106,6 +114,7 @@ class Settings:
             values["listing"],
             values["package"],
             values["networks"],
+            values["split_file"],
         )
 
     def write(self) -> None:
@@ -128,6 +137,7 @@ class Settings:
             "listing": self.listing,
             "package": self.package,
             "networks": dict(self.networks),
+            "split_file": self.split_file,
         }
         return canonical_json(values)
 
@@ -224,14 +234,15 @@ class Settings:
 
     def code(self, stage: str) -> str:
         """Digest of a stage's code."""
-        return self.codes["prepare" if stage == "lookalikes" else stage.removesuffix("-scans")]
+        return self.codes[SECOND_RULES.get(stage, stage)]
 
     def slice(self, stage: str, **choice: Any) -> str:
         """Return the part of the settings that a stage's result depends on, as canonical JSON.
 
         Args:
-            stage: A stage, or `check-scans` for the part of check that reads the scans, or
-                `lookalikes` for the part of prepare that compares them.
+            stage: A stage, or `check-scans` for the part of check that reads the scans,
+                `lookalikes` for the part of prepare that compares them, or `audit` for the part of
+                split that looks for leaks.
             **choice: What picks the part: `shard`, or `experiment` with `fold` and `seed`.
         """
         method = getattr(self, f"_{stage.replace('-', '_')}_slice")
@@ -313,7 +324,12 @@ class Settings:
         return self.config.check.model_dump(mode="json")
 
     def _split_slice(self) -> dict[str, Any]:
-        return {"split": self.config.split.model_dump(mode="json")}
+        chosen = self.config.split.model_dump(mode="json", exclude={"same", "unrelated"})
+        together = [kin.subjects for kin in self.config.split.same]
+        return {"split": chosen, "together": together, "file": self.split_file}
+
+    def _audit_slice(self) -> dict[str, Any]:
+        return self.config.split.model_dump(mode="json", include={"group", "same", "unrelated"})
 
     def _prepare_slice(self, shard: int | None = None) -> dict[str, Any]:
         accept = [
@@ -436,6 +452,15 @@ def _listing(config: Config, root: Path) -> str:
             if name in tables or (source.layout == "bids" and name.endswith("_sessions.tsv")):
                 digest.update((folder / name).read_bytes())
     return digest.hexdigest()[:16]
+
+
+def _split_file(config: Config, root: Path) -> str:
+    if config.split.file is None:
+        return ""
+    path = root / config.split.file
+    if not path.is_file():
+        raise UserError(f"split.file: {path} is not there; its path starts at the data root")
+    return files.sha256(path)
 
 
 def _walk(folder: Path, prefix: str) -> Iterator[tuple[str, int]]:

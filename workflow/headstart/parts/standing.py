@@ -132,7 +132,7 @@ class Study:
         parts = {
             "label": [["label/labels.csv"]],
             "check": [*scanned, ["check/passed.csv"]],
-            "split": [["split/audit.json"]],
+            "split": [["split/splits.csv"], ["split/audit.json"]],
             "prepare": [[f"prepare/shard-{k}.json"] for k in settings.shards],
             "train": [*trained.values()],
             "predict": [*predicted.values()],

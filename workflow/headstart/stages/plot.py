@@ -285,7 +285,7 @@ def flow(
 
 
 def balance(*, settings: Mapping[str, Any], output: Path, passed: Path, balance: Path) -> None:
-    """Draw each label's levels by part, and by site.
+    """Draw each label in each part, how far the parts differ, and each label by site.
 
     Args:
         settings: The stage's slice: study, synthetic.
@@ -294,11 +294,13 @@ def balance(*, settings: Mapping[str, Any], output: Path, passed: Path, balance:
         balance: `split/balance.csv`.
     """
     from headstart.parts.flow import draw_balance
+    from headstart.parts.flow import draw_differences
     from headstart.parts.flow import draw_sites
 
     study = settings["study"]
     with document(output, f"{study}: split and balance", _stamp(settings, passed)) as pages:
         draw_balance(pages, files.read_csv(balance), study=study)
+        draw_differences(pages, files.read_csv(balance), study=study)
         draw_sites(pages, files.read_csv(passed), study=study)
 
 

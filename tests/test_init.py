@@ -215,11 +215,19 @@ def test_bids(tmp_path: Path, init: Callable[..., Outcome]) -> None:
         scan(Path(f"{home}_T1w.nii.gz"))
         if one != IDS[3]:
             scan(Path(f"{home}_T2w.nii.gz"))
+        lesion = (
+            f"derivatives/lesions/sub-{one}/ses-a/anat/sub-{one}_ses-a_label-lesion_mask.nii.gz"
+        )
+        mask(tmp_path / "scans" / lesion, (0, 1))
     (tmp_path / "scans/dataset_description.json").write_text("{}")
     rows = people([f"sub-{one}" for one in IDS], "participant_id")
     rows = [{key.lower(): value for key, value in row.items()} for row in rows]
     table(tmp_path / "scans/participants.tsv", rows, "\t")
-    study, printed = init()
+    study, _ = init("--task", "segmentation")
+    assert study["data"][0]["mask"] == "derivatives/lesions/label-lesion_mask"
+    assert subjects_of(study) == IDS
+    (tmp_path / "study.yaml").unlink()
+    study, printed = init("--target", "age")
     source = study["data"][0]
     assert source["layout"] == "bids"
     assert source["channels"] == {"T1": "T1w"}

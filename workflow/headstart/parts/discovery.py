@@ -43,6 +43,8 @@ LARGEST_TABLE = 50_000_000  # bytes
 # A table belongs to the scans if so many of them have a row, a kind of file if so many have one.
 ROWS_SHARE = 0.5
 FILES_SHARE = 0.9
+# A table lists the scans if it names so many of the images, masks included.
+LISTED_SHARE = 0.1
 FIELDS = ("sex", "group")  # fields of file names that are labels
 MOST_CLASSES = 20  # of a label that is text
 FEW_NUMBERS = 6  # different values: a number with so few is a code for classes
@@ -142,7 +144,7 @@ def discover(folder: Path, listing: tuple[list[str], list[str]]) -> Found:
         raise UserError(_no_images(folder, files))
     tables = [Table(folder, path) for path in _tables(folder, files)]
     if any(re.match(r"sub-[^/]+/(ses-[^/]+/)?anat/sub-", path) for path in images):
-        found = _bids(images, tables)
+        found = _bids(folder, images, tables)
     elif "dataset.json" in files and (pairs := _pairs(folder)):
         found = pairs
     elif listed := _listed(folder, tables, set(images)):
@@ -243,7 +245,7 @@ def _others(files: Sequence[str]) -> Iterator[str]:
             yield f"{len(others)} files such as {others[0]} are not read; {mend}"
 
 
-def _bids(images: Sequence[str], tables: Sequence[Table]) -> Found:
+def _bids(folder: Path, images: Sequence[str], tables: Sequence[Table]) -> Found:
     anatomy = [path for path in images if re.match(r"sub-[^/]+/(ses-[^/]+/)?anat/", path)]
     homes = Counter(posixpath.dirname(path) for path in anatomy)
     names = Counter(_bids_name(path) for path in anatomy)
@@ -259,6 +261,14 @@ def _bids(images: Sequence[str], tables: Sequence[Table]) -> Found:
     source: dict[str, Any] = {"layout": "bids", "channels": {channel: best}}
     found = Found("BIDS", source)
     _name_others(found, [name for name in names if name != best and names[name] > 1], names)
+    derived: dict[str, list[str]] = defaultdict(list)
+    for path in images:
+        match = re.match(r"(derivatives/[^/]+)/sub-", path)
+        if match and _bids_name(path).lower().split("_")[-1] in naming.MASKS:
+            derived[f"{match[1]}/{_bids_name(path)}"].append(path)
+    for text, paths in derived.items():
+        if len(paths) >= FILES_SHARE * len(homes) and (values := _values(folder, paths)):
+            _add_mask(found, text, values, brain="brain" in text.lower())
     for table in tables:
         if table.path == "participants.tsv":
             found.layout += f", labels in {table.path}"
@@ -308,7 +318,8 @@ def _listed(folder: Path, tables: Sequence[Table], images: set[str]) -> Found | 
                     f"{folder / table.path}: column '{name}' has paths from the root of the disk, "
                     f"e.g. {absolute[0]}; make them relative to {folder / home}"
                 )
-            if cells and sum(path in images for path in inside) >= ROWS_SHARE * len(cells):
+            there = sum(path in images for path in inside)
+            if there and there >= max(ROWS_SHARE * len(cells), LISTED_SHARE * len(images)):
                 columns[name] = inside[0]
         if columns:
             return _from_columns(folder, table, home, columns)

@@ -134,10 +134,26 @@ def _write_cohort(root: Path, people: pd.DataFrame, scans: pd.DataFrame) -> None
             "path": labels["t1"],
             "reason": "",
             "detail": "",
+            "also": "",
+            "shape": "32x40x32",
+            "voxel_size": "4x4x4",
+            "orientation": "RAS",
+            "p01": "-1",
+            "p50": "0",
+            "p99": [f"{1 + 0.01 * i:g}" for i in range(len(labels))],
             "hash": [f"{i:016x}" for i in range(len(labels))],
         }
     )
+    unread = bad.rename(columns={"t1": "path"})[["subject", "session", "path"]]
+    summary = pd.concat([summary, unread]).fillna("")
     files.write_csv(root / "check/summary.csv", summary)
+    likeness = labels[["subject", "session"]].assign(likeness="0.95", distance="0.00", odd="0")
+    likeness.loc[3, ["likeness", "distance", "odd"]] = ["0.40", "7.00", "1"]
+    files.write_csv(root / "prepare/likeness.csv", likeness)
+    one, other = labels.iloc[8], labels.iloc[11]
+    pair = [one["subject"], one["session"], other["subject"], other["session"], "0.9981", "1"]
+    columns = [*("subject", "session", "other_subject", "other_session"), "correlation", "flipped"]
+    files.write_csv(root / "prepare/lookalikes.csv", pd.DataFrame([pair], columns=columns))
     files.write_csv(root / "split/splits.csv", people[["subject", "test", "fold", "inner"]])
     table = balance(splits=people, passed=labels, stratify=["site", "sex"])
     files.write_csv(root / "split/balance.csv", table)

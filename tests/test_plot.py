@@ -16,9 +16,12 @@ from evaluated import Study
 from evaluated import make_study
 
 from headstart.cli import main
-from headstart.parts.gallery import find_odd
 from headstart.parts.gallery import thumbnail
+from headstart.parts.marks import Mark
+from headstart.parts.marks import find_marks
+from headstart.parts.marks import turned_away
 
+REJECTED = ["subject", "session", "path", "reason", "detail"]
 TARGETS = {"regression": "age", "classification": "sex", "segmentation": "mask"}
 AUGMENT = [{"RandomNoise": {"std": 0.2}}, {"RandomFlip": {"axes": [0]}}]
 
@@ -59,7 +62,8 @@ def words(study: Study, kind: str, task: str, output: Path, *, synthetic: bool =
             *("--comparison", root / "evaluate/exp/comparison.csv"),
         ],
         "augmentation": [],
-        "contact-sheet": ["--summary", root / "check/summary.csv", *cohort(root)],
+        "contact-sheet": [*flags(root), *cohort(root)],
+        "distributions": [*flags(root), *cohort(root)],
         "flow": cohort(root),
         "balance": ["--balance", root / "split/balance.csv"],
     }[kind]
@@ -71,6 +75,14 @@ def words(study: Study, kind: str, task: str, output: Path, *, synthetic: bool =
 def cohort(root: Path) -> list[Path | str]:
     rejected = [root / "label/rejected.csv", root / "check/rejected.csv"]
     return ["--labels", root / "label/labels.csv", "--rejected", *rejected]
+
+
+def flags(root: Path) -> list[Path | str]:
+    return [
+        *("--summary", root / "check/summary.csv"),
+        *("--lookalikes", root / "prepare/lookalikes.csv"),
+        *("--likeness", root / "prepare/likeness.csv"),
+    ]
 
 
 def text_of(pdf: Path) -> str:
@@ -89,6 +101,7 @@ KINDS = [
     *(("evaluation", task) for task in TARGETS),
     ("augmentation", "segmentation"),
     ("contact-sheet", "regression"),
+    ("distributions", "regression"),
     ("flow", "regression"),
     ("balance", "regression"),
 ]
@@ -177,21 +190,79 @@ def test_contact_sheet_marks_rejected_and_odd_scans(studies, tmp_path: Path):
     main(words(studies["regression"], "contact-sheet", "regression", output))
     text = text_of(output)
     assert "truncated" in text
-    assert "31 of 31 scans" in text
+    assert "not-finite" in text
+    assert "unlike the others" in text
+    assert text.count("mirror of sub-") == 2
+    note = " ".join(text.split())
+    assert "31 of 31 scans, first the 2 turned away" in note
+    assert "the 1 unlike the others and the 2 that look like" in note
 
 
-def test_find_odd_finds_the_twin_and_the_stranger():
-    rng = np.random.default_rng(0)
-    usual = rng.normal(0, 1, (20, 20))
-    pictures = {(f"s{i}", "1"): usual + rng.normal(0, 0.2, (20, 20)) for i in range(30)}
-    assert find_odd(pictures, {}) == {}
-    pictures["s7", "1"] = -usual
-    hashes = {("s1", "1"): "abc", ("s2", "1"): "abc"}
-    assert find_odd(pictures, hashes) == {
-        ("s1", "1"): "same as s2",
-        ("s2", "1"): "same as s1",
-        ("s7", "1"): "unlike the others",
+@pytest.mark.parametrize("table", ["check/passed.csv", "check/rejected.csv"])
+def test_contact_sheet_stops_where_scans_are_lost(
+    table: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    study = make_study(tmp_path, subjects=12, folds=(0,), seeds=(0,))
+    kept = pd.read_csv(study.root / table, dtype=str).iloc[1:]
+    kept.to_csv(study.root / table, index=False)
+    assert main(words(study, "contact-sheet", "regression", tmp_path / "sheet.pdf")) == 2
+    assert "run check and prepare again" in capsys.readouterr().err
+    assert not (tmp_path / "sheet.pdf").exists()
+
+
+def test_a_row_of_a_table_that_label_turned_away_is_no_scan():
+    rejected = pd.DataFrame(
+        [
+            ("s1", "1", "", "conflicting-labels", ""),
+            ("s7", "", "", "no-scan", ""),
+            ("s9", "1", "", "no-row", ""),
+        ],
+        columns=REJECTED,
+    )
+    checked = pd.DataFrame([("s2", "1", "", "crc", "")], columns=REJECTED)
+    away = turned_away([rejected, checked], {("s1", "1"), ("s2", "1")})
+    assert away["subject"].tolist() == ["s9", "s2"]
+
+
+def test_distributions_count_the_marked(studies, tmp_path: Path):
+    output = tmp_path / "distributions.pdf"
+    main(words(studies["regression"], "distributions", "regression", output))
+    text = text_of(output)
+    assert "29 of 31 scans: those that could be read" in " ".join(text.split())
+    assert "unlike the others (1)" in text
+    assert "looks like another (2)" in text
+    assert "all 4" in text
+
+
+def test_each_scan_has_one_mark_the_worst():
+    def table(columns: str, *rows: tuple[str, ...]) -> pd.DataFrame:
+        return pd.DataFrame(rows, columns=columns.split())
+
+    rejected = table("subject session reason", ("a", "1", "crc"))
+    summary = table(
+        "subject session hash",
+        ("a", "1", ""),
+        ("b", "1", "x"),
+        ("b", "2", "x"),
+        ("c", "1", "y"),
+        ("d", "1", ""),
+    )
+    pairs = table(
+        "subject session other_subject other_session correlation flipped",
+        ("a", "1", "c", "1", "0.999", "0"),
+    )
+    likeness = table("subject session odd", ("a", "1", "1"), ("c", "1", "1"), ("d", "1", "1"))
+    assert find_marks(rejected, summary, pairs, likeness) == {
+        ("a", "1"): Mark("rejected", "crc"),
+        ("b", "2"): Mark("alike", "same voxels as 1"),
+        ("c", "1"): Mark("alike", "like a"),
+        ("d", "1"): Mark("odd", "unlike the others"),
     }
+
+
+def test_a_crop_is_shown_finer_than_a_head():
+    crop = thumbnail(np.random.default_rng(0).normal(size=(48, 64, 48)).astype("f2"), (1, 1, 1))
+    assert crop.shape == (24 + 32, 32)
 
 
 @pytest.mark.parametrize("voxel_size", [(1, 1, 1), (2, 2, 2), (1, 1, 3), (5, 5, 5)])

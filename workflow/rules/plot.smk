@@ -111,6 +111,8 @@ rule plot_contact_sheet:
         rejected=["<study>/label/rejected.csv", "<study>/check/rejected.csv"],
         passed="<study>/check/passed.csv",
         summary="<study>/check/summary.csv",
+        lookalikes="<study>/prepare/lookalikes.csv",
+        likeness="<study>/prepare/likeness.csv",
         cohort=COHORT,
         volumes=VOLUMES,
     output:
@@ -132,12 +134,49 @@ rule plot_contact_sheet:
     params:
         settings=slice_of("plot"),
         code=settings.code("plot"),
-        upstream=settings.upstream("train"),
+        upstream=settings.upstream("scans"),
         prepared=PREPARED,
     shell:
         "headstart plot --kind contact-sheet --settings {params.settings:q}"
         " --labels {input.labels:q} --rejected {input.rejected:q} --passed {input.passed:q}"
         " --summary {input.summary:q} --prepared {params.prepared:q}"
+        " --lookalikes {input.lookalikes:q} --likeness {input.likeness:q}"
+        " --output {output.figure:q} 2> {log:q}"
+
+
+rule plot_distributions:
+    input:
+        rejected=["<study>/label/rejected.csv", "<study>/check/rejected.csv"],
+        passed="<study>/check/passed.csv",
+        summary="<study>/check/summary.csv",
+        lookalikes="<study>/prepare/lookalikes.csv",
+        likeness="<study>/prepare/likeness.csv",
+        cohort=COHORT,
+    output:
+        figure=report(
+            "<study>/figures/cohort/distributions.pdf",
+            caption="../report/distributions.rst",
+            category="1. Data and exclusions",
+        ),
+    log:
+        "<study>/logs/plot/distributions.log",
+    benchmark:
+        "<study>/benchmarks/plot/distributions.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        settings=slice_of("plot"),
+        code=settings.code("plot"),
+        upstream=settings.upstream("scans"),
+    shell:
+        "headstart plot --kind distributions --settings {params.settings:q}"
+        " --rejected {input.rejected:q} --passed {input.passed:q}"
+        " --summary {input.summary:q}"
+        " --lookalikes {input.lookalikes:q} --likeness {input.likeness:q}"
         " --output {output.figure:q} 2> {log:q}"
 
 

@@ -16,15 +16,17 @@ from headstart.parts.figures import GREY
 from headstart.parts.figures import VERMILION
 from headstart.parts.figures import Document
 from headstart.parts.figures import show_slice
+from headstart.parts.marks import KINDS
+from headstart.parts.marks import Mark
 from headstart.parts.predictions import Key
 
 Picture = NDArray[np.float32]
 
 COARSE = 4.0  # mm: scans are shown no finer, to protect faces
+CROP, FINE = 80.0, 2.0  # mm: a window no longer than this holds no face, and is shown finer
 AXIAL = 0.6  # height of the axial slice: above the eyes of a head that is centred
 COLUMNS, ROWS = 6, 9
 MOST = 5 * COLUMNS * ROWS  # tiles; a larger cohort is sampled
-ODD = 5.0  # robust standard deviations below the cohort's usual likeness
 DRAWS = 4
 TRANSFORMS_PER_PAGE = 6
 
@@ -35,13 +37,13 @@ class Tile:
 
     Attributes:
         key: Subject and session.
-        picture: An axial and a sagittal slice side by side; None if the scan was turned away.
-        remark: Why it is marked: the reason of its rejection or what is odd; "" for most.
+        picture: An axial and a sagittal slice side by side; None if the scan was not prepared.
+        mark: Why it is marked; None for most.
     """
 
     key: Key
     picture: Picture | None
-    remark: str
+    mark: Mark | None
 
 
 # --- contact sheet ------------------------------------------------------------------------------
@@ -56,9 +58,10 @@ def thumbnail(volume: NDArray[Any], voxel_size: Sequence[float]) -> Picture:
 
     Returns:
         An axial slice above the eyes and the middle sagittal slice, side by side, pixels of 4 mm
-        or more, from 0 (1st percentile) to 1 (99.5th).
+        or more (2 mm for a window that holds no face), from 0 (1st percentile) to 1 (99.5th).
     """
-    steps = [int(np.ceil(COARSE / edge)) for edge in voxel_size]
+    is_crop = np.multiply(volume.shape, voxel_size).max() <= CROP
+    steps = [int(np.ceil((FINE if is_crop else COARSE) / edge)) for edge in voxel_size]
     # averaged over coarse blocks, then brought to square pixels
     coarse = _blocks(np.asarray(volume, dtype=np.float32), steps)
     edges = np.multiply(steps, voxel_size)
@@ -72,39 +75,6 @@ def thumbnail(volume: NDArray[Any], voxel_size: Sequence[float]) -> Picture:
     return scaled
 
 
-def find_odd(pictures: Mapping[Key, Picture], hashes: Mapping[Key, str]) -> dict[Key, str]:
-    """Find scans that a person should look at.
-
-    Args:
-        pictures: The thumbnails, all of one shape.
-        hashes: Digest of each scan's voxels, "" where unknown.
-
-    Returns:
-        What is odd, by scan: the same voxels as another scan, or a picture whose correlation with
-        the cohort's median picture lies more than 5 robust standard deviations below the median.
-    """
-    odd: dict[Key, str] = {}
-    first: dict[str, Key] = {}
-    for key in pictures:
-        digest = hashes.get(key, "")
-        if digest and digest in first:
-            odd[key] = f"same as {first[digest][0]}"
-            odd.setdefault(first[digest], f"same as {key[0]}")
-        first.setdefault(digest, key)
-    if len(pictures) < 10:  # too few to say what is usual
-        return odd
-    flat = np.stack([picture.ravel() for picture in pictures.values()]).astype(np.float64)
-    usual = np.median(flat, axis=0)
-    with np.errstate(invalid="ignore"):
-        likeness = np.array([np.corrcoef(row, usual)[0, 1] for row in flat])
-    centre = np.nanmedian(likeness)
-    deviation = max(1.4826 * float(np.nanmedian(np.abs(likeness - centre))), 1e-3)
-    for key, value in zip(pictures, likeness, strict=True):
-        if not value > centre - ODD * deviation:
-            odd.setdefault(key, "unlike the others")
-    return odd
-
-
 def draw_contact_sheet(document: Document, tiles: Sequence[Tile], *, study: str) -> None:
     """Draw the cohort, marked scans first; a large one is sampled at even steps.
 
@@ -113,18 +83,25 @@ def draw_contact_sheet(document: Document, tiles: Sequence[Tile], *, study: str)
         tiles: All scans in the cohort's order.
         study: Name of the study.
     """
-    marked = sorted((t for t in tiles if t.remark), key=lambda tile: tile.picture is not None)
-    plain = [tile for tile in tiles if not tile.remark]
+    kinds = [[t for t in tiles if t.mark and t.mark.kind == kind] for kind in KINDS]
+    rejected, odd, alike = map(len, kinds)
+    marked = [tile for part in kinds for tile in part]
+    plain = [tile for tile in tiles if not tile.mark]
     room = max(MOST - len(marked), COLUMNS * ROWS)
     if len(plain) > room:
         plain = [plain[i] for i in np.linspace(0, len(plain) - 1, room).astype(int)]
     shown = [*marked, *plain]
-    rejected = sum(tile.picture is None for tile in marked)
+    which = (
+        f", first the {rejected} turned away (crossed out, with the code), the {odd} unlike the "
+        f"others and the {alike} that look like a scan of another name (framed: for a person to "
+        "judge), then the others"
+        if marked
+        else ", none of them marked"
+    )
+    sampled = ", at even steps" if len(shown) < len(tiles) else ""
     note = (
-        f"{len(shown)} of {len(tiles)} scans, first the {rejected} turned away (crossed out) and "
-        f"the {len(marked) - rejected} that look odd (framed: for a person to judge), then "
-        f"{'the others at even steps' if len(shown) < len(tiles) else 'all others'}. An axial "
-        f"and a sagittal slice at {COARSE:g} mm or coarser, to protect faces."
+        f"{len(shown)} of {len(tiles)} scans{which}{sampled}. An axial and a sagittal slice, "
+        "coarse, to protect faces."
     )
     pictures = [tile.picture for tile in tiles if tile.picture is not None]
     shape = pictures[0].shape if pictures else (2, 1)
@@ -147,16 +124,16 @@ def _draw_tile(axes: Axes, tile: Tile, shape: tuple[int, ...]) -> None:
     name = subject if session == "1" else f"{subject} / {session}"
     axes.set_xticks([])
     axes.set_yticks([])
-    axes.spines[:].set_visible(bool(tile.remark))
+    axes.spines[:].set_visible(tile.mark is not None)
     axes.spines[:].set(color=VERMILION, lw=1.2)
     picture = np.full(shape, 0.85) if tile.picture is None else tile.picture
     axes.imshow(picture.T, origin="lower", vmin=0, vmax=1)
-    if tile.picture is None:
+    if tile.mark and tile.mark.kind == "rejected":
         for ends in ([0, 1], [1, 0]):
-            axes.plot([0, 1], ends, color=GREY, lw=0.6, transform=axes.transAxes)
+            axes.plot([0, 1], ends, color=GREY, lw=0.8, transform=axes.transAxes)
     axes.set_title(_short(name, 20), size=6, weight="normal", pad=1.5)
-    if tile.remark:
-        axes.set_xlabel(_short(tile.remark, 22), size=6, color=VERMILION, labelpad=1.5)
+    if tile.mark:
+        axes.set_xlabel(_short(tile.mark.remark, 24), size=6, color=VERMILION, labelpad=1.5)
 
 
 def _short(text: str, most: int) -> str:

@@ -21,10 +21,11 @@ BASIS_SCANS = 500
 BASIS_SIZE = 12
 BLOCK = 1000  # scans that are compared at once
 FEW = 10  # scans: too few to say what is usual
-ODD = 4.0  # robust standard deviations below the cohort's usual likeness
-
-HIGHEST = 0.9999  # correlation: Fisher's z of 1 is infinite
-SMALLEST = 0.05  # standard deviation of Fisher's z: a cohort of copies still has some
+NEAREST = 5  # scans of other subjects that tell whether a scan has its like
+SEARCHED = 20  # candidates for these
+ODD = 5.0  # robust standard deviations from the cohort's usual likeness
+HIGHEST = 0.9999  # likeness, for the logarithm of 1 - likeness
+SMALLEST = 0.1  # standard deviation of that logarithm: a cohort of copies still has some
 
 Thumbnails = NDArray[np.float16]
 Vectors = NDArray[np.float32]
@@ -144,24 +145,41 @@ def _basis(rows: Vectors) -> Vectors:
     return directions[:BASIS_SIZE].T
 
 
-def distances(thumbnails: Thumbnails) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Tell how far each scan is from the cohort's usual look.
+def oddness(
+    thumbnails: Thumbnails, subjects: Sequence[str]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Tell how far each scan is from the scans of other subjects that it resembles most.
+
+    A rare anatomy has its like in a cohort; a scan that was turned over, shuffled or cut has
+    none. The most similar ones are searched among few candidates, as in `lookalikes`.
 
     Args:
         thumbnails: (n, side, side, side).
+        subjects: Whose scan each is.
 
     Returns:
-        For each scan, the correlation with the cohort's median thumbnail, and by how many robust
-        standard deviations (1.4826 times the median absolute deviation) it lies below the median
-        of all scans, on the scale of Fisher's z = artanh(r), on which correlations near 1 are not
-        crowded; 0 where there are fewer than 10 scans.
+        For each scan, the likeness: its mean correlation with the five most similar scans of
+        other subjects; and the distance: by how many robust standard deviations (1.4826 times
+        the median absolute deviation) the logarithm of 1 - likeness lies above its median. The
+        distance is 0 where there are fewer than 10 scans, the likeness 1 where there is one
+        subject only.
     """
-    if not len(thumbnails):
-        return np.empty(0), np.empty(0)
-    usual = unit_vectors(np.median(thumbnails, axis=0)[None])[0]
-    likeness = (unit_vectors(thumbnails) @ usual).astype(np.float64)
+    from scipy.spatial import KDTree
+
+    likeness = np.ones(len(thumbnails))
+    person = np.unique(np.asarray(subjects), return_inverse=True)[1]
+    if len(thumbnails) < 2 or person.max() == 0:
+        return likeness, np.zeros(len(thumbnails))
+    rows = unit_vectors(thumbnails)
+    projected = rows @ _basis(rows)
+    number = min(len(rows), SEARCHED + int(np.bincount(person).max()))
+    _, near = KDTree(projected).query(projected, k=number)
+    for one, candidates in enumerate(near):
+        others = candidates[person[candidates] != person[one]]
+        correlations = np.sort(rows[others] @ rows[one])[-NEAREST:]
+        likeness[one] = correlations.mean(dtype=np.float64)
     if len(likeness) < FEW:
         return likeness, np.zeros(len(likeness))
-    scaled = np.arctanh(np.clip(likeness, -HIGHEST, HIGHEST))
-    below = np.median(scaled) - scaled
-    return likeness, below / max(1.4826 * float(np.median(np.abs(below))), SMALLEST)
+    scaled = np.log(np.maximum(1 - likeness, 1 - HIGHEST))
+    above = scaled - np.median(scaled)
+    return likeness, above / max(1.4826 * float(np.median(np.abs(above))), SMALLEST)

@@ -48,6 +48,7 @@ ANCESTORS = {
     "lookalikes": ("check-scans", "prepare"),
     # nothing rests on the audit: it changes nothing of what passes it
     "audit": ("label", "check-scans", "check", "split", "prepare", "lookalikes"),
+    "scans": ("label", "check-scans", "check", "prepare", "lookalikes"),
     "train": ("label", "check-scans", "check", "split", "prepare"),
     "predict": ("label", "check-scans", "check", "split", "prepare", "train"),
     "evaluate": ("label", "check-scans", "check", "split", "prepare", "train", "predict"),
@@ -228,7 +229,7 @@ class Settings:
     def figures(self, folder: str) -> tuple[str, ...]:
         """Names of the figures in one of the `figure_folders`."""
         if folder == "cohort":
-            return ("flow", "balance", "contact-sheet")
+            return ("flow", "balance", "contact-sheet", "distributions")
         augment = self.config.experiments[folder].train.augment
         return ("curves", "evaluation", *(["augmentation"] if augment else []))
 

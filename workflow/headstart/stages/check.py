@@ -8,6 +8,7 @@ import json
 import sys
 from collections import Counter
 from collections import defaultdict
+from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -329,39 +330,40 @@ def _verdicts(
 ) -> dict[Key, tuple[str, str]]:
     """Return reason and detail of each scan that is rejected, and note what was accepted."""
     verdicts = {key: ("excluded", reason) for key, reason in excluded.items()}
-    twins = _twins(rows, excluded)
-    for key, row in rows.items():
-        if key in excluded:
-            continue
-        details = {
-            code: "; ".join((reason.meaning, reason.mend)) for code, reason in REASONS.items()
-        }
-        details[row["reason"]] = row["detail"]
-        codes = codes_of(row)
-        if rules.personal_data == "flag":
-            codes = [code for code in codes if code != "personal-data"]
-        for code, problem in _out_of_range(row, rules):
-            codes.append(code)
-            details[code] = problem
-        if key in twins:
-            codes.append("duplicate")
-            details["duplicate"] = (
-                f"has the very same voxels as {_named(twins[key])}; exclude the wrong one"
-            )
-        for code in codes:
+
+    def judge(key: Key, found: Iterable[tuple[str, str]]) -> None:
+        row = rows[key]
+        for code, problem in found:
             entry = accepted_by(row, code, accept) if _usable(row) else None
             if entry is None:
-                verdicts[key] = (code, details[code])
-                break
+                verdicts[key] = (code, problem)
+                return
             row["detail"] += f" (accepted: {entry['reason']})"
+
+    for key in rows.keys() - excluded.keys():
+        judge(key, _against(rows[key], rules))
+    # of two scans with the same voxels, one that is rejected anyway does the other no harm
+    twins = _twins({key: row for key, row in rows.items() if key not in verdicts})
+    for key, other in twins.items():
+        problem = f"has the very same voxels as {_named(other)}; exclude the wrong one"
+        judge(key, [("duplicate", problem)])
     return verdicts
 
 
-def _twins(rows: Mapping[Key, Row], excluded: Mapping[Key, str]) -> dict[Key, Key]:
+def _against(row: Row, rules: Check) -> Iterator[tuple[str, str]]:
+    """Yield code and problem of all that speaks against a scan by itself."""
+    for code in codes_of(row):
+        if code != "personal-data" or rules.personal_data == "reject":
+            meaning = f"{row['path']}: {REASONS[code].meaning}; {REASONS[code].mend}"
+            yield code, row["detail"] if code == row["reason"] else meaning
+    yield from _out_of_range(row, rules)
+
+
+def _twins(rows: Mapping[Key, Row]) -> dict[Key, Key]:
     """Return the scans whose very voxels another subject has too, and one such other scan."""
     holders = defaultdict(list)
     for key, row in rows.items():
-        if key not in excluded and row["hash"]:
+        if row["hash"]:
             holders[row["hash"]].append(key)
     return {
         key: other

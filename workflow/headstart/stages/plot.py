@@ -7,10 +7,13 @@ import json
 import shutil
 import sys
 from collections.abc import Callable
+from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from headstart.parts import files
 from headstart.parts.cohort import read_cohort
@@ -28,7 +31,11 @@ NEEDS = {
     "curves": ("passed", "histories"),
     "evaluation": ("passed", "splits", "prepared", "predictions", "metrics", "comparison"),
     "augmentation": ("passed", "splits", "prepared"),
-    "contact-sheet": ("labels", "rejected", "passed", "summary", "prepared"),
+    "contact-sheet": (
+        *("labels", "rejected", "passed", "summary"),
+        *("prepared", "lookalikes", "likeness"),
+    ),
+    "distributions": ("rejected", "passed", "summary", "lookalikes", "likeness"),
     "flow": ("labels", "rejected", "passed", "splits"),
     "balance": ("passed", "balance"),
     "manifest": ("files",),
@@ -55,6 +62,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--summary", type=Path, help="check/summary.csv")
     parser.add_argument("--splits", type=Path, help="split/splits.csv")
     parser.add_argument("--balance", type=Path, help="split/balance.csv")
+    parser.add_argument("--lookalikes", type=Path, help="prepare/lookalikes.csv")
+    parser.add_argument("--likeness", type=Path, help="prepare/likeness.csv")
     parser.add_argument("--prepared", type=Path, help="folder of shard-K.json")
     parser.add_argument(
         "--histories", type=Path, nargs="+", help=".../fold-F/seed-S/history.csv, all runs"
@@ -83,6 +92,7 @@ def run(arguments: argparse.Namespace) -> None:
         "evaluation": evaluation,
         "augmentation": augmentation,
         "contact-sheet": contact_sheet,
+        "distributions": distributions,
         "flow": flow,
         "balance": balance,
     }
@@ -140,8 +150,6 @@ def evaluation(
     Raises:
         UserError: As `read_cohort` and `pool`.
     """
-    import pandas as pd
-
     from headstart.parts.panels import Result
     from headstart.parts.panels import draw_evaluation
 
@@ -214,8 +222,10 @@ def contact_sheet(
     passed: Path,
     summary: Path,
     prepared: Path,
+    lookalikes: Path,
+    likeness: Path,
 ) -> None:
-    """Draw a small picture of every scan, those that were turned away or look odd first.
+    """Draw a small picture of every scan, those that were turned away or flagged first.
 
     Args:
         settings: The stage's slice: study, synthetic.
@@ -225,29 +235,65 @@ def contact_sheet(
         passed: `check/passed.csv`.
         summary: `check/summary.csv`.
         prepared: Folder of the prepared shards.
+        lookalikes: `prepare/lookalikes.csv`.
+        likeness: `prepare/likeness.csv`.
+
+    Raises:
+        UserError: If a scan neither passed nor was turned away, or has no volume.
     """
     from headstart.parts.gallery import Tile
     from headstart.parts.gallery import draw_contact_sheet
-    from headstart.parts.gallery import find_odd
+    from headstart.parts.marks import find_marks
+    from headstart.parts.marks import turned_away
 
-    reasons = {
-        (row["subject"], row["session"]): row["reason"]
-        for path in rejected
-        for row in files.read_csv(path).to_dict("records")
-    }
-    hashes = {
-        (row["subject"], row["session"]): row["hash"]
-        for row in files.read_csv(summary).to_dict("records")
-    }
-    accepted = {(r["subject"], r["session"]) for r in files.read_csv(passed).to_dict("records")}
-    pictures = _pictures(prepared, accepted)
-    odd = find_odd(pictures, hashes)
-    keys = [(r["subject"], r["session"]) for r in files.read_csv(labels).to_dict("records")]
-    keys += [key for key in reasons if key not in set(keys)]
-    tiles = [Tile(key, pictures.get(key), _remark(key, odd, reasons, pictures)) for key in keys]
+    keys = dict.fromkeys(_scans_in(files.read_csv(labels)))
+    away = turned_away([files.read_csv(path) for path in rejected], set(keys))
+    keys |= dict.fromkeys(_scans_in(away))
+    marks = find_marks(away, *map(files.read_csv, (summary, lookalikes, likeness)))
+    pictures = _pictures(prepared)
+    bad, good = set(_scans_in(away)), set(_scans_in(files.read_csv(passed)))
+    if bad | good != set(keys) or bad & good or good - pictures.keys():
+        raise UserError(
+            f"{passed}: {len(good)} scans passed and {len(bad)} were turned away, but {len(keys)} "
+            f"were found and {len(pictures)} prepared; run check and prepare again"
+        )
+    tiles = [Tile(key, pictures.get(key), marks.get(key)) for key in keys]
     study = settings["study"]
     with document(output, f"{study}: contact sheet", _stamp(settings, passed)) as pages:
         draw_contact_sheet(pages, tiles, study=study)
+
+
+def distributions(
+    *,
+    settings: Mapping[str, Any],
+    output: Path,
+    rejected: Sequence[Path],
+    passed: Path,
+    summary: Path,
+    lookalikes: Path,
+    likeness: Path,
+) -> None:
+    """Draw how shape, voxel size, intensity and likeness are spread, the marked scans marked.
+
+    Args:
+        settings: The stage's slice: study, synthetic.
+        output: The PDF.
+        rejected: rejected.csv of label and check.
+        passed: `check/passed.csv`, for its digest.
+        summary: `check/summary.csv`.
+        lookalikes: `prepare/lookalikes.csv`.
+        likeness: `prepare/likeness.csv`.
+    """
+    from headstart.parts.marks import find_marks
+    from headstart.parts.marks import turned_away
+    from headstart.parts.spread import draw_distributions
+
+    checked, pairs, likes = map(files.read_csv, (summary, lookalikes, likeness))
+    away = turned_away([files.read_csv(path) for path in rejected], set(_scans_in(checked)))
+    marks = find_marks(away, checked, pairs, likes)
+    study = settings["study"]
+    with document(output, f"{study}: the scans", _stamp(settings, passed)) as pages:
+        draw_distributions(pages, study=study, summary=checked, likeness=likes, marks=marks)
 
 
 def flow(
@@ -366,14 +412,12 @@ def _title(settings: Mapping[str, Any]) -> str:
     return f"{settings['experiment']} ({settings['task']}{of_what})"
 
 
-def _remark(
-    key: Key, odd: Mapping[Key, str], reasons: Mapping[Key, str], pictures: Mapping[Key, Any]
-) -> str:
-    return odd.get(key, "") if key in pictures else reasons[key]
+def _scans_in(table: pd.DataFrame) -> Iterator[Key]:
+    return zip(table["subject"], table["session"], strict=True)
 
 
-def _pictures(prepared: Path, chosen: set[Key]) -> dict[Key, Any]:
-    """Return a thumbnail of each chosen scan."""
+def _pictures(prepared: Path) -> dict[Key, Any]:
+    """Return a small picture of each prepared scan."""
     import numpy as np
 
     from headstart.parts.gallery import thumbnail
@@ -386,6 +430,5 @@ def _pictures(prepared: Path, chosen: set[Key]) -> dict[Key, Any]:
         volumes = np.load(card.with_suffix(".npy"), mmap_mode="r")
         for scan in shard["scans"]:
             key = (scan["subject"], scan["session"])
-            if key in chosen:
-                pictures[key] = thumbnail(volumes[scan["index"], 0], shard["voxel_size"])
+            pictures[key] = thumbnail(volumes[scan["index"], 0], shard["voxel_size"])
     return pictures

@@ -152,8 +152,9 @@ def gather(*, cards: Sequence[Path], least: float, output: Path) -> None:
 
     lookalikes.csv has a row per pair of scans under different subjects that look alike: subject,
     session, other_subject, other_session, correlation, flipped (1: mirrored left to right).
-    likeness.csv has a row per scan: subject, session, likeness (correlation with the cohort's
-    median), distance (robust standard deviations below the usual likeness), odd (0 or 1).
+    likeness.csv has a row per scan: subject, session, likeness (mean correlation with the five
+    most similar scans of other subjects), distance (in robust standard deviations from the usual
+    likeness), odd (0 or 1).
 
     Args:
         cards: The shards' `.json`; the thumbnails lie beside them.
@@ -178,7 +179,7 @@ def gather(*, cards: Sequence[Path], least: float, output: Path) -> None:
         (*scans[pair.first], *scans[pair.second], f"{pair.correlation:.4f}", int(pair.flipped))
         for pair in pairs
     ]
-    likes, distances = likeness.distances(thumbnails)
+    likes, distances = likeness.oddness(thumbnails, [subject for subject, _ in scans])
     odd = distances > likeness.ODD
     table = pd.DataFrame(scans, columns=SCAN)
     table["likeness"] = [f"{value:.4f}" for value in likes]
@@ -187,8 +188,8 @@ def gather(*, cards: Sequence[Path], least: float, output: Path) -> None:
     files.write_csv(output / "lookalikes.csv", pd.DataFrame(rows, columns=LOOKALIKES))
     files.write_csv(output / "likeness.csv", table)
     print(
-        f"prepare: {len(scans)} scans compared; {len(rows)} pairs of different subjects look "
-        f"alike (correlation of at least {least:g}), {odd.sum()} scans are unlike the others",
+        f"prepare: {len(scans)} scans compared; pairs of different subjects that look alike "
+        f"(correlation of at least {least:g}): {len(rows)}; scans unlike the others: {odd.sum()}",
         file=sys.stderr,
     )
 

@@ -48,6 +48,7 @@ ANCESTORS = {
     "lookalikes": ("check-scans", "prepare"),
     # nothing rests on the audit: it changes nothing of what passes it
     "audit": ("label", "check-scans", "check", "split", "prepare", "lookalikes"),
+    # the figures of the scans, which no split changes
     "scans": ("label", "check-scans", "check", "prepare", "lookalikes"),
     "train": ("label", "check-scans", "check", "split", "prepare"),
     "predict": ("label", "check-scans", "check", "split", "prepare", "train"),

@@ -199,14 +199,16 @@ def test_flat_folder_as_ixi_and_its_table(tmp_path: Path, init: Callable[..., Ou
         {"IXI_ID": int(one), "SEX_ID (1=m, 2=f)": 1 + n % 2, "AGE": AGES[n]}
         for n, one in enumerate(IDS)
     ]
-    table(tmp_path / "scans/IXI.csv", rows)
+    # a row twice, once with zeros where nothing is known
+    rows = [{**row, "WEIGHT": 60 + n} for n, row in enumerate(rows)]
+    table(tmp_path / "scans/IXI.csv", [*rows, {**rows[0], "WEIGHT": 0}])
     study, printed = init("--task", "regression")
     source = study["data"][0]
     assert source["channels"] == {"T1": "IXI{subject}-{site}-*-T1.nii.gz"}
     assert source["labels"]["age"] == "AGE"
     assert len(subjects_of(study)) == 12
     assert "one flat folder" in printed
-    assert "HH" in printed
+    assert "with several values for one scan: WEIGHT" in printed
 
 
 def test_bids(tmp_path: Path, init: Callable[..., Outcome]) -> None:

@@ -49,15 +49,13 @@ def run(arguments: argparse.Namespace) -> None:
         UserError: If something is to be mended before a study can run.
     """
     lines = [*environment(arguments.project), *hardware(arguments.project)]
-    place = machine.this_machine()
-    if arguments.profile:
-        profile = arguments.project / "profiles" / arguments.profile
-        place = machine.site(profile)
+    profile = arguments.profile and arguments.project / "profiles" / arguments.profile
     if arguments.configfile:
+        place = machine.site(profile) if profile else machine.this_machine()
         config = _config(arguments.configfile)
-        lines += study(config, arguments.project, place, cluster=arguments.profile is not None)
+        lines += study(config, arguments.project, place, cluster=profile is not None)
     print("\n".join(lines))
-    if arguments.profile:
+    if profile:
         print("\n".join(cluster(profile)))
     mends = sum(line.startswith(MEND) for line in lines)
     if mends:

@@ -487,6 +487,9 @@ def _scans(folder: Path, source: dict[str, Any]) -> tuple[list[Scan], str]:
 def _read(folder: Path, found: Found) -> None:
     """Fill in what the stage label will find."""
     scans, said = _scans(folder, found.source)
+    if any(scan.reason == "conflicting-labels" for scan in scans):
+        _drop_conflicts(folder, found)
+        scans, said = _scans(folder, found.source)
     lines = [line.partition(": ")[2] for line in said.splitlines()]
     # what else lies there may have been told already, with the reason
     found.odd += [line for line in lines if not found.odd or "fit no template" not in line]
@@ -504,6 +507,17 @@ def _read(folder: Path, found: Found) -> None:
     if empty:
         found.odd.append(f"{len(empty)} scans are empty files, e.g. {empty[0]}")
     found.columns = list(_columns(found))
+
+
+def _drop_conflicts(folder: Path, found: Found) -> None:
+    """Leave out labels that differ between rows of one scan: nobody may need them."""
+    labels, dropped = found.source.get("labels", {}), []
+    for label in [name for name in labels if name not in LABELS]:
+        alone = found.source | {"labels": {label: labels[label]}}
+        if any(scan.reason == "conflicting-labels" for scan in _scans(folder, alone)[0]):
+            dropped.append(labels.pop(label))
+    if dropped:
+        found.odd.append(f"left out, with several values for one scan: {', '.join(dropped)}")
 
 
 def _columns(found: Found) -> Iterator[Column]:

@@ -38,6 +38,8 @@ lock: | .venv/python
 	(echo '# Written by `make lock`: every package that headstart runs on.'; .venv/lock/bin/pip freeze | sed 's/+cpu$$//') > envs/lock.txt
 	.venv/lock/bin/pip install --quiet -r envs/dev.in
 	(echo '# Written by `make lock`: what tests and checks need besides.'; echo '-r lock.txt'; .venv/lock/bin/pip freeze | sed 's/+cpu$$//' | grep -vxFf envs/lock.txt) > envs/dev.txt
+	.venv/lock/bin/pip --isolated install --quiet --dry-run --ignore-installed --report .venv/lock/cuda.json -r envs/lock.txt
+	(echo "# Written by \`make lock\` on Linux: what torch's CUDA build needs besides."; echo '-r lock.txt'; .venv/lock/bin/python -c 'import json; print(*sorted("{name}=={version}".format(**p["metadata"]) for p in json.load(open(".venv/lock/cuda.json"))["install"]), sep="\n")' | grep -vxFf envs/lock.txt) > envs/cuda.txt
 	rm -rf .venv/lock
 
 # The environment on a cluster's login node: make cluster-env PREFIX=/SAN/…

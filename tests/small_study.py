@@ -10,6 +10,8 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 
+from headstart.parts import files
+
 WINDOW = (8, 8, 8)
 PREPARE = {"voxel_size": [2, 2, 2], "window": list(WINDOW), "normalise": "none"}
 AFFINE = np.diag([2.0, 2.0, 2.0, 1.0])
@@ -146,14 +148,19 @@ class SmallStudy:
                     }
                 )
                 self._write_raw_mask(masks[index], row["mask"])
-            np.save(self.prepared / f"shard-{shard}.npy", volumes)
-            np.save(self.prepared / f"shard-{shard}-mask.npy", masks)
-            card = {"shape": list(volumes.shape), "channels": ["T1"], "prepare": PREPARE}
-            card["scans"] = scans
-            (self.prepared / f"shard-{shard}.json").write_text(json.dumps(card))
+            self._write_shard(shard, volumes, masks, scans)
         # a shard may be empty
-        card = {"shape": [0, 1, *WINDOW], "channels": ["T1"], "prepare": PREPARE, "scans": []}
-        (self.prepared / "shard-2.json").write_text(json.dumps(card))
+        self._write_shard(2, volumes[:0], masks[:0], [])
+
+    def _write_shard(self, shard: int, volumes: np.ndarray, masks: np.ndarray, scans: list) -> None:
+        path = self.prepared / f"shard-{shard}.npy"
+        mask_path = path.with_name(f"shard-{shard}-mask.npy")
+        np.save(path, volumes)
+        np.save(mask_path, masks)
+        card = {"shape": list(volumes.shape), "channels": ["T1"], "prepare": PREPARE}
+        card["scans"] = scans
+        card |= {"sha256": files.sha256(path), "mask_sha256": files.sha256(mask_path)}
+        path.with_suffix(".json").write_text(json.dumps(card))
 
     def _write_raw_mask(self, mask: np.ndarray, name: str) -> None:
         # the source's x and y run the other way; its last x slice lies outside the window

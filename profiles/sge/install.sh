@@ -1,15 +1,17 @@
 #!/bin/bash
 # make cluster-env PREFIX=/SAN/…: everything that headstart runs on, in PREFIX, without conda or root.
 #
-# For a login node. Nothing goes into the home folder, which is small: neither packages, nor pip's
-# cache, nor temporary files. PYTHON names a Python of at least 3.11; at UCL CS:
+# For a login node. Nothing goes into the home folder, which is small: neither packages, nor caches,
+# nor temporary files. torch comes with CUDA, whether or not this machine has a card: its plain wheel
+# is the CUDA build, and envs/cuda.txt pins the libraries that it brings.
+# PYTHON names a Python of at least 3.11; at UCL CS:
 #   source /share/apps/source_files/python/python-3.11.9.source
 set -euo pipefail
 prefix=${1:-}
 python=${PYTHON:-python3}
-lock=${LOCK:-envs/lock.txt}
-need=9   # GB with CUDA's libraries, and half of it again while pip unpacks
-files=45 # thousands
+lock=envs/cuda.txt
+# Measured with CUDA's libraries: GB, thousands of files, and GB while pip unpacks
+need=6 files=46 peak=9
 
 fail() { echo "cluster-env: $*" >&2; exit 2; }
 [ -n "$prefix" ] || fail "say where: make cluster-env PREFIX=/SAN/your-project/headstart"
@@ -22,10 +24,10 @@ mkdir -p "$prefix" || fail "$prefix can't be made; name a folder of your project
 prefix=$(realpath "$prefix")
 free=$(df -Pk "$prefix" | awk 'NR == 2 {print int($4 / 1048576)}')
 echo "This puts about $need GB in $files,000 files into $prefix, where $free GB are free."
-echo "The store counts files as well as bytes: its quota must have room for both."
-[ "$free" -ge $((need * 3 / 2)) ] || fail "too little room: $((need * 3 / 2)) GB are needed for a while"
+echo "While it works it needs $peak GB. A store's quota counts files as well as bytes."
+[ "$free" -ge "$peak" ] || fail "too little room: $peak GB are needed for a while"
 
-export PIP_CACHE_DIR=$prefix/cache/pip TMPDIR=$prefix/tmp
+export PIP_NO_CACHE_DIR=1 TMPDIR=$prefix/tmp
 mkdir -p "$TMPDIR"
 "$python" -m venv "$prefix/venv"
 "$prefix/venv/bin/pip" install --disable-pip-version-check -r "$lock"
@@ -35,7 +37,7 @@ cat >>"$prefix/venv/bin/activate" <<X
 
 export TORCH_HOME=$(printf %q "$prefix/cache/torch") MPLCONFIGDIR=$(printf %q "$prefix/cache/matplotlib")
 X
-rm -rf "$TMPDIR" "$PIP_CACHE_DIR"
+rm -rf "$TMPDIR"
 ln -sfn "$prefix/venv" .venv
 touch .venv/python .venv/run # so that make knows: nothing is left to do
 echo "Done: $(du -sh "$prefix" | cut -f 1) in $(find "$prefix" | wc -l) files. Now: source .venv/bin/activate"

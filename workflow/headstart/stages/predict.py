@@ -29,6 +29,7 @@ from headstart.parts.new_scans import list_scans
 from headstart.parts.progress import progress
 from headstart.parts.runs import Run
 from headstart.parts.runs import own_network_file
+from headstart.parts.staging import stage_in
 from headstart.parts.volumes import mask_to_source_grid
 
 if TYPE_CHECKING:
@@ -131,7 +132,8 @@ def predict(
         device: auto, cpu or cuda.
 
     Raises:
-        UserError: If the network was trained on other channels, or its file was edited since.
+        UserError: If the network was trained on other channels, its file was edited since, or a
+            shard is damaged.
     """
     import torch
 
@@ -145,6 +147,7 @@ def predict(
         )
     trained = Run.model_validate(card["settings"])
     task, network, place = _load(model, networks, device)
+    prepared = stage_in(prepared, masks=False)
     cohort = read_cohort(passed, splits, prepared, trained.target, trained.task)
     scans = [("fold", scan) for scan in cohort.held_out(settings["fold"])]
     if settings["test"]:

@@ -37,6 +37,7 @@ from headstart.parts.metrics import dice_by_class
 from headstart.parts.metrics import measure
 from headstart.parts.provenance import check_code
 from headstart.parts.runs import Run
+from headstart.parts.staging import stage_in
 
 # torch takes seconds to import, and a run that is finished already is published without it: what
 # rests on torch is imported in the functions that compute.
@@ -145,10 +146,11 @@ def train(
 
     Raises:
         UserError: If there is nobody to train on or to choose the epoch with, the settings do not
-            fit the network or the cohort, or the loss is not finite.
+            fit the network or the cohort, a shard is damaged, or the loss is not finite.
         OutOfTimeError: If the job's time limit comes before the last epoch.
     """
     this = Run.model_validate(settings)
+    prepared = stage_in(prepared, masks=this.task == "segmentation")
     cohort = read_cohort(passed, splits, prepared, this.target, this.task)
     _check_cohort(cohort, this, splits)
     if subjects is not None:

@@ -21,7 +21,7 @@ test-fast: .venv/dev
 
 # A real Grid Engine on this Debian machine (as root), and what can go wrong on it.
 test-cluster: .venv/dev
-	pytest tests/cluster -m cluster
+	tests/cluster/grid with pytest tests/cluster -m cluster -n 4 --dist loadgroup
 
 check: .venv/dev
 	ruff format --check .

@@ -30,6 +30,13 @@ rule all:
         settings.credits,
 
 
+# What all experiments rest on: `snakemake cohort`.
+rule cohort:
+    input:
+        COHORT,
+        VOLUMES,
+
+
 onstart:
     settings.write()
 

@@ -2,7 +2,7 @@
 # One training on one card of UCL's CS cluster, without Snakemake: a job script to copy and change.
 # It submits itself again until the training has reached its last epoch.
 #
-#   Before: snakemake --profile sge --until prepare     (label, check, split and prepare)
+#   Before: snakemake --profile sge cohort              (label, check, split and prepare)
 #           snakemake --profile sge -n -p               (prints the command for the end of this file)
 #   Then:   qsub profiles/sge/example.sh                from the project's folder
 #   Look:   qstat     qstat -j ID     tail -f example.ID.log     qdel ID stops it for good

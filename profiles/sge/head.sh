@@ -1,5 +1,5 @@
 #!/bin/bash
-# profiles/sge/head.sh [TARGET…]   (from the project's folder, on a login node)
+# profiles/sge/head.sh [TARGET…] [OPTION…]   (those of snakemake; from the project's folder, on a login node)
 #
 # Snakemake's main process as a job of its own: a login node is no place for it. It is stopped
 # before its time limit and goes on in its next turn; the jobs it started run on meanwhile, and it
@@ -25,20 +25,33 @@ fi
 
 # From here on: the job.
 shift
-unfinished=.snakemake/sge/unfinished-head
+unfinished=.snakemake/sge/unfinished-head-$(md5sum <<<"$*" | cut -c1-8)
+
+run() {
+  snakemake --profile sge "$@" &
+  local main=$!
+  while kill -0 $main 2>/dev/null; do
+    if [ "$(date +%s)" -ge "$HEADSTART_DEADLINE" ]; then
+      # SIGKILL, because any politer signal would make Snakemake cancel its jobs
+      kill -KILL $main
+      touch "$HEADSTART_OUT_OF_TIME"
+      exit 1
+    fi
+    sleep 2
+  done
+  wait $main || { rm "$unfinished"; exit 1; }
+}
+
 # a head that was killed could not take its lock away
 [ ! -e "$unfinished" ] || snakemake --profile sge --unlock "$@"
 touch "$unfinished"
-snakemake --profile sge "$@" &
-main=$!
-while kill -0 $main 2>/dev/null; do
-  if [ "$(date +%s)" -ge "$HEADSTART_DEADLINE" ]; then
-    # SIGKILL, because any politer signal would make Snakemake cancel its jobs
-    kill -KILL $main
-    touch "$HEADSTART_OUT_OF_TIME"
-    exit 1
-  fi
-  sleep 2
+# The cohort by itself: Snakemake locks all files that a run makes until that run ends, and a second
+# experiment, which reads the cohort, could not start while the first one trains.
+targets=()
+while [ -n "${1:-}" ] && [[ $1 != -* ]]; do
+  targets+=("$1")
+  shift
 done
+run cohort "$@"
+run "${targets[@]}" "$@"
 rm "$unfinished"
-wait $main

@@ -15,8 +15,11 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parents[2]
 GRID = Path(__file__).with_name("grid")
 USER = os.environ.get("GRID_USER", "alice")
-HOME = Path("/home") / USER
-PYTHON = HOME / "python/bin/python"
+BASE = Path(os.environ.get("GRID_BASE", "/srv/headstart-grid"))
+# What all hosts share, like a project's store; nodes don't see the user's home.
+STORE = BASE / "store"
+PYTHON = STORE / "python/bin/python"
+CLONE = STORE / "clone"
 # The default site with a cluster's waits cut to a test's.
 QUICK = {"interval": 2, "grace": 4, "lost": 20, "margin": 45}
 
@@ -31,6 +34,16 @@ class Grid:
     def master(self) -> str:
         return self.hosts[0]
 
+    @property
+    def queues(self) -> str:
+        """Where all jobs belong, but those of the tests that take the last host away."""
+        return ",".join(f"*@{host}" for host in self.hosts[1:-1] or self.hosts)
+
+    @property
+    def always(self) -> str:
+        """What all jobs ask with."""
+        return f"-l h_rt={{seconds}} -l tmem={{memory}}M -q {self.queues}"
+
     def command(self, *words: str | Path, host: str | None = None) -> list[str]:
         return [str(GRID), "on", "-u", USER, host or self.master, *map(str, words)]
 
@@ -42,10 +55,6 @@ class Grid:
         """Return the state of each job in the queue."""
         lines = (line.split() for line in self.run("qstat", "-u", USER).splitlines())
         return {words[0]: words[4] for words in lines if words and words[0].isdigit()}
-
-    def clear(self) -> None:
-        self.run("qdel", "-u", USER, check=False)
-        wait_until(lambda: not self.jobs(), 90)
 
 
 @dataclass
@@ -120,6 +129,21 @@ class Study:
             )
         return Snakemake(process, output)
 
+    def ask(self, words: str) -> None:
+        """Change the words that all jobs ask with."""
+        with (self.folder / "quick.conf").open("a") as site:
+            site.write(f"always='{words}'\n")
+
+    def jobs(self) -> dict[str, str]:
+        """Return the state of each of this study's jobs in the queue."""
+        own = {record.name for record in self.folder.glob("**/.snakemake/sge/jobs/*")}
+        return {job: state for job, state in self.grid.jobs().items() if job in own}
+
+    def clear(self) -> None:
+        if jobs := self.jobs():
+            self.grid.run("qdel", *jobs, check=False)
+            wait_until(lambda: not self.jobs(), 90)
+
     def result(self, name: str) -> Path:
         return self.folder / "results" / name
 
@@ -139,8 +163,7 @@ def note(what: str, happened: str, seconds: float) -> None:
     """Add a row to the table of figures."""
     if file := os.environ.get("GRID_FIGURES"):
         with Path(file).open("a") as table:
-            hosts = os.environ.get("GRID_HOSTS", "1")
-            table.write(f"| {hosts} | {what} | {happened} | {seconds:.0f} s |\n")
+            table.write(f"| {what} | {happened} | {seconds:.0f} s |\n")
 
 
 def wait_until(condition: object, seconds: float) -> None:
@@ -152,10 +175,8 @@ def wait_until(condition: object, seconds: float) -> None:
 
 def make_python() -> None:
     """Give the ordinary user a Python with this one's packages; root's own is closed to them."""
-    target = HOME / f"python/lib/python{sysconfig.get_python_version()}/site-packages"
-    if target.exists():
-        return
-    as_user = ["/usr/bin/python3", "-m", "venv", "--without-pip", str(HOME / "python")]
+    target = STORE / f"python/lib/python{sysconfig.get_python_version()}/site-packages"
+    as_user = ["/usr/bin/python3", "-m", "venv", "--without-pip", str(STORE / "python")]
     subprocess.run(as_user, check=True)
     assert target.exists(), f"/usr/bin/python3 is not Python {sysconfig.get_python_version()}"
     target.rmdir()
@@ -167,3 +188,13 @@ def make_python() -> None:
         script = PYTHON.with_name(name)
         script.write_text(f"#!{PYTHON}\nimport sys\nfrom {module} import main\nsys.exit(main())\n")
         script.chmod(0o755)
+
+
+def make_clone() -> None:
+    """Give the ordinary user a clone of the project."""
+    words = ["git", "-C", PROJECT, "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(words, capture_output=True, text=True, check=True).stdout.split("\0")
+    for name in filter(None, names):
+        (CLONE / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(PROJECT / name, CLONE / name, follow_symlinks=False)
+    subprocess.run(["chown", "-R", "--no-dereference", f"{USER}:", CLONE], check=True)

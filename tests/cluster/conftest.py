@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import fcntl
 import re
 import shutil
 import subprocess
@@ -10,48 +10,59 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cluster import GRID
-from cluster import HOME
-from cluster import PROJECT
+from cluster import BASE
+from cluster import CLONE
+from cluster import PYTHON
 from cluster import QUICK
+from cluster import STORE
 from cluster import USER
 from cluster import Grid
 from cluster import Study
+from cluster import make_clone
 from cluster import make_python
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put last what disturbs the others."""
+    items.sort(key=lambda item: item.get_closest_marker("alone") is not None)
+
+
 @pytest.fixture(scope="session")
-def grid() -> Iterator[Grid]:
-    """The cluster: on one host, or on as many as GRID_HOSTS says. GRID_KEEP=1 lets it live on."""
-    if os.geteuid() != 0:
-        pytest.skip("a Grid Engine needs root to start: sudo make test-cluster")
-    hosts = os.environ.get("GRID_HOSTS", "1")
-    done = subprocess.run([GRID, "up", hosts], stdout=subprocess.PIPE, text=True, check=True)
-    make_python()
-    grid = Grid(done.stdout.split())
-    grid.clear()
-    yield grid
-    if "GRID_KEEP" not in os.environ:
-        subprocess.run([GRID, "down", "--wipe"], check=True)
-        shutil.rmtree(HOME / "python")
-        shutil.rmtree(HOME / "studies")
+def grid() -> Grid:
+    """The cluster that `grid up` started."""
+    if not (BASE / "hosts").exists():
+        pytest.skip("no Grid Engine: make test-cluster starts one")
+    with (BASE / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not PYTHON.exists():
+            make_python()
+        if not CLONE.exists():
+            make_clone()
+    return Grid((BASE / "hosts").read_text().split())
 
 
 @pytest.fixture
 def study(grid: Grid, request: pytest.FixtureRequest) -> Iterator[Study]:
     """A new folder of the ordinary user with the profile and the toy workflow."""
     name = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).strip("-")
-    folder = HOME / "studies" / name
+    folder = STORE / name
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    shutil.copytree(PROJECT / "profiles/sge", folder / "profiles/sge")
+    folder.mkdir()
+    shutil.copytree(CLONE / "profiles/sge", folder / "profiles/sge")
     for file in ("toy.smk", "toy.py"):
         shutil.copy(Path(__file__).with_name(file), folder)
     site = (folder / "profiles/sge/sites/ucl-cs.conf").read_text()
-    scratch = f"scratch_folder='{HOME}/scratch/$JOB_ID'"
-    lines = [site, scratch, *(f"{key}={value}" for key, value in QUICK.items())]
+    lines = [
+        site,
+        f"always='{grid.always}'",
+        f"scratch_folder='{STORE}/scratch/$JOB_ID'",
+        *(f"{key}={value}" for key, value in QUICK.items()),
+    ]
     (folder / "quick.conf").write_text("\n".join(lines) + "\n")
-    shutil.chown(folder.parent, USER)
     subprocess.run(["chown", "-R", f"{USER}:", folder], check=True)
-    yield Study(grid, folder)
-    grid.clear()
+    kind = fcntl.LOCK_EX if request.node.get_closest_marker("alone") else fcntl.LOCK_SH
+    with (BASE / "in-use").open("w") as lock:
+        fcntl.flock(lock, kind)
+        study = Study(grid, folder)
+        yield study
+        study.clear()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -38,6 +39,11 @@ if mode == "rounds":
             file.write(f"epoch {epochs + 1}\n")
     output.write_text(history.read_text())
     sys.exit()
+if mode == "script":
+    code = subprocess.call(["/bin/bash", "../script.sh"])
+    if code:
+        sys.exit(code)
+    seconds = 0
 if mode == "listen":
     signal.signal(signal.SIGUSR2, lambda *_: (runs.with_suffix(".heard").touch(), sys.exit(1)))
 
@@ -46,4 +52,6 @@ while time.monotonic() < until:
     time.sleep(0.1)
 output.parent.mkdir(exist_ok=True)
 kept = ("TMPDIR", "CUDA_VISIBLE_DEVICES", "HEADSTART_DEVICE", "HEADSTART_SCRATCH")
-output.write_text("".join(f"{name}={os.environ.get(name)}\n" for name in kept))
+told = "".join(f"{name}={os.environ.get(name)}\n" for name in kept)
+home = " ".join(path.name for path in Path.home().iterdir())
+output.write_text(f"{told}home: {home}\n")

@@ -60,6 +60,7 @@ fi
 if [ "$code" -ne 0 ]; then
   # not OutOfMemoryError: that one is the card's memory, which no request can change
   lack="\bMemoryError|ArrayMemoryError|[Cc]annot allocate memory|can't allocate memory|bad_alloc"
+  lack="$lack|failed to map segment from shared object"
   lack="$lack|killed by signal: Killed|exit (code|status) 137"
   if grep -qsE "$lack" "$job.log" "${logs[@]}"; then code=memory; fi
 fi

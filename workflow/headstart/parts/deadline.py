@@ -17,22 +17,23 @@ from headstart.parts.errors import OutOfTimeError
 
 
 class Deadline:
-    """The time limit of this process, if it has one.
-
-    Attributes:
-        told: Whether a signal (USR2) has said that the end is near.
-    """
+    """The time limit of this process, if it has one."""
 
     def __init__(self) -> None:
-        self.told = False
+        self._told = False
         self._end = float(os.environ.get("HEADSTART_DEADLINE", "inf"))
         self._marker = os.environ.get("HEADSTART_OUT_OF_TIME")
         if self._marker:
             signal.signal(signal.SIGUSR2, self._hear)
 
+    @property
+    def passed(self) -> bool:
+        """Whether it is time to stop, or a signal (USR2) has said that the end is near."""
+        return self.comes_within(0)
+
     def comes_within(self, seconds: float) -> bool:
         """Whether the limit leaves less than so many seconds."""
-        return self.told or time.time() + seconds > self._end
+        return self._told or time.time() + seconds > self._end
 
     def stop(self) -> NoReturn:
         """Leave the marker and end the work.
@@ -45,4 +46,4 @@ class Deadline:
         raise OutOfTimeError("out of time; start it again and it goes on from its last epoch")
 
     def _hear(self, *_: Any) -> None:
-        self.told = True
+        self._told = True

@@ -290,7 +290,7 @@ def fit(
             optimizer.step()
             total += loss.item() * len(volumes)
             # without one epoch done, the next start would come no further than this one
-            if deadline.told and epoch > first:
+            if deadline.passed and epoch > first:
                 deadline.stop()
 
         inner_loss, metrics = _judge(network, inner_loader, loss_of, task, place)

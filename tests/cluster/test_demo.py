@@ -1,0 +1,133 @@
+"""The demo on the cluster: two experiments side by side, one of them under a short time limit."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from cluster import CLONE
+from cluster import PYTHON
+from cluster import STORE
+from cluster import USER
+from cluster import Grid
+from cluster import note
+from cluster import wait_until
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+
+ROUNDS = 5
+SLOW = """
+import os, time
+from headstart.parts.sfcn import SFCN
+
+class Slow(SFCN):
+    def forward(self, volumes):
+        if self.training:
+            time.sleep(float(os.environ.get("SECONDS_PER_STEP", 0)))
+        return super().forward(volumes)
+"""
+RUN = "demo/train/slow/main/fold-0/seed-0"
+
+
+def cut_demo(project: Path, always: str) -> None:
+    """Give the demo fewer subjects and epochs, and a training that is slow on the cluster."""
+    config = yaml.safe_load((project / "config/config.yaml").read_text())
+    config["fetch"] = {"demo_subjects": 24}
+    config["prepare"]["shards"] = 2
+    experiments = config["experiments"]
+    for experiment in experiments.values():
+        if "train" in experiment:
+            experiment["train"]["epochs"] = 2
+    network = {"network": "slow.py:Slow", "epochs": ROUNDS}
+    experiments["slow"] = {"like": "age", "train": network}
+    (project / "config/cut.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    (project / "slow.py").write_text(SLOW)
+    # the cards are make-believe; a turn has 15 s for its start and an epoch of 9 s or more
+    site = (project / "profiles/sge/sites/ucl-cs.conf").read_text()
+    before = "export HEADSTART_DEVICE=cpu SECONDS_PER_STEP=3"
+    scratch = f"scratch_folder='{STORE}/scratch/$JOB_ID'"
+    quick = f"always='{always}'\ninterval=2\ngrace=4\nmargin=45\nbefore='{before}'\n{scratch}\n"
+    (project / "quick.conf").write_text(site + quick)
+    subprocess.run(["chown", "-R", "--no-dereference", f"{USER}:", project], check=True)
+
+
+def test_demo(grid: Grid) -> None:
+    project = STORE / "demo"
+    shutil.copytree(CLONE, project, symlinks=True)
+    cut_demo(project, grid.always)
+    results = project / "results"
+
+    def start(name: str, *words: str) -> subprocess.Popen[str]:
+        environment = (
+            f"PATH={PYTHON.parent}:/usr/bin:/bin",
+            f"HEADSTART_SITE={project}/quick.conf",
+        )
+        snakemake = (
+            *("snakemake", "--profile", "sge", *words, "--configfile", "config/cut.yaml"),
+            *("--seconds-between-status-checks", "2", "--latency-wait", "10", "--nocolor"),
+        )
+        with (project / f"{name}.txt").open("w") as said:
+            return subprocess.Popen(
+                grid.command("env", *environment, *snakemake),
+                cwd=project,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+
+    began = time.monotonic()
+    told = {name: project / f"{name}.txt" for name in ("cohort", "first", "second")}
+    assert start("cohort", "cohort").wait(300) == 0, told["cohort"].read_text()
+    short = ("--set-resources", "train:runtime=1", "train:scratch_mb=input.size_mb")
+    first = start("first", f"{RUN}/model.json", *short)
+    attempts = results / "demo/runs"
+    wait_until(lambda: first.poll() is not None or list(attempts.glob("*/attempt-1")), 120)
+    folders = ("age", "sex", "tissue", "cohort")
+    second = start("second", *(f"demo/figures/{folder}/manifest.json" for folder in folders))
+    assert second.wait(480) == 0, told["second"].read_text()
+    assert first.wait(480) == 0, told["first"].read_text()
+    note("the demo, two runs side by side", "all done, rc 0", time.monotonic() - began)
+    for folder in folders:
+        assert list((results / f"demo/figures/{folder}").glob("*.pdf"))
+
+    # the job of the slow training: what it asked for, its turns, its volumes on local disk
+    [record] = [
+        path
+        for path in (results / ".snakemake/sge/jobs").iterdir()
+        if re.search(r"submitted .* hs\.train\.slow", path.read_text())
+    ]
+    assert record.read_text().count("started") == ROUNDS
+    assert record.with_suffix(".log").read_text().count("it goes on in its next turn") == ROUNDS - 1
+    log = (results / "demo/logs/train/slow/fold-0/seed-0.log").read_text()
+    assert f"copied to {STORE}/scratch/{record.name}/prepare" in log
+    assert not (STORE / "scratch" / record.name).exists()
+    seconds = sum(json.loads((results / RUN / "model.json").read_text())["seconds_per_epoch"])
+
+    # the printed command by itself, in one piece
+    [command] = re.findall(
+        r"^Shell command: (headstart train .*) 2> ", told["first"].read_text(), re.M
+    )
+    whole = command.replace("demo/runs", "whole/runs").replace(RUN, "whole/published")
+    subprocess.run(
+        grid.command(
+            *("env", f"PATH={PYTHON.parent}:/usr/bin:/bin", f"PYTHONPATH={project}/workflow"),
+            *("bash", "-c", whole),
+        ),
+        cwd=results,
+        check=True,
+    )
+    for name in ("history.csv", "model.safetensors"):
+        assert (results / RUN / name).read_bytes() == (
+            results / "whole/published" / name
+        ).read_bytes()
+    note(
+        f"a training of {seconds:.0f} s under a limit of 60 s",
+        f"{ROUNDS} turns of one job, history and weights as in one piece",
+        time.monotonic() - began,
+    )

@@ -44,13 +44,17 @@ def cut_demo(project: Path, always: str) -> None:
     for experiment in experiments.values():
         if "train" in experiment:
             experiment["train"]["epochs"] = 2
-    network = {"network": "slow.py:Slow", "epochs": ROUNDS}
+    network = {
+        "network": "slow.py:Slow",
+        "network_arguments": {"channels": [8, 8, 8, 8, 8]},
+        "epochs": ROUNDS,
+    }
     experiments["slow"] = {"like": "age", "train": network}
     (project / "config/cut.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
     (project / "slow.py").write_text(SLOW)
-    # the cards are make-believe; a turn has 15 s for its start and an epoch of 9 s or more
+    # the cards are make-believe; a turn has 15 s for its start and an epoch of 8 s or more
     site = (project / "profiles/sge/sites/ucl-cs.conf").read_text()
-    before = "export HEADSTART_DEVICE=cpu SECONDS_PER_STEP=3"
+    before = "export HEADSTART_DEVICE=cpu SECONDS_PER_STEP=2"
     scratch = f"scratch_folder='{STORE}/scratch/$JOB_ID'"
     quick = f"always='{always}'\ninterval=2\ngrace=4\nmargin=45\nbefore='{before}'\n{scratch}\n"
     (project / "quick.conf").write_text(site + quick)

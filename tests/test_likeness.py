@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,7 +13,10 @@ from scipy import ndimage
 
 from headstart.parts.likeness import ODD
 from headstart.parts.likeness import SIDE
+from headstart.parts.likeness import Pair
 from headstart.parts.likeness import lookalikes
+from headstart.parts.likeness import neighbours
+from headstart.parts.likeness import numbered_in_twos
 from headstart.parts.likeness import oddness
 from headstart.parts.likeness import thumbnail
 from headstart.parts.likeness import unit_vectors
@@ -65,6 +70,10 @@ def test_blocks_hold_averages() -> None:
     np.testing.assert_allclose(steps, steps[0], rtol=0.01)
 
 
+def odd(thumbnails: np.ndarray, subjects: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    return oddness(neighbours(thumbnails, subjects))
+
+
 def scans(*volumes: np.ndarray) -> np.ndarray:
     return np.stack([thumbnail(volume) for volume in volumes])
 
@@ -92,7 +101,7 @@ def test_sessions_of_one_subject_are_no_pair() -> None:
 def test_too_few_to_compare(number: int) -> None:
     few = np.ones((number, SIDE, SIDE, SIDE), np.float16)
     assert lookalikes(few, ["a"] * number, least=LEAST) == []
-    assert [len(values) for values in oddness(few, ["a"] * number)] == [number, number]
+    assert [len(values) for values in odd(few, ["a"] * number)] == [number, number]
 
 
 @settings(max_examples=40, deadline=None)
@@ -131,7 +140,7 @@ def test_a_scan_unlike_the_cohort_stands_out() -> None:
     upside_down = volumes[3][:, :, ::-1].copy()
     upside_down[:, :, :20] = 0
     names = [str(number) for number in range(20)]
-    likeness, distance = oddness(scans(*volumes, upside_down), names)
+    likeness, distance = odd(scans(*volumes, upside_down), names)
     assert distance[-1] > ODD
     assert (distance[:-1] < ODD).all()
     assert likeness[-1] < likeness[:-1].min()
@@ -140,14 +149,14 @@ def test_a_scan_unlike_the_cohort_stands_out() -> None:
 def test_sessions_of_one_subject_do_not_vouch_for_each_other() -> None:
     volumes = [head_of(0) + 0.2 * head_of(seed) for seed in range(1, 20)]
     names = [*(str(number) for number in range(19)), "odd", "odd"]
-    _, distance = oddness(scans(*volumes, head_of(77), head_of(77)), names)
+    _, distance = odd(scans(*volumes, head_of(77), head_of(77)), names)
     assert (distance[-2:] > ODD).all()
 
 
 def test_nothing_is_odd_about_copies_or_one_subject_alone() -> None:
     copies = scans(*[head_of(1)] * 12)
-    assert (oddness(copies, [str(number) for number in range(12)])[1] == 0).all()
-    assert (oddness(copies, ["a"] * 12)[1] == 0).all()
+    assert (odd(copies, [str(number) for number in range(12)])[1] == 0).all()
+    assert (odd(copies, ["a"] * 12)[1] == 0).all()
 
 
 @settings(max_examples=30, deadline=None)
@@ -163,4 +172,41 @@ def test_the_most_similar_are_found_among_few_candidates(
     number = min(5, (people - 1) * per_person)
     expected = np.sort(correlations, axis=1)[:, -number:].mean(axis=1)
     # eight voxels lie whole in the basis: then no candidate is missed
-    np.testing.assert_allclose(oddness(cohort, list(subjects))[0], expected, atol=1e-4)
+    np.testing.assert_allclose(odd(cohort, list(subjects))[0], expected, atol=1e-4)
+
+
+def resembling(partner_of: dict[int, int], number: int) -> list[Pair]:
+    """Return each scan's most similar: a partner, or somebody far away in number."""
+    return [
+        Pair(one, partner_of.get(one, (one + number // 2) % number), 0.9, False)
+        for one in range(number)
+    ]
+
+
+def test_two_scans_of_one_person_under_consecutive_numbers_are_named() -> None:
+    names = [f"case_{number:03d}" for number in range(1, 101)]  # 1 and 2 are one, 3 and 4, …
+    one_in_four = {one: one ^ 1 for one in range(0, 100, 4)}
+    found = numbered_in_twos(resembling(one_in_four, 100), names)
+    assert [(pair.first, pair.second) for pair in found] == [(n, n + 1) for n in range(0, 100, 4)]
+    assert numbered_in_twos(resembling(one_in_four, 100), [f"{n}x" for n in names]) == []
+
+
+@pytest.mark.parametrize("step", [12, 50])
+def test_few_consecutive_likes_mean_nothing(step: int) -> None:
+    names = [str(number) for number in range(100)]
+    partner_of = {one: one ^ 1 for one in range(0, 100, step)}
+    assert numbered_in_twos(resembling(partner_of, 100), names) == []
+
+
+def test_likes_on_both_sides_are_a_site_not_a_person() -> None:
+    names = [str(number) for number in range(100)]
+    either = {one: one + 1 for one in range(99)}
+    assert numbered_in_twos(resembling(either, 100), names) == []
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.randoms(use_true_random=False), st.integers(20, 300))
+def test_chance_names_nobody(random: Random, number: int) -> None:
+    others = [random.choice([n for n in range(number) if n != one]) for one in range(number)]
+    nearest = [Pair(one, other, 0.9, False) for one, other in enumerate(others)]
+    assert numbered_in_twos(nearest, [f"s{n}" for n in range(number)]) == []

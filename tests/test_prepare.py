@@ -303,3 +303,26 @@ def test_command(tmp_path: Path) -> None:
     }
     assert main(["prepare", *(str(w) for pair in words.items() for w in pair)]) == 0
     assert np.load(tmp_path / "study/prepare/shard-0-mask.npy").shape == (3, 16, 16, 16)
+
+
+def test_two_sides_of_one_person_under_two_numbers_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = np.random.default_rng(0)
+    people = rng.normal(size=(15, 20, 20, 20))
+    sides = np.repeat(people, 2, axis=0) + 1.2 * rng.normal(size=(30, 20, 20, 20))
+    np.save(tmp_path / "shard-0-thumbnails.npy", sides.astype(np.float16))
+    scans = [{"subject": f"case_{number}", "session": "1"} for number in range(1, 31)]
+    files.write_json(tmp_path / "shard-0.json", {"scans": scans})
+    gather(cards=[tmp_path / "shard-0.json"], least=0.99, output=tmp_path)
+    pairs = files.read_csv(tmp_path / "lookalikes.csv")
+    numbers = [pairs[name].str[5:].astype(int) for name in ("subject", "other_subject")]
+    assert len(pairs) >= 10
+    assert ((numbers[0] + 1) // 2 == (numbers[1] + 1) // 2).all()
+    assert "are two scans of one person numbered as two subjects?" in capsys.readouterr().err
+
+    for number, scan in enumerate(scans):
+        scan["subject"], scan["session"] = f"case_{number // 2}", str(number % 2)
+    files.write_json(tmp_path / "shard-0.json", {"scans": scans})
+    gather(cards=[tmp_path / "shard-0.json"], least=0.99, output=tmp_path)
+    assert files.read_csv(tmp_path / "lookalikes.csv").empty

@@ -6,6 +6,7 @@ has mean 0 and standard deviation 1, so that another scale of intensity does not
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -145,41 +146,89 @@ def _basis(rows: Vectors) -> Vectors:
     return directions[:BASIS_SIZE].T
 
 
-def oddness(
-    thumbnails: Thumbnails, subjects: Sequence[str]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Tell how far each scan is from the scans of other subjects that it resembles most.
+def neighbours(
+    thumbnails: Thumbnails, subjects: Sequence[str], *, flipped: bool = False
+) -> list[list[Pair]]:
+    """Find the scans of other subjects that each scan resembles most.
 
-    A rare anatomy has its like in a cohort; a scan that was turned over, shuffled or cut has
-    none. The most similar ones are searched among few candidates, as in `lookalikes`.
+    They are searched among few candidates, those nearest in the space of `lookalikes`.
 
     Args:
         thumbnails: (n, side, side, side).
         subjects: Whose scan each is.
+        flipped: Whether to look for the likes of the mirrored scan.
 
     Returns:
-        For each scan, the likeness: its mean correlation with the five most similar scans of
-        other subjects; and the distance: by how many robust standard deviations (1.4826 times
-        the median absolute deviation) the logarithm of 1 - likeness lies above its median. The
-        distance is 0 where there are fewer than 10 scans, the likeness 1 where there is one
-        subject only.
+        For each scan, up to five pairs with it as the first, the most similar first; none where
+        there is one subject only.
     """
     from scipy.spatial import KDTree
 
-    likeness = np.ones(len(thumbnails))
+    if len(thumbnails) < 2:
+        return [[] for _ in thumbnails]
     person = np.unique(np.asarray(subjects), return_inverse=True)[1]
-    if len(thumbnails) < 2 or person.max() == 0:
-        return likeness, np.zeros(len(thumbnails))
     rows = unit_vectors(thumbnails)
-    projected = rows @ _basis(rows)
+    asking = unit_vectors(thumbnails[:, ::-1]) if flipped else rows
+    basis = _basis(rows)
     number = min(len(rows), SEARCHED + int(np.bincount(person).max()))
-    _, near = KDTree(projected).query(projected, k=number)
+    _, near = KDTree(rows @ basis).query(asking @ basis, k=number)
+    found = []
     for one, candidates in enumerate(near):
         others = candidates[person[candidates] != person[one]]
-        correlations = np.sort(rows[others] @ rows[one])[-NEAREST:]
-        likeness[one] = correlations.mean(dtype=np.float64)
+        values = rows[others] @ asking[one]
+        best = np.argsort(-values, kind="stable")[:NEAREST]
+        found.append([Pair(one, int(others[n]), float(values[n]), flipped) for n in best])
+    return found
+
+
+def oddness(nearest: Sequence[Sequence[Pair]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Tell how far each scan is from the scans of other subjects that it resembles most.
+
+    A rare anatomy has its like in a cohort; a scan that was turned over, shuffled or cut has none.
+
+    Args:
+        nearest: For each scan, its `neighbours`.
+
+    Returns:
+        For each scan, the likeness: its mean correlation with these; and the distance: by how many
+        robust standard deviations (1.4826 times the median absolute deviation) the logarithm of
+        1 - likeness lies above its median; 0 where there are fewer than 10 scans.
+    """
+    likeness = np.array(
+        [np.mean([pair.correlation for pair in pairs]) if pairs else 1.0 for pairs in nearest]
+    )
     if len(likeness) < FEW:
         return likeness, np.zeros(len(likeness))
     scaled = np.log(np.maximum(1 - likeness, 1 - HIGHEST))
     above = scaled - np.median(scaled)
     return likeness, above / max(1.4826 * float(np.median(np.abs(above))), SMALLEST)
+
+
+def numbered_in_twos(nearest: Sequence[Pair], names: Sequence[str]) -> list[Pair]:
+    """Find the sign that two scans of one person are numbered as two: 1 and 2, 3 and 4.
+
+    Two sides or two sessions need not look more alike than any two people do. But where many a
+    scan resembles its partner in number more than all others, and hardly any the neighbour on the
+    other side, the numbering shows whose they are.
+
+    Args:
+        nearest: The pair of each scan with the one that it resembles most.
+        names: A name of each scan that ends in its number.
+
+    Returns:
+        The pairs of partners of which one is the other's most similar scan. None if these are
+        fewer than 10 or than a twentieth of all scans, or if the other numbering (2 and 3, 4 and
+        5) gives more than a third as many.
+    """
+    numbers = [re.fullmatch(r"(.*?)(\d+)", name) for name in names]
+    partners: dict[int, dict[tuple[int, int], Pair]] = {0: {}, 1: {}}
+    for pair in nearest:
+        one, two = numbers[pair.first], numbers[pair.second]
+        if one and two and one[1] == two[1] and abs(int(one[2]) - int(two[2])) == 1:
+            lower = min(int(one[2]), int(two[2])) % 2
+            key = (min(pair.first, pair.second), max(pair.first, pair.second))
+            partners[lower][key] = pair
+    few, many = sorted(partners.values(), key=len)
+    if len(many) < max(FEW, len(names) / 20) or len(few) > len(many) / 3:
+        return []
+    return [Pair(*key, many[key].correlation, many[key].flipped) for key in sorted(many)]

@@ -150,8 +150,9 @@ def prepare(
 def gather(*, cards: Sequence[Path], least: float, output: Path) -> None:
     """Compare the thumbnails of all shards: write lookalikes.csv and likeness.csv.
 
-    lookalikes.csv has a row per pair of scans under different subjects that look alike: subject,
-    session, other_subject, other_session, correlation, flipped (1: mirrored left to right).
+    lookalikes.csv has a row per pair of scans under different subjects that look alike, or that
+    seem to be one person numbered as two: subject, session, other_subject, other_session,
+    correlation, flipped (1: mirrored left to right).
     likeness.csv has a row per scan: subject, session, likeness (mean correlation with the five
     most similar scans of other subjects), distance (in robust standard deviations from the usual
     likeness), odd (0 or 1).
@@ -174,12 +175,16 @@ def gather(*, cards: Sequence[Path], least: float, output: Path) -> None:
     order = sorted(range(len(scans)), key=lambda number: scans[number])
     scans, thumbnails = [scans[number] for number in order], thumbnails[order]
 
-    pairs = likeness.lookalikes(thumbnails, [subject for subject, _ in scans], least)
+    subjects = [subject for subject, _ in scans]
+    nearest = likeness.neighbours(thumbnails, subjects)
+    partners = _partners(thumbnails, subjects, nearest)
+    alike = likeness.lookalikes(thumbnails, subjects, least)
+    pairs = {(pair.first, pair.second): pair for pair in (*partners, *alike)}
     rows = [
-        (*scans[pair.first], *scans[pair.second], f"{pair.correlation:.4f}", int(pair.flipped))
-        for pair in pairs
+        (*scans[one], *scans[two], f"{pair.correlation:.4f}", int(pair.flipped))
+        for (one, two), pair in sorted(pairs.items())
     ]
-    likes, distances = likeness.oddness(thumbnails, [subject for subject, _ in scans])
+    likes, distances = likeness.oddness(nearest)
     odd = distances > likeness.ODD
     table = pd.DataFrame(scans, columns=SCAN)
     table["likeness"] = [f"{value:.4f}" for value in likes]
@@ -187,11 +192,34 @@ def gather(*, cards: Sequence[Path], least: float, output: Path) -> None:
     table["odd"] = odd.astype(int)
     files.write_csv(output / "lookalikes.csv", pd.DataFrame(rows, columns=LOOKALIKES))
     files.write_csv(output / "likeness.csv", table)
+    if partners:
+        one, two = scans[partners[0].first], scans[partners[0].second]
+        print(
+            f"prepare: {len(partners)} pairs of subjects with consecutive numbers, such as "
+            f"{one[0]} and {two[0]}, resemble each other more than anyone else: are two scans of "
+            "one person numbered as two subjects? If so, set `subject: {pattern: …, group: 2}`",
+            file=sys.stderr,
+        )
     print(
         f"prepare: {len(scans)} scans compared; pairs of different subjects that look alike "
-        f"(correlation of at least {least:g}): {len(rows)}; scans unlike the others: {odd.sum()}",
+        f"(correlation of at least {least:g}): {len(alike)}; scans unlike the others: {odd.sum()}",
         file=sys.stderr,
     )
+
+
+def _partners(
+    thumbnails: np.ndarray,
+    subjects: Sequence[str],
+    nearest: Sequence[Sequence[likeness.Pair]],
+) -> list[likeness.Pair]:
+    """Return the pairs of consecutive subjects that seem to be one person."""
+    mirrored = likeness.neighbours(thumbnails, subjects, flipped=True)
+    best = [
+        max(one[0], other[0], key=lambda pair: pair.correlation)
+        for one, other in zip(nearest, mirrored, strict=True)
+        if one
+    ]
+    return likeness.numbered_in_twos(best, subjects)
 
 
 @dataclass(frozen=True)

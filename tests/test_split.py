@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +133,7 @@ def families(draw: st.DrawFn) -> tuple[pd.DataFrame, Split, list[list[str]]]:
         age = str(18 + bit // 77 % 70) if bit % 5 else ""
         sex = ("F", "M", "")[bit // 3 % 3]
         sessions = range(1 + (bit // 17 % 4 == 0) + (bit // 19 % 9 == 0))
-        rows += [(f"s{i}", str(k), site, "", sex, age, family) for k in sessions]
+        rows += [(f"s{i}", str(k + 1), site, "", sex, age, family) for k in sessions]
     columns = ["subject", "session", "site", "brain_mask", "sex", "age", "family"]
     passed = pd.DataFrame(rows, columns=columns)
     sites = tuple(sorted(set(passed["site"])))
@@ -257,6 +259,21 @@ def test_known_answer() -> None:
     splits = split(passed=table(12), settings=Split(test=0.25, folds=3, stratify=("sex",)))
     assert "".join(splits["test"]) == "000101001000"
     assert ",".join(splits["fold"]) == "2,0,1,,2,,0,2,,1,1,0"
+
+
+@pytest.mark.parametrize(
+    ("shape", "digest"),
+    [
+        ({"stable": True}, "e1b3637ba38fffd6"),
+        ({"sites": ("Guys", "HH", "IOP")}, "7113afc67c89f48d"),
+        ({"stratify": ("sex", "age")}, "5e43cf675b4fa657"),
+    ],
+)
+def test_known_digests(shape: dict[str, Any], digest: str) -> None:
+    together = [["Sub_1", "Sub_7"], ["Sub_7", "Sub_31"]]
+    splits = split(passed=table(60), settings=Split(**shape), together=together)
+    text = splits.to_csv(index=False, lineterminator="\n")
+    assert hashlib.sha256(text.encode()).hexdigest()[:16] == digest
 
 
 def test_a_seed_makes_another_split() -> None:
@@ -413,6 +430,27 @@ def in_parts(passed: pd.DataFrame, **parts: str) -> pd.DataFrame:
 def lookalikes(*pairs: tuple[str, str]) -> pd.DataFrame:
     rows = [(one, "1", other, "1", "0.9941", "1") for one, other in pairs]
     return pd.DataFrame(rows, columns=LOOKALIKES)
+
+
+@settings(deadline=None, max_examples=200)
+@given(families(), st.data())
+def test_the_audit_stops_a_split_by_chance_exactly_where_there_is_a_leak(case, data) -> None:
+    passed, _, together = case
+    subjects = sorted(set(passed["subject"]))
+    part = st.sampled_from(["0"] * 12 + ["1", "test", "inner"])
+    drawn = data.draw(st.lists(part, min_size=len(subjects), max_size=len(subjects)))
+    parts = dict(zip(subjects, drawn, strict=True))
+    pairs = [(one, other) for one, other, *_ in together]
+    is_family = data.draw(st.booleans())
+    tied = pairs if not is_family else []
+    if is_family:
+        named = passed[passed["family"] != ""]
+        tied = [tuple(set(members)) for _, members in named.groupby("family")["subject"]]
+    leaks = [members for members in tied if len({parts[subject] for subject in members}) > 1]
+    found = {"group": "family"} if is_family else {"lookalikes": lookalikes(*pairs)}
+    told = pytest.raises(UserError, match=f"{len(leaks)} leak") if leaks else nullcontext()
+    with told:
+        audited(in_parts(passed, **parts), passed, **found)
 
 
 @pytest.mark.parametrize("part", ["1", "test", "inner"])

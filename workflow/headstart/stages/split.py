@@ -62,6 +62,9 @@ def run(arguments: argparse.Namespace) -> None:
     settings = json.loads(arguments.settings)
     passed = files.read_csv(arguments.passed)
     if arguments.audit:
+        for name in ("splits", "summary", "lookalikes"):
+            if getattr(arguments, name) is None:
+                raise UserError(f"split: --audit needs --{name}")
         report = audit(
             splits=files.read_csv(arguments.splits),
             passed=passed,

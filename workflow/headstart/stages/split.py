@@ -487,7 +487,8 @@ def _check_leaks(leaks: Sequence[Tie], parts: Mapping[str, str]) -> None:
         f"split: {len(leaks)} leak{'s' * (len(leaks) > 1)} between parts, e.g. {lines[0]}. "
         f"Look at them in the contact sheet; then put `- {{subjects: [{first}], reason: …}}` into "
         "split.same if they are one person or family, or into split.unrelated if they only look "
-        "alike; or leave one out with check.exclude"
+        "alike; or leave one out with check.exclude. Many such pairs are mended at once by the key "
+        "`subject` of their source"
     )
 
 

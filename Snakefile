@@ -35,6 +35,7 @@ rule cohort:
     input:
         COHORT,
         VOLUMES,
+        AUDIT,
 
 
 onstart:

@@ -58,6 +58,12 @@ def test_every_shipped_study_shows_all_jobs_from_nothing(study: str, tmp_path: P
     assert set(planned(run.stdout + run.stderr)) > DATA_RULES | {"train", "predict", "evaluate"}
 
 
+def test_cohort_is_all_that_a_training_rests_on(new_checkout: Checkout) -> None:
+    # so that, once it is made, several experiments may train side by side (Snakemake's locks)
+    training = new_checkout.planned("tiny/train/age/main/fold-0/seed-0/model.json")
+    assert new_checkout.planned("cohort") - Counter(cohort=1) == training - Counter(train=1)
+
+
 def test_nothing_runs_twice(checkout: Checkout) -> None:
     assert checkout.planned() == Counter()
 

@@ -19,7 +19,7 @@ from headstart.parts.volumes import head
 SIDE = 20  # voxels of a thumbnail along each axis
 # Thumbnails that span the space in which candidates are searched; more would cost, and find no more
 BASIS_SCANS = 500
-BASIS_SIZE = 12
+BASIS_SIZE = 20
 BLOCK = 1000  # scans that are compared at once
 FEW = 10  # scans: too few to say what is usual
 NEAREST = 5  # scans of other subjects that tell whether a scan has its like

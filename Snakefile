@@ -45,9 +45,9 @@ onstart:
 onsuccess:
     # The story of the study. Here, and not by `report-after-run`, which fails in a dry run.
     shell(
-        "(headstart methods {settings.config.study} --results ."
-        " --output {settings.config.study}/methods.rst"
-        " && cd {settings.project:q} && {sys.executable:q} -m snakemake --quiet all"
+        "(cd {settings.project:q} && headstart methods {settings.config.study}"
+        " --results {settings.results:q} --output {settings.story:q}"
+        " && {sys.executable:q} -m snakemake --quiet all"
         " --configfile {settings.resolved:q} --report {settings.report:q})"
         " > {settings.config.study}/logs/report.log 2>&1"
         " || echo 'report.html comes once all figures of the study are there.'"

@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Print the methods, or write them."""
     study = Study.read(arguments.results, arguments.study, Path())
-    text = tell(study.folder, study.settings.config)
+    text = tell(study.folder, study.settings)
     if arguments.output is None:
         print(text, end="")
     else:

@@ -25,6 +25,7 @@ from headstart.parts.figures import metric_name
 from headstart.parts.figures import number_with_interval
 from headstart.parts.intervals import RESAMPLES
 from headstart.parts.metrics import METRICS
+from headstart.parts.settings import Settings
 from headstart.parts.sources import read_catalogue
 
 # What each word of a card rests on.
@@ -72,10 +73,12 @@ class Tables:
     Attributes:
         folder: `results/STUDY`.
         config: The settings of its last run.
+        synthetic: Whether scans are made up.
     """
 
     folder: Path
     config: Config
+    synthetic: bool
 
     def table(self, name: str) -> pd.DataFrame:
         """Read one of the study's tables.
@@ -106,12 +109,12 @@ class Tables:
         ]
 
 
-def tell(folder: Path, config: Config) -> str:
+def tell(folder: Path, settings: Settings) -> str:
     """Tell how a study was done, and what came out.
 
     Args:
         folder: `results/STUDY`.
-        config: The settings of its last run.
+        settings: Those of its last run.
 
     Returns:
         Text with a heading for each part, also readable as reStructuredText.
@@ -119,7 +122,8 @@ def tell(folder: Path, config: Config) -> str:
     Raises:
         UserError: If the study has not come to its split yet.
     """
-    tables = Tables(folder, config)
+    config = settings.config
+    tables = Tables(folder, config, settings.synthetic)
     cards = {name: tables.cards(name) for name in config.experiments}
     every = [card for several in cards.values() for card in several]
     parts: list[tuple[str, list[str]]] = [
@@ -131,7 +135,7 @@ def tell(folder: Path, config: Config) -> str:
         parts.append(("Training", [_common(every), *_trainings(tables, cards)]))
         parts.append(("Results", list(_results(tables))))
         parts.append(("Versions", [_versions(every)]))
-    parts.append(("To cite", [_list(_citations(config, every))]))
+    parts.append(("To cite", [_list(_citations(tables, every))]))
     return "\n".join(
         f"{title}\n{'-' * len(title)}\n\n" + "\n\n".join(paragraphs) + "\n"
         for title, paragraphs in parts
@@ -146,7 +150,7 @@ def as_markup(text: str) -> str:
 def _data(tables: Tables) -> Iterator[str]:
     config = tables.config
     labels, passed = tables.table("label/labels.csv"), tables.table("check/passed.csv")
-    if any(source.source == "demo" for source in config.data):
+    if tables.synthetic:
         yield (
             "SYNTHETIC: the scans were made by `headstart demo` from one template of the average "
             "brain; nothing here is a finding about people."
@@ -353,14 +357,14 @@ def _versions(cards: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
-def _citations(config: Config, cards: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _citations(tables: Tables, cards: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     catalogue = read_catalogue()
-    for source in config.data:
+    if tables.synthetic:
+        yield REFERENCES["demo"]
+    for source in tables.config.data:
         if source.source in catalogue:
             yield f"{source.source}: {catalogue[source.source].cite}"
-        elif source.source == "demo":
-            yield REFERENCES["demo"]
-        else:
+        elif not tables.synthetic:
             yield f"{source.source}: as its owners ask."
     used = ["snakemake"]
     used += ["split"] * (not config.split.file and not config.split.stable)

@@ -159,6 +159,11 @@ class Settings:
         return self.results / self.config.study / "config.json"
 
     @property
+    def story(self) -> Path:
+        """The methods and results in words, which the report opens with."""
+        return self.results / self.config.study / "methods.rst"
+
+    @property
     def report(self) -> Path:
         """The study's report."""
         return self.results / self.config.study / "report.html"
@@ -211,6 +216,15 @@ class Settings:
         """A word about the sources whose terms are not accepted yet; "" if there are none."""
         refusals = (request.refusal() for request in self.collections.values())
         return "\n".join(refusal for refusal in refusals if refusal)
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether scans are made up: the demo's, or in a folder that `headstart demo` made."""
+        folders = [self.data / source.folder for source in self.config.data]
+        cards = [up / "cohort.json" for folder in folders for up in (folder, folder.parent)]
+        return "demo" in {source.source for source in self.config.data} or any(
+            card.is_file() and "SYNTHETIC" in card.read_text(encoding="utf-8") for card in cards
+        )
 
     @property
     def shards(self) -> range:
@@ -378,8 +392,7 @@ class Settings:
         }
 
     def _plot_slice(self, experiment: str | None = None) -> dict[str, Any]:
-        synthetic = any(source.source == "demo" for source in self.config.data)
-        common = {"study": self.config.study, "synthetic": synthetic}
+        common = {"study": self.config.study, "synthetic": self.synthetic}
         if experiment is None:
             return common
         chosen = self.config.experiments[experiment]

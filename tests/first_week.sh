@@ -24,13 +24,14 @@ source .venv/bin/activate
 headstart init data/demo/subjects --target age --name first
 #+ python tests/cut.py config/first.yaml
 snakemake -n --configfile config/first.yaml
-# `-n` shows what would run and runs nothing. Up to here nothing has been computed; what follows
-# reads every scan to its last byte, divides the subjects and prepares the volumes, in minutes:
-snakemake --cores 2 --configfile config/first.yaml --until prepare split
+# `-n` shows what would run and runs nothing. Then the cohort alone, which takes minutes: every scan
+# is read to its last byte, the subjects are divided, the volumes prepared, and drawn.
+snakemake --cores 2 first/figures/cohort/manifest.json --configfile config/first.yaml
 headstart status first
-# Whom it turned away, and why, stands in `results/first/check/rejected.csv`. Before you queue a
-# training of hours, try it on 8 subjects for 2 epochs: `snakemake -n -p` prints the command of each
-# job, which runs from the folder `results`; `--try` at its end leaves the real run alone.
+# Look at `results/first/figures/cohort/*.pdf`: who was turned away and why, the split, a small
+# picture of every scan. Before you queue a training of hours, try it on 8 subjects for 2 epochs:
+# `snakemake -n -p` prints the command of each job, which runs from the folder `results`; `--try` at
+# its end leaves the real run alone.
 #+ tried=$(snakemake -n -p --configfile config/first.yaml | grep -o "headstart train .*" | sed "s/ 2> .*/ --try/")
 #+ (cd results && eval "$tried")
 #
@@ -84,8 +85,8 @@ headstart status first
 # ## 7. The curves, home
 #
 # On your laptop: fill in `config/pull.yaml` once, then `headstart pull` asks for each password once
-# and brings what is new, while the training runs too (`--watch 60`). The plain `ssh` and `scp` lines
-# that do the same by hand:
+# and brings what is new, while the training runs too (`--watch 60`). The plain `ssh` line that
+# does the same by hand:
 #@ laptop
 #+ sed -i 's/^user:.*/user: ada/; s/^folder:.*/folder: headstart\/results/' config/pull.yaml
 headstart pull --print
@@ -111,7 +112,7 @@ headstart plot --terminal results/first/train/age*/main/fold-0/seed-0/history.cs
 # the mean of their networks. None may be among those that the network learnt from: on these, which
 # are, it only shows how it is done. A scan that can't be used gets its reason in the table, and the
 # command then ends with an error.
-headstart predict --run results/first/train/age/main/fold-0/seed-0 --scans data/demo/subjects/*00/ses-1/T1.nii.gz --output new.csv
+headstart predict --run results/first/train/age/main/fold-0/seed-0 --scans data/demo/subjects/Sub_11?/ses-1/T1.nii.gz --output new.csv
 cat new.csv
 #
 # ## 10. The methods paragraph

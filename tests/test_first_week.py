@@ -10,7 +10,6 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -40,7 +39,7 @@ def commands(title: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fresh]:
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Fresh:
     """A new copy in which README's first command was run."""
     fresh = make_fresh(tmp_path_factory.mktemp("fresh"))
     cut(fresh.folder / "config/config.yaml")
@@ -52,7 +51,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fresh]:
     assert second == "make test"
     said = fresh.bash(second, PYTEST_ADDOPTS="--collect-only -q")
     assert "tests/test_first_week.py" in said
-    yield fresh
+    return fresh
 
 
 def test_the_page_is_the_script() -> None:
@@ -87,7 +86,7 @@ def test_readme_to_the_letter(demo: Fresh) -> None:
     config = demo.folder / "config/pull.yaml"
     text = config.read_text().replace("\nuser:", "\nuser: ada").replace("\nfolder:", "\nfolder: r")
     config.write_text(text)
-    assert "scp" in demo.bash(f"{activate}\n{by_hand}")
+    assert "ssh -J ada@knuckles" in demo.bash(f"{activate}\n{by_hand}")
 
 
 def test_first_week_on_the_laptop(demo: Fresh) -> None:

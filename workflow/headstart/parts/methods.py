@@ -59,7 +59,7 @@ NETWORKS = {
 BASELINES = {
     "mean": "mean of the training subjects",
     "majority": "commonest class",
-    "site": "site only",
+    "site-mean": "site only",
     "head-size": "head size only",
     "background": "background everywhere",
     "mean-mask": "mean training mask",

@@ -60,6 +60,7 @@ BASELINES = {
     "mean": "mean of the training subjects",
     "majority": "commonest class",
     "site-mean": "site only",
+    "site": "site only",
     "head-size": "head size only",
     "background": "background everywhere",
     "mean-mask": "mean training mask",

@@ -10,7 +10,7 @@ rule plot_curves:
             "<study>/figures/{experiment}/curves.pdf",
             caption="../report/curves.rst",
             category="3. Learning curves",
-            labels={"experiment": "{experiment}"},
+            labels={"experiment": "{experiment}", "figure": "learning curves"},
         ),
     log:
         "<study>/logs/plot/{experiment}/curves.log",
@@ -82,7 +82,7 @@ rule plot_augmentation:
             "<study>/figures/{experiment}/augmentation.pdf",
             caption="../report/augmentation.rst",
             category="3. Learning curves",
-            labels={"experiment": "{experiment}"},
+            labels={"experiment": "{experiment}", "figure": "augmentation"},
         ),
     log:
         "<study>/logs/plot/{experiment}/augmentation.log",
@@ -120,6 +120,7 @@ rule plot_contact_sheet:
             "<study>/figures/cohort/contact-sheet.pdf",
             caption="../report/contact-sheet.rst",
             category="1. Data and exclusions",
+            labels={"": "every scan"},
         ),
     log:
         "<study>/logs/plot/contact-sheet.log",
@@ -192,6 +193,7 @@ rule plot_flow:
             "<study>/figures/cohort/flow.pdf",
             caption="../report/flow.rst",
             category="1. Data and exclusions",
+            labels={"": "who came in, who was turned away"},
         ),
     log:
         "<study>/logs/plot/flow.log",
@@ -223,6 +225,7 @@ rule plot_balance:
             "<study>/figures/cohort/balance.pdf",
             caption="../report/balance.rst",
             category="2. Split and balance",
+            labels={"": "labels by part and by site"},
         ),
     log:
         "<study>/logs/plot/balance.log",

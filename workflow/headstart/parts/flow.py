@@ -65,7 +65,7 @@ def draw_flow(
     with document.page(f"{study}: data and exclusions", height=total + 24, note=note) as figure:
         axes = figure.subplots()
         axes.set_xlim(0, 175)
-        axes.set_ylim(-total, 0)
+        axes.set_ylim(-total - 1, 1)  # room for the lines of the boxes at the edges
         axes.set_axis_off()
         top = 0.0
         for number, (box, height) in enumerate(zip(boxes, heights, strict=True)):

@@ -368,7 +368,7 @@ def _citations(tables: Tables, cards: Sequence[Mapping[str, Any]]) -> Iterator[s
         elif not tables.synthetic:
             yield f"{source.source}: as its owners ask."
     used = ["snakemake"]
-    used += ["split"] * (not config.split.file and not config.split.stable)
+    used += ["split"] * (not tables.config.split.file and not tables.config.split.stable)
     if cards:
         trains = [card["settings"]["train"] for card in cards]
         used += ["bootstrap", "torch", "adamw", "cosine"]

@@ -153,7 +153,7 @@ def _data(tables: Tables) -> Iterator[str]:
     labels, passed = tables.table("label/labels.csv"), tables.table("check/passed.csv")
     if tables.synthetic:
         yield (
-            "SYNTHETIC: the scans were made by `headstart demo` from one template of the average "
+            "SYNTHETIC: the scans were made by the demo from one template of the average "
             "brain; nothing here is a finding about people."
         )
     counts = Counter(labels["source"])

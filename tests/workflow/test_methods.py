@@ -60,7 +60,7 @@ def test_the_report_tells_the_story_in_order(finished_study: Path) -> None:
     assert "4. Results beside baselines" in page
     assert "SYNTHETIC" not in page
     figures = list(folder.glob("figures/*/*.pdf"))
-    assert len(figures) == 7
+    assert len(figures) == 4 + 2 + 2  # the cohort's, and those of two experiments
     if shutil.which("pdftotext") is None:
         pytest.skip("needs pdftotext (poppler-utils)")
     for figure in figures:

@@ -158,6 +158,7 @@ rule plot_distributions:
             "<study>/figures/cohort/distributions.pdf",
             caption="../report/distributions.rst",
             category="1. Data and exclusions",
+            labels={"": "shapes, voxel sizes, intensities"},
         ),
     log:
         "<study>/logs/plot/distributions.log",

@@ -228,7 +228,7 @@ def _experiment(
         share = (1 - config.split.test) * (1 - 1 / config.split.folds) * (1 - config.split.inner)
         seconds = plan.epoch_seconds(network, train.network_arguments, window, int(scans * share))
         hours = train.epochs * seconds / min(train.threads, place.cores) / 3600
-        said += f"; {train.epochs} epochs take about {plan.duration(hours)} on the CPU"
+        said += f"; {train.epochs} epochs take about {plan.duration(hours)} on free cores"
     yield f"  {said}"
 
 

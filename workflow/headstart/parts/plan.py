@@ -142,7 +142,7 @@ def plan(fingerprint: Fingerprint, place: Place, *, imbalance: float = 1.0) -> P
         f"it may have ({place.name})"
     )
     if hours is not None:
-        reasons["time"] = f"one training takes about {duration(hours)} on {threads} CPU cores"
+        reasons["time"] = f"one training takes about {duration(hours)} on {threads} free CPU cores"
     return Plan(split, prepare, train, memory, hours, reasons)
 
 

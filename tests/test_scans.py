@@ -114,6 +114,7 @@ def test_folder_in_place_of_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content",
     [b"", b"x", b"<html>404", b"\n<!doctype html>", gzip.compress(b"<html>"), gzip.compress(b"")],
+    ids=["empty", "text", "html", "doctype", "html-gzip", "empty-gzip"],
 )
 def test_other_content_under_the_name_of_a_scan(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.nii.gz").write_bytes(content)

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -45,6 +46,21 @@ def test_methods_say_what_the_files_say(checkout: Checkout) -> None:
     text = headstart(checkout, "methods", "tiny", check_width=False)
     assert "sex: left out, because 0 of its 1 trainings are finished." in text
     assert "sex, on" not in text
+
+
+@pytest.mark.parametrize("file", ["check/passed.csv", "split/splits.csv", "split/audit.json"])
+def test_a_study_that_ran_in_part_is_no_mistake_of_ours(checkout: Checkout, file: str) -> None:
+    (checkout.study / file).unlink()
+    done = subprocess.run(
+        [sys.executable, "-m", "headstart", "methods", "tiny"],
+        cwd=checkout.folder,
+        env=checkout.environment() | {"PYTHONPATH": "workflow"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert f"{file}: is not there yet" in done.stderr
 
 
 def test_the_report_tells_the_story_in_order(finished_study: Path) -> None:

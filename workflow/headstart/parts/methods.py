@@ -87,10 +87,21 @@ class Tables:
         Raises:
             UserError: If it is not there yet.
         """
+        return files.read_csv(self._path(name))
+
+    def audit(self) -> dict[str, Any]:
+        """Read the leak audit.
+
+        Raises:
+            UserError: If it is not there yet.
+        """
+        return json.loads(self._path("split/audit.json").read_text(encoding="utf-8"))
+
+    def _path(self, name: str) -> Path:
         path = self.folder / name
         if not path.is_file():
             raise UserError(f"{path}: is not there yet; the methods are told once the study ran")
-        return files.read_csv(path)
+        return path
 
     def cards(self, experiment: str) -> list[dict[str, Any]]:
         """Cards of an experiment's finished trainings."""
@@ -196,7 +207,7 @@ def _numbers(values: pd.Series, unit: str) -> str:
 
 def _split(tables: Tables) -> Iterator[str]:
     splits = tables.table("split/splits.csv")
-    audit = json.loads((tables.folder / "split/audit.json").read_text(encoding="utf-8"))
+    audit = tables.audit()
     test = int((splits["test"] == "1").sum())
     held = f"{test} were held out for the test, the other " if test else ""
     folds = splits.loc[splits["fold"] != "", "fold"].nunique()

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # This script is the page config/first-week.md: its comments are the words, its commands the
-# commands. tests/pages.py makes the page of it; tests/test_first_week.py and
+# commands. tests/pages.py makes the page of it; tests/test_readme.py and
 # tests/cluster/test_first_week.py run it and fail where the page says anything else.
 #
 #   #@ laptop       what follows runs in CI, on a study that is cut small

@@ -50,7 +50,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Fresh:
     # to run all tests here would never end
     assert second == "make test"
     said = fresh.bash(second, PYTEST_ADDOPTS="--collect-only -q")
-    assert "tests/test_first_week.py" in said
+    assert "tests/test_readme.py" in said
     return fresh
 
 

@@ -184,6 +184,10 @@ def make_python() -> None:
     if subprocess.run(["cp", "-al", source, target], capture_output=True).returncode:
         shutil.rmtree(target)
         subprocess.run(["cp", "-a", source, target], check=True)
+    # the project is installed from a folder that may be closed to them: theirs is the clone
+    for link in target.glob("__editable__*.pth"):
+        link.unlink()
+    (target / "headstart.pth").write_text(f"{CLONE}/workflow\n")
     for name, module in (("snakemake", "snakemake.cli"), ("headstart", "headstart.cli")):
         script = PYTHON.with_name(name)
         script.write_text(f"#!{PYTHON}\nimport sys\nfrom {module} import main\nsys.exit(main())\n")

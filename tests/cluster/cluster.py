@@ -139,6 +139,15 @@ class Study:
         own = {record.name for record in self.folder.glob("**/.snakemake/sge/jobs/*")}
         return {job: state for job, state in self.grid.jobs().items() if job in own}
 
+    def show(self) -> None:
+        """Print what a failed test would be asked: pytest keeps it for those."""
+        print(self.grid.run("qstat", "-f", "-u", "*", check=False))
+        records = self.folder.glob("**/.snakemake/sge/jobs/*")
+        logs = self.folder.glob("results*/logs/**/*.log")
+        files = [*self.folder.glob("snakemake-*.txt"), *records, *logs]
+        tail = ["tail", "--verbose", "--lines=50", *sorted(files)]
+        print(subprocess.run(tail, stdin=subprocess.DEVNULL, capture_output=True, text=True).stdout)
+
     def clear(self) -> None:
         if jobs := self.jobs():
             self.grid.run("qdel", *jobs, check=False)

@@ -65,4 +65,5 @@ def study(grid: Grid, request: pytest.FixtureRequest) -> Iterator[Study]:
         fcntl.flock(lock, kind)
         study = Study(grid, folder)
         yield study
+        study.show()
         study.clear()

@@ -42,6 +42,16 @@ def grid() -> Grid:
 
 
 @pytest.fixture
+def spare_host(grid: Grid) -> Iterator[str]:
+    """The host that only those jobs run on which ask for it, for one test at a time."""
+    if len(grid.hosts) == 1:
+        pytest.skip("needs more than one host")
+    with (BASE / "spare").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield grid.hosts[-1]
+
+
+@pytest.fixture
 def study(grid: Grid, request: pytest.FixtureRequest) -> Iterator[Study]:
     """A new folder of the ordinary user with the profile and the toy workflow."""
     name = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).strip("-")

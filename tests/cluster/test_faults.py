@@ -18,7 +18,6 @@ from cluster import CLONE
 from cluster import GRID
 from cluster import PYTHON
 from cluster import USER
-from cluster import Grid
 from cluster import Snakemake
 from cluster import Study
 from cluster import note
@@ -26,13 +25,6 @@ from cluster import wait_until
 from small_study import SmallStudy
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
-
-
-def spare_host(grid: Grid) -> str:
-    """Return the host that only those jobs run on which ask for it."""
-    if len(grid.hosts) == 1:
-        pytest.skip("needs more than one host")
-    return grid.hosts[-1]
 
 
 def interrupt(run: Snakemake, with_signal: signal.Signals) -> None:
@@ -119,30 +111,26 @@ def test_impossible_request(study: Study) -> None:
     note("impossible request (640 GB)", "refused at submission", run.seconds)
 
 
-@pytest.mark.xdist_group("spare")
-def test_host_lost(study: Study) -> None:
-    lost = spare_host(study.grid)
-    study.ask(f"-l h_rt={{seconds}} -l tmem={{memory}}M -soft -q all.q@{lost} -hard")
+def test_host_lost(spare_host: str, study: Study) -> None:
+    study.ask(f"-l h_rt={{seconds}} -l tmem={{memory}}M -soft -q all.q@{spare_host} -hard")
     run = study.start(count=1, seconds=25)
     study.wait_for_start("shard/0.txt")
-    assert study.starts("shard/0.txt")[0].split()[2] == lost
+    assert study.starts("shard/0.txt")[0].split()[2] == spare_host
     began = time.monotonic()
-    subprocess.run([GRID, "kill", lost], check=True)
+    subprocess.run([GRID, "kill", spare_host], check=True)
     try:
-        wait_until(lambda: f"lost its host {lost}" in run.text, 120)
+        wait_until(lambda: f"lost its host {spare_host}" in run.text, 120)
         noticed = time.monotonic() - began
         assert run.end() == 0, run.text
     finally:
-        subprocess.run([GRID, "boot", lost], check=True)
-    assert study.starts("shard/0.txt")[1].split()[2] != lost
+        subprocess.run([GRID, "boot", spare_host], check=True)
+    assert study.starts("shard/0.txt")[1].split()[2] != spare_host
     note("host lost (lost=20 s)", "noticed, done on another host, rc 0", noticed)
 
 
-@pytest.mark.xdist_group("spare")
-def test_two_live_copies_of_one_training(study: Study) -> None:
+def test_two_live_copies_of_one_training(spare_host: str, study: Study) -> None:
     """A host is cut off and comes to a standstill; after the verdict `lost`, it lives on."""
-    lost = spare_host(study.grid)
-    study.ask(f"-l h_rt={{seconds}} -l tmem={{memory}}M -soft -q all.q@{lost} -hard")
+    study.ask(f"-l h_rt={{seconds}} -l tmem={{memory}}M -soft -q all.q@{spare_host} -hard")
     small = SmallStudy(study.folder / "small")
     store, output = study.folder / "runs", study.folder / "published"
     options = {**small.inputs, "networks": small.folder, "store": store, "output": output}
@@ -160,17 +148,17 @@ def test_two_live_copies_of_one_training(study: Study) -> None:
     run = study.start(mode="script", count=1, mem_mb=8000)
     wait_until(lambda: epochs(1) >= 1, 90)
     began = time.monotonic()
-    subprocess.run([GRID, "freeze", lost], check=True)
+    subprocess.run([GRID, "freeze", spare_host], check=True)
     try:
         wait_until(lambda: epochs(2) >= 2, 150)
-        subprocess.run([GRID, "thaw", lost], check=True)
+        subprocess.run([GRID, "thaw", spare_host], check=True)
         assert run.end() == 0, run.text
         # the copy that was given up goes on, and ends as well
         wait_until(lambda: len(list(store.glob("*/attempt-*/model.json"))) == 2, 60)
     finally:
-        subprocess.run([GRID, "thaw", lost], check=True)
-        subprocess.run([GRID, "plug", lost], check=True)
-    assert f"lost its host {lost}" in run.text
+        subprocess.run([GRID, "thaw", spare_host], check=True)
+        subprocess.run([GRID, "plug", spare_host], check=True)
+    assert f"lost its host {spare_host}" in run.text
     [key] = store.iterdir()
     assert {path.name for path in key.glob("attempt-*")} == {"attempt-1", "attempt-2"}
     first, second, published = (

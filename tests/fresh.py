@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
-SCRIPTS = {"headstart": "headstart.cli", "snakemake": "snakemake.cli", "pytest": "pytest"}
+COMMANDS = {"headstart": "headstart.cli", "snakemake": "snakemake.cli", "pytest": "pytest"}
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,17 @@ class Fresh:
 
 
 def make_fresh(folder: Path) -> Fresh:
-    """Copy what git has, or would take, and give it an environment."""
-    project, home = folder / "headstart", folder / "home"
+    """Copy the project, and give it an environment."""
+    home = folder / "home"
     home.mkdir(parents=True)
+    project = copy_project(folder / "headstart")
+    borrow_packages(project)
+    path = "/usr/local/bin:/usr/bin:/bin"
+    return Fresh(project, {"HOME": str(home), "PATH": path, "LANG": "C.UTF-8", "TERM": "dumb"})
+
+
+def copy_project(target: Path) -> Path:
+    """Copy what git has, or would take."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=PROJECT,
@@ -52,11 +60,9 @@ def make_fresh(folder: Path) -> Fresh:
     ).stdout
     for name in filter(None, listed.split("\0")):
         if (PROJECT / name).exists():
-            (project / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(PROJECT / name, project / name, follow_symlinks=False)
-    borrow_packages(project)
-    path = "/usr/local/bin:/usr/bin:/bin"
-    return Fresh(project, {"HOME": str(home), "PATH": path, "LANG": "C.UTF-8", "TERM": "dumb"})
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(PROJECT / name, target / name, follow_symlinks=False)
+    return target
 
 
 def borrow_packages(project: Path) -> None:
@@ -65,12 +71,15 @@ def borrow_packages(project: Path) -> None:
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
     (packages,) = venv.glob("lib/python*/site-packages")
     (packages / "borrowed.pth").write_text(f"{project}/workflow\n{sysconfig.get_path('purelib')}\n")
-    for name, module in SCRIPTS.items():
-        script = venv / "bin" / name
-        script.write_text(
-            f"#!{venv}/bin/python\nimport sys\nfrom {module} import main\nsys.exit(main())\n"
-        )
-        script.chmod(0o755)
+    write_commands(venv / "bin/python")
     # what make looks at: nothing is left to install
     for stamp in ("python", "run", "dev"):
         (venv / stamp).touch()
+
+
+def write_commands(python: Path) -> None:
+    """Put beside a Python the commands that pip would have put there."""
+    for name, module in COMMANDS.items():
+        script = python.with_name(name)
+        script.write_text(f"#!{python}\nimport sys\nfrom {module} import main\nsys.exit(main())\n")
+        script.chmod(0o755)

@@ -34,8 +34,9 @@ class Line:
     hidden: bool = False
 
 
-def read_script(text: str) -> list[Line]:
+def read_script() -> list[Line]:
     """Read what follows `#@ page`."""
+    text = SCRIPT.read_text(encoding="utf-8")
     where, lines = "", []
     for line in text.split("#@ page\n")[1].splitlines():
         if line.startswith("#@ "):
@@ -81,4 +82,4 @@ def commands_of(page: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page_of(read_script(SCRIPT.read_text(encoding="utf-8"))), encoding="utf-8")
+    PAGE.write_text(page_of(read_script()), encoding="utf-8")

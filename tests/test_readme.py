@@ -18,7 +18,6 @@ from fresh import PROJECT
 from fresh import Fresh
 from fresh import make_fresh
 from pages import PAGE
-from pages import SCRIPT
 from pages import commands_of
 from pages import page_of
 from pages import read_script
@@ -33,9 +32,9 @@ def section(title: str) -> str:
     return README.split(f"\n## {title}\n")[1].split("\n## ")[0]
 
 
-def commands(title: str) -> list[str]:
-    """Return the commands of a section of README.md, without the comments beside them."""
-    return [re.sub(r"\s+# .*", "", line) for line in commands_of(section(title))]
+def commands(text: str) -> list[str]:
+    """Return the commands in a part of README.md, without the comments beside them."""
+    return [re.sub(r"\s+# .*", "", line) for line in commands_of(text)]
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +42,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Fresh:
     """A new copy in which README's first command was run."""
     fresh = make_fresh(tmp_path_factory.mktemp("fresh"))
     cut(fresh.folder / "config/config.yaml")
-    first, second = commands("Try it")
+    first, second = commands(section("Try it"))
     said = fresh.bash(first)
     assert first == "make demo"
     assert "results/demo/figures/age/curves.pdf" in said
@@ -55,21 +54,20 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Fresh:
 
 
 def test_the_page_is_the_script() -> None:
-    lines = read_script(SCRIPT.read_text(encoding="utf-8"))
+    lines = read_script()
     assert PAGE.read_text(encoding="utf-8") == page_of(lines), "run `python tests/pages.py`"
 
 
 def test_every_command_of_the_readme_is_run_by_a_test() -> None:
     here = ["Try it", "Your own scans", "Bring the figures home", "When something fails"]
-    run = [command for title in here for command in commands(title)]
-    week = [line.text for line in read_script(SCRIPT.read_text(encoding="utf-8")) if line.command]
-    lost = set(commands_of(README)) - {line for t in here for line in commands_of(section(t))}
-    assert {re.sub(r"\s+# .*", "", line) for line in lost} <= {*run, *week}
+    run = [command for title in here for command in commands(section(title))]
+    week = [line.text for line in read_script() if line.command]
+    assert set(commands(README)) <= {*run, *week}
 
 
 def test_readme_to_the_letter(demo: Fresh) -> None:
     shutil.copytree(demo.folder / "data/demo/subjects", demo.folder.parent / "scans")
-    activate, init, plan, run, status = commands("Your own scans")
+    activate, init, plan, run, status = commands(section("Your own scans"))
     assert "/path/to/scans" in init
     init = init.replace("/path/to/scans", f"{demo.folder.parent}/scans")
     demo.bash(f"{activate}\n{init}")
@@ -78,9 +76,9 @@ def test_readme_to_the_letter(demo: Fresh) -> None:
     demo.bash(f"{activate}\n{run}")
     assert (demo.folder / "results/my-study/report.html").exists()
     assert "1 trainings: 1 finished" in demo.bash(f"{activate}\n{status}")
-    demo.bash("\n".join([activate, *commands("When something fails")]))
+    demo.bash("\n".join([activate, *commands(section("When something fails"))]))
 
-    pull, by_hand = commands("Bring the figures home")
+    pull, by_hand = commands(section("Bring the figures home"))
     said = demo.bash(f"{activate}\n! {pull}")  # tests/test_pull.py goes through a real gateway
     assert "config/pull.yaml" in said
     config = demo.folder / "config/pull.yaml"
@@ -90,7 +88,7 @@ def test_readme_to_the_letter(demo: Fresh) -> None:
 
 
 def test_first_week_on_the_laptop(demo: Fresh) -> None:
-    lines = read_script(SCRIPT.read_text(encoding="utf-8"))
+    lines = read_script()
     said = demo.bash(script_of(lines, "laptop"))
     assert "--try: 8 subjects and 2 epochs went through" in said
     assert "knuckles.cs.ucl.ac.uk" in said

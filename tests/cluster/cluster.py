@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from dataclasses import field
 from pathlib import Path
 
-PROJECT = Path(__file__).resolve().parents[2]
+from fresh import copy_project
+from fresh import write_commands
+
 GRID = Path(__file__).with_name("grid")
 USER = os.environ.get("GRID_USER", "alice")
 BASE = Path(os.environ.get("GRID_BASE", "/srv/headstart-grid"))
@@ -20,6 +22,8 @@ BASE = Path(os.environ.get("GRID_BASE", "/srv/headstart-grid"))
 STORE = BASE / "store"
 PYTHON = STORE / "python/bin/python"
 CLONE = STORE / "clone"
+# What all jobs ask for; sge-submit puts their own time and memory in.
+LIMITS = "-l h_rt={seconds} -l tmem={memory}M"
 # The default site with a cluster's waits cut to a test's.
 QUICK = {"interval": 2, "grace": 4, "lost": 20, "margin": 45}
 
@@ -42,7 +46,7 @@ class Grid:
     @property
     def always(self) -> str:
         """What all jobs ask with."""
-        return f"-l h_rt={{seconds}} -l tmem={{memory}}M -q {self.queues}"
+        return f"{LIMITS} -q {self.queues}"
 
     def command(self, *words: str | Path, host: str | None = None) -> list[str]:
         return [str(GRID), "on", "-u", USER, host or self.master, *map(str, words)]
@@ -134,17 +138,20 @@ class Study:
         with (self.folder / "quick.conf").open("a") as site:
             site.write(f"always='{words}'\n")
 
+    def records(self) -> list[Path]:
+        """Return the files on this study's jobs: what became of each, and what it printed."""
+        return list(self.folder.glob("**/.snakemake/sge/jobs/*"))
+
     def jobs(self) -> dict[str, str]:
         """Return the state of each of this study's jobs in the queue."""
-        own = {record.name for record in self.folder.glob("**/.snakemake/sge/jobs/*")}
+        own = {record.name for record in self.records()}
         return {job: state for job, state in self.grid.jobs().items() if job in own}
 
     def show(self) -> None:
         """Print what a failed test would be asked: pytest keeps it for those."""
         print(self.grid.run("qstat", "-f", "-u", "*", check=False))
-        records = self.folder.glob("**/.snakemake/sge/jobs/*")
         logs = self.folder.glob("results*/logs/**/*.log")
-        files = [*self.folder.glob("snakemake-*.txt"), *records, *logs]
+        files = [*self.folder.glob("snakemake-*.txt"), *self.records(), *logs]
         tail = ["tail", "--verbose", "--lines=50", *sorted(files)]
         print(subprocess.run(tail, stdin=subprocess.DEVNULL, capture_output=True, text=True).stdout)
 
@@ -197,17 +204,10 @@ def make_python() -> None:
     for link in target.glob("__editable__*.pth"):
         link.unlink()
     (target / "headstart.pth").write_text(f"{CLONE}/workflow\n")
-    for name, module in (("snakemake", "snakemake.cli"), ("headstart", "headstart.cli")):
-        script = PYTHON.with_name(name)
-        script.write_text(f"#!{PYTHON}\nimport sys\nfrom {module} import main\nsys.exit(main())\n")
-        script.chmod(0o755)
+    write_commands(PYTHON)
 
 
 def make_clone() -> None:
     """Give the ordinary user a clone of the project."""
-    words = ["git", "-C", PROJECT, "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    names = subprocess.run(words, capture_output=True, text=True, check=True).stdout.split("\0")
-    for name in filter(None, names):
-        (CLONE / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(PROJECT / name, CLONE / name, follow_symlinks=False)
+    copy_project(CLONE)
     subprocess.run(["chown", "-R", "--no-dereference", f"{USER}:", CLONE], check=True)

@@ -16,6 +16,7 @@ import time
 import pytest
 from cluster import CLONE
 from cluster import GRID
+from cluster import LIMITS
 from cluster import PYTHON
 from cluster import USER
 from cluster import Snakemake
@@ -112,7 +113,7 @@ def test_impossible_request(study: Study) -> None:
 
 
 def test_host_lost(spare_host: str, study: Study) -> None:
-    study.ask(f"-l h_rt={{seconds}} -l tmem={{memory}}M -soft -q all.q@{spare_host} -hard")
+    study.ask(f"{LIMITS} -soft -q all.q@{spare_host} -hard")
     run = study.start(count=1, seconds=25)
     study.wait_for_start("shard/0.txt")
     assert study.starts("shard/0.txt")[0].split()[2] == spare_host
@@ -130,7 +131,7 @@ def test_host_lost(spare_host: str, study: Study) -> None:
 
 def test_two_live_copies_of_one_training(spare_host: str, study: Study) -> None:
     """A host is cut off and comes to a standstill; after the verdict `lost`, it lives on."""
-    study.ask(f"-l h_rt={{seconds}} -l tmem={{memory}}M -soft -q all.q@{spare_host} -hard")
+    study.ask(f"{LIMITS} -soft -q all.q@{spare_host} -hard")
     small = SmallStudy(study.folder / "small")
     store, output = study.folder / "runs", study.folder / "published"
     options = {**small.inputs, "networks": small.folder, "store": store, "output": output}

@@ -12,7 +12,6 @@ from cluster import PYTHON
 from cluster import USER
 from cluster import Study
 from cluster import note
-from pages import SCRIPT
 from pages import read_script
 from pages import script_of
 
@@ -81,7 +80,7 @@ def test_first_week(study: Study) -> None:
         "sed -i 's/network: sfcn/network: slow.py:Slow/; s/epochs: 3/epochs: 12/' config/first.yaml"
     )
     began = time.monotonic()
-    said = bash(WAITS + script_of(read_script(SCRIPT.read_text(encoding="utf-8")), "cluster"))
+    said = bash(WAITS + script_of(read_script(), "cluster"))
     assert (
         "going on after epoch"
         in (project / "results/first/logs/train/age/fold-0/seed-0.log").read_text()

@@ -18,8 +18,8 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pytest
+from fresh import copy_project
 from study import Checkout
-from study import copy_project
 from study import write_scan
 from study import write_study
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 import yaml
+from fresh import copy_project
 from study import Checkout
-from study import copy_project
 
 from headstart import cli
 from headstart.parts.files import read_csv

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from fresh import copy_project
 from study import Checkout
-from study import copy_project
 
 from headstart.parts.files import read_csv
 

@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 
 import pytest
+from fresh import copy_project
 from study import Checkout
-from study import copy_project
 from study import write_study
 
 

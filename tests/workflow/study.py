@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -15,7 +14,6 @@ import nibabel as nib
 import numpy as np
 import yaml
 
-PROJECT = Path(__file__).resolve().parents[2]
 NETWORK = '''
 import os
 import time
@@ -164,16 +162,3 @@ def write_study(folder: Path, subjects: int = 12) -> None:
     }
     (folder / "tiny_net.py").write_text(NETWORK)
     Checkout(folder).configure(config)
-
-
-def copy_project(folder: Path) -> Path:
-    """Copy what git would give a new user, without the tests."""
-    folder.mkdir()
-    for name in ("Snakefile", "workflow", "profiles", "config", "envs"):
-        source = PROJECT / name
-        if source.is_dir():
-            ignored = shutil.ignore_patterns("__pycache__")
-            shutil.copytree(source, folder / name, ignore=ignored, symlinks=True)
-        else:
-            shutil.copy(source, folder / name)
-    return folder

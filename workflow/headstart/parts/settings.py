@@ -217,7 +217,7 @@ class Settings:
         refusals = (request.refusal() for request in self.collections.values())
         return "\n".join(refusal for refusal in refusals if refusal)
 
-    @property
+    @cached_property
     def synthetic(self) -> bool:
         """Whether scans are made up: the demo's, or in a folder that `headstart demo` made."""
         folders = [self.data / source.folder for source in self.config.data]

@@ -190,7 +190,9 @@ def test_qmaster_away(study: Study) -> None:
 
 
 def test_ctrl_c(study: Study) -> None:
-    run = study.start(count=3, seconds=600)
+    # The profile's own interval: while Snakemake looks at its jobs, it forgets for a moment that it
+    # has any, and a Ctrl-C in that moment leaves them in the queue.
+    run = study.start("--seconds-between-status-checks", "30", count=3, seconds=600)
     study.wait_for_start("shard/2.txt")
     began = time.monotonic()
     interrupt(run, signal.SIGINT)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from study import PROJECT
+from fresh import PROJECT
 from study import Checkout
 from study import write_study
 

@@ -14,7 +14,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
-from study import PROJECT
+from fresh import PROJECT
 from study import Checkout
 from study import planned
 from study import write_scan

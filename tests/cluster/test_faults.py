@@ -19,17 +19,12 @@ from cluster import GRID
 from cluster import LIMITS
 from cluster import PYTHON
 from cluster import USER
-from cluster import Snakemake
 from cluster import Study
 from cluster import note
 from cluster import wait_until
 from small_study import SmallStudy
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
-
-
-def interrupt(run: Snakemake, with_signal: signal.Signals) -> None:
-    os.killpg(run.process.pid, with_signal)
 
 
 def test_rule_fails(study: Study) -> None:
@@ -189,26 +184,13 @@ def test_qmaster_away(study: Study) -> None:
     note("qmaster away for 15 s", "all done, nothing run twice, rc 0", run.seconds)
 
 
-def test_ctrl_c(study: Study) -> None:
-    # The profile's own interval: while Snakemake looks at its jobs, it forgets for a moment that it
-    # has any, and a Ctrl-C in that moment leaves them in the queue.
-    run = study.start("--seconds-between-status-checks", "30", count=3, seconds=600)
-    study.wait_for_start("shard/2.txt")
-    began = time.monotonic()
-    interrupt(run, signal.SIGINT)
-    assert run.end() != 0
-    ended = time.monotonic() - began
-    wait_until(lambda: not study.jobs(), 60)
-    note("Ctrl-C", "Snakemake ended, jobs deleted", ended)
-
-
 def test_killed_main_takes_its_jobs_back(study: Study) -> None:
     study.ask(f"{study.grid.always} -l few=1")  # of which there are four: some run, the others wait
     run = study.start("--jobs", "12", count=12, seconds=8)
     wait_until(lambda: len(run.submitted()) == 12, 60)
     study.wait_for_start("shard/0.txt")
     before = study.jobs()
-    interrupt(run, signal.SIGKILL)
+    os.killpg(run.process.pid, signal.SIGKILL)
     run.end()
     # some end while nobody looks
     wait_until(lambda: len(study.jobs()) < 12, 60)
@@ -222,6 +204,21 @@ def test_killed_main_takes_its_jobs_back(study: Study) -> None:
         "same 12 jobs, nothing run twice",
         again.seconds,
     )
+
+
+def test_job_that_was_taken_back_fails(study: Study) -> None:
+    (study.folder / "script.sh").write_text("until [ -e ../go ]; do sleep 0.2; done; exit 1\n")
+    run = study.start(mode="script", count=1)
+    study.wait_for_start("shard/0.txt")
+    os.killpg(run.process.pid, signal.SIGKILL)
+    run.end()
+    study.start("--unlock", mode="script").end()
+    again = study.start(mode="script", count=1)
+    wait_until(lambda: again.submitted() == run.submitted(), 60)
+    (study.folder / "go").touch()
+    assert again.end() != 0
+    assert "would fail again, so it is not tried again" in again.text
+    assert len(study.starts("shard/0.txt")) == 1
 
 
 def test_two_runs_share_a_job(study: Study) -> None:

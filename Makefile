@@ -27,6 +27,7 @@ check: .venv/dev
 	ruff format --check .
 	ruff check .
 	mypy
+	mypy --scripts-are-modules profiles/sge/bin/sge-submit profiles/sge/bin/sge-watch
 	snakefmt --check Snakefile workflow/rules
 	snakemake --lint
 	lint-imports

@@ -221,6 +221,20 @@ def test_job_that_was_taken_back_fails(study: Study) -> None:
     assert len(study.starts("shard/0.txt")) == 1
 
 
+def test_killed_main_and_deleted_jobs(study: Study) -> None:
+    """The next run takes a job back before it can know that it was deleted."""
+    run = study.start(count=1, seconds=8)
+    study.wait_for_start("shard/0.txt")
+    os.killpg(run.process.pid, signal.SIGKILL)
+    run.end()
+    study.grid.run("qdel", *run.submitted())
+    wait_until(lambda: not study.jobs(), 60)
+    study.start("--unlock").end()
+    again = study.start(count=1, seconds=8)
+    assert again.end() == 0, again.text
+    assert len(study.starts("shard/0.txt")) == 2
+
+
 def test_two_runs_share_a_job(study: Study) -> None:
     first = study.start(count=2, seconds=12)
     study.wait_for_start("shard/1.txt")

@@ -53,7 +53,7 @@ def test_first_week(study: Study) -> None:
     before = "before='export HEADSTART_DEVICE=cpu'\n"  # the cards are make-believe
     (project / "quick.conf").write_text((study.folder / "quick.conf").read_text() + before)
     profile = project / "profiles/sge/config.yaml"
-    hasty = profile.read_text().replace("status-checks: 30", "status-checks: 2")
+    hasty = profile.read_text().replace("status-checks: 10", "status-checks: 2")
     profile.write_text(hasty.replace("latency-wait: 90", "latency-wait: 10"))
     subprocess.run(["chown", "-R", "--no-dereference", f"{USER}:", project], check=True)
     environment = (

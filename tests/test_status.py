@@ -270,8 +270,11 @@ def test_the_next_command(
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="processes are found in /proc")
 def test_a_living_snakemake_is_found(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
-    words = [sys.executable, "-c", "input()", "-m", "snakemake"]
-    with subprocess.Popen(words, cwd=store.results, stdin=subprocess.PIPE) as process:
+    words = [sys.executable, "-c", "input(1)", "-m", "snakemake"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(words, cwd=store.results, **pipes) as process:
+        assert process.stdout is not None
+        process.stdout.read(1)  # its words are in /proc a moment after it was started
         text = status(store, capsys)
         assert f"snakemake is at work: process {process.pid} on this machine" in text
         assert "--unlock" not in text

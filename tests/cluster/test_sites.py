@@ -80,11 +80,19 @@ def test_a_failed_job_is_tried_again_for_its_memory_alone(
     submit: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(submit, "JOBS", tmp_path)
-    record = tmp_path / "7"
-    record.write_text("submitted 1 300 500 hs.shard.0\nstarted 2 node\nended memory\n")
-    assert submit.memory_of_next_try("7") == 1000
-    record.write_text("submitted 1 300 500 hs.shard.0\nstarted 2 node\nended lost\n")
-    assert submit.memory_of_next_try("7") == 500
-    record.write_text("submitted 1 300 500 hs.shard.0\nstarted 2 node\nexit 1\nended rule\n")
+    last = {"id": "7", "submitted_by": "tmp.1", "asked_by": "tmp.1"}
+
+    def memory_after(reason: str) -> int:
+        lines = f"submitted 1 300 500 hs.shard.0\nstarted 2 node\nended {reason}\n"
+        (tmp_path / "7").write_text(lines)
+        return submit.memory_of_next_try(last)
+
+    assert memory_after("memory") == 1000
+    assert memory_after("lost") == 500
+    for reason in ("rule", "deleted"):
+        with pytest.raises(SystemExit, match="job 7 would fail again"):
+            memory_after(reason)
+    last["asked_by"] = "tmp.2"  # it was taken back, and deleted before that, perhaps
+    assert memory_after("deleted") == 500
     with pytest.raises(SystemExit, match="job 7 would fail again"):
-        submit.memory_of_next_try("7")
+        memory_after("rule")

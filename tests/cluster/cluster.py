@@ -117,7 +117,7 @@ class Study:
         self.runs += 1
         output = self.folder / f"snakemake-{self.runs}.txt"
         variables = {
-            "PATH": f"{PYTHON.parent}:{self.folder}/profiles/sge/bin:{os.environ['PATH']}",
+            "PATH": f"{self.folder}/shims:{PYTHON.parent}:{self.tools}:{os.environ['PATH']}",
             "HEADSTART_SITE": str(self.folder / "quick.conf"),
             **(environment or {}),
         }
@@ -132,6 +132,19 @@ class Study:
                 start_new_session=True,
             )
         return Snakemake(process, output)
+
+    @property
+    def tools(self) -> Path:
+        """The folder of the profile's commands."""
+        return self.folder / "profiles/sge/bin"
+
+    def shim(self, command: str, text: str) -> None:
+        """Put a script before a command of Grid Engine or the profile; it calls that {real}."""
+        real = shutil.which(command, path=f"{self.tools}:{os.environ['PATH']}")
+        script = self.folder / "shims" / command
+        script.parent.mkdir(exist_ok=True)
+        script.write_text(f"#!/bin/sh\n{text.format(real=real)}\n")
+        script.chmod(0o755)
 
     def ask(self, words: str) -> None:
         """Change the words that all jobs ask with."""

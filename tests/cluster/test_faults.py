@@ -19,12 +19,20 @@ from cluster import GRID
 from cluster import LIMITS
 from cluster import PYTHON
 from cluster import USER
+from cluster import Snakemake
 from cluster import Study
 from cluster import note
 from cluster import wait_until
 from small_study import SmallStudy
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+
+
+def kill_main(study: Study, run: Snakemake) -> None:
+    """Kill Snakemake's main process, as a crash would, and free what it had locked."""
+    os.killpg(run.process.pid, signal.SIGKILL)
+    run.end()
+    study.start("--unlock").end()
 
 
 def test_rule_fails(study: Study) -> None:
@@ -190,11 +198,9 @@ def test_killed_main_takes_its_jobs_back(study: Study) -> None:
     wait_until(lambda: len(run.submitted()) == 12, 60)
     study.wait_for_start("shard/0.txt")
     before = study.jobs()
-    os.killpg(run.process.pid, signal.SIGKILL)
-    run.end()
+    kill_main(study, run)
     # some end while nobody looks
     wait_until(lambda: len(study.jobs()) < 12, 60)
-    study.start("--unlock").end()
     again = study.start("--jobs", "12", count=12, seconds=8)
     assert again.end() == 0, again.text
     assert set(again.submitted()) <= set(before)
@@ -210,9 +216,7 @@ def test_job_that_was_taken_back_fails(study: Study) -> None:
     (study.folder / "script.sh").write_text("until [ -e ../go ]; do sleep 0.2; done; exit 1\n")
     run = study.start(mode="script", count=1)
     study.wait_for_start("shard/0.txt")
-    os.killpg(run.process.pid, signal.SIGKILL)
-    run.end()
-    study.start("--unlock", mode="script").end()
+    kill_main(study, run)
     again = study.start(mode="script", count=1)
     wait_until(lambda: again.submitted() == run.submitted(), 60)
     (study.folder / "go").touch()
@@ -225,11 +229,9 @@ def test_killed_main_and_deleted_jobs(study: Study) -> None:
     """The next run takes a job back before it can know that it was deleted."""
     run = study.start(count=1, seconds=8)
     study.wait_for_start("shard/0.txt")
-    os.killpg(run.process.pid, signal.SIGKILL)
-    run.end()
+    kill_main(study, run)
     study.grid.run("qdel", *run.submitted())
     wait_until(lambda: not study.jobs(), 60)
-    study.start("--unlock").end()
     again = study.start(count=1, seconds=8)
     assert again.end() == 0, again.text
     assert len(study.starts("shard/0.txt")) == 2

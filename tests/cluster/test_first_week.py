@@ -7,6 +7,7 @@ import subprocess
 import time
 
 import pytest
+import yaml
 from cluster import CLONE
 from cluster import PYTHON
 from cluster import USER
@@ -53,8 +54,8 @@ def test_first_week(study: Study) -> None:
     before = "before='export HEADSTART_DEVICE=cpu'\n"  # the cards are make-believe
     (project / "quick.conf").write_text((study.folder / "quick.conf").read_text() + before)
     profile = project / "profiles/sge/config.yaml"
-    hasty = profile.read_text().replace("status-checks: 10", "status-checks: 2")
-    profile.write_text(hasty.replace("latency-wait: 90", "latency-wait: 10"))
+    hasty = {"seconds-between-status-checks": 2, "latency-wait": 10}
+    profile.write_text(yaml.safe_dump(yaml.safe_load(profile.read_text()) | hasty))
     subprocess.run(["chown", "-R", "--no-dereference", f"{USER}:", project], check=True)
     environment = (
         *("env", f"PATH={PYTHON.parent}:/usr/bin:/bin", f"HEADSTART_SITE={project}/quick.conf"),

@@ -227,12 +227,14 @@ def test_job_that_was_taken_back_fails(study: Study) -> None:
 
 def test_killed_main_and_deleted_jobs(study: Study) -> None:
     """The next run takes a job back before it can know that it was deleted."""
-    run = study.start(count=1, seconds=8)
+    (study.folder / "script.sh").write_text("until [ -e ../go ]; do sleep 0.2; done\n")
+    run = study.start(mode="script", count=1)
     study.wait_for_start("shard/0.txt")
     kill_main(study, run)
     study.grid.run("qdel", *run.submitted())
     wait_until(lambda: not study.jobs(), 60)
-    again = study.start(count=1, seconds=8)
+    (study.folder / "go").touch()
+    again = study.start(mode="script", count=1)
     assert again.end() == 0, again.text
     assert len(study.starts("shard/0.txt")) == 2
 

@@ -165,6 +165,18 @@ def test_one_run_is_one_page(tmp_path: Path):
     assert pages_of(tmp_path / "c.pdf") == 1
 
 
+def test_a_logarithmic_loss_has_plain_numbers(tmp_path: Path):
+    study = make_study(tmp_path, subjects=24, folds=(0,), seeds=(0,))
+    (path,) = study.root.glob("train/exp/*/fold-0/seed-0/history.csv")
+    history = pd.read_csv(path)
+    history["train_loss"] = np.geomspace(2.4, 0.08, len(history))
+    history["inner_loss"] = np.geomspace(2.4, 0.16, len(history))
+    history.to_csv(path, index=False)
+    assert main(words(study, "curves", "regression", tmp_path / "curves.pdf")) == 0
+    text = text_of(tmp_path / "curves.pdf")
+    assert {"0.1", "0.2", "0.5", "1", "2"} <= set(text.split())
+
+
 def test_evaluation_prints_the_numbers_of_the_table(studies, tmp_path: Path):
     output = tmp_path / "evaluation.pdf"
     main(words(studies["regression"], "evaluation", "regression", output))

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator
 from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import NullFormatter
 
 from headstart.parts.figures import BLUE
 from headstart.parts.figures import LINES
@@ -186,6 +188,9 @@ def _scale(axes: Axes, histories: Sequence[History]) -> None:
     lowest, highest = np.nanmin(losses), np.nanmax(losses)
     if lowest > 0 and highest > 20 * lowest:
         axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _epochs(axes: Axes) -> None:

@@ -165,16 +165,26 @@ def test_one_run_is_one_page(tmp_path: Path):
     assert pages_of(tmp_path / "c.pdf") == 1
 
 
-def test_a_logarithmic_loss_has_plain_numbers(tmp_path: Path):
-    study = make_study(tmp_path, subjects=24, folds=(0,), seeds=(0,))
+def labels_of_curves(folder: Path, lowest_loss: float) -> set[str]:
+    """Return the words on the curves of a training whose loss falls from 2.4."""
+    study = make_study(folder, subjects=24, folds=(0,), seeds=(0,))
     (path,) = study.root.glob("train/exp/*/fold-0/seed-0/history.csv")
     history = pd.read_csv(path)
-    history["train_loss"] = np.geomspace(2.4, 0.08, len(history))
-    history["inner_loss"] = np.geomspace(2.4, 0.16, len(history))
+    history["train_loss"] = np.geomspace(2.4, lowest_loss, len(history))
+    history["inner_loss"] = np.geomspace(2.4, 2 * lowest_loss, len(history))
     history.to_csv(path, index=False)
-    assert main(words(study, "curves", "regression", tmp_path / "curves.pdf")) == 0
-    text = text_of(tmp_path / "curves.pdf")
-    assert {"0.1", "0.2", "0.5", "1", "2"} <= set(text.split())
+    assert main(words(study, "curves", "regression", folder / "curves.pdf")) == 0
+    return set(text_of(folder / "curves.pdf").split())
+
+
+def test_a_logarithmic_loss_has_plain_numbers(tmp_path: Path):
+    assert {"0.1", "0.2", "0.5", "1", "2"} <= labels_of_curves(tmp_path, 0.08)
+
+
+def test_a_loss_over_many_decades_is_labelled_at_each_alone(tmp_path: Path):
+    labels = labels_of_curves(tmp_path, 1e-5)
+    assert {"0.001", "0.01", "0.1", "1"} <= labels
+    assert not {"0.002", "0.005", "0.02", "0.05"} & labels
 
 
 def test_evaluation_prints_the_numbers_of_the_table(studies, tmp_path: Path):

@@ -186,8 +186,10 @@ def _scale(axes: Axes, histories: Sequence[History]) -> None:
     """Show losses that fall by more than a factor of 20 on a logarithmic scale."""
     losses = np.concatenate([h.table[["train_loss", "inner_loss"]].to_numpy() for h in histories])
     lowest, highest = np.nanmin(losses), np.nanmax(losses)
-    if lowest > 0 and highest > 20 * lowest:
-        axes.set_yscale("log")
+    if lowest <= 0 or highest <= 20 * lowest:
+        return
+    axes.set_yscale("log")
+    if highest < 1000 * lowest:  # labels at 0.1 and 1 alone would be few
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter("{x:g}")
         axes.yaxis.set_minor_formatter(NullFormatter())

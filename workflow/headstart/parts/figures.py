@@ -43,6 +43,7 @@ STYLE: dict[Any, Any] = {
     "ytick.labelsize": 7,
     "legend.fontsize": 7,
     "legend.frameon": False,
+    "axes.formatter.min_exponent": 4,  # a logarithmic axis says 0.01 and 100, but 10⁴
     "axes.linewidth": 0.6,
     "xtick.major.width": 0.6,
     "ytick.major.width": 0.6,

@@ -146,10 +146,10 @@ class Study:
         script.write_text(f"#!/bin/sh\n{text.format(real=real)}\n")
         script.chmod(0o755)
 
-    def ask(self, words: str) -> None:
-        """Change the words that all jobs ask with."""
+    def set_site(self, **words: object) -> None:
+        """Change words of the site's file."""
         with (self.folder / "quick.conf").open("a") as site:
-            site.write(f"always='{words}'\n")
+            site.writelines(f"{key}='{value}'\n" for key, value in words.items())
 
     def records(self) -> list[Path]:
         """Return the files on this study's jobs: what became of each, and what it printed."""

@@ -86,7 +86,7 @@ def test_deleted_by_hand(study: Study) -> None:
 
 
 def test_deleted_while_waiting(study: Study) -> None:
-    study.ask(f"{study.grid.always} -h")
+    study.set_site(always=f"{study.grid.always} -h")
     run = study.start(count=1)
     wait_until(lambda: run.submitted() != [], 60)
     began = time.monotonic()
@@ -97,8 +97,7 @@ def test_deleted_while_waiting(study: Study) -> None:
 
 
 def test_error_state(study: Study) -> None:
-    site = study.folder / "quick.conf"
-    site.write_text(site.read_text() + "scratch_folder='/proc/nowhere'\n")
+    study.set_site(scratch_folder="/proc/nowhere")
     run = study.start("--retries", "0", count=1, scratch_mb=100)
     assert run.end() != 0
     assert "could not be started" in run.text
@@ -116,7 +115,7 @@ def test_impossible_request(study: Study) -> None:
 
 
 def test_host_lost(spare_host: str, study: Study) -> None:
-    study.ask(f"{LIMITS} -soft -q all.q@{spare_host} -hard")
+    study.set_site(always=f"{LIMITS} -soft -q all.q@{spare_host} -hard")
     run = study.start(count=1, seconds=25)
     study.wait_for_start("shard/0.txt")
     assert study.starts("shard/0.txt")[0].split()[2] == spare_host
@@ -134,7 +133,7 @@ def test_host_lost(spare_host: str, study: Study) -> None:
 
 def test_two_live_copies_of_one_training(spare_host: str, study: Study) -> None:
     """A host is cut off and comes to a standstill; after the verdict `lost`, it lives on."""
-    study.ask(f"{LIMITS} -soft -q all.q@{spare_host} -hard")
+    study.set_site(always=f"{LIMITS} -soft -q all.q@{spare_host} -hard")
     small = SmallStudy(study.folder / "small")
     store, output = study.folder / "runs", study.folder / "published"
     options = {**small.inputs, "networks": small.folder, "store": store, "output": output}
@@ -193,7 +192,8 @@ def test_qmaster_away(study: Study) -> None:
 
 
 def test_killed_main_takes_its_jobs_back(study: Study) -> None:
-    study.ask(f"{study.grid.always} -l few=1")  # of which there are four: some run, the others wait
+    # of which there are four: some run, the others wait
+    study.set_site(always=f"{study.grid.always} -l few=1")
     run = study.start("--jobs", "12", count=12, seconds=8)
     wait_until(lambda: len(run.submitted()) == 12, 60)
     study.wait_for_start("shard/0.txt")
@@ -289,7 +289,7 @@ def test_second_experiment_while_the_first_one_trains(study: Study) -> None:
 
 
 def test_queued_jobs_keep_their_rules(study: Study) -> None:
-    study.ask(f"{study.grid.always} -h")
+    study.set_site(always=f"{study.grid.always} -h")
     cache = study.folder / "cache"
     run = study.start(count=1, environment={"XDG_CACHE_HOME": str(cache)})
     wait_until(lambda: run.submitted() != [], 60)

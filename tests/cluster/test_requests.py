@@ -99,8 +99,7 @@ def test_few_calls_of_qstat(study: Study) -> None:
     )
     calls = study.folder / "calls"
     study.shim("qstat", f'echo >>{calls}\nexec {{real}} "$@"')
-    with (study.folder / "quick.conf").open("a") as site:
-        site.write(f"interval={interval}\n")
+    study.set_site(interval=interval)
     run = study.start(count=jobs, seconds=0)
     assert run.end(1800) == 0, run.text
     asked = len(calls.read_text())
@@ -125,15 +124,13 @@ def test_doctor(grid: Grid) -> None:
 def test_head_job_is_stopped_and_resumed(study: Study) -> None:
     """Snakemake's main process reaches its time limit while its jobs are at work."""
     words = " ".join(study.words(count=4, seconds=20))
-    (study.folder / "bin").mkdir()
-    fake = study.folder / "bin/snakemake"
     # head.sh calls `snakemake --profile sge`: here, with the toy workflow's words
-    fake.write_text(
-        f'#!/bin/bash\n[ "$3" != --unlock ] || unlock=--unlock\n'
-        f"echo $HEADSTART_HEAD_JOB >head-job\nexec {words} $unlock\n"
+    study.shim(
+        "snakemake",
+        f'[ "$3" != --unlock ] || unlock=--unlock\n'
+        f"echo $HEADSTART_HEAD_JOB >head-job\nexec {words} $unlock",
     )
-    fake.chmod(0o755)
-    path = f"{study.folder}/bin:{study.folder}/profiles/sge/bin:{PYTHON.parent}:/usr/bin:/bin"
+    path = f"{study.folder}/shims:{study.tools}:{PYTHON.parent}:/usr/bin:/bin"
     said = subprocess.run(
         study.grid.command(
             *("env", f"PATH={path}", f"HEADSTART_SITE={study.folder}/quick.conf"),

@@ -61,6 +61,7 @@ def study(grid: Grid, request: pytest.FixtureRequest) -> Iterator[Study]:
     shutil.copytree(CLONE / "profiles/sge", folder / "profiles/sge")
     for file in ("toy.smk", "toy.py"):
         shutil.copy(Path(__file__).with_name(file), folder)
+    shutil.copy(CLONE / "workflow/rules/locks.smk", folder)
     site = (folder / "profiles/sge/sites/ucl-cs.conf").read_text()
     lines = [
         site,

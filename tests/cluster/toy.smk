@@ -8,6 +8,9 @@ SECONDS = config.get("seconds", 2)
 workdir: config["folder"]
 
 
+include: "locks.smk"
+
+
 rule all:
     input:
         expand("{rule}/{number}.txt", rule=config.get("rules", "shard").split(","), number=range(COUNT)),

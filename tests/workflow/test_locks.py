@@ -1,0 +1,37 @@
+"""Runs side by side: each takes its own locks away when it ends, not the others'."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import Counter
+
+import pytest
+from study import Checkout
+from test_interrupted import epochs_done
+from test_interrupted import running_trainings
+from test_interrupted import start
+from test_interrupted import wait_for
+
+pytestmark = pytest.mark.slow
+
+AGE, SEX = (f"tiny/train/{name}/main/fold-0/seed-0/model.json" for name in ("age", "sex"))
+
+
+def test_locks_last_until_their_own_run_ends(new_checkout: Checkout) -> None:
+    new_checkout.done("cohort")
+    first = start(new_checkout, AGE, SECONDS_PER_STEP="1")
+    wait_for(lambda: epochs_done(new_checkout) == 1 or first.poll() is not None, "the first epoch")
+    trainings = running_trainings(new_checkout)
+    for process in trainings:
+        os.kill(process, signal.SIGSTOP)
+    # two that end meanwhile: with nothing to do, and with a training of their own
+    assert new_checkout.done("cohort") == Counter()
+    assert new_checkout.done(SEX) == Counter(train=1)
+    twin = new_checkout.snakemake(AGE)
+    assert twin.code == 1
+    assert "cannot be locked" in twin.text
+    for process in trainings:
+        os.kill(process, signal.SIGCONT)
+    assert first.wait() == 0, (new_checkout.folder / "snakemake.out").read_text()
+    assert new_checkout.done(AGE) == Counter()

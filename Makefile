@@ -28,7 +28,7 @@ check: .venv/dev
 	ruff check .
 	mypy
 	mypy --scripts-are-modules profiles/sge/bin/sge-submit profiles/sge/bin/sge-watch
-	snakefmt --check Snakefile workflow/rules
+	snakefmt --check Snakefile workflow/rules tests/cluster
 	snakemake --lint
 	lint-imports
 

@@ -13,7 +13,11 @@ include: "locks.smk"
 
 rule all:
     input:
-        expand("{rule}/{number}.txt", rule=config.get("rules", "shard").split(","), number=range(COUNT)),
+        expand(
+            "{rule}/{number}.txt",
+            rule=config.get("rules", "shard").split(","),
+            number=range(COUNT),
+        ),
 
 
 rule shard:

@@ -181,6 +181,10 @@ class Study:
         file = self.result("runs") / name
         return file.read_text().splitlines() if file.exists() else []
 
+    def go(self, rule: str = "shard") -> None:
+        """Let the jobs of a rule that wait (mode `wait`) go on to their end."""
+        (self.folder / f"go-{rule}").touch()
+
     def wait_for_start(self, name: str, times: int = 1) -> None:
         wait_until(lambda: len(self.starts(name)) >= times, 60)
 

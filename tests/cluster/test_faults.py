@@ -213,13 +213,14 @@ def test_killed_main_takes_its_jobs_back(study: Study) -> None:
 
 
 def test_job_that_was_taken_back_fails(study: Study) -> None:
-    (study.folder / "script.sh").write_text("until [ -e ../go ]; do sleep 0.2; done; exit 1\n")
+    wait = "until [ -e ../go-shard ]; do sleep 0.2; done"
+    (study.folder / "script.sh").write_text(f"{wait}; exit 1\n")
     run = study.start(mode="script", count=1)
     study.wait_for_start("shard/0.txt")
     kill_main(study, run)
     again = study.start(mode="script", count=1)
     wait_until(lambda: again.submitted() == run.submitted(), 60)
-    (study.folder / "go").touch()
+    study.go()
     assert again.end() != 0
     assert "would fail again, so it is not tried again" in again.text
     assert len(study.starts("shard/0.txt")) == 1
@@ -227,22 +228,23 @@ def test_job_that_was_taken_back_fails(study: Study) -> None:
 
 def test_killed_main_and_deleted_jobs(study: Study) -> None:
     """The next run takes a job back before it can know that it was deleted."""
-    (study.folder / "script.sh").write_text("until [ -e ../go ]; do sleep 0.2; done\n")
-    run = study.start(mode="script", count=1)
+    run = study.start(mode="wait", count=1)
     study.wait_for_start("shard/0.txt")
     kill_main(study, run)
     study.grid.run("qdel", *run.submitted())
     wait_until(lambda: not study.jobs(), 60)
-    (study.folder / "go").touch()
-    again = study.start(mode="script", count=1)
+    study.go()
+    again = study.start(mode="wait", count=1)
     assert again.end() == 0, again.text
     assert len(study.starts("shard/0.txt")) == 2
 
 
 def test_two_runs_share_a_job(study: Study) -> None:
-    first = study.start(count=2, seconds=12)
+    first = study.start(mode="wait", count=2)
     study.wait_for_start("shard/1.txt")
-    second = study.start("--nolock", count=2, seconds=12)
+    second = study.start("--nolock", mode="wait", count=2)
+    wait_until(lambda: len(second.submitted()) == 2, 60)
+    study.go()
     assert first.end() == 0, first.text
     assert second.end() == 0, second.text
     assert set(second.submitted()) == set(first.submitted())
@@ -251,10 +253,11 @@ def test_two_runs_share_a_job(study: Study) -> None:
 
 
 def test_two_runs_with_other_settings(study: Study) -> None:
-    first = study.start(count=1, seconds=12)
+    first = study.start(mode="wait", count=1, seconds=1)
     study.wait_for_start("shard/0.txt")
-    second = study.start("--nolock", "--retries", "0", count=1, seconds=13)
+    second = study.start("--nolock", "--retries", "0", mode="wait", count=1, seconds=2)
     assert second.end() != 0
+    study.go()
     assert "still making the same files with other settings" in second.text
     assert first.end() == 0, first.text
     note("two runs side by side, other settings", "the second is refused", second.seconds)
@@ -272,17 +275,20 @@ def test_out_of_time_for_five_rounds(study: Study) -> None:
 
 
 def test_second_experiment_while_the_first_one_trains(study: Study) -> None:
-    first = study.start(rules="shard", count=1, seconds=8)
+    first = study.start(mode="wait", rules="shard", count=1)
     study.wait_for_start("shard/0.txt")
-    second = study.start(rules="one_card", count=1, seconds=25)
-    twin = study.start(rules="shard", count=1, seconds=8)
+    second = study.start(mode="wait", rules="one_card", count=1)
+    study.wait_for_start("one_card/0.txt")
+    twin = study.start(mode="wait", rules="shard", count=1)
     assert twin.end() != 0
     assert "cannot be locked" in twin.text
+    study.go("shard")
     # the first to end leaves the second its locks
     assert first.end() == 0, first.text
-    twin = study.start(rules="one_card", count=1, seconds=25)
+    twin = study.start(mode="wait", rules="one_card", count=1)
     assert twin.end() != 0
     assert "cannot be locked" in twin.text
+    study.go("one_card")
     assert second.end() == 0, second.text
     assert len(study.starts("one_card/0.txt")) == 1
     note("a second experiment while the first trains", "both done, rc 0", second.seconds)

@@ -21,9 +21,10 @@ pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
 def request_of(study: Study, rules: str, **config: object) -> dict[str, str]:
     """Submit one job and return what `qstat -j` says of it."""
-    run = study.start(rules=rules, count=1, seconds=1, **config)
+    run = study.start(mode="wait", rules=rules, count=1, **config)
     wait_until(lambda: run.submitted() != [], 60)
     said = study.grid.run("qstat", "-j", run.submitted()[0])
+    study.go(rules)
     assert run.end() == 0, run.text
     return dict(re.split(r":\s+", line, maxsplit=1) for line in said.splitlines() if ": " in line)
 
@@ -77,9 +78,11 @@ def test_local_disk(study: Study) -> None:
 
 
 def test_mail_on_request(study: Study) -> None:
-    run = study.start(count=1, environment={"HEADSTART_MAIL": "me@example.org"})
+    mail = {"HEADSTART_MAIL": "me@example.org"}
+    run = study.start(mode="wait", count=1, environment=mail)
     wait_until(lambda: run.submitted() != [], 60)
     said = study.grid.run("qstat", "-j", run.submitted()[0])
+    study.go()
     assert re.search(r"mail_options:\s+ae", said)
     assert re.search(r"mail_list:\s+me@example.org", said)
     assert run.end() == 0, run.text

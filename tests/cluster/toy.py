@@ -39,6 +39,10 @@ if mode == "rounds":
             file.write(f"epoch {epochs + 1}\n")
     output.write_text(history.read_text())
     sys.exit()
+if mode == "wait":
+    while not Path(f"../go-{output.parent}").exists():
+        time.sleep(0.1)
+    seconds = 0
 if mode == "script":
     code = subprocess.call(["/bin/bash", "../script.sh"])
     if code:

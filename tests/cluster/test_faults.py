@@ -194,14 +194,14 @@ def test_qmaster_away(study: Study) -> None:
 def test_killed_main_takes_its_jobs_back(study: Study) -> None:
     # of which there are four: some run, the others wait
     study.set_site(always=f"{study.grid.always} -l few=1")
-    run = study.start("--jobs", "12", count=12, seconds=8)
+    run = study.start("--jobs", "12", mode="wait", count=12, seconds=8)
     wait_until(lambda: len(run.submitted()) == 12, 60)
-    study.wait_for_start("shard/0.txt")
     before = study.jobs()
     kill_main(study, run)
+    study.go()
     # some end while nobody looks
     wait_until(lambda: len(study.jobs()) < 12, 60)
-    again = study.start("--jobs", "12", count=12, seconds=8)
+    again = study.start("--jobs", "12", mode="wait", count=12, seconds=8)
     assert again.end() == 0, again.text
     assert set(again.submitted()) <= set(before)
     assert all(len(study.starts(f"shard/{number}.txt")) == 1 for number in range(12))

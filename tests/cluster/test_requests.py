@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
 def request_of(study: Study, rules: str, **config: object) -> dict[str, str]:
     """Submit one job and return what `qstat -j` says of it."""
-    run = study.start(mode="wait", rules=rules, count=1, **config)
+    run = study.start(mode="wait", rules=rules, count=1, seconds=0, **config)
     wait_until(lambda: run.submitted() != [], 60)
     said = study.grid.run("qstat", "-j", run.submitted()[0])
     study.go(rules)

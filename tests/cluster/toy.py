@@ -42,7 +42,6 @@ if mode == "rounds":
 if mode == "wait":
     while not Path(f"../go-{output.parent}").exists():
         time.sleep(0.1)
-    seconds = 0
 if mode == "script":
     code = subprocess.call(["/bin/bash", "../script.sh"])
     if code:

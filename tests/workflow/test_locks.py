@@ -25,13 +25,15 @@ def test_locks_last_until_their_own_run_ends(new_checkout: Checkout) -> None:
     trainings = running_trainings(new_checkout)
     for process in trainings:
         os.kill(process, signal.SIGSTOP)
-    # two that end meanwhile: with nothing to do, and with a training of their own
-    assert new_checkout.done("cohort") == Counter()
-    assert new_checkout.done(SEX) == Counter(train=1)
-    twin = new_checkout.snakemake(AGE)
-    assert twin.code == 1
-    assert "cannot be locked" in twin.text
-    for process in trainings:
-        os.kill(process, signal.SIGCONT)
+    try:
+        # two that end meanwhile: with nothing to do, and with a training of their own
+        assert new_checkout.done("cohort") == Counter()
+        assert new_checkout.done(SEX) == Counter(train=1)
+        twin = new_checkout.snakemake(AGE)
+        assert twin.code == 1
+        assert "cannot be locked" in twin.text
+    finally:
+        for process in trainings:
+            os.kill(process, signal.SIGCONT)
     assert first.wait() == 0, (new_checkout.folder / "snakemake.out").read_text()
     assert new_checkout.done(AGE) == Counter()

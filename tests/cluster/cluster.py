@@ -182,7 +182,7 @@ class Study:
         return file.read_text().splitlines() if file.exists() else []
 
     def go(self, rule: str = "shard") -> None:
-        """Let the jobs of a rule that wait (mode `wait`) go on to their end."""
+        """Let those jobs of a rule go on that wait for this (modes `wait`, `wait-and-fail`)."""
         (self.folder / f"go-{rule}").touch()
 
     def wait_for_start(self, name: str, times: int = 1) -> None:

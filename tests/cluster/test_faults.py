@@ -195,7 +195,7 @@ def test_killed_main_takes_its_jobs_back(study: Study) -> None:
     # of which there are four: some run, the others wait
     study.set_site(always=f"{study.grid.always} -l few=1")
     run = study.start("--jobs", "12", mode="wait", count=12, seconds=8)
-    wait_until(lambda: len(run.submitted()) == 12, 60)
+    wait_until(lambda: len(run.submitted()) == 12 and "r" in study.jobs().values(), 60)
     before = study.jobs()
     kill_main(study, run)
     study.go()
@@ -213,12 +213,10 @@ def test_killed_main_takes_its_jobs_back(study: Study) -> None:
 
 
 def test_job_that_was_taken_back_fails(study: Study) -> None:
-    wait = "until [ -e ../go-shard ]; do sleep 0.2; done"
-    (study.folder / "script.sh").write_text(f"{wait}; exit 1\n")
-    run = study.start(mode="script", count=1)
+    run = study.start(mode="wait-and-fail", count=1)
     study.wait_for_start("shard/0.txt")
     kill_main(study, run)
-    again = study.start(mode="script", count=1)
+    again = study.start(mode="wait-and-fail", count=1)
     wait_until(lambda: again.submitted() == run.submitted(), 60)
     study.go()
     assert again.end() != 0

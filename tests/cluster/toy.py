@@ -15,7 +15,10 @@ runs.parent.mkdir(parents=True, exist_ok=True)
 with runs.open("a") as file:  # one line for each time that the job was started
     file.write(f"{time.time():.1f} {os.environ.get('JOB_ID')} {os.uname().nodename}\n")
 
-if mode == "fail":
+if mode in ("wait", "wait-and-fail"):
+    while not Path(f"../go-{output.parent}").exists():
+        time.sleep(0.1)
+if mode in ("fail", "wait-and-fail"):
     sys.exit("the test asked for a failure")
 if mode == "eat":
     eaten = []
@@ -39,9 +42,6 @@ if mode == "rounds":
             file.write(f"epoch {epochs + 1}\n")
     output.write_text(history.read_text())
     sys.exit()
-if mode == "wait":
-    while not Path(f"../go-{output.parent}").exists():
-        time.sleep(0.1)
 if mode == "script":
     code = subprocess.call(["/bin/bash", "../script.sh"])
     if code:

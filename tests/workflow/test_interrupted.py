@@ -48,6 +48,13 @@ def epochs_done(checkout: Checkout) -> int:
     return sum(len(history.read_text().splitlines()) - 1 for history in histories)
 
 
+def start_training(checkout: Checkout, target: str) -> subprocess.Popen[str]:
+    """Start a run of one slow training, and wait for its first epoch."""
+    run = start(checkout, target, SECONDS_PER_STEP="1")
+    wait_for(lambda: epochs_done(checkout) == 1 or run.poll() is not None, "the first epoch")
+    return run
+
+
 def running_trainings(checkout: Checkout) -> list[int]:
     """Process ids of trainings that work in this checkout."""
     found = []
@@ -72,8 +79,7 @@ def same_bytes(one: Path, other: Path) -> bool:
 def test_training_killed_between_epochs_ends_with_the_same_bytes(
     new_checkout: Checkout, finished_study: Path
 ) -> None:
-    run = start(new_checkout, f"tiny/{RUN}/model.json", SECONDS_PER_STEP="1")
-    wait_for(lambda: epochs_done(new_checkout) == 1 or run.poll() is not None, "the first epoch")
+    run = start_training(new_checkout, f"tiny/{RUN}/model.json")
     for process in running_trainings(new_checkout):
         os.kill(process, signal.SIGKILL)
     assert run.wait() == 1
@@ -87,8 +93,7 @@ def test_training_killed_between_epochs_ends_with_the_same_bytes(
 
 def test_kill_9_of_snakemake_and_rerun(new_checkout: Checkout, finished_study: Path) -> None:
     target = f"tiny/{RUN}/model.json"
-    run = start(new_checkout, target, SECONDS_PER_STEP="1")
-    wait_for(lambda: epochs_done(new_checkout) == 1 or run.poll() is not None, "the first epoch")
+    run = start_training(new_checkout, target)
     run.kill()
     run.wait()
     # the training lives on without its parent; the rerun waits for it and takes its result

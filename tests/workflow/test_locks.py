@@ -8,10 +8,8 @@ from collections import Counter
 
 import pytest
 from study import Checkout
-from test_interrupted import epochs_done
 from test_interrupted import running_trainings
-from test_interrupted import start
-from test_interrupted import wait_for
+from test_interrupted import start_training
 
 pytestmark = pytest.mark.slow
 
@@ -20,8 +18,7 @@ AGE, SEX = (f"tiny/train/{name}/main/fold-0/seed-0/model.json" for name in ("age
 
 def test_locks_last_until_their_own_run_ends(new_checkout: Checkout) -> None:
     new_checkout.done("cohort")
-    first = start(new_checkout, AGE, SECONDS_PER_STEP="1")
-    wait_for(lambda: epochs_done(new_checkout) == 1 or first.poll() is not None, "the first epoch")
+    first = start_training(new_checkout, AGE)
     trainings = running_trainings(new_checkout)
     for process in trainings:
         os.kill(process, signal.SIGSTOP)

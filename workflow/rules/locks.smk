@@ -1,5 +1,6 @@
-# At its end, Snakemake takes away the locks of all runs, those that go on too; and of two runs that end
-# in the same moment, one fails on the way. Here a run takes away its own; `--unlock` still takes all.
+# At its end, Snakemake takes away the locks of all runs, those that go on too; and of two runs that
+# end in the same moment, one fails on the way. Here a run takes away its own; `--unlock` still takes
+# all.
 
 from pathlib import Path
 

@@ -3,11 +3,6 @@ from snakemake.utils import min_version
 min_version("9.27")
 
 
-if not workflow.overwrite_configfiles:
-
-    configfile: "config/config.yaml"
-
-
 report: "workflow/report/workflow.rst"
 
 
@@ -18,6 +13,7 @@ include: "workflow/rules/label.smk"
 include: "workflow/rules/check.smk"
 include: "workflow/rules/split.smk"
 include: "workflow/rules/prepare.smk"
+include: "workflow/rules/near_duplicates.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/predict.smk"
 include: "workflow/rules/evaluate.smk"

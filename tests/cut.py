@@ -13,10 +13,11 @@ def cut(path: Path) -> None:
     study = yaml.safe_load(path.read_text())
     if study["study"] == "demo":
         study["fetch"] = {"demo_subjects": 20}
-    study["split"] |= {"folds": 3, "inner": 0.25}
+    study["split"] |= {"folds": 3, "validation": 0.25}
     study["check"] = {"max_rejected": 0.5}
     study["prepare"] |= {"voxel_size": [6, 6, 6], "window": [32, 48, 32], "shards": 1}
     for experiment in study["experiments"].values():
+        experiment["folds"] = [0]  # a small cohort's are all trained otherwise
         if "train" in experiment:
             experiment["train"] |= {"epochs": 3, "threads": 1, "batch_size": 4}
         if experiment.get("train", {}).get("network") == "sfcn":

@@ -2,16 +2,45 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable
 from dataclasses import dataclass
+from dataclasses import fields
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pandas as pd
+from prepared_shards import write_shard
+from rows import label_rows
 
-from headstart.parts import files
-from headstart.parts.balance import balance
+from headstart.cohort.balance import BalanceRow
+from headstart.cohort.balance import balance
+from headstart.cohort.outliers import SimilarityRow
+from headstart.cohort.pairs import PairRow
+from headstart.cohort.rates import FalseAlarms
+from headstart.cohort.rates import Histogram
+from headstart.cohort.rates import OfRescans
+from headstart.cohort.rates import OfStrangers
+from headstart.cohort.rates import OwnSessions
+from headstart.cohort.rates import Rates
+from headstart.cohort.rates import SearchRates
+from headstart.cohort.splits import SplitRow
+from headstart.cohort.splits import write_splits
+from headstart.common import files
+from headstart.common.keys import Key
+from headstart.common.records import write_rows
+from headstart.common.run_id import RunId
+from headstart.data.found_scans import RejectedRow
+from headstart.data.label_table import LabelRow
+from headstart.evaluation.predictions import PredictionRow
+from headstart.evaluation.predictions import read_run
+from headstart.evaluation.predictions import write_predictions
+from headstart.imaging.config import Preparation
+from headstart.imaging.geometry import Grid
+from headstart.imaging.scan_rows import CheckRow
+from headstart.training.history import Epoch
+from headstart.training.history import History
 
 VOXEL = 4.0
 WINDOW = (32, 40, 32)
@@ -61,15 +90,28 @@ def make_study(
     _write_volumes(root, scans, rng)
     predictions, histories = [], []
     for fold in folds:
-        for run in seeds:
-            place = root / "predict" / "exp" / "main" / f"fold-{fold}" / f"seed-{run}"
-            table = _predictions(task, scans, fold, noise, rng, place)
-            files.write_csv(place / "predictions.csv", table)
+        for seed in seeds:
+            run = RunId("exp", fold, seed)
+            place = root / run.predicted
+            rows = _predictions(task, scans, fold, noise, rng, place)
+            write_predictions(place / "predictions.csv", rows, weights="0" * 64)
             predictions.append(place / "predictions.csv")
-            path = root / "train" / "exp" / "main" / f"fold-{fold}" / f"seed-{run}" / "history.csv"
-            files.write_csv(path, _history(task, epochs, rng))
+            path = root / run.trained / "history.csv"
+            _history(task, epochs, rng).write(path)
             histories.append(path)
     return Study(root, predictions, histories)
+
+
+def change_masks(study: Study, change: Callable[[nib.Nifti1Image], nib.Nifti1Image]) -> None:
+    """Write other masks in place of the predicted ones, with their digests."""
+    for path in study.predictions:
+        rows = []
+        for row in read_run(path).rows:
+            place = path.parent / row.answer["mask"]
+            nib.save(change(nib.load(place)), place)
+            changed = {"mask_sha256": files.sha256(place)}
+            rows.append(replace(row, answer=row.answer | changed))
+        write_predictions(path, rows, weights="0" * 64)
 
 
 def _people(rng: np.random.Generator, n: int) -> pd.DataFrame:
@@ -87,7 +129,7 @@ def _people(rng: np.random.Generator, n: int) -> pd.DataFrame:
             "size": np.where(sex == "M", 1.05, 0.97) + rng.normal(0, 0.02, n),
             "test": test,
             "fold": fold,
-            "inner": np.where((np.arange(n) % 7 == 1) & (test == "0"), "1", "0"),
+            "validation": np.where((np.arange(n) % 7 == 1) & (test == "0"), "1", "0"),
         }
     )
 
@@ -113,50 +155,72 @@ def _write_cohort(root: Path, people: pd.DataFrame, scans: pd.DataFrame) -> None
         }
     )
     bad = labels.iloc[:2].assign(subject=["sub-900", "sub-901"], session="1")
-    files.write_csv(root / "label/labels.csv", pd.concat([labels, bad]))
-    empty = pd.DataFrame(columns=["subject", "session", "path", "reason", "detail"])
-    files.write_csv(root / "label/rejected.csv", empty)
-    rejected = pd.DataFrame(
-        {
-            "subject": bad["subject"],
-            "session": "1",
-            "path": bad["t1"],
-            "reason": ["truncated", "not-finite"],
-            "detail": ["ends early; copy it again", "has 12 voxels that are NaN"],
-        }
+    passed, broken = label_rows(labels, "t1"), label_rows(bad, "t1")
+    keys = [row.key for row in passed]
+    write_rows(root / "label/labels.csv", LabelRow, [*passed, *broken])
+    write_rows(root / "label/rejected.csv", RejectedRow, [])
+    reasons = [
+        ("truncated", "ends early; copy it again"),
+        ("not-finite", "has 12 voxels that are NaN"),
+    ]
+    rejected = [
+        RejectedRow(*row.key, row.files.first, *reason)
+        for row, reason in zip(broken, reasons, strict=True)
+    ]
+    write_rows(root / "check/rejected.csv", RejectedRow, rejected)
+    write_rows(root / "check/passed.csv", LabelRow, passed)
+    summary = [
+        CheckRow(
+            *row.key,
+            path=row.files.first,
+            shape=WINDOW,
+            voxel_size=(VOXEL,) * 3,
+            orientation="RAS",
+            p01=-1,
+            p50=0,
+            p99=1 + 0.01 * number,
+            hash=f"{number:016x}",
+        )
+        for number, row in enumerate(passed)
+    ]
+    unread = [CheckRow(*row.key, path=row.path) for row in rejected]
+    write_rows(root / "check/summary.csv", CheckRow, [*summary, *unread])
+    similar = [SimilarityRow(*key, 0.95, 0.0, outlier=False) for key in keys]
+    similar[3] = SimilarityRow(*keys[3], 0.4, 7.0, outlier=True)
+    folder = root / "near-duplicates"
+    write_rows(folder / "similarity.csv", SimilarityRow, similar)
+    _write_pairs(folder, keys)
+    splits = [
+        SplitRow(p.subject, p.test == "1", int(p.fold) if p.fold else None, p.validation == "1")
+        for p in people.itertuples()
+    ]
+    write_splits(root / "split/splits.csv", splits)
+    rows = balance(splits=splits, passed=passed, stratify=["site", "sex"])
+    write_rows(root / "split/balance.csv", BalanceRow, rows)
+
+
+def _write_pairs(folder: Path, keys: list[Key]) -> None:
+    pairs = [
+        PairRow(*keys[8], *keys[11], "near-duplicate", True, 0.941, True, 2e-9),
+        PairRow(*keys[12], *keys[13], "near-duplicate", False, 0.38, False, 0.2),
+    ]
+    write_rows(folder / "pairs.csv", PairRow, pairs)
+    pictures = np.random.default_rng(0).random((2, 2, 16, 20, 16)).astype(np.float16)
+    np.save(folder / "pictures.npy", pictures)
+    edges = np.linspace(-1, 1, 101)
+    counts = np.histogram(np.random.default_rng(0).normal(0, 0.06, 400), edges)[0]
+    search = SearchRates(
+        subjects=len(keys),
+        pairs=400,
+        strangers=OfStrangers(median=0, highest=0.2),
+        expected_false_alarms=FalseAlarms(certain=0.01, listed=1),
+        simulated=OfRescans(scans=3, certain=2, listed=3, lowest=0.6, median=0.7),
+        own_sessions=OwnSessions(pairs=0, listed=0),
+        outliers=1,
     )
-    files.write_csv(root / "check/rejected.csv", rejected)
-    files.write_csv(root / "check/passed.csv", labels)
-    summary = pd.DataFrame(
-        {
-            "subject": labels["subject"],
-            "session": labels["session"],
-            "path": labels["t1"],
-            "reason": "",
-            "detail": "",
-            "also": "",
-            "shape": "32x40x32",
-            "voxel_size": "4x4x4",
-            "orientation": "RAS",
-            "p01": "-1",
-            "p50": "0",
-            "p99": [f"{1 + 0.01 * i:g}" for i in range(len(labels))],
-            "hash": [f"{i:016x}" for i in range(len(labels))],
-        }
-    )
-    unread = bad.rename(columns={"t1": "path"})[["subject", "session", "path"]]
-    summary = pd.concat([summary, unread]).fillna("")
-    files.write_csv(root / "check/summary.csv", summary)
-    likeness = labels[["subject", "session"]].assign(likeness="0.95", distance="0.00", odd="0")
-    likeness.loc[3, ["likeness", "distance", "odd"]] = ["0.40", "7.00", "1"]
-    files.write_csv(root / "prepare/likeness.csv", likeness)
-    one, other = labels.iloc[8], labels.iloc[11]
-    pair = [one["subject"], one["session"], other["subject"], other["session"], "0.9981", "1"]
-    columns = [*("subject", "session", "other_subject", "other_session"), "correlation", "flipped"]
-    files.write_csv(root / "prepare/lookalikes.csv", pd.DataFrame([pair], columns=columns))
-    files.write_csv(root / "split/splits.csv", people[["subject", "test", "fold", "inner"]])
-    table = balance(splits=people, passed=labels, stratify=["site", "sex"])
-    files.write_csv(root / "split/balance.csv", table)
+    histogram = Histogram(edges=edges, strangers=counts, simulated=(0.6, 0.7, 0.9))
+    rates = Rates(scans=len(keys), unknown="", search=search, histogram=histogram)
+    rates.write(folder / "rates.json")
 
 
 def _write_volumes(root: Path, scans: pd.DataFrame, rng: np.random.Generator) -> None:
@@ -167,38 +231,22 @@ def _write_volumes(root: Path, scans: pd.DataFrame, rng: np.random.Generator) ->
         members = scans[np.arange(len(scans)) % 2 == shard]
         volumes = np.zeros((len(members), 1, *WINDOW), np.float16)
         masks = np.zeros((len(members), *WINDOW), np.uint8)
-        records = []
         for index, scan in enumerate(members.itertuples()):
             radius = np.sqrt((grid**2).sum(axis=0)) / (0.75 * scan.size)
             inner = 0.25 + scan.age / 400
             volume = np.where(radius < 1, 1.0, -1.0) - 0.6 * (radius < inner)
             volumes[index, 0] = volume + rng.normal(0, 0.08, WINDOW)
             masks[index] = np.where(radius < inner, 2, np.where(radius < inner + 0.12, 1, 0))
-            records.append(
-                {
-                    "subject": scan.subject,
-                    "session": scan.session,
-                    "index": index,
-                    "affine": affine.tolist(),
-                    "source_shape": list(WINDOW),
-                    "source_affine": affine.tolist(),
-                    "hash": "",
-                    "mask_voxels": int(np.count_nonzero(masks[index])),
-                    "mask_voxels_cropped": 0,
-                }
-            )
-        folder = root / "prepare"
-        folder.mkdir(parents=True, exist_ok=True)
-        np.save(folder / f"shard-{shard}.npy", volumes)
-        np.save(folder / f"shard-{shard}-mask.npy", masks)
-        card = {
-            "shape": list(volumes.shape),
-            "channels": ["t1"],
-            "voxel_size": [VOXEL] * 3,
-            "prepare": {"voxel_size": [VOXEL] * 3, "window": list(WINDOW), "normalise": "none"},
-            "scans": records,
-        }
-        (folder / f"shard-{shard}.json").write_text(json.dumps(card))
+        write_shard(
+            root / f"prepare/shard-{shard}.json",
+            list(zip(members["subject"], members["session"], strict=True)),
+            volumes,
+            masks,
+            prepare=Preparation(voxel_size=(VOXEL,) * 3, window=WINDOW, normalise="none"),
+            affine=affine,
+            source=Grid(WINDOW, affine),
+            channel="t1",
+        )
 
 
 def _predictions(
@@ -208,7 +256,7 @@ def _predictions(
     noise: float,
     rng: np.random.Generator,
     place: Path,
-) -> pd.DataFrame:
+) -> list[PredictionRow]:
     held = scans[(scans["fold"] == str(fold)) | (scans["test"] == "1")]
     table = pd.DataFrame(
         {
@@ -243,22 +291,22 @@ def _predictions(
             inner = 0.25 + scan.age / 400
             mask = np.where(radius < inner, 2, np.where(radius < inner + 0.1, 1, 0))
             nib.save(nib.Nifti1Image(mask.astype(np.uint8), affine), place / "masks" / name)
-    return table
+        table["mask_sha256"] = [files.sha256(place / "masks" / name) for name in names]
+    rows = table.astype(str).to_dict("records")
+    own = [field.name for field in fields(PredictionRow) if field.name in table]
+    return [PredictionRow(*(row.pop(name) for name in own), row) for row in rows]
 
 
-def _history(task: str, epochs: int, rng: np.random.Generator) -> pd.DataFrame:
+def _history(task: str, epochs: int, rng: np.random.Generator) -> History:
     epoch = np.arange(1, epochs + 1)
     scale = {"regression": 30.0, "classification": 0.7, "segmentation": 1.4}[task]
     train = scale * (0.12 + 0.88 * np.exp(-epoch / (epochs / 5))) * rng.normal(1, 0.03, epochs)
-    inner = train * 1.1 + scale * 0.1 * (epoch / epochs) ** 2 + rng.normal(0, scale / 60, epochs)
-    history = pd.DataFrame({"epoch": epoch, "learning_rate": 0.001})
-    history["train_loss"], history["inner_loss"] = train.round(5), inner.round(5)
-    if task == "segmentation":
-        history["inner_dice"] = (1 - inner / scale).clip(0, 1).round(5)
-        chosen = history["inner_dice"].idxmax()
-    else:
-        key = {"regression": "inner_mae", "classification": "inner_log_loss"}[task]
-        history[key] = inner.round(5)
-        chosen = history[key].idxmin()
-    history["chosen"] = (history.index == chosen).astype(int)
-    return history
+    validation = (
+        train * 1.1 + scale * 0.1 * (epoch / epochs) ** 2 + rng.normal(0, scale / 60, epochs)
+    )
+    key = {"regression": "mae", "classification": "log_loss", "segmentation": "dice"}[task]
+    metric = (1 - validation / scale).clip(0, 1) if task == "segmentation" else validation
+    chosen = metric.argmax() if task == "segmentation" else metric.argmin()
+    rows = zip(epoch, train.round(5), validation.round(5), metric.round(5), strict=True)
+    history = tuple(Epoch(n, 0.001, loss, val, {key: value}) for n, loss, val, value in rows)
+    return History(key, history, int(epoch[chosen]))

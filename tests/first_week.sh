@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # This script is the page config/first-week.md: its comments are the words, its commands the
-# commands. tests/pages.py makes the page of it; tests/test_readme.py and
+# commands. tests/pages.py makes the page of it; tests/workflow/test_readme.py and
 # tests/cluster/test_first_week.py run it and fail where the page says anything else.
 #
 #   #@ laptop       what follows runs in CI, on a study that is cut small
@@ -24,16 +24,15 @@ source .venv/bin/activate
 headstart init data/demo/subjects --target age --name first
 #+ python tests/cut.py config/first.yaml
 snakemake -n --configfile config/first.yaml
-# `-n` shows what would run and runs nothing. Then the cohort alone, which takes minutes: every scan
-# is read to its last byte, the subjects are divided, the volumes prepared, and drawn.
-snakemake --cores 2 first/figures/cohort/manifest.json --configfile config/first.yaml
+# `-n` ends with a plan of what would run, and runs nothing. Then the cohort and its figures alone,
+# which takes minutes: every scan is read to its last byte, the subjects are divided, the volumes
+# prepared, compared with each other, and drawn.
+snakemake --cores 2 cohort first/figures/cohort/manifest.json --configfile config/first.yaml
 headstart status first
-# Look at `results/first/figures/cohort/*.pdf`: who was turned away and why, the split, a small
-# picture of every scan. Before you queue a training of hours, try it on 8 subjects for 2 epochs:
-# `snakemake -n -p` prints the command of each job, which runs from the folder `results`; `--try` at
-# its end leaves the real run alone.
-#+ tried=$(snakemake -n -p --configfile config/first.yaml | grep -o "headstart train .*" | sed "s/ 2> .*/ --try/")
-#+ (cd results && eval "$tried")
+# Look at `results/first/figures/cohort/*.pdf`: who was rejected and why, the split, a small
+# picture of every scan. Before you queue a training of hours, try it on 8 subjects for 2 epochs;
+# what it trains is thrown away:
+headstart try first
 #
 # ## 2. Onto the cluster
 #
@@ -51,8 +50,8 @@ headstart doctor --profile sge
 #
 # ## 3. A look from a compute node
 #
-# `qrsh` with a command runs it on a node, without one it gives a shell there. A node sees what the
-# login node sees; should it not, better now than in the night.
+# `qrsh` with a command runs it on a node, without one it gives a shell there. A node should
+# see what the login node sees; find out now if it doesn't, not by a job that fails at night.
 qrsh -cwd -V -l tmem=2G,h_vmem=2G,h_rt=0:10:0 headstart doctor
 #
 # ## 4. Submit
@@ -72,8 +71,8 @@ qstat
 # ## 6. Killed, and resumed
 #
 # A login node is rebooted, a limit runs out. Let it happen: kill the main process and delete its
-# jobs. Then free the folder and say the same again. What is done stays done, and a training goes on
-# from its last epoch to the very weights that it would have had.
+# jobs. Then unlock the folder and type the same again. What is done stays done, and a training goes on
+# from its last epoch to the bit-identical weights that it would have had.
 kill -9 %1
 qdel 'hs.*'
 #+ wait_for_empty_queue
@@ -92,32 +91,33 @@ headstart status first
 headstart pull --print
 # The figures are in `results/pulled`. Where the results are, the curves show in the terminal as well:
 #+ snakemake --cores 2 --configfile config/first.yaml
-headstart plot --terminal results/first/train/age/main/fold-0/seed-0/history.csv
+headstart plot first/age
 #
 # ## 8. A second experiment
 #
 # From here on: wherever the results are; on the cluster `--profile sge` in the place of `--cores 2`.
 # An experiment that is like another one, but for one key. Only what is new runs; then both curves,
 # overlaid:
-headstart vary age --set train.learning_rate=3e-4 --config config/first.yaml
+headstart vary first/age --set train.learning_rate=3e-4
 snakemake -n --configfile config/first.yaml
 snakemake --cores 2 --configfile config/first.yaml
-headstart plot --terminal results/first/train/age*/main/fold-0/seed-0/history.csv
+headstart plot first/age first/age-learning-rate-3e-4
 # Choose between experiments by the learning curves and by cross-validation (`folds: all`). The
 # subjects held out for the test are opened once, at the end, by `final: age`.
 #
 # ## 9. Predict new scans
 #
-# Scans from outside the cohort, checked and prepared as it was; several folders after `--run` give
-# the mean of their networks. None may be among those that the network learnt from: on these, which
-# are, it only shows how it is done. A scan that can't be used gets its reason in the table, and the
-# command then ends with an error.
-headstart predict --run results/first/train/age/main/fold-0/seed-0 --scans data/demo/subjects/Sub_11?/ses-1/T1.nii.gz --output new.csv
+# Scans from outside the cohort, checked and prepared as it was; an experiment with several networks
+# gives their mean. `--scans` takes files or folders; where the network sees several channels it takes
+# one table (.csv) instead, with a column of paths for each. The column `warning` says which scans are
+# unlike those that the network learnt from, and which are these, as some are here. A scan that can't
+# be used gets its reason in the table, and the command then ends with an error.
+headstart predict first/age --scans data/demo/subjects/Sub_11?/ses-1/T1.nii.gz --output new.csv
 cat new.csv
 #
-# ## 10. The methods paragraph
+# ## 10. The methods section
 #
 # Counts, exclusions, split, preparation, network, schedule, results with intervals, versions, and
-# whom to cite: told from the files of the study, and from nothing else. `results/first/report.html`
+# whom to cite: all of it read from the study's own files. `results/first/report.html`
 # opens with it too.
 headstart methods first

@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import nibabel as nib
 import numpy as np
 import pandas as pd
+from prepared_shards import write_shard
+from rows import label_rows
+from safetensors.torch import save_file
 
-from headstart.parts import files
+from headstart.cohort.splits import SplitRow
+from headstart.cohort.splits import write_splits
+from headstart.common import files
+from headstart.common.keys import Key
+from headstart.common.records import write_rows
+from headstart.data.label_table import LabelRow
+from headstart.imaging.config import Preparation
+from headstart.imaging.geometry import Grid
+from headstart.training.card import ModelCard
+from headstart.training.config import Train
+from headstart.training.settings import Run
 
 WINDOW = (8, 8, 8)
-PREPARE = {"voxel_size": [2, 2, 2], "window": list(WINDOW), "normalise": "none"}
+PREPARE = Preparation(voxel_size=(2, 2, 2), window=WINDOW, normalise="none")
 AFFINE = np.diag([2.0, 2.0, 2.0, 1.0])
 # The scans as they came: turned (LPS), and with a slice more than the window at one end.
 SOURCE_SHAPE = (9, 8, 8)
 SOURCE_AFFINE = np.array([[-2.0, 0, 0, 14], [0, -2.0, 0, 14], [0, 0, 2.0, 0], [0, 0, 0, 1]])
+SOURCE = Grid(SOURCE_SHAPE, SOURCE_AFFINE)
 
 # Dropout, batch norm and a wait that the environment may ask for: all that a resume can get wrong.
 NETWORK = """
@@ -50,6 +63,18 @@ class Dense(nn.Module):
 """
 
 
+def edit_card(model: Path, **changes: Any) -> None:
+    """Change a model card as whoever trained another network would have written it."""
+    ModelCard.read(model).model_copy(update=changes).write(model)
+
+
+def write_weights(model: Path, weights: dict[str, Any]) -> None:
+    """Replace a network's weights, and say so in its card."""
+    path = model / "model.safetensors"
+    save_file(weights, path)
+    edit_card(model, weights_sha256=files.sha256(path))
+
+
 class SmallStudy:
     """20 subjects, subject 0 with two sessions; age and sex show in the voxels."""
 
@@ -62,25 +87,26 @@ class SmallStudy:
         for path in (self.passed.parent, self.splits.parent, self.prepared, self.data):
             path.mkdir(parents=True)
         (folder / "net.py").write_text(NETWORK)
-        self.table = self._write_table()
+        self.table = self._table()
+        self.write_table()
         self._write_splits()
         self._write_volumes()
 
-    def settings(self, task: str = "regression", **train: Any) -> dict[str, Any]:
-        """Return the slice of a run."""
+    def run(self, task: str = "regression", **train: Any) -> Run:
+        """Return the settings of a run."""
         network = "net.py:Dense" if task == "segmentation" else "net.py:Net"
         defaults = {"network": network, "epochs": 3, "threads": 1, "learning_rate": 0.01}
-        return {
-            "experiment": "small",
-            "task": task,
-            "target": {"regression": "age", "classification": "sex", "segmentation": "mask"}[task],
-            "classes": {"1": "left", "2": "right"} if task == "segmentation" else {},
-            "channels": ["T1"],
-            "window": list(WINDOW),
-            "train": defaults | train,
-            "fold": 0,
-            "seed": 0,
-        }
+        return Run(
+            experiment="small",
+            task=task,
+            target={"regression": "age", "classification": "sex", "segmentation": "mask"}[task],
+            classes={"left": (1,), "right": (2,)} if task == "segmentation" else {},
+            channels=("T1",),
+            window=WINDOW,
+            train=Train(**(defaults | train)),
+            fold=0,
+            seed=0,
+        )
 
     @property
     def inputs(self) -> dict[str, Path]:
@@ -91,9 +117,13 @@ class SmallStudy:
         """Change cells of passed.csv, row: value."""
         for row, value in values.items():
             self.table.loc[row, column] = value
-        self.table.to_csv(self.passed, index=False)
+        self.write_table()
 
-    def _write_table(self) -> pd.DataFrame:
+    def write_table(self) -> None:
+        """Write passed.csv."""
+        write_rows(self.passed, LabelRow, label_rows(self.table, "T1"))
+
+    def _table(self) -> pd.DataFrame:
         rows = []
         for number in [0, *range(20)]:
             subject = f"s{number:02d}"
@@ -111,20 +141,15 @@ class SmallStudy:
                     "sex": "FM"[number % 2],
                 }
             )
-        table = pd.DataFrame(rows)
-        table.to_csv(self.passed, index=False)
-        return table
+        return pd.DataFrame(rows)
 
     def _write_splits(self) -> None:
         rows = []
         for number in range(20):
             test = number >= 17
-            fold = "" if test else str(number % 3)
-            inner = int(not test and number % 5 == 1)
-            rows.append(
-                {"subject": f"s{number:02d}", "test": int(test), "fold": fold} | {"inner": inner}
-            )
-        pd.DataFrame(rows).to_csv(self.splits, index=False)
+            fold = None if test else number % 3
+            rows.append(SplitRow(f"s{number:02d}", test, fold, not test and number % 5 == 1))
+        write_splits(self.splits, rows)
 
     def _write_volumes(self) -> None:
         random = np.random.default_rng(0)
@@ -132,35 +157,28 @@ class SmallStudy:
             rows = self.table[self.table.index % 2 == shard]
             volumes = random.normal(size=(len(rows), 1, *WINDOW)).astype(np.float16)
             masks = np.zeros((len(rows), *WINDOW), np.uint8)
-            scans = []
             for index, row in enumerate(rows.to_dict("records")):
                 masks[index, 1:4, 2:6, 2:6] = 1
                 masks[index, 4:8, 2:6, 2:6] = 2
                 volumes[index, 0] += masks[index] * 4 + float(row["age"]) / 50 + (row["sex"] == "M")
-                scans.append(
-                    {
-                        "subject": row["subject"],
-                        "session": row["session"],
-                        "index": index,
-                        "affine": AFFINE.tolist(),
-                        "source_shape": list(SOURCE_SHAPE),
-                        "source_affine": SOURCE_AFFINE.tolist(),
-                    }
-                )
                 self._write_raw_mask(masks[index], row["mask"])
-            self._write_shard(shard, volumes, masks, scans)
+            keys = list(zip(rows["subject"], rows["session"], strict=True))
+            self._write_shard(shard, keys, volumes, masks)
         # a shard may be empty
-        self._write_shard(2, volumes[:0], masks[:0], [])
+        self._write_shard(2, [], volumes[:0], masks[:0])
 
-    def _write_shard(self, shard: int, volumes: np.ndarray, masks: np.ndarray, scans: list) -> None:
-        path = self.prepared / f"shard-{shard}.npy"
-        mask_path = path.with_name(f"shard-{shard}-mask.npy")
-        np.save(path, volumes)
-        np.save(mask_path, masks)
-        card = {"shape": list(volumes.shape), "channels": ["T1"], "prepare": PREPARE}
-        card["scans"] = scans
-        card |= {"sha256": files.sha256(path), "mask_sha256": files.sha256(mask_path)}
-        path.with_suffix(".json").write_text(json.dumps(card))
+    def _write_shard(
+        self, shard: int, keys: list[Key], volumes: np.ndarray, masks: np.ndarray
+    ) -> None:
+        write_shard(
+            self.prepared / f"shard-{shard}.json",
+            keys,
+            volumes,
+            masks,
+            prepare=PREPARE,
+            affine=AFFINE,
+            source=SOURCE,
+        )
 
     def _write_raw_mask(self, mask: np.ndarray, name: str) -> None:
         # the source's x and y run the other way; its last x slice lies outside the window

@@ -1,5 +1,5 @@
 #!/bin/bash
-# One training on one card of UCL's CS cluster, without Snakemake: a job script to copy and change.
+# One training on one GPU of UCL's CS cluster, without Snakemake: a job script to copy and change.
 # It submits itself again until the training has reached its last epoch.
 #
 #   Before: snakemake --profile sge cohort              (label, check, split and prepare)
@@ -9,9 +9,9 @@
 #
 # To try things by hand first, ask for a shell on a node:
 #   qrsh -l tmem=14G,h_rt=0:30:0,gpu=true
-# The request that is handed around, qrsh -l tmem=4G,gpu=true,h_rt=0:30:0 -pe gpu 2, gives two cards
+# The request that is handed around, qrsh -l tmem=4G,gpu=true,h_rt=0:30:0 -pe gpu 2, gives two GPUs
 # and 8 GB: `-pe gpu 2` are two slots, and memory is counted per slot, 2 x 4 GB. A training on one
-# card leaves the second one idle. One card is gpu=true without -pe.
+# GPU leaves the second one idle. One GPU is gpu=true without -pe.
 #
 # Lines that begin with #$ are words for qsub.
 #
@@ -27,9 +27,9 @@
 #$ -l h_rt=4:0:0
 # Main memory. No h_vmem: CUDA maps more address space than there is memory, and would be killed.
 #$ -l tmem=14G
-# One card. The cluster sets CUDA_VISIBLE_DEVICES; nothing else may.
+# One GPU. The cluster sets CUDA_VISIBLE_DEVICES; nothing else may.
 #$ -l gpu=true
-# No card that torch's wheels have no code for (compute capability below 7.5).
+# No GPU that torch's wheels have no code for (compute capability below 7.5).
 #$ -l gpu_type=!(gtx1080ti|titanx|p100|v100)
 # If the node crashes, start again on another one.
 #$ -r y
@@ -48,7 +48,7 @@ source .venv/bin/activate
 # What the job got: if something is wrong, this is the first line to look at.
 echo "$JOB_ID on $(hostname): $(nvidia-smi --query-gpu=name,compute_cap --format=csv,noheader)"
 
-# A training without a card stops with the reason, rather than run on the CPU in silence.
+# A training without a GPU stops with the reason, rather than run on the CPU in silence.
 export HEADSTART_DEVICE=cuda
 # When to stop: ten minutes before the limit above (4 h). Between two epochs the training looks at
 # the clock, leaves the file HEADSTART_OUT_OF_TIME behind, and ends with an error.

@@ -2,7 +2,7 @@
 # make cluster-env PREFIX=/SAN/…: everything that headstart runs on, in PREFIX, without conda or root.
 #
 # For a login node. Nothing goes into the home folder, which is small: neither packages, nor caches,
-# nor temporary files. torch comes with CUDA, whether or not this machine has a card: its plain wheel
+# nor temporary files. torch comes with CUDA, whether or not this machine has a GPU: its plain wheel
 # is the CUDA build, and envs/cuda.txt pins the libraries that it brings.
 # PYTHON names a Python of at least 3.11; at UCL CS:
 #   source /share/apps/source_files/python/python-3.11.9.source
@@ -33,8 +33,10 @@ mkdir -p "$TMPDIR"
 "$prefix/venv/bin/pip" install --disable-pip-version-check -r "$lock"
 "$prefix/venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --editable .
 # torch and matplotlib keep caches too: for whoever activates this environment, they lie here
+# Snakemake loads numpy, which would start a thread per core of the login node.
 cat >>"$prefix/venv/bin/activate" <<X
 
+export OPENBLAS_NUM_THREADS=\${OPENBLAS_NUM_THREADS:-1}
 export TORCH_HOME=$(printf %q "$prefix/cache/torch") MPLCONFIGDIR=$(printf %q "$prefix/cache/matplotlib")
 X
 rm -rf "$TMPDIR"

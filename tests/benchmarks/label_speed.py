@@ -10,8 +10,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from headstart.parts.config import Source
-from headstart.stages.label import label
+from headstart.data.config import Source
+from headstart.study.labels import label
 
 SCANS = (1_000, 10_000, 100_000)
 LABELS = {"age": "age"}

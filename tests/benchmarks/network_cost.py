@@ -1,4 +1,4 @@
-"""Measure what a training step of each network costs, for the table in `headstart.parts.plan`.
+"""Measure what a training step of each network costs, for `headstart.training.registry`.
 
 PYTHONPATH=workflow python tests/benchmarks/network_cost.py
 """
@@ -26,13 +26,16 @@ def measure(name: str, arguments: dict[str, Any], classes: int) -> tuple[float, 
     """
     import torch
 
-    from headstart.parts.losses import make_loss
-    from headstart.parts.networks import build_network
+    from headstart.tasks.regression import Regression
+    from headstart.tasks.segmentation import Segmentation
+    from headstart.training.losses import make_loss
+    from headstart.training.networks import build_network
 
     torch.set_num_threads(1)
     outputs = classes + 1 if classes else 1
     network = build_network(name, arguments, in_channels=1, out_channels=outputs, folder=Path())
-    loss_of = make_loss("segmentation" if classes else "regression", None, None)
+    task = Segmentation(("class",) * classes) if classes else Regression()
+    loss_of = make_loss(None, task, torch.device("cpu"))
     volumes = torch.randn(BATCH, 1, *WINDOW)
     truths = torch.randint(0, outputs, (BATCH, 1, *WINDOW)) if classes else torch.randn(BATCH, 1)
     optimizer = torch.optim.AdamW(network.train().parameters())
@@ -53,22 +56,22 @@ def _peak() -> float:
 
 def main() -> None:
     """Print the costs beside those that plan.py has."""
-    from headstart.parts import plan
-    from headstart.parts.config import DIVIDES
+    from headstart.training import costs
+    from headstart.training.registry import NETWORKS
 
     print(f"{'network':<12} {'bytes/voxel':>12} {'(plan)':>8} {'us/voxel':>9} {'weights':>10}")
     half = {"channels": [16, 32, 64, 128, 128, 64]}
     wide = {"channels": [32, 64, 128, 256], "strides": [2, 2, 2]}
-    cases = [(name, {}) for name in plan.COSTS] + [("sfcn", half), ("unet", wide)]
+    cases = [(name, {}) for name in NETWORKS] + [("sfcn", half), ("unet", wide)]
     voxels = BATCH * math.prod(WINDOW)
     for name, arguments in cases:
-        classes = 2 if name in DIVIDES else 0
+        classes = 2 if NETWORKS[name].dense else 0
         # its own process: a peak never comes down again
         with get_context("spawn").Pool(1) as pool:
             peak, seconds, weights = pool.apply(measure, (name, arguments, classes))
-        kept = (peak - plan.BYTES_PER_WEIGHT * weights) / voxels
-        fixed = plan.training_memory(name, arguments, WINDOW, 0, classes)
-        planned = (plan.training_memory(name, arguments, WINDOW, BATCH, classes) - fixed) / voxels
+        kept = (peak - costs.BYTES_PER_WEIGHT * weights) / voxels
+        fixed = costs.training_memory(name, arguments, WINDOW, 0, classes)
+        planned = (costs.training_memory(name, arguments, WINDOW, BATCH, classes) - fixed) / voxels
         time_each = 1e6 * seconds / voxels
         print(f"{name:<12} {kept:12.0f} {planned:8.0f} {time_each:9.2f} {weights:10.3g}")
         sys.stdout.flush()

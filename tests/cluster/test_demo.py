@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import subprocess
@@ -19,12 +18,15 @@ from cluster import Grid
 from cluster import note
 from cluster import wait_until
 
+from headstart.common.run_id import RunId
+from headstart.training.card import ModelCard
+
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
 ROUNDS = 5
 SLOW = """
 import os, time
-from headstart.parts.sfcn import SFCN
+from headstart.training.sfcn import SFCN
 
 class Slow(SFCN):
     def forward(self, volumes):
@@ -32,7 +34,7 @@ class Slow(SFCN):
             time.sleep(float(os.environ.get("SECONDS_PER_STEP", 0)))
         return super().forward(volumes)
 """
-RUN = "demo/train/slow/main/fold-0/seed-0"
+RUN = RunId("slow", 0, 0)
 
 
 def cut_demo(project: Path, always: str) -> None:
@@ -52,7 +54,7 @@ def cut_demo(project: Path, always: str) -> None:
     experiments["slow"] = {"like": "age", "train": network}
     (project / "config/cut.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
     (project / "slow.py").write_text(SLOW)
-    # the cards are make-believe; a turn has 15 s for its start and an epoch of 8 s or more
+    # the GPUs are make-believe; a turn has 15 s for its start and an epoch of 8 s or more
     site = (project / "profiles/sge/sites/ucl-cs.conf").read_text()
     before = "export HEADSTART_DEVICE=cpu SECONDS_PER_STEP=2"
     scratch = f"scratch_folder='{STORE}/scratch/$JOB_ID'"
@@ -73,7 +75,7 @@ def test_demo(grid: Grid) -> None:
             f"HEADSTART_SITE={project}/quick.conf",
         )
         snakemake = (
-            *("snakemake", "--profile", "sge", *words, "--configfile", "config/cut.yaml"),
+            *("snakemake", "-p", "--profile", "sge", *words, "--configfile", "config/cut.yaml"),
             *("--seconds-between-status-checks", "2", "--latency-wait", "10", "--nocolor"),
         )
         with (project / f"{name}.txt").open("w") as said:
@@ -89,7 +91,7 @@ def test_demo(grid: Grid) -> None:
     told = {name: project / f"{name}.txt" for name in ("cohort", "first", "second")}
     assert start("cohort", "cohort").wait(300) == 0, told["cohort"].read_text()
     short = ("--set-resources", "train:runtime=1", "train:scratch_mb=input.size_mb")
-    first = start("first", f"{RUN}/model.json", *short)
+    first = start("first", f"demo/{RUN.trained}/model.json", *short)
     attempts = results / "demo/runs"
     wait_until(lambda: first.poll() is not None or list(attempts.glob("*/attempt-1")), 120)
     folders = ("age", "sex", "tissue", "cohort")
@@ -108,16 +110,18 @@ def test_demo(grid: Grid) -> None:
     ]
     assert record.read_text().count("started") == ROUNDS
     assert record.with_suffix(".log").read_text().count("it goes on in its next turn") == ROUNDS - 1
-    log = (results / "demo/logs/train/slow/fold-0/seed-0.log").read_text()
+    log = (results / "demo" / RUN.log).read_text()
     assert f"copied to {STORE}/scratch/{record.name}/prepare" in log
     assert not (STORE / "scratch" / record.name).exists()
-    seconds = sum(json.loads((results / RUN / "model.json").read_text())["seconds_per_epoch"])
+    seconds = sum(ModelCard.read(results / "demo" / RUN.trained).seconds_per_epoch)
 
     # the printed command by itself, in one piece
     [command] = re.findall(
         r"^Shell command: (headstart train .*) 2> ", told["first"].read_text(), re.M
     )
-    whole = command.replace("demo/runs", "whole/runs").replace(RUN, "whole/published")
+    whole = command.replace("demo/runs", "whole/runs").replace(
+        f"demo/{RUN.trained}", "whole/published"
+    )
     subprocess.run(
         grid.command(
             *("env", f"PATH={PYTHON.parent}:/usr/bin:/bin", f"PYTHONPATH={project}/workflow"),
@@ -127,7 +131,7 @@ def test_demo(grid: Grid) -> None:
         check=True,
     )
     for name in ("history.csv", "model.safetensors"):
-        assert (results / RUN / name).read_bytes() == (
+        assert (results / "demo" / RUN.trained / name).read_bytes() == (
             results / "whole/published" / name
         ).read_bytes()
     note(

@@ -5,7 +5,6 @@ Each test notes how long it took in the file that GRID_FIGURES names.
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import shutil
@@ -24,6 +23,8 @@ from cluster import Study
 from cluster import note
 from cluster import wait_until
 from small_study import SmallStudy
+
+from headstart.common.schema import settings_text
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
@@ -48,14 +49,14 @@ def test_time_limit(study: Study) -> None:
     deaf = study.start(count=1, runtime=1, seconds=600)
     study.wait_for_start("shard/0.txt")
     listens = study.start(
-        "--nolock", rules="one_card", mode="listen", count=1, runtime=1, seconds=600
+        "--nolock", rules="one_gpu", mode="listen", count=1, runtime=1, seconds=600
     )
     assert deaf.end() != 0
     assert "was killed by its time limit of 60 s" in deaf.text
     assert len(study.starts("shard/0.txt")) == 1
     note("killed by h_rt (60 s)", "failed, not tried again", deaf.seconds)
     assert listens.end() != 0
-    assert study.result("runs/one_card/0.heard").exists()
+    assert study.result("runs/one_gpu/0.heard").exists()
 
 
 def test_memory(study: Study) -> None:
@@ -138,7 +139,7 @@ def test_two_live_copies_of_one_training(spare_host: str, study: Study) -> None:
     store, output = study.folder / "runs", study.folder / "published"
     options = {**small.inputs, "networks": small.folder, "store": store, "output": output}
     words = [PYTHON, "-m", "headstart", "train", "--device", "cpu"]
-    words += ["--settings", json.dumps(small.settings(epochs=6))]
+    words += ["--settings", settings_text(small.run(epochs=6))]
     words += [word for name, path in options.items() for word in (f"--{name}", path)]
     script = f"export PYTHONPATH={CLONE}/workflow SLOW=1\n{shlex.join(map(str, words))}\n"
     (study.folder / "script.sh").write_text(script)
@@ -275,20 +276,20 @@ def test_out_of_time_for_five_rounds(study: Study) -> None:
 def test_second_experiment_while_the_first_one_trains(study: Study) -> None:
     first = study.start(mode="wait", rules="shard", count=1)
     study.wait_for_start("shard/0.txt")
-    second = study.start(mode="wait", rules="one_card", count=1)
-    study.wait_for_start("one_card/0.txt")
+    second = study.start(mode="wait", rules="one_gpu", count=1)
+    study.wait_for_start("one_gpu/0.txt")
     twin = study.start(mode="wait", rules="shard", count=1)
     assert twin.end() != 0
     assert "cannot be locked" in twin.text
     study.go("shard")
     # the first to end leaves the second its locks
     assert first.end() == 0, first.text
-    twin = study.start(mode="wait", rules="one_card", count=1)
+    twin = study.start(mode="wait", rules="one_gpu", count=1)
     assert twin.end() != 0
     assert "cannot be locked" in twin.text
-    study.go("one_card")
+    study.go("one_gpu")
     assert second.end() == 0, second.text
-    assert len(study.starts("one_card/0.txt")) == 1
+    assert len(study.starts("one_gpu/0.txt")) == 1
     note("a second experiment while the first trains", "both done, rc 0", second.seconds)
 
 

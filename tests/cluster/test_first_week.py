@@ -16,6 +16,8 @@ from cluster import note
 from pages import read_script
 from pages import script_of
 
+from headstart.common.run_id import RunId
+
 # `qdel 'hs.*'` deletes the jobs of every test that runs beside
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.alone]
 
@@ -37,7 +39,7 @@ set -m
 # A network that takes a second a step: time to be killed in.
 SLOW = """
 import time
-from headstart.parts.sfcn import SFCN
+from headstart.training.sfcn import SFCN
 
 class Slow(SFCN):
     def forward(self, volumes):
@@ -51,7 +53,7 @@ def test_first_week(study: Study) -> None:
     shutil.copytree(CLONE, project, symlinks=True)
     (project / ".venv").symlink_to(PYTHON.parent.parent)
     (project / "slow.py").write_text(SLOW)
-    before = "before='export HEADSTART_DEVICE=cpu'\n"  # the cards are make-believe
+    before = "before='export HEADSTART_DEVICE=cpu'\n"  # the GPUs are make-believe
     (project / "quick.conf").write_text((study.folder / "quick.conf").read_text() + before)
     profile = project / "profiles/sge/config.yaml"
     hasty = {"seconds-between-status-checks": 2, "latency-wait": 10}
@@ -83,10 +85,9 @@ def test_first_week(study: Study) -> None:
     began = time.monotonic()
     said = bash(WAITS + script_of(read_script(), "cluster"))
     assert (
-        "going on after epoch"
-        in (project / "results/first/logs/train/age/fold-0/seed-0.log").read_text()
+        "going on after epoch" in (project / "results/first" / RunId("age", 0, 0).log).read_text()
     )
-    assert "1 trainings: 1 running" in said
-    assert "1 trainings: 1 finished" in said
+    assert "1 training: 1 running" in said
+    assert "1 training: 1 finished" in said
     assert (project / "results/first/report.html").exists()
     note("the first week", "killed, resumed, done", time.monotonic() - began)

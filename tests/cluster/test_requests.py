@@ -40,30 +40,31 @@ def test_cpu_job(study: Study) -> None:
     assert "mail_options" not in said
 
 
-def test_one_card(study: Study) -> None:
-    said = request_of(study, "one_card")
+def test_one_gpu(study: Study) -> None:
+    said = request_of(study, "one_gpu")
     asked = set(said["hard resource_list"].split(","))
     assert asked == {"h_rt=300", "tmem=4000M", "gpu=true", "gpu_type=!(gtx1080ti|titanx|p100|v100)"}
     assert "parallel environment" not in said
-    told = study.result("one_card/0.txt").read_text()
-    # the site's own prolog chose the card
+    told = study.result("one_gpu/0.txt").read_text()
+    # the site's own prolog chose the GPU
     assert re.search(r"CUDA_VISIBLE_DEVICES=\d\n", told)
     assert "HEADSTART_DEVICE=cuda" in told
     [log] = study.result(".snakemake/sge/jobs").glob("*.log")
     first = log.read_text().splitlines()[0]
     assert re.fullmatch(
-        r"hs\.one_card\.0, job \d+ on \w+: (no card to be seen by nvidia-smi|.+, \d+\.\d)", first
+        r"hs\.one_gpu\.0\.\w+, job \d+ on \w+: (no GPU to be seen by nvidia-smi|.+, \d+\.\d)",
+        first,
     )
 
 
-def test_two_cards(study: Study) -> None:
-    said = request_of(study, "two_cards")
+def test_two_gpus(study: Study) -> None:
+    said = request_of(study, "two_gpus")
     asked = set(said["hard resource_list"].split(","))
     assert asked >= {"h_rt=300", "tmem=2501M", "gpu=true"}
     assert not any(word.startswith("h_vmem") for word in asked)
     assert said["parallel environment"] == "gpu range: 2"
     assert said["reserve"] == "y"
-    told = study.result("two_cards/0.txt").read_text()
+    told = study.result("two_gpus/0.txt").read_text()
     assert re.search(r"CUDA_VISIBLE_DEVICES=\d,\d\n", told)
 
 
@@ -167,7 +168,7 @@ def test_example_job_script(study: Study) -> None:
         "touch $HEADSTART_OUT_OF_TIME; exit 1\n"
     )
     (tools / "headstart").chmod(0o755)
-    (tools / "nvidia-smi").write_text("#!/bin/bash\necho A card, 8.6\n")
+    (tools / "nvidia-smi").write_text("#!/bin/bash\necho A GPU, 8.6\n")
     (tools / "nvidia-smi").chmod(0o755)
     subprocess.run(["chown", "-R", f"{USER}:", study.folder], check=True)
     words = ("profiles/sge/example.sh", "--settings", "{}")
@@ -181,4 +182,4 @@ def test_example_job_script(study: Study) -> None:
     wait_until(lambda: job not in study.grid.jobs(), 90)
     assert (study.folder / "rounds").read_text() == "train --settings {} cuda\n" * 3
     [log] = study.folder.glob("example.*.log")
-    assert "A card, 8.6" in log.read_text()
+    assert "A GPU, 8.6" in log.read_text()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec
 from importlib.util import spec_from_loader
@@ -14,8 +15,8 @@ PROFILE = Path(__file__).resolve().parents[2] / "profiles/sge"
 SITES = sorted(file.stem for file in (PROFILE / "sites").glob("*.conf"))
 SHARD = {"threads": 1, "resources": {"mem_mb": 1001, "runtime": 5}}
 THREADS = {"threads": 4, "resources": {"mem_mb": 1001, "runtime": 5}}
-CARD = {"threads": 1, "resources": {"mem_mb": 8000, "runtime": 60, "gpu": 1}}
-CARDS = {"threads": 2, "resources": {"mem_mb": 8001, "runtime": 60, "gpu": 2}}
+GPU = {"threads": 1, "resources": {"mem_mb": 8000, "runtime": 60, "gpu": 1}}
+GPUS = {"threads": 2, "resources": {"mem_mb": 8001, "runtime": 60, "gpu": 2}}
 OLD = "!(gtx1080ti|titanx|p100|v100)"
 
 
@@ -35,15 +36,15 @@ def submit(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     [
         ("ucl-cs", SHARD, "-l h_rt=300 -l tmem=1001M -l h_vmem=1001M"),
         ("ucl-cs", THREADS, "-l h_rt=300 -l tmem=251M -l h_vmem=251M -pe smp 4 -R y"),
-        ("ucl-cs", CARD, f"-l h_rt=3600 -l tmem=8000M -l gpu=true -l gpu_type={OLD}"),
+        ("ucl-cs", GPU, f"-l h_rt=3600 -l tmem=8000M -l gpu=true -l gpu_type={OLD}"),
         (
             "ucl-cs",
-            CARDS,
+            GPUS,
             f"-l h_rt=3600 -l tmem=4001M -l gpu=true -pe gpu 2 -R y -l gpu_type={OLD}",
         ),
         ("ucl-myriad", SHARD, "-l h_rt=300 -l mem=1001M"),
-        ("ucl-myriad", CARDS, "-l h_rt=3600 -l mem=4001M -l gpu=2 -pe smp 2 -ac allow=L"),
-        ("gpu-count", CARD, "-l h_rt=3600 -l h_vmem=8000M -l gpu=1"),
+        ("ucl-myriad", GPUS, "-l h_rt=3600 -l mem=4001M -l gpu=2 -pe smp 2 -ac allow=L"),
+        ("gpu-count", GPU, "-l h_rt=3600 -l mem_free=8000M -l gpu=1"),
         ("rsmap", THREADS, "-l h_rt=300 -l m_mem_free=251M -pe smp 4 -R y"),
     ],
 )
@@ -54,6 +55,17 @@ def test_request(
     monkeypatch.delenv("HEADSTART_MAIL", raising=False)
     request, _ = submit.make_request(submit.read_site(), job, job["resources"]["mem_mb"])
     assert " ".join(request) == words
+
+
+@pytest.mark.parametrize("site", SITES)
+@pytest.mark.parametrize("job", [GPU, GPUS])
+def test_no_site_limits_the_address_space_of_a_gpu_job(
+    submit: ModuleType, monkeypatch: pytest.MonkeyPatch, site: str, job: dict
+) -> None:
+    """CUDA maps far more than it uses."""
+    monkeypatch.setenv("HEADSTART_SITE", site)
+    request, _ = submit.make_request(submit.read_site(), job, job["resources"]["mem_mb"])
+    assert not re.search(r"\b[hs]_(vmem|data|stack|as)\b", " ".join(request))
 
 
 @pytest.mark.parametrize("site", SITES)

@@ -38,22 +38,22 @@ rule shard:
         "{config[python]} {params.toy} {params.mode} {params.seconds} {output} > {log} 2>&1"
 
 
-use rule shard as one_card with:
+use rule shard as one_gpu with:
     output:
-        "one_card/{number}.txt",
+        "one_gpu/{number}.txt",
     log:
-        "logs/one_card/{number}.log",
+        "logs/one_gpu/{number}.log",
     resources:
         mem_mb=4000,
         runtime=int(config.get("runtime", 5)),
         gpu=1,
 
 
-use rule shard as two_cards with:
+use rule shard as two_gpus with:
     output:
-        "two_cards/{number}.txt",
+        "two_gpus/{number}.txt",
     log:
-        "logs/two_cards/{number}.log",
+        "logs/two_gpus/{number}.log",
     resources:
         mem_mb=5001,
         runtime=int(config.get("runtime", 5)),

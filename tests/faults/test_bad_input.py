@@ -23,8 +23,8 @@ from study import Checkout
 from study import write_scan
 from study import write_study
 
-from headstart.parts.files import read_csv
-from headstart.parts.settings import Settings
+from headstart.common.files import read_csv
+from headstart.study.settings import Settings
 
 SUBJECTS = 20
 AFFINE = np.diag([4.0, 4.0, 4.0, 1.0])
@@ -40,7 +40,7 @@ class Done:
 
     @property
     def sentence(self) -> str:
-        """The one sentence of a failure, the user's to mend."""
+        """The one sentence of a failure, the user's to fix."""
         assert self.code == 2, self.text
         assert "Traceback" not in self.text
         *_, last = lines = self.text.splitlines()
@@ -62,31 +62,31 @@ class Study:
         self.config["prepare"]["shards"] = 1
 
     def label(self) -> Done:
-        return self._run("label", "label", "--data", "scans", "--output", "results/label")
+        return self._run("label", "--data", "scans", "--output", "results/label")
 
     def check_scans(self) -> Done:
         shard = ("--scans", "results/label/shards/0.csv", "--data", "scans")
-        return self._run("check", "check-scans", *shard, "--output", "results/check/shards/0.csv")
+        return self._run("check-scans", *shard, "--output", "results/check/shards/0.csv")
 
     def check(self) -> Done:
-        tables = ("--labels", "results/label/labels.csv", "--gather", "results/check/shards/0.csv")
-        return self._run("check", "check", *tables, "--output", "results/check")
+        tables = ("--labels", "results/label/labels.csv", "--checked", "results/check/shards/0.csv")
+        return self._run("check", *tables, "--output", "results/check")
 
     def split(self) -> Done:
-        passed = ("--passed", "results/check/passed.csv", "--summary", "results/check/summary.csv")
-        return self._run("split", "split", *passed, "--output", "results/split")
+        passed = ("--passed", "results/check/passed.csv")
+        return self._run("split", *passed, "--output", "results/split")
 
     def prepare(self, output: str = "results/prepare/shard-0.json") -> Done:
         scans = ("--scans", "results/label/shards/0.csv", "--data", "scans")
         checked = ("--checked", "results/check/shards/0.csv")
-        return self._run("prepare", "prepare", *scans, *checked, "--output", output)
+        return self._run("prepare", *scans, *checked, "--output", output)
 
     def left_in(self, folder: str) -> list[str]:
         """Names of all files in a folder of results, drafts included."""
         return sorted(path.name for path in (self.results / folder).rglob("*") if path.is_file())
 
-    def _run(self, stage: str, part: str, *words: str) -> Done:
-        settings = Settings.resolve(self.config, self.folder).slice(part)
+    def _run(self, stage: str, *words: str) -> Done:
+        settings = Settings.resolve(self.config, self.folder).slice(stage)
         done = subprocess.run(
             [sys.executable, "-m", "headstart", stage, "--settings", settings, *words],
             cwd=self.folder,
@@ -129,12 +129,12 @@ def shift_mask(scan: Path) -> None:
     write_mask(scan.with_name("mask.nii.gz"), shifted)
 
 
-def crop_mask(scan: Path) -> None:
-    write_mask(scan.with_name("mask.nii.gz"), AFFINE, length=11)
+def coarsen_mask(scan: Path) -> None:
+    write_mask(scan.with_name("mask.nii.gz"), AFFINE @ np.diag([1.5, 1, 1, 1]))
 
 
-def write_mask(path: Path, affine: np.ndarray = AFFINE, length: int = 12) -> None:
-    mask = np.zeros((length, 12, 12), np.uint8)
+def write_mask(path: Path, affine: np.ndarray = AFFINE) -> None:
+    mask = np.zeros((12, 12, 12), np.uint8)
     mask[4:8, 4:8, 4:8] = 1
     nib.save(nib.Nifti1Image(mask, affine), path)
 
@@ -146,8 +146,8 @@ DAMAGES: dict[str, tuple[Callable[[Path], None], str, str, str]] = {
     "Sub_103": (add_a_time_axis, "not-3d", "T1", "is 12x12x12x2 voxels, not one 3-D volume"),
     "Sub_104": (put_nan_inside, "not-finite", "T1", "holds NaN or infinite voxels; replace them"),
     "Sub_105": (make_constant, "constant", "T1", "every voxel is 7; replace the scan"),
-    "Sub_106": (shift_mask, "mask-grid", "mask", "its affine is not that of Sub_106/T1.nii.gz"),
-    "Sub_107": (crop_mask, "mask-grid", "mask", "its shape is not that of Sub_107/T1.nii.gz"),
+    "Sub_106": (shift_mask, "mask-grid", "mask", "lies on another grid than Sub_106/T1.nii.gz"),
+    "Sub_107": (coarsen_mask, "mask-grid", "mask", "lies on another grid than Sub_107/T1.nii.gz"),
 }
 TWO_SEXES = "Sub_110"
 
@@ -169,7 +169,7 @@ def damaged(tmp_path_factory: pytest.TempPathFactory) -> Study:
 
 
 @pytest.mark.parametrize("subject", DAMAGES)
-def test_bad_scan_is_turned_away_with_a_reason(damaged: Study, subject: str) -> None:
+def test_bad_scan_is_rejected_with_a_reason(damaged: Study, subject: str) -> None:
     damage, reason, file, words = DAMAGES[subject]
     checked = read_csv(damaged.results / "check/shards/0.csv").set_index("subject")
     detail = checked.loc[subject, "detail"]
@@ -196,7 +196,7 @@ def test_run_goes_on_without_the_bad_scans(damaged: Study) -> None:
     assert damaged.prepare().code == 0
     assert damaged.left_in("prepare") == [
         "shard-0-mask.npy",
-        "shard-0-thumbnails.npy",
+        "shard-0-small.npy",
         "shard-0.json",
         "shard-0.npy",
     ]
@@ -351,7 +351,7 @@ BAD_CONFIGS: Mapping[Callable[[dict[str, Any]], None], str] = {
     without_study: "study: this key is missing; see config/README.md",
     without_target: "experiments.age.target: this key is missing; see config/README.md",
     typo: "experiments.age.train.learning_rat: unknown key; did you mean 'learning_rate'?",
-    out_of_range: "split.test: 1.5 is not allowed: input should be less than 1",
+    out_of_range: "split.test: 1.5 is not allowed: must be less than 1",
     indivisible_window: "prepare.window: unet in experiments.lesion needs lengths that 16 divides, "
     "but it is [12, 12, 12]; e.g. [16, 16, 16]",
     small_window: "prepare.window: sfcn in experiments.age needs at least 32 voxels each way, "
@@ -360,11 +360,11 @@ BAD_CONFIGS: Mapping[Callable[[dict[str, Any]], None], str] = {
 }
 
 
-def dry_run(project: Checkout, *, code: int = 2) -> str:
+def dry_run(project: Checkout) -> str:
     """Dry-run a config that is wrong; return what was printed."""
     run = project.snakemake("-n")
     print(f"snakemake -n -> exit {run.code}\n{run.text}")
-    assert run.code == code
+    assert run.code == 2
     assert "Traceback" not in run.text
     assert "Job stats" not in run.text
     return run.text
@@ -394,11 +394,10 @@ def test_config_that_is_not_yaml(project: Checkout) -> None:
     path = project.folder / "config/tiny.yaml"
     path.write_text("study: [tiny\nroot: scans\n")
     try:
-        text = dry_run(project, code=1)
+        text = dry_run(project)
     finally:
         project.configure(good)
-    # Snakemake's own words: it reads the file before any line of ours runs
-    assert "Config file is not valid JSON or YAML." in text
+    assert text.splitlines()[-1].startswith("headstart: config/tiny.yaml: line 2: not YAML: ")
     assert not project.study.exists()
 
 

@@ -11,24 +11,26 @@ from fresh import copy_project
 from study import Checkout
 
 from headstart import cli
-from headstart.parts.files import read_csv
+from headstart.common.files import read_csv
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("real")]
 
 
-def run_init(folder: Path, tmp_path: Path, name: str) -> tuple[dict[str, Any], Checkout]:
+def run_init(
+    folder: Path, tmp_path: Path, name: str, *, trainings: int
+) -> tuple[dict[str, Any], Checkout]:
     checkout = Checkout(copy_project(tmp_path / "project"))
     file = checkout.folder / f"config/{name}.yaml"
     assert cli.main(["init", str(folder), "--name", name, "--output", str(file)]) == 0
     results = ("--config", f"results={tmp_path / 'results'}")
     words = ("--configfile", f"config/{name}.yaml", *results)
-    assert checkout.planned(*words)["train"] == 1
+    assert checkout.planned(*words)["train"] == trainings
     checkout.done(*words, "--", f"{name}/label/labels.csv")
     return yaml.safe_load(file.read_text()), checkout
 
 
 def test_hippocampus(shared_data: Path, tmp_path: Path) -> None:
-    study, _ = run_init(shared_data / "msd_task04_hippocampus", tmp_path, "sides")
+    study, _ = run_init(shared_data / "msd_task04_hippocampus", tmp_path, "sides", trainings=1)
     assert study["classes"] == {1: "anterior", 2: "posterior"}
     assert study["data"][0]["subject"]["group"] == 2
     assert study["prepare"]["voxel_size"] == [1, 1, 1]
@@ -38,7 +40,7 @@ def test_hippocampus(shared_data: Path, tmp_path: Path) -> None:
 
 
 def test_ten_scans_of_ixi(shared_data: Path, tmp_path: Path) -> None:
-    study, _ = run_init(shared_data / "ixi10_2mm", tmp_path, "ten")
+    study, _ = run_init(shared_data / "ixi10_2mm", tmp_path, "ten", trainings=5)
     (experiment,) = study["experiments"].values()
     assert (experiment["task"], experiment["target"]) == ("regression", "age")
     assert study["split"]["test"] == 0

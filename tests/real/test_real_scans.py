@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,11 @@ import yaml
 from fresh import copy_project
 from study import Checkout
 
-from headstart.parts.files import read_csv
+from headstart.cohort.audit import Audit
+from headstart.cohort.shards import ShardCard
+from headstart.cohort.shards import ShardScan
+from headstart.common.files import read_csv
+from headstart.common.run_id import RunId
 
 # one group: with `--dist loadgroup` each study runs once, not once per worker
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("real")]
@@ -45,9 +48,9 @@ def run_study(name: str, experiment: str, root: Path, train: dict[str, Any], fol
     return folder / "results" / name
 
 
-def prepared_scans(study: Path) -> list[dict[str, Any]]:
-    cards = sorted(study.glob("prepare/shard-*.json"))
-    return [scan for card in cards for scan in json.loads(card.read_text())["scans"]]
+def prepared_scans(study: Path) -> list[ShardScan]:
+    cards = map(ShardCard.read, sorted(study.glob("prepare/shard-*.json")))
+    return [scan for card in cards for scan in card.scans]
 
 
 def numbers(column: pd.Series) -> pd.Series:
@@ -80,13 +83,13 @@ def test_hippocampus_every_scan_passes(hippocampus: Path) -> None:
         assert read_csv(hippocampus / stage / "rejected.csv").empty
     scans = prepared_scans(hippocampus)
     assert len(scans) == 200
-    assert all(scan["mask_voxels"] > 0 and scan["mask_voxels_cropped"] == 0 for scan in scans)
+    assert all(scan.mask_voxels > 0 and scan.mask_voxels_cropped == 0 for scan in scans)
 
 
 def test_hippocampus_no_person_straddles_folds(hippocampus: Path) -> None:
     passed = read_csv(hippocampus / "check/passed.csv")
     # from the file names, whatever the stages made of them
-    case = passed["T1"].map(lambda path: int(re.findall(r"\d+", Path(path).name)[0]))
+    case = passed["channel:T1"].map(lambda path: int(re.findall(r"\d+", Path(path).name)[0]))
     person = (case + 1) // 2
     assert person.nunique() < len(case)
     assert (numbers(passed["subject"]) == person).all()
@@ -98,11 +101,11 @@ def test_hippocampus_no_person_straddles_folds(hippocampus: Path) -> None:
     sizes = splits["fold"].value_counts()
     assert sorted(sizes.index) == list("01234")
     assert sizes.max() - sizes.min() <= 1
-    assert json.loads((hippocampus / "split/audit.json").read_text())["leaks"] == []
+    assert Audit.read(hippocampus / "split/audit.json").leaks == ()
 
 
 def test_hippocampus_predicts_the_held_out_fold(hippocampus: Path) -> None:
-    predictions = read_csv(hippocampus / "predict/hippocampus/main/fold-0/seed-0/predictions.csv")
+    predictions = read_csv(hippocampus / RunId("hippocampus", 0, 0).predicted / "predictions.csv")
     passed = read_csv(hippocampus / "check/passed.csv")
     splits = read_csv(hippocampus / "split/splits.csv").set_index("subject")
     held_out = passed[passed["subject"].map(splits["fold"]) == "0"]
@@ -116,11 +119,13 @@ def test_hippocampus_predicts_the_held_out_fold(hippocampus: Path) -> None:
 
 
 def test_hippocampus_masks_lie_on_the_raw_scans(hippocampus: Path, shared_data: Path) -> None:
-    run = hippocampus / "predict/hippocampus/main/fold-0/seed-0"
+    run = hippocampus / RunId("hippocampus", 0, 0).predicted
     first = read_csv(run / "predictions.csv").iloc[0]
     passed = read_csv(hippocampus / "check/passed.csv").set_index("session")
     predicted = nib.load(run / first["mask"])
-    raw = nib.load(shared_data / "msd_task04_hippocampus" / passed.loc[first["session"], "T1"])
+    raw = nib.load(
+        shared_data / "msd_task04_hippocampus" / passed.loc[first["session"], "channel:T1"]
+    )
     assert predicted.shape == raw.shape
     assert np.allclose(predicted.affine, raw.affine)
 
@@ -148,19 +153,19 @@ def test_ixi_prepared_volumes_stand_upright(ixi: Path) -> None:
     scans = prepared_scans(ixi)
     assert len(scans) == 10
     for scan in scans:
-        assert nib.aff2axcodes(np.array(scan["affine"])) == ("R", "A", "S")
+        assert nib.aff2axcodes(np.array(scan.affine)) == ("R", "A", "S")
     for volumes in map(np.load, sorted(ixi.glob("prepare/shard-?.npy"))):
         assert volumes.shape[1:] == (1, 48, 64, 48)
         assert np.isfinite(volumes).all()
 
 
 def test_ixi_each_subject_is_predicted_once(ixi: Path) -> None:
-    runs = [ixi / f"predict/age/main/fold-{fold}/seed-0/predictions.csv" for fold in (0, 1)]
-    predictions = pd.concat(map(read_csv, runs))
+    runs = [RunId("age", fold, 0) for fold in (0, 1)]
+    predictions = pd.concat(read_csv(ixi / run.predicted / "predictions.csv") for run in runs)
     assert sorted(predictions["subject"]) == sorted(read_csv(ixi / "check/passed.csv")["subject"])
     assert np.isfinite(numbers(predictions["prediction"])).all()
-    for fold in (0, 1):
-        history = read_csv(ixi / f"train/age/main/fold-{fold}/seed-0/history.csv")
+    for run in runs:
+        history = read_csv(ixi / run.trained / "history.csv")
         assert list(history["chosen"]) == ["1"]
     metrics = read_csv(ixi / "evaluate/age/metrics.csv")
     assert {"network"} < set(metrics["model"])

@@ -164,7 +164,7 @@ class World:
             begin = [
                 sys.executable,
                 "-c",
-                "import sys; from headstart.parts import tunnel; "
+                "import sys; from headstart.cluster import ssh as tunnel; "
                 f"tunnel.CONNECT_SECONDS, tunnel.ALIVE_SECONDS = {seconds}; "
                 "from headstart.cli import main; sys.exit(main())",
             ]

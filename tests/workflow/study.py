@@ -39,6 +39,13 @@ class Net(torch.nn.Module):
 '''
 
 
+CONFIG = ("--configfile", "config/tiny.yaml")
+# A training of an experiment, and what follows it.
+FROM_TRAINING = Counter(
+    train=1, predict=1, evaluate=1, plot_curves=1, plot_evaluation=1, manifest=1
+)
+
+
 @dataclass
 class Run:
     """What one call of snakemake printed and started."""
@@ -64,10 +71,15 @@ class Checkout:
     def configure(self, config: dict[str, Any]) -> None:
         (self.folder / "config/tiny.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
 
+    @property
+    def snakemake_itself(self) -> list[str]:
+        return [sys.executable, "-m", "snakemake"]
+
     def command(self, *words: str) -> list[str]:
         # the config last: --configfile would take a target that follows for a second file
-        study = () if "--configfile" in words else ("--configfile", "config/tiny.yaml")
-        return [*(sys.executable, "-m", "snakemake", "--cores", "2"), *words, *study]
+        study = () if "--configfile" in words else CONFIG
+        # with -p it is Snakemake that tells what it does, job by job
+        return [*self.snakemake_itself, "--cores", "2", "-p", *words, *study]
 
     def environment(self) -> dict[str, str]:
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("HEADSTART", "PYTHON"))}
@@ -85,6 +97,11 @@ class Checkout:
         )
         text = done.stdout + done.stderr
         return Run(done.returncode, text, jobs_in(text))
+
+    def shell(self, command: str) -> None:
+        """Run a command where Snakemake runs it."""
+        folder = self.folder / "results"
+        subprocess.run(command, shell=True, cwd=folder, env=self.environment(), check=True)
 
     def done(self, *words: str, **environment: str) -> Counter[str]:
         """Run snakemake to its end; return how many jobs of each rule it finished."""
@@ -152,7 +169,7 @@ def write_study(folder: Path, subjects: int = 12) -> None:
                 "labels": {"age": "Age", "sex": "Sex"},
             }
         ],
-        "split": {"test": 0.2, "folds": 2, "inner": 0.3},
+        "split": {"test": 0.2, "folds": 2, "validation": 0.3},
         "prepare": {"voxel_size": [4, 4, 4], "window": [12, 12, 12], "shards": 2},
         "experiments": {
             "age": {"task": "regression", "target": "age", "train": dict(train)},

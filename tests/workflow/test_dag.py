@@ -15,20 +15,21 @@ import numpy as np
 import pandas as pd
 import pytest
 from fresh import PROJECT
+from rows import label_rows
+from study import FROM_TRAINING
 from study import Checkout
 from study import planned
 from study import write_scan
 
-from headstart.parts.config import Split
-from headstart.stages.split import split
+from headstart.cohort.config import Split
+from headstart.cohort.split import split
+from headstart.common.run_id import RunId
 
 pytestmark = pytest.mark.slow
 
-DATA_RULES = {"label", "check_scans", "check", "prepare", "lookalikes", "split", "audit"}
-# What follows each training of an experiment.
-ONE_EXPERIMENT = Counter(
-    train=1, predict=1, evaluate=1, plot_curves=1, plot_evaluation=1, manifest=1
-)
+AGE = RunId("age", 0, 0)
+DATA_RULES = {"label", "check_scans", "check", "prepare", "gather", "split", "audit"}
+DATA_RULES |= {"near_duplicates"}
 
 
 def of_experiments(jobs: Counter[str]) -> set[str]:
@@ -46,7 +47,7 @@ STUDIES = sorted(
 def test_every_shipped_study_shows_all_jobs_from_nothing(study: str, tmp_path: Path) -> None:
     run = subprocess.run(
         [
-            *(sys.executable, "-m", "snakemake", "-n", "--cores", "2"),
+            *(sys.executable, "-m", "snakemake", "-n", "-p", "--cores", "2"),
             *("--configfile", f"config/{study}.yaml", "--config", f"results={tmp_path}"),
         ],
         cwd=PROJECT,
@@ -60,7 +61,7 @@ def test_every_shipped_study_shows_all_jobs_from_nothing(study: str, tmp_path: P
 
 def test_cohort_is_all_that_a_training_rests_on(new_checkout: Checkout) -> None:
     # so that, once it is made, several experiments may train side by side (Snakemake's locks)
-    training = new_checkout.planned("tiny/train/age/main/fold-0/seed-0/model.json")
+    training = new_checkout.planned(f"tiny/{AGE.trained}/model.json")
     assert new_checkout.planned("cohort") - Counter(cohort=1) == training - Counter(train=1)
 
 
@@ -80,7 +81,7 @@ def test_new_experiment_runs_alone(checkout: Checkout) -> None:
     config["experiments"]["age-slow"] = {"like": "age", "train": {"learning_rate": 1e-4}}
     checkout.configure(config)
     jobs = checkout.done()
-    assert jobs == ONE_EXPERIMENT
+    assert jobs == FROM_TRAINING
     assert (checkout.study / "figures/age-slow/manifest.json").exists()
 
 
@@ -88,8 +89,8 @@ def test_learning_rate_reruns_its_experiment(checkout: Checkout) -> None:
     config = checkout.config()
     config["experiments"]["age"]["train"]["learning_rate"] = 0.01
     checkout.configure(config)
-    assert checkout.planned() == ONE_EXPERIMENT
-    assert checkout.done() == ONE_EXPERIMENT
+    assert checkout.planned() == FROM_TRAINING
+    assert checkout.done() == FROM_TRAINING
     assert checkout.planned() == Counter()
 
 
@@ -97,7 +98,7 @@ def test_new_seeds_are_the_only_new_trainings(checkout: Checkout) -> None:
     config = checkout.config()
     config["experiments"]["age"]["seeds"] = [0, 1]
     checkout.configure(config)
-    assert checkout.done() == ONE_EXPERIMENT
+    assert checkout.done() == FROM_TRAINING
 
 
 def test_new_subject_touches_one_shard(checkout: Checkout) -> None:
@@ -118,7 +119,7 @@ def test_new_label_column_rebuilds_no_volume(checkout: Checkout) -> None:
     jobs = checkout.done()
     assert jobs["label"] == 1
     assert jobs["check_scans"] == jobs["prepare"] == 0
-    assert "already finished" in log_of(checkout, "train/age/fold-0/seed-0")
+    assert "already finished" in log_of(checkout)
 
 
 def test_corrected_age_rebuilds_no_volume(checkout: Checkout) -> None:
@@ -132,20 +133,6 @@ def test_corrected_age_rebuilds_no_volume(checkout: Checkout) -> None:
 def test_other_tables_edit_stops_at_label(checkout: Checkout) -> None:
     checkout.edit("scans/participants.csv", "Sub_101,41,M,R", "Sub_101,41,M,L")
     assert set(checkout.done()) <= {"label", "check"}
-
-
-def test_comment_in_the_code_runs_nothing(checkout: Checkout) -> None:
-    losses = checkout.folder / "workflow/headstart/parts/losses.py"
-    losses.write_text("# a comment\n" + losses.read_text())
-    assert checkout.planned() == Counter()
-
-
-def test_edited_loss_reruns_training_and_what_follows(checkout: Checkout) -> None:
-    losses = checkout.folder / "workflow/headstart/parts/losses.py"
-    losses.write_text(losses.read_text() + "\nEXTRA = 1\n")
-    jobs = checkout.done()
-    assert not set(jobs) & DATA_RULES
-    assert jobs["train"] == 2
 
 
 def test_edited_network_of_ones_own_reruns_training(checkout: Checkout) -> None:
@@ -163,8 +150,9 @@ def test_network_that_is_not_there_is_said_before_any_job(checkout: Checkout) ->
     assert "tiny_net.py is not there" in run.text
 
 
-def test_touch_everything_runs_nothing(checkout: Checkout) -> None:
-    files = [path for path in checkout.folder.rglob("*") if ".snakemake" not in path.parts]
+def test_touch_everything_but_the_scans_runs_nothing(checkout: Checkout) -> None:
+    apart = {".snakemake", "scans"}
+    files = [path for path in checkout.folder.rglob("*") if not apart & set(path.parts)]
     random.Random(1).shuffle(files)
     for path in files:
         os.utime(path)
@@ -188,7 +176,7 @@ def test_fresh_clone_on_old_results(checkout: Checkout, tmp_path: Path) -> None:
     assert clone.planned() == Counter()
     config["experiments"]["sex"]["train"]["learning_rate"] = 0.01
     clone.configure(config)
-    assert clone.planned() == ONE_EXPERIMENT
+    assert clone.planned() == FROM_TRAINING
 
 
 def test_a_leak_stops_training_until_a_person_has_decided(checkout: Checkout) -> None:
@@ -207,7 +195,7 @@ def test_a_leak_stops_training_until_a_person_has_decided(checkout: Checkout) ->
     assert "1 leak between parts, e.g. Sub_101 (" in run.text
     assert not set(run.jobs) & {"train", "predict", "evaluate", "audit"}
     # what a person decides by is there
-    assert run.jobs["plot_contact_sheet"] == run.jobs["lookalikes"] == 1
+    assert run.jobs["plot_near_duplicates"] == run.jobs["near_duplicates"] == 1
 
     pair = {"subjects": ["Sub_101", "Sub_900"], "reason": "a test made one of the other"}
     config["split"]["unrelated"] = [pair]
@@ -229,13 +217,13 @@ def test_a_leak_stops_training_until_a_person_has_decided(checkout: Checkout) ->
 def apart(checkout: Checkout, seed: int) -> bool:
     """Tell whether a seed puts the copy and its original into two parts."""
     subjects = [*(f"Sub_{number}" for number in range(101, 113)), "Sub_900"]
-    passed = pd.DataFrame({"subject": subjects, "session": "1"})
+    passed = label_rows(pd.DataFrame({"subject": subjects}))
     chosen = Split.model_validate(checkout.config()["split"] | {"seed": seed})
-    rows = split(passed=passed, settings=chosen).set_index("subject")
-    return not rows.loc["Sub_101"].equals(rows.loc["Sub_900"])
+    part = {row.subject: (row.test, row.fold) for row in split(passed=passed, settings=chosen)}
+    return part["Sub_101"] != part["Sub_900"]
 
 
-def test_edited_split_file_divides_anew(checkout: Checkout) -> None:
+def test_edited_split_file_divides_again(checkout: Checkout) -> None:
     own = checkout.folder / "scans/my_split.csv"
     shutil.copy(checkout.study / "split/splits.csv", own)
     config = checkout.config()
@@ -264,7 +252,7 @@ def test_failed_training_keeps_its_checkpoints_and_leaves_no_stale_metric(
     failed = checkout.snakemake(FAIL_AFTER_STEPS="1")
     assert failed.code == 1
     assert "the test asked for a failure" in failed.text
-    assert not (checkout.study / "train/age/main/fold-0/seed-0/model.json").exists()
+    assert not (checkout.study / AGE.trained / "model.json").exists()
     histories = list(checkout.study.glob("runs/*/attempt-1/history.csv"))
     unfinished = [h for h in histories if not (h.parents[1] / "finished").exists()]
     assert len(unfinished) == 1
@@ -274,11 +262,11 @@ def test_failed_training_keeps_its_checkpoints_and_leaves_no_stale_metric(
     metrics = "tiny/evaluate/age/metrics.csv"
     assert checkout.planned(metrics) == Counter(train=1, predict=1, evaluate=1)
     jobs = checkout.done()
-    assert jobs == ONE_EXPERIMENT
-    log = log_of(checkout, "train/age/fold-0/seed-0")
+    assert jobs == FROM_TRAINING
+    log = log_of(checkout)
     assert "epoch 1/3" not in log
     assert "epoch 3/3" in log
 
 
-def log_of(checkout: Checkout, name: str) -> str:
-    return (checkout.study / f"logs/{name}.log").read_text()
+def log_of(checkout: Checkout) -> str:
+    return (checkout.study / AGE.log).read_text()

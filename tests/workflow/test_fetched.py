@@ -57,7 +57,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[BadServe
 @pytest.fixture
 def fetching(new_checkout: Checkout, server: BadServer) -> Checkout:
     """A study of IXI, in a checkout whose catalogue knows the server's small copy of it."""
-    path = new_checkout.folder / "workflow/headstart/parts/sources.yaml"
+    path = new_checkout.folder / "workflow/headstart/data/collections.yaml"
     catalogue = yaml.safe_load(path.read_text())
     ixi = catalogue["ixi"]
     ixi["tables"], ixi["study"]["table"]["path"] = ["IXI.csv"], "IXI.csv"

@@ -2,71 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
-import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from study import Checkout
+from trainings import running_trainings
+from trainings import start
+from trainings import start_training
+from trainings import wait_for
+
+from headstart.common.run_id import RunId
+from headstart.training.card import ModelCard
 
 pytestmark = pytest.mark.slow
-
-RUN = "train/age/main/fold-0/seed-0"
+RUN = RunId("age", 0, 0).trained
+LOG = RunId("age", 0, 0).log
 SUBMIT = """#!/bin/sh
 # stands in for qsub: leave the job script in a queue and print its number
 n=$(ls {queue} | wc -l); cp "$1" {queue}/$n-$(basename "$1"); echo $n
 """
-
-
-def wait_for(happened: Callable[[], bool], what: str, seconds: float = 120) -> None:
-    end = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < end, f"waited {seconds} s for: {what}"
-        time.sleep(0.1)
-
-
-def start(checkout: Checkout, *words: str, **environment: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        checkout.command(*words),
-        cwd=checkout.folder,
-        env=checkout.environment() | environment,
-        stdout=(checkout.folder / "snakemake.out").open("w"),
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def epochs_done(checkout: Checkout) -> int:
-    """Epochs in the live histories of this study's unfinished and finished runs."""
-    histories = checkout.study.glob("runs/*/attempt-*/history.csv")
-    return sum(len(history.read_text().splitlines()) - 1 for history in histories)
-
-
-def start_training(checkout: Checkout, target: str) -> subprocess.Popen[str]:
-    """Start a run of one slow training, and wait for its first epoch."""
-    run = start(checkout, target, SECONDS_PER_STEP="1")
-    wait_for(lambda: epochs_done(checkout) == 1 or run.poll() is not None, "the first epoch")
-    return run
-
-
-def running_trainings(checkout: Checkout) -> list[int]:
-    """Process ids of trainings that work in this checkout."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (process / "cmdline").read_bytes().split(b"\0")
-            here = (process / "cwd").readlink().is_relative_to(checkout.folder)
-        except OSError:
-            continue
-        if here and b"train" in words and b"--store" in words and b"-c" not in words:
-            found.append(int(process.name))
-    return found
 
 
 def same_bytes(one: Path, other: Path) -> bool:
@@ -85,7 +43,7 @@ def test_training_killed_between_epochs_ends_with_the_same_bytes(
     assert run.wait() == 1
     jobs = new_checkout.done(f"tiny/{RUN}/model.json")
     assert jobs == Counter(train=1)
-    log = (new_checkout.study / "logs/train/age/fold-0/seed-0.log").read_text()
+    log = (new_checkout.study / LOG).read_text()
     assert "epoch 2/2" in log
     assert "epoch 1/2" not in log
     assert same_bytes(new_checkout.study / RUN, finished_study / "results/tiny" / RUN)
@@ -143,7 +101,7 @@ def test_edits_while_jobs_are_queued_change_nothing(new_checkout: Checkout) -> N
     config = new_checkout.config()
     config["experiments"]["age"]["train"]["learning_rate"] = 0.5
     new_checkout.configure(config)
-    (new_checkout.folder / "workflow/headstart/parts/losses.py").write_text("broken(")
+    (new_checkout.folder / "workflow/headstart/training/losses.py").write_text("broken(")
 
     def ended() -> bool:
         start_queued(trainings=True)
@@ -151,5 +109,5 @@ def test_edits_while_jobs_are_queued_change_nothing(new_checkout: Checkout) -> N
 
     wait_for(ended, "the end of the run", 240)
     assert run.returncode == 0, (new_checkout.folder / "snakemake.out").read_text()
-    card = json.loads((new_checkout.study / RUN / "model.json").read_text())
-    assert card["settings"]["train"]["learning_rate"] == 0.001
+    card = ModelCard.read(new_checkout.study / RUN)
+    assert card.run.train.learning_rate == 0.001

@@ -8,12 +8,14 @@ from collections import Counter
 
 import pytest
 from study import Checkout
-from test_interrupted import running_trainings
-from test_interrupted import start_training
+from trainings import running_trainings
+from trainings import start_training
+
+from headstart.common.run_id import RunId
 
 pytestmark = pytest.mark.slow
 
-AGE, SEX = (f"tiny/train/{name}/main/fold-0/seed-0/model.json" for name in ("age", "sex"))
+AGE, SEX = (f"tiny/{RunId(name, 0, 0).trained}/model.json" for name in ("age", "sex"))
 
 
 def test_locks_last_until_their_own_run_ends(new_checkout: Checkout) -> None:

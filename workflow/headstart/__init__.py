@@ -1,3 +1,3 @@
-"""headstart: from a folder of head scans to a trained, judged and plotted network."""
+"""headstart: from a folder of head scans to a trained, evaluated and plotted network."""
 
 __version__ = "0.1.0"

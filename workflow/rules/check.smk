@@ -1,6 +1,9 @@
 checkpoint check_scans:
     input:
         scans="<study>/label/shards/{shard}.csv",
+        # the raw files' sizes and times: a scan that was replaced is read again, and what comes of
+        # it with the same bytes stops there
+        files="<study>/label/files/{shard}.csv",
         fetched=FETCHED,
     output:
         checked="<study>/check/shards/{shard}.csv",
@@ -8,18 +11,16 @@ checkpoint check_scans:
         "<study>/logs/check/{shard}.log",
     benchmark:
         "<study>/benchmarks/check/{shard}.tsv"
-    conda:
-        "../../envs/environment.yaml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=240,
     params:
         settings=slice_of("check-scans"),
-        code=settings.code("check"),
+        code=settings.code("check-scans"),
         data=settings.data,
     shell:
-        "headstart check --settings {params.settings:q} --scans {input.scans:q}"
+        "headstart check-scans --settings {params.settings:q} --scans {input.scans:q}"
         " --data {params.data:q} --output {output.checked:q} 2> {log:q}"
 
 
@@ -30,22 +31,22 @@ checkpoint check:
     output:
         passed="<study>/check/passed.csv",
         summary="<study>/check/summary.csv",
-        rejected="<study>/check/rejected.csv",
     log:
-        "<study>/logs/check.log",
+        err="<study>/logs/check.log",
+        # no output: it must stay when the job fails, as it says why
+        rejected="<study>/check/rejected.csv",
     benchmark:
         "<study>/benchmarks/check.tsv"
-    conda:
-        "../../envs/environment.yaml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=30,
     params:
         settings=slice_of("check"),
+        checked=listed("checked"),
         code=settings.code("check"),
         upstream=settings.upstream("check"),
         folder=subpath(output.passed, parent=True),
     shell:
         "headstart check --settings {params.settings:q} --labels {input.labels:q}"
-        " --gather {input.checked:q} --output {params.folder:q} 2> {log:q}"
+        " --checked {params.checked:q} --output {params.folder:q} 2> {log.err:q}"

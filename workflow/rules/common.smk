@@ -1,5 +1,6 @@
 # The settings of this run, and the files that several stages wait for.
 
+import shlex
 import sys
 from pathlib import Path
 
@@ -7,22 +8,46 @@ if workflow.is_main_process:
     # jobs find the copy of the package that the main process put on PYTHONPATH
     sys.path.insert(0, str(Path(workflow.basedir, "workflow")))
 
-from headstart.parts.errors import UserError
-from headstart.parts.replan import retraining
-from headstart.parts.settings import start
+from headstart.common.packages import prefer_own
+from headstart.common.threads import limit_pools
+
+# before numpy is imported
+limit_pools()
+prefer_own()
+
+from headstart.common import machine_errors
+from headstart.common import run_id
+from headstart.common.errors import UserError
+from headstart.figures.registry import INPUTS
+from headstart.figures.registry import OF_RUNS
+from headstart.study.retraining import retraining
+from headstart.study.start import start
 
 try:
-    settings = start(config, Path(workflow.basedir), main=workflow.is_main_process)
+    settings = start(
+        workflow.overwrite_configfiles or [Path("config/config.yaml")],
+        config,
+        Path(workflow.basedir),
+        command=sys.argv,
+        main=workflow.is_main_process,
+    )
     told = (
         [settings.unaccepted, retraining(settings)] if workflow.is_main_process else []
     )
-except UserError as error:
+except (UserError, OSError) as error:
     # not a WorkflowError, which would name a line of this file as the culprit
-    print(f"headstart: {error}", file=sys.stderr)
+    print(f"headstart: {machine_errors.sentence(error) or error}", file=sys.stderr)
     sys.exit(2)
 
 for words in filter(None, told):
     print(words, file=sys.stderr)
+
+if workflow.is_main_process:
+    from snakemake_logger_plugin_headstart import LogHandler
+
+    LogHandler.study = settings
+
+config["study"] = settings.config.study  # for workflow/report/workflow.rst
 
 
 envvars:
@@ -35,6 +60,9 @@ workdir: settings.results
 
 pathvars:
     study=settings.config.study,
+    # a training's folder, and its name
+    run=run_id.FOLDER,
+    run_name=run_id.NAME,
 
 
 wildcard_constraints:
@@ -69,7 +97,7 @@ COHORT = [
 VOLUMES = ancient(
     expand("<study>/prepare/shard-{shard}{kind}.npy", shard=SHARDS, kind=["", "-mask"])
 )
-# Nothing is trained or judged before the audit found no leak. That it was made anew is no reason.
+# Nothing is trained or evaluated before the audit found no leak. That it was made again is no reason.
 AUDIT = ancient("<study>/split/audit.json")
 PREPARED = Path(settings.config.study, "prepare")
 RUNS = Path(settings.config.study, "runs")
@@ -85,7 +113,14 @@ def choice(wildcards, names):
 
 def slice_of(stage, *chosen_by):
     """A params function: a stage's settings, picked by the wildcards that are named."""
-    return lambda wildcards: settings.slice(stage, **choice(wildcards, chosen_by))
+    return lambda wildcards: settings.by_file(
+        settings.slice(stage, **choice(wildcards, chosen_by))
+    )
+
+
+def listed(name):
+    """A params function: the rule's input files of this name, in a file."""
+    return lambda wildcards, input: settings.by_file(*input[name])
 
 
 def upstream_of(stage, *chosen_by):
@@ -100,12 +135,10 @@ def untracked(value):
 
 def of_every_run(pattern):
     """An input function: the pattern's file of every fold and seed of an experiment."""
-    return lambda wildcards: expand(
-        pattern,
-        experiment=wildcards.experiment,
-        fold=settings.config.folds(wildcards.experiment),
-        seed=settings.config.experiments[wildcards.experiment].seeds,
-    )
+    return lambda wildcards: [
+        pattern.replace("<run>", str(run.folder))
+        for run in settings.config.runs(wildcards.experiment)
+    ]
 
 
 def figures_of(wildcards):
@@ -114,3 +147,30 @@ def figures_of(wildcards):
     return expand(
         "<study>/figures/{folder}/{name}.pdf", folder=wildcards.folder, name=names
     )
+
+
+def whose(figure):
+    """The wildcards that pick a figure's settings."""
+    return ["experiment"] if figure.of_experiment else []
+
+
+def files_of(figure):
+    """The files that a figure is drawn from."""
+    every = INPUTS | {name: of_every_run(path) for name, path in OF_RUNS.items()}
+    needed = {name: every[name] for name in figure.given if name in every}
+    return needed | ({"volumes": VOLUMES} if "prepared" in figure.given else {})
+
+
+def given_to(figure):
+    """A params function: what a figure is drawn from, as words of its command."""
+
+    def words(wildcards, input):
+        given = []
+        for name in figure.given:
+            files = PREPARED if name == "prepared" else input[name]
+            files = [files] if isinstance(files, str | Path) else files
+            files = [settings.by_file(*files)] if name in OF_RUNS else files
+            given += [f"--{name}", *map(str, files)]
+        return shlex.join(given)
+
+    return words

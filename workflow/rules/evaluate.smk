@@ -1,8 +1,8 @@
 rule evaluate:
     input:
-        predictions=of_every_run(
-            "<study>/predict/{experiment}/main/fold-{fold}/seed-{seed}/predictions.csv"
-        ),
+        predictions=of_every_run("<study>/predict/<run>/predictions.csv"),
+        # the predictions must be theirs; predict waits for changes
+        weights=ancient(of_every_run("<study>/train/<run>/model.safetensors")),
         passed="<study>/check/passed.csv",
         splits="<study>/split/splits.csv",
         cohort=COHORT,
@@ -15,14 +15,14 @@ rule evaluate:
         "<study>/logs/evaluate/{experiment}.log",
     benchmark:
         "<study>/benchmarks/evaluate/{experiment}.tsv"
-    conda:
-        "../../envs/environment.yaml"
     threads: 1
     resources:
         mem_mb=4000,
         runtime=60,
     params:
         settings=slice_of("evaluate", "experiment"),
+        predictions=listed("predictions"),
+        weights=listed("weights"),
         code=settings.code("evaluate"),
         upstream=upstream_of("evaluate", "experiment"),
         prepared=PREPARED,
@@ -30,4 +30,5 @@ rule evaluate:
     shell:
         "headstart evaluate --settings {params.settings:q} --passed {input.passed:q}"
         " --splits {input.splits:q} --prepared {params.prepared:q}"
-        " --predictions {input.predictions:q} --output {params.folder:q} 2> {log:q}"
+        " --predictions {params.predictions:q} --weights {params.weights:q}"
+        " --output {params.folder:q} 2> {log:q}"

@@ -13,8 +13,6 @@ for source in settings.collections:
         benchmark:
             f"<study>/benchmarks/fetch/{source}.tsv"
         localrule: True
-        conda:
-            "../../envs/environment.yaml"
         threads: 1
         resources:
             mem_mb=2000,
@@ -22,7 +20,7 @@ for source in settings.collections:
         params:
             collection=settings.collection(source),
             # where it comes from makes no difference to what came
-            settings=untracked(settings.slice("fetch", source=source)),
+            settings=untracked(settings.by_file(settings.slice("fetch", source=source))),
             data=settings.data,
             locks=settings.project / "config",
         shell:
@@ -47,36 +45,34 @@ if settings.collections:
         benchmark:
             "<study>/benchmarks/fetch/credits.tsv"
         localrule: True
-        conda:
-            "../../envs/environment.yaml"
         threads: 1
         resources:
             mem_mb=1000,
             runtime=10,
         params:
-            settings=settings.slice("fetch"),
+            settings=settings.by_file(settings.slice("fetch")),
             data=settings.data,
         shell:
             "headstart fetch --settings {params.settings:q} --data {params.data:q}"
             " --credits {output.credits:q} 2> {log:q}"
 
 
-rule fetch_demo:
-    output:
-        cohort=settings.data / "demo/cohort.json",
-    log:
-        "<study>/logs/fetch/demo.log",
-    benchmark:
-        "<study>/benchmarks/fetch/demo.tsv"
-    conda:
-        "../../envs/environment.yaml"
-    threads: 8
-    resources:
-        mem_mb=4000,
-        runtime=60,
-    params:
-        folder=subpath(output.cohort, parent=True),
-        subjects=settings.config.fetch.demo_subjects,
-    shell:
-        "headstart demo --output {params.folder:q} --subjects {params.subjects}"
-        " --jobs {threads} 2> {log:q}"
+if settings.demo:
+
+    rule fetch_demo:
+        output:
+            cohort=settings.data / "demo/cohort.json",
+        log:
+            "<study>/logs/fetch/demo.log",
+        benchmark:
+            "<study>/benchmarks/fetch/demo.tsv"
+        threads: 8
+        resources:
+            mem_mb=4000,
+            runtime=60,
+        params:
+            folder=subpath(output.cohort, parent=True),
+            subjects=settings.config.fetch.demo_subjects,
+        shell:
+            "headstart demo --output {params.folder:q} --subjects {params.subjects}"
+            " --jobs {threads} 2> {log:q}"

@@ -7,14 +7,14 @@ checkpoint label:
         settings.fetched,
     output:
         labels="<study>/label/labels.csv",
-        rejected="<study>/label/rejected.csv",
         shards=expand("<study>/label/shards/{shard}.csv", shard=SHARDS),
+        files=expand("<study>/label/files/{shard}.csv", shard=SHARDS),
     log:
-        "<study>/logs/label.log",
+        err="<study>/logs/label.log",
+        # no output: it must stay when the job fails, as it says why
+        rejected="<study>/label/rejected.csv",
     benchmark:
         "<study>/benchmarks/label.tsv"
-    conda:
-        "../../envs/environment.yaml"
     threads: 1
     resources:
         mem_mb=2000,
@@ -25,9 +25,9 @@ checkpoint label:
         listing=settings.listing,
         data=settings.data,
         folder=subpath(output.labels, parent=True),
-        # Snakemake does not label anew when an experiment is added, whose target the main process
+        # Snakemake does not label again when an experiment is added, whose target the main process
         # checks by itself once labels.csv is there
-        targets=untracked(settings.targets),
+        targets=untracked(settings.by_file(settings.targets)),
     shell:
         "headstart label --settings {params.settings:q} --data {params.data:q}"
-        " --targets {params.targets:q} --output {params.folder:q} 2> {log:q}"
+        " --targets {params.targets:q} --output {params.folder:q} 2> {log.err:q}"

@@ -1,23 +1,20 @@
 rule predict:
     input:
-        model="<study>/train/{experiment}/main/fold-{fold}/seed-{seed}/model.safetensors",
-        card="<study>/train/{experiment}/main/fold-{fold}/seed-{seed}/model.json",
+        model="<study>/train/<run>/model.safetensors",
+        card="<study>/train/<run>/model.json",
         passed="<study>/check/passed.csv",
         splits="<study>/split/splits.csv",
         cohort=COHORT,
         volumes=VOLUMES,
         audit=AUDIT,
     output:
-        predictions="<study>/predict/{experiment}/main/fold-{fold}/seed-{seed}/predictions.csv",
-        masks=directory(
-            "<study>/predict/{experiment}/main/fold-{fold}/seed-{seed}/masks"
-        ),
+        predictions="<study>/predict/<run>/predictions.csv",
+        seal="<study>/predict/<run>/predictions.json",
+        masks=directory("<study>/predict/<run>/masks"),
     log:
-        "<study>/logs/predict/{experiment}/fold-{fold}/seed-{seed}.log",
+        "<study>/logs/predict/<run_name>.log",
     benchmark:
-        "<study>/benchmarks/predict/{experiment}/fold-{fold}/seed-{seed}.tsv"
-    conda:
-        "../../envs/environment.yaml"
+        "<study>/benchmarks/predict/<run_name>.tsv"
     threads: lambda wildcards: settings.config.experiments[wildcards.experiment].train.threads
     resources:
         mem_mb=8000,

@@ -6,14 +6,12 @@ checkpoint prepare:
     output:
         volumes="<study>/prepare/shard-{shard}.npy",
         masks="<study>/prepare/shard-{shard}-mask.npy",
-        thumbnails="<study>/prepare/shard-{shard}-thumbnails.npy",
+        small="<study>/prepare/shard-{shard}-small.npy",
         card="<study>/prepare/shard-{shard}.json",
     log:
         "<study>/logs/prepare/{shard}.log",
     benchmark:
         "<study>/benchmarks/prepare/{shard}.tsv"
-    conda:
-        "../../envs/environment.yaml"
     threads: 1
     resources:
         mem_mb=4000,
@@ -28,29 +26,27 @@ checkpoint prepare:
         " --checked {input.checked:q} --data {params.data:q} --output {output.card:q} 2> {log:q}"
 
 
-checkpoint lookalikes:
+checkpoint gather:
     input:
         cards=expand("<study>/prepare/shard-{shard}.json", shard=SHARDS),
-        thumbnails=expand("<study>/prepare/shard-{shard}-thumbnails.npy", shard=SHARDS),
         shards=SHARDED,
+        passed="<study>/check/passed.csv",
     output:
-        pairs="<study>/prepare/lookalikes.csv",
-        likeness="<study>/prepare/likeness.csv",
+        masks="<study>/prepare/masks.csv",
     log:
-        "<study>/logs/lookalikes.log",
+        "<study>/logs/prepare/gather.log",
     benchmark:
-        "<study>/benchmarks/lookalikes.tsv"
-    conda:
-        "../../envs/environment.yaml"
+        "<study>/benchmarks/prepare/gather.tsv"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=2000,
+        runtime=30,
     params:
-        settings=slice_of("lookalikes"),
-        code=settings.code("lookalikes"),
-        upstream=settings.upstream("lookalikes"),
-        folder=subpath(output.pairs, parent=True),
+        cards=listed("cards"),
+        code=settings.code("gather"),
+        upstream=settings.upstream("gather"),
+        folder=subpath(output.masks, parent=True),
+        settings=slice_of("gather"),
     shell:
-        "headstart prepare --settings {params.settings:q} --gather {input.cards:q}"
-        " --output {params.folder:q} 2> {log:q}"
+        "headstart gather --cards {params.cards:q}"
+        " --passed {input.passed:q} --output {params.folder:q} 2> {log:q}"

@@ -9,8 +9,6 @@ checkpoint split:
         "<study>/logs/split.log",
     benchmark:
         "<study>/benchmarks/split.tsv"
-    conda:
-        "../../envs/environment.yaml"
     threads: 1
     resources:
         mem_mb=2000,
@@ -31,7 +29,8 @@ checkpoint audit:
         passed="<study>/check/passed.csv",
         summary="<study>/check/summary.csv",
         splits="<study>/split/splits.csv",
-        lookalikes="<study>/prepare/lookalikes.csv",
+        pairs="<study>/near-duplicates/pairs.csv",
+        rates="<study>/near-duplicates/rates.json",
         cohort=COHORT,
     output:
         audit="<study>/split/audit.json",
@@ -39,8 +38,6 @@ checkpoint audit:
         "<study>/logs/split/audit.log",
     benchmark:
         "<study>/benchmarks/split/audit.tsv"
-    conda:
-        "../../envs/environment.yaml"
     threads: 1
     resources:
         mem_mb=2000,
@@ -49,8 +46,7 @@ checkpoint audit:
         settings=slice_of("audit"),
         code=settings.code("audit"),
         upstream=settings.upstream("audit"),
-        folder=subpath(output.audit, parent=True),
     shell:
-        "headstart split --audit --settings {params.settings:q} --passed {input.passed:q}"
+        "headstart audit --settings {params.settings:q} --passed {input.passed:q}"
         " --summary {input.summary:q} --splits {input.splits:q}"
-        " --lookalikes {input.lookalikes:q} --output {params.folder:q} 2> {log:q}"
+        " --pairs {input.pairs:q} --rates {input.rates:q} --output {output.audit:q} 2> {log:q}"

@@ -6,15 +6,13 @@ rule train:
         volumes=VOLUMES,
         audit=AUDIT,
     output:
-        history="<study>/train/{experiment}/main/fold-{fold}/seed-{seed}/history.csv",
-        model="<study>/train/{experiment}/main/fold-{fold}/seed-{seed}/model.safetensors",
-        card="<study>/train/{experiment}/main/fold-{fold}/seed-{seed}/model.json",
+        history="<study>/train/<run>/history.csv",
+        model="<study>/train/<run>/model.safetensors",
+        card="<study>/train/<run>/model.json",
     log:
-        "<study>/logs/train/{experiment}/fold-{fold}/seed-{seed}.log",
+        "<study>/logs/train/<run_name>.log",
     benchmark:
-        "<study>/benchmarks/train/{experiment}/fold-{fold}/seed-{seed}.tsv"
-    conda:
-        "../../envs/environment.yaml"
+        "<study>/benchmarks/train/<run_name>.tsv"
     threads: lambda wildcards: settings.config.experiments[wildcards.experiment].train.threads
     resources:
         mem_mb=8000,

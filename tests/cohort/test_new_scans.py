@@ -1,0 +1,22 @@
+"""Which scans are meant, and how each is called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from headstart.cohort.new_scans import list_new_scans
+
+
+def test_every_scan_of_a_folder_has_a_name_of_its_own(tmp_path: Path) -> None:
+    for name in ("a.nii.gz", "B.NII.GZ", "c/d.nii", "c-d.nii", "text.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    scans = list_new_scans([tmp_path], ["T1"])
+    assert sorted(scan.first for scan in scans.files) == [
+        "B.NII.GZ",
+        "a.nii.gz",
+        "c-d.nii",
+        "c/d.nii",
+    ]
+    assert len(set(scans.names)) == 4
+    assert {"a", "B"} < set(scans.names)

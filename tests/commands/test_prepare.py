@@ -1,0 +1,469 @@
+"""Prepared shards: whole or not there, on one grid, the same on every run, and reversible."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from headstart.cli import main
+from headstart.cohort.mask_report import MaskRow
+from headstart.cohort.prepare import gather
+from headstart.cohort.prepare import prepare
+from headstart.cohort.shards import ShardCard
+from headstart.cohort.shards import array_digest
+from headstart.common import files
+from headstart.common.errors import UserError
+from headstart.common.records import read_rows
+from headstart.common.records import write_rows
+from headstart.imaging.config import Accepted
+from headstart.imaging.config import Preparation
+from headstart.imaging.geometry import mask_to_source_grid
+from headstart.imaging.nifti import read_volume
+from headstart.imaging.scan_rows import CheckRow
+from headstart.imaging.scan_rows import ScanFiles
+from headstart.imaging.small_volumes import small_volume
+
+CLASSES = {"a": (1,), "b": (2,)}
+SETTINGS = Preparation(voxel_size=(2.0, 2.0, 2.0), window=(16, 16, 16))
+PSR = np.array([[0.0, 0, 2, -20], [-2, 0, 0, 18], [0, 2, 0, -15], [0, 0, 0, 1]])
+
+
+def write_scan(folder: Path, subject: str, *, kind: type = np.int16, lesion: int = 0) -> ScanFiles:
+    rng = np.random.default_rng(int(subject))
+    array = rng.integers(0, 40, (18, 20, 14)).astype(np.float64)
+    array[4:14, 5:15, 3:11] += 300 + 20 * rng.random((10, 10, 8))
+    mask = np.zeros(array.shape, np.uint8)
+    mask[6:10, 7:12, 4:9] = 1
+    mask[8:12, 7:12, 6:9] = 2
+    if lesion:
+        mask[0, :, :] = 1
+    folder.mkdir(parents=True, exist_ok=True)
+    nib.save(nib.Nifti1Image(array.astype(kind), PSR), folder / f"{subject}.nii.gz")
+    nib.save(nib.Nifti1Image(mask, PSR), folder / f"{subject}-mask.nii.gz")
+    return ScanFiles(
+        subject, "1", {"T1": f"{subject}.nii.gz"}, f"{subject}-mask.nii.gz", brain_mask=""
+    )
+
+
+def checked(
+    scans: list[ScanFiles], data: Path, reasons: dict[str, str] | None = None
+) -> list[CheckRow]:
+    return [
+        CheckRow(
+            *scan.key,
+            path=scan.first,
+            reason=(reasons or {}).get(scan.subject, ""),
+            hash=read_volume(data / scan.first).digest,
+        )
+        for scan in scans
+    ]
+
+
+def with_second(scans: list[ScanFiles], *paths: str) -> list[ScanFiles]:
+    """Give scans a second channel; by default the first again."""
+    return [
+        replace(scan, channels={"T1": scan.first, "T2": path})
+        for scan, path in zip(scans, paths or [scan.first for scan in scans], strict=True)
+    ]
+
+
+def shard(folder: Path, numbers: range = range(3), **changes: Any) -> dict[str, Any]:
+    scans = [write_scan(folder / "data", str(n)) for n in numbers]
+    return {
+        "scans": scans,
+        "checked": checked(scans, folder / "data"),
+        "data": folder / "data",
+        "output": folder / "out" / "shard-0.json",
+        "settings": SETTINGS,
+        "channels": ["T1"],
+        "classes": CLASSES,
+    } | changes
+
+
+def test_shard_is_described_by_its_json(tmp_path: Path) -> None:
+    job = shard(tmp_path)
+    prepare(**job)
+    card = ShardCard.read(tmp_path / "out/shard-0.json")
+    volumes = np.load(tmp_path / "out/shard-0.npy", mmap_mode="r")
+    masks = np.load(tmp_path / "out/shard-0-mask.npy", mmap_mode="r")
+    assert (volumes.dtype, volumes.shape) == (np.float16, (3, 1, 16, 16, 16))
+    assert (masks.dtype, masks.shape) == (np.uint8, (3, 16, 16, 16))
+    assert (card.channels, card.prepare.window) == (("T1",), (16, 16, 16))
+    assert card.sha256 == files.sha256(tmp_path / "out/shard-0.npy")
+    assert card.mask_sha256 == files.sha256(tmp_path / "out/shard-0-mask.npy")
+    assert [scan.index for scan in card.scans] == [0, 1, 2]
+    for scan in card.scans:
+        assert scan.sha256 == array_digest(volumes[scan.index])
+        assert scan.mask_sha256 == array_digest(masks[scan.index])
+        assert scan.mask_voxels == (masks[scan.index] > 0).sum()
+        assert scan.mask_voxels_cropped == 0
+        assert nib.aff2axcodes(np.array(scan.affine)) == ("R", "A", "S")
+        raw = nib.load(tmp_path / "data" / f"{scan.subject}-mask.nii.gz")
+        back = mask_to_source_grid(
+            masks[scan.index],
+            np.array(scan.affine),
+            np.array(scan.source_affine),
+            scan.source_shape,
+        )
+        np.testing.assert_array_equal(back, np.asarray(raw.dataobj))
+
+
+def test_every_scan_leaves_a_small_volume(tmp_path: Path) -> None:
+    prepare(**shard(tmp_path))
+    small = np.load(tmp_path / "out/shard-0-small.npy")
+    volumes = np.load(tmp_path / "out/shard-0.npy")
+    np.testing.assert_array_equal(small, [small_volume(v[0], (2, 2, 2)) for v in volumes])
+
+
+def test_same_bytes_twice_and_one_scan_does_not_touch_another(tmp_path: Path) -> None:
+    prepare(**shard(tmp_path / "a"))
+    prepare(**shard(tmp_path / "b"))
+    prepare(**shard(tmp_path / "c", range(1, 3)))
+    a, b, c = (tmp_path / name / "out" for name in "abc")
+    for name in ("shard-0.npy", "shard-0-mask.npy", "shard-0-small.npy", "shard-0.json"):
+        assert (a / name).read_bytes() == (b / name).read_bytes()
+    np.testing.assert_array_equal(np.load(a / "shard-0.npy")[1:], np.load(c / "shard-0.npy"))
+
+
+def test_orientation_and_scaled_storage_do_not_matter(tmp_path: Path) -> None:
+    job = shard(tmp_path, range(1))
+    prepare(**job)
+    plain = np.load(tmp_path / "out/shard-0.npy")
+    path = tmp_path / "data/0.nii.gz"
+    image = nib.as_closest_canonical(nib.load(path))
+    scaled = nib.Nifti1Image(np.asarray(image.dataobj), image.affine)
+    scaled.header.set_data_dtype(np.int16)
+    stored = np.asarray(image.dataobj).astype(np.int16)
+    again = nib.Nifti1Image(stored, image.affine)
+    again.header.set_slope_inter(0.25, 12)
+    nib.save(again, path)
+    mask = tmp_path / "data/0-mask.nii.gz"
+    nib.save(nib.as_closest_canonical(nib.load(mask)), mask)
+    prepare(**job | {"checked": checked(job["scans"], tmp_path / "data")})
+    np.testing.assert_allclose(np.load(tmp_path / "out/shard-0.npy"), plain, atol=2e-3)
+
+
+def test_empty_shard(tmp_path: Path) -> None:
+    job = shard(tmp_path)
+    prepare(**job | {"scans": job["scans"][:0], "checked": job["checked"][:0]})
+    assert np.load(tmp_path / "out/shard-0.npy").shape == (0, 1, 16, 16, 16)
+    assert ShardCard.read(tmp_path / "out/shard-0.json").scans == ()
+
+
+def test_rejected_scans_are_left_out_unless_accepted(tmp_path: Path) -> None:
+    job = shard(tmp_path)
+    job["checked"] = checked(job["scans"], tmp_path / "data", {"1": "mask-values"})
+
+    def subjects(**changes: object) -> list[str]:
+        prepare(**job | changes)
+        card = ShardCard.read(tmp_path / "out/shard-0.json")
+        return [scan.subject for scan in card.scans]
+
+    assert subjects() == ["0", "2"]
+    assert subjects(accept=[Accepted(subject="1", session=None)]) == ["0", "1", "2"]
+    assert subjects(accept=[Accepted(subject="1", session="1")]) == ["0", "1", "2"]
+    assert subjects(accept=[Accepted(subject="1", session="2")]) == ["0", "2"]
+
+
+def test_a_scan_without_mask_and_a_study_without_masks(tmp_path: Path) -> None:
+    job = shard(tmp_path)
+    job["scans"][0] = replace(job["scans"][0], mask="")
+    prepare(**job)
+    masks = np.load(tmp_path / "out/shard-0-mask.npy")
+    card = ShardCard.read(tmp_path / "out/shard-0.json")
+    assert not masks[0].any()
+    assert card.scans[0].mask_voxels is None
+    prepare(**job | {"classes": {}})
+    assert np.load(tmp_path / "out/shard-0-mask.npy").shape == (0, 16, 16, 16)
+
+
+def test_several_channels_and_a_brain_mask(tmp_path: Path) -> None:
+    job = shard(tmp_path)
+    scans = [replace(scan, brain_mask=scan.mask) for scan in with_second(job["scans"])]
+    prepare(**job | {"scans": scans, "channels": ["T1", "T2"]})
+    volumes = np.load(tmp_path / "out/shard-0.npy").astype(np.float32)
+    masks = np.load(tmp_path / "out/shard-0-mask.npy")
+    assert volumes.shape == (3, 2, 16, 16, 16)
+    np.testing.assert_array_equal(volumes[:, 0], volumes[:, 1])
+    inside = volumes[0, 0][masks[0] > 0]
+    assert (inside.mean(), inside.std()) == pytest.approx((0, 1), abs=5e-3)
+
+
+def test_channel_on_another_grid(tmp_path: Path) -> None:
+    job = shard(tmp_path)
+    moved = nib.load(tmp_path / "data/0.nii.gz")
+    nib.save(nib.Nifti1Image(np.asarray(moved.dataobj), np.eye(4)), tmp_path / "data/t2.nii.gz")
+    scans = with_second(job["scans"], *["t2.nii.gz"] * 3)
+    with pytest.raises(UserError, match=r"t2.nii.gz: lies on another grid"):
+        prepare(**job | {"scans": scans, "channels": ["T1", "T2"]})
+
+
+def spoilt_brains(tmp_path: Path) -> dict[str, Any]:
+    """Give six scans brain masks: good, one voxel, one voxel thin, flat inside, negative, 256."""
+    job = shard(tmp_path, range(6))
+    job["scans"] = [replace(s, brain_mask=f"{s.subject}-brain.nii.gz") for s in job["scans"]]
+    for n in range(6):
+        brain = np.zeros((18, 20, 14), np.int16)
+        brain[4:12, 5:13, 3:9] = 1
+        if n in (1, 2):
+            brain[:] = 0
+            brain[8, 8 if n == 1 else slice(None), 6] = 1
+        if n == 3:
+            image = nib.load(tmp_path / "data/3.nii.gz")
+            array = np.asarray(image.dataobj).copy()
+            array[2:16, 3:17, 1:13] = 70
+            nib.save(nib.Nifti1Image(array, PSR), tmp_path / "data/3.nii.gz")
+            brain[:] = 0
+            brain[5:13, 6:14, 4:10] = 1
+        brain = [brain, brain, brain, brain, 2 * brain - 1, 256 * brain][n]
+        nib.save(nib.Nifti1Image(brain, PSR), tmp_path / f"data/{n}-brain.nii.gz")
+    return job | {
+        "checked": checked(job["scans"], tmp_path / "data"),
+        "settings": Preparation(voxel_size=(4.0, 4.0, 4.0), window=(10, 10, 8)),
+    }
+
+
+def test_scans_that_come_to_nothing_are_refused_and_the_others_prepared(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = spoilt_brains(tmp_path)
+    prepare(**job)
+    card = ShardCard.read(tmp_path / "out/shard-0.json")
+    volumes = np.load(tmp_path / "out/shard-0.npy")
+    masks = np.load(tmp_path / "out/shard-0-mask.npy")
+    refused = {scan.subject: scan.detail for scan in card.refused}
+    assert [scan.subject for scan in card.scans] == ["0", "4", "5"]
+    assert [*refused] == ["1", "2", "3"]
+    assert not any(str(tmp_path) in detail for detail in refused.values())
+    assert "1-brain.nii.gz: nothing is left of this brain mask" in refused["1"]
+    assert "has one value, 70," in refused["3"]
+    assert volumes.shape == (3, 1, 10, 10, 8)
+    assert len(masks) == len(np.load(tmp_path / "out/shard-0-small.npy")) == 3
+    assert np.isfinite(volumes).all()
+    # -1 is no brain, and 256 is: both as 1
+    again = shard(tmp_path / "plain", range(6)) | {"scans": job["scans"]}
+    for n in range(6):
+        good = nib.load(tmp_path / "data/0-brain.nii.gz")
+        nib.save(good, tmp_path / f"plain/data/{n}-brain.nii.gz")
+    prepare(**again | {"settings": job["settings"]})
+    np.testing.assert_array_equal(volumes, np.load(tmp_path / "plain/out/shard-0.npy")[[0, 4, 5]])
+
+    cards, passed = [job["output"]], job["scans"]
+    with pytest.raises(UserError, match=r"3 scans that passed .* subject '1'.*check\.exclude"):
+        gather(cards=cards, passed=passed, output=tmp_path)
+    capsys.readouterr()
+    left = [row for row in passed if row.subject in ("0", "4", "5")]
+    gather(cards=cards, passed=left, output=tmp_path)
+
+
+def test_shards_of_a_run_with_more_of_them_go(tmp_path: Path) -> None:
+    """The cohort is what lies in the folder: an old shard's scans would be learnt from."""
+    job = shard(tmp_path, range(2))
+    prepare(**job)
+    folder = job["output"].parent
+    left = {path.name for path in folder.iterdir()}
+    for old in ("shard-1.json", "shard-1.npy", "shard-10-mask.npy", "shard-10-small.npy"):
+        (folder / old).touch()
+    gather(cards=[job["output"]], passed=job["scans"], output=folder)
+    assert {path.name for path in folder.iterdir()} == {*left, "masks.csv"}
+
+
+def test_a_constant_scan_is_prepared_only_where_it_came_so(tmp_path: Path) -> None:
+    job = shard(tmp_path, range(2))
+    flat = nib.Nifti1Image(np.full((18, 20, 14), 7, np.int16), PSR)
+    nib.save(flat, tmp_path / "data/0.nii.gz")
+    tiny = nib.load(tmp_path / "data/1.nii.gz")
+    small = nib.Nifti1Image(np.asarray(tiny.dataobj), PSR @ np.diag([0.001, 0.001, 0.001, 1]))
+    for name in ("1", "1-mask"):
+        nib.save(small, tmp_path / f"data/{name}.nii.gz")
+    job["checked"] = checked(job["scans"], tmp_path / "data", {"0": "constant"})
+    prepare(**job | {"accept": [Accepted(code="constant")]})
+    card = ShardCard.read(tmp_path / "out/shard-0.json")
+    assert [scan.subject for scan in card.scans] == ["0"]
+    assert "one value" in card.refused[0].detail
+    assert not np.load(tmp_path / "out/shard-0.npy").any()
+
+
+def test_a_grid_beyond_any_memory_is_refused_before_it_is_made(tmp_path: Path) -> None:
+    job = shard(tmp_path, range(2))
+    for name in ("1", "1-mask"):
+        image = nib.load(tmp_path / f"data/{name}.nii.gz")
+        huge = nib.Nifti1Image(np.asarray(image.dataobj), PSR @ np.diag([1000, 1000, 1000, 1]))
+        nib.save(huge, tmp_path / f"data/{name}.nii.gz")
+    job["checked"] = checked(job["scans"], tmp_path / "data")
+    prepare(**job)
+    card = ShardCard.read(tmp_path / "out/shard-0.json")
+    assert [scan.subject for scan in card.scans] == ["0"]
+    assert "would be 5e+12 voxels" in card.refused[0].detail
+
+
+def test_classes_that_vanish_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def masks(voxels: dict[str, int]) -> list[MaskRow]:
+        job = shard(tmp_path, range(3))
+        for subject, count in voxels.items():
+            mask = np.zeros((18, 20, 14), np.uint8)
+            mask[6:10, 7:12, 4:9] = 1
+            mask[9, 9, 6 : 6 + count] = 2
+            nib.save(nib.Nifti1Image(mask, PSR), tmp_path / f"data/{subject}-mask.nii.gz")
+        coarse = Preparation(voxel_size=(4.0, 4.0, 4.0), window=(10, 10, 8))
+        prepare(**job | {"settings": coarse})
+        gather(cards=[job["output"]], passed=job["scans"], output=tmp_path)
+        return read_rows(tmp_path / "masks.csv", MaskRow)
+
+    with pytest.raises(UserError, match="left of the class 'b' in any of the 2 masks"):
+        masks({"0": 1, "1": 1, "2": 0})
+    (tmp_path / "data/0-mask.nii.gz").unlink()
+    rows = masks({"1": 1, "2": 0})  # all of subject 0's is there
+    assert [(row.subject, row.mask_class, row.lost) for row in rows] == [
+        ("0", "a", False), ("0", "b", False), ("1", "a", False), ("1", "b", True),
+        ("2", "a", False), ("2", "b", False),
+    ]  # fmt: skip
+    assert (rows[3].scan_ml, rows[3].prepared_ml) == (pytest.approx(0.008), 0)
+    said = capsys.readouterr().err
+    assert "warning: 1 session 1: nothing is left of 'b' (0.008 ml)" in said
+    assert "1 masks lost a class, e.g. 'b' of subject 1" in said
+
+
+def test_one_wild_voxel_does_not_decide_what_is_padded(tmp_path: Path) -> None:
+    wide = Preparation(voxel_size=(2.0, 2.0, 2.0), window=(32, 32, 32))
+    corners = []
+    for wild in (0, -32768):
+        job = shard(tmp_path / str(wild), range(1))
+        path = tmp_path / str(wild) / "data/0.nii.gz"
+        array = np.asarray(nib.load(path).dataobj).copy()
+        array[0, 0, 0] = wild
+        nib.save(nib.Nifti1Image(array, PSR), path)
+        job["checked"] = checked(job["scans"], job["data"])
+        prepare(**job | {"settings": wide.model_copy(update={"normalise": "percentile"})})
+        volume = np.load(tmp_path / str(wild) / "out/shard-0.npy")[0, 0]
+        corners.append(float(volume[0, 0, 0]))
+    assert corners[0] == pytest.approx(corners[1], abs=0.01)
+
+
+def test_masks_and_channels_in_another_order_of_voxels_give_the_same(tmp_path: Path) -> None:
+    job = shard(tmp_path, range(2))
+    both = job | {"channels": ["T1", "T2"]}
+    prepare(**both | {"scans": with_second(job["scans"])})
+    plain = [np.load(tmp_path / f"out/shard-0{kind}.npy") for kind in ("", "-mask")]
+    for n in range(2):
+        image = nib.load(tmp_path / f"data/{n}.nii.gz")
+        nib.save(nib.as_closest_canonical(image), tmp_path / f"data/{n}-T2.nii.gz")
+        mask = nib.load(tmp_path / f"data/{n}-mask.nii.gz")
+        cut = mask.slicer[5:14, 6:, 2:-2] if n else mask
+        nib.save(nib.as_closest_canonical(cut), tmp_path / f"data/{n}-mask.nii.gz")
+    prepare(**both | {"scans": with_second(job["scans"], "0-T2.nii.gz", "1-T2.nii.gz")})
+    for kind, before in zip(("", "-mask"), plain, strict=True):
+        np.testing.assert_array_equal(np.load(tmp_path / f"out/shard-0{kind}.npy"), before)
+
+
+def test_a_mask_half_a_voxel_beside_its_scan_counts_voxel_by_voxel(tmp_path: Path) -> None:
+    job = shard(tmp_path, range(1))
+    prepare(**job)
+    before = np.load(tmp_path / "out/shard-0-mask.npy")
+    mask = nib.load(tmp_path / "data/0-mask.nii.gz")
+    beside = PSR.copy()
+    beside[:3, 3] += (1, -1, 1)
+    nib.save(nib.Nifti1Image(np.asarray(mask.dataobj), beside), tmp_path / "data/0-mask.nii.gz")
+    job["checked"] = checked(job["scans"], tmp_path / "data", {"0": "mask-offset"})
+    prepare(**job | {"accept": [Accepted(code="mask-offset")]})
+    np.testing.assert_array_equal(np.load(tmp_path / "out/shard-0-mask.npy"), before)
+
+
+def test_mask_values_of_any_size_are_classes_or_background(tmp_path: Path) -> None:
+    job = shard(tmp_path, range(1))
+    plain = nib.load(tmp_path / "data/0-mask.nii.gz")
+    prepare(**job)
+    before = np.load(tmp_path / "out/shard-0-mask.npy")
+    values = np.array([-1, 1026, 2026], np.int16)[np.asarray(plain.dataobj)]
+    values[0, 0, :3] = 257, 2, 256
+    nib.save(nib.Nifti1Image(values, PSR), tmp_path / "data/0-mask.nii.gz")
+    prepare(**job | {"classes": {"a": (1026,), "b": (2026,)}})
+    np.testing.assert_array_equal(np.load(tmp_path / "out/shard-0-mask.npy"), before)
+
+
+def test_cropped_mask_warns(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    job = shard(tmp_path, range(1))
+    write_scan(tmp_path / "data", "0", lesion=1)
+    prepare(**job)
+    (scan,) = ShardCard.read(tmp_path / "out/shard-0.json").scans
+    assert scan.mask_voxels_cropped > 0
+    assert "warning: 0 session 1: the window cuts off" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda path: path.write_bytes(path.read_bytes()[:900]), "compressed data end too early"),
+        (lambda path: path.unlink(), "is not there"),
+        (
+            lambda path: nib.save(nib.Nifti1Image(np.ones((9, 9, 9)), PSR), path),
+            "type the same command again",
+        ),
+    ],
+)
+def test_scan_that_broke_since_the_check(tmp_path: Path, spoil, message: str) -> None:
+    job = shard(tmp_path)
+    spoil(tmp_path / "data/1.nii.gz")
+    with pytest.raises(UserError, match=message):
+        prepare(**job)
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_intensities_that_do_not_fit(tmp_path: Path) -> None:
+    job = shard(tmp_path, range(1))
+    image = nib.load(tmp_path / "data/0.nii.gz")
+    big = np.asarray(image.dataobj).astype(np.float32) * 1000
+    nib.save(nib.Nifti1Image(big, PSR), tmp_path / "data/0.nii.gz")
+    job["checked"] = checked(job["scans"], tmp_path / "data")
+    with pytest.raises(UserError, match=r"choose prepare\.normalise"):
+        prepare(**job | {"settings": SETTINGS.model_copy(update={"normalise": "none"})})
+
+
+def test_a_new_run_that_fails_leaves_no_old_description(tmp_path: Path) -> None:
+    job = shard(tmp_path)
+    prepare(**job)
+    (tmp_path / "data/2.nii.gz").unlink()
+    with pytest.raises(UserError):
+        prepare(**job)
+    assert not (tmp_path / "out/shard-0.json").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
+def test_full_disk(tmp_path: Path) -> None:
+    job = shard(tmp_path)
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=20k", "tmpfs", str(disk)]
+    if subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("this container may not mount")
+    try:
+        with pytest.raises(UserError, match=r"shard-0.*: can't be written \(No space left"):
+            prepare(**job | {"output": disk / "shard-0.json"})
+        assert not list(disk.iterdir())
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_command(tmp_path: Path) -> None:
+    job = shard(tmp_path)
+    write_rows(tmp_path / "scans.csv", ScanFiles, job["scans"])
+    write_rows(tmp_path / "checked.csv", CheckRow, job["checked"])
+    section = {"voxel_size": [2, 2, 2], "window": [16, 16, 16], "normalise": "zscore"}
+    slice_ = {"prepare": section, "channels": ["T1"], "classes": [[1, "a"], [2, "b"]], "accept": []}
+    words = {
+        "--settings": json.dumps(slice_),
+        "--scans": tmp_path / "scans.csv",
+        "--checked": tmp_path / "checked.csv",
+        "--data": tmp_path / "data",
+        "--output": tmp_path / "study/prepare/shard-0.json",
+    }
+    assert main(["prepare", *(str(w) for pair in words.items() for w in pair)]) == 0
+    assert np.load(tmp_path / "study/prepare/shard-0-mask.npy").shape == (3, 16, 16, 16)

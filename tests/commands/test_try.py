@@ -1,0 +1,181 @@
+"""`headstart train … --try`: the same command, on a few subjects, that leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from rows import label_rows
+from small_study import SmallStudy
+
+from headstart.cli import main
+from headstart.cohort.prepared import read_cohort
+from headstart.cohort.splits import read_splits
+from headstart.cohort.splits import write_splits
+from headstart.commands import try_
+from headstart.common.records import write_rows
+from headstart.common.schema import settings_text
+from headstart.data.label_table import LabelRow
+from headstart.training import run_store
+from headstart.training.card import ModelCard
+from headstart.training.train import _few
+
+PREPARED = ("check/passed.csv", "split/splits.csv", "split/audit.json")
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> SmallStudy:
+    return SmallStudy(tmp_path / "study")
+
+
+def command(study: SmallStudy, task: str, **train: object) -> list[str]:
+    words = ["train", "--settings", settings_text(study.run(task, **train)), "--device", "cpu"]
+    for name, value in study.inputs.items():
+        words += [f"--{name}", str(value)]
+    words += ["--store", str(study.folder / "runs"), "--output", str(study.folder / "out")]
+    return [*words, "--networks", str(study.folder)]
+
+
+@pytest.mark.parametrize("task", ["regression", "classification"])
+def test_nothing_is_left_behind(
+    study: SmallStudy,
+    task: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    before = sorted(study.folder.rglob("*"))
+    assert main([*command(study, task, epochs=500), "--try"]) == 0
+    out, err = capsys.readouterr()
+    assert out.splitlines()[-1].startswith(
+        "the trial went through (at most 8 subjects, 2 epochs); nothing"
+    )
+    assert "epoch 2/2" in err
+    assert sorted(study.folder.rglob("*")) == before
+    assert list(scratch.glob("headstart-try-*")) == []
+
+
+def test_a_mistake_is_told_and_nothing_is_left(
+    study: SmallStudy,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    words = command(study, "regression", network_arguments={"widht": 3})
+    assert main([*words, "--try"]) == 2
+    assert "widht" in capsys.readouterr().err
+    assert list(scratch.glob("headstart-try-*")) == []
+
+
+@pytest.fixture
+def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A study `mine` whose cohort is prepared; gets the settings of what would be trained."""
+    monkeypatch.chdir(tmp_path)
+    for name, text in {
+        "config/mine.yaml": "study: mine\ndata: [{source: own, channels: {T1: '{subject}.nii'}}]\n"
+        "experiments:\n"
+        "  age: {task: regression, target: age, train: {network: sfcn}}\n"
+        "  iq: {like: age, target: iq}\n",
+        "results/mine/split/splits.csv": "",
+        "results/mine/split/audit.json": "",
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    passed = label_rows(pd.DataFrame({"subject": ["1"], "age": ["30"]}))
+    write_rows(tmp_path / "results/mine/check/passed.csv", LabelRow, passed)
+    tried: list[str] = []
+    monkeypatch.setattr(try_, "_train", lambda settings, _: tried.append(settings))
+    return tried
+
+
+def test_a_training_is_named_or_the_first_one(
+    trained: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["try", "mine/age"]) == 0
+    assert "mine/age/fold-0/seed-0:" in capsys.readouterr().err
+    assert len(trained) == 1
+    assert main(["try", "mine/age/seed-7"]) == 2
+    said = "mine: has no such training; there are: age/fold-0/seed-0"
+    assert said in capsys.readouterr().err
+    assert len(trained) == 1
+
+
+def test_a_target_that_is_no_label_stops_before_the_first_training(
+    trained: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["try", "mine"]) == 2
+    assert "experiments.iq.target" in (said := capsys.readouterr().err)
+    assert said.rstrip().endswith("no label 'iq'; there are: site, age")
+    assert trained == []
+    assert main(["try", "mine/age"]) == 0
+    assert len(trained) == 1
+
+
+@pytest.mark.parametrize(
+    ("task", "target"),
+    [("regression", "age"), ("classification", "sex"), ("segmentation", "mask")],
+)
+def test_few_subjects_of_each_class(study: SmallStudy, task: str, target: str) -> None:
+    cohort = _few(read_cohort(**study.inputs, target=target), fold=0, subjects=8)
+    training, validation = cohort.training(0), cohort.validation(0)
+    assert len({scan.subject for scan in training}) == 6
+    assert len({scan.subject for scan in validation}) == 2
+    if task == "classification":
+        assert [[s.target for s in training].count(name) for name in "FM"] == [3, 3]
+
+
+def test_few_subjects_are_all_learnt_from_where_nobody_validates(study: SmallStudy) -> None:
+    splits = read_splits(study.splits)
+    write_splits(study.splits, [replace(row, validation=False) for row in splits])
+    cohort = _few(read_cohort(**study.inputs, target="age"), 0, subjects=8)
+    assert len({scan.subject for scan in cohort.training(0)}) == 8
+
+
+def test_the_real_run_writes_what_it_is(study: SmallStudy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEADSTART_SETTINGS", "/results/.settings/0123.json")
+    assert main(command(study, "regression", epochs=1)) == 0
+    (run,) = (study.folder / "runs").glob("*/run.json")
+    card = ModelCard.read(study.folder / "out")
+    assert dict(run_store.read_identity(run.parent)).items() <= dict(card).items()
+    assert card.run == study.run(epochs=1)
+    assert card.snapshot == "0123.json"
+
+
+@pytest.mark.slow
+def test_a_study_is_not_tried_with_files_that_no_job_gets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = {
+        "study": "small",
+        "data": [{"source": "own", "channels": {"T1": "{subject}.nii"}}],
+        "experiments": {
+            "one": {
+                "task": "regression",
+                "target": "age",
+                "train": {"network": "nets/my_net.py:Net"},
+            }
+        },
+    }
+    for name, text in {
+        "config/small.yaml": json.dumps(config),
+        "nets/my_net.py": "import blocks\n",
+        "blocks.py": "",
+        **dict.fromkeys((f"results/small/{n}" for n in PREPARED), ""),
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert main(["try", "small"]) == 2
+    said = capsys.readouterr().err
+    assert "experiments.one.train.network: nets/my_net.py:Net can't be loaded" in said
+    assert "No module named 'blocks' (my_net.py, line 1)" in said

@@ -1,0 +1,194 @@
+"""One volume: every orientation there and back, sizes, windows, intensities."""
+
+from __future__ import annotations
+
+from itertools import permutations
+from itertools import product
+
+import nibabel as nib
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from headstart.imaging.geometry import Grid
+from headstart.imaging.geometry import crop_or_pad
+from headstart.imaging.geometry import head
+from headstart.imaging.geometry import mask_to_source_grid
+from headstart.imaging.geometry import normalise
+from headstart.imaging.geometry import resample
+from headstart.imaging.geometry import resample_mask
+from headstart.imaging.geometry import to_canonical
+
+ORIENTATIONS = [
+    "".join(side[way] for side, way in zip(axes, ways, strict=True))
+    for axes in permutations(("LR", "PA", "IS"))
+    for ways in product((0, 1), repeat=3)
+]
+
+
+def oriented(codes: str, shape: tuple[int, int, int], size: tuple[float, float, float]) -> Grid:
+    """Return a grid of that orientation whose canonical form has this shape and voxel size."""
+    ras = np.diag([*size, 1.0])
+    ras[:3, 3] = (-31.5, 12.25, 7.0)
+    turn = nib.orientations.ornt_transform(
+        nib.orientations.axcodes2ornt("RAS"), nib.orientations.axcodes2ornt(codes)
+    )
+    lengths = tuple(np.array(shape)[np.argsort(turn[:, 0])])
+    return Grid(lengths, ras @ nib.orientations.inv_ornt_aff(turn, shape))
+
+
+def blobs(shape: tuple[int, ...]) -> np.ndarray:
+    mask = np.zeros(shape, np.uint8)
+    mask[3:9, 4:9, 2:9] = 1
+    mask[6:10, 7:11, 5:10] = 2
+    return mask
+
+
+@pytest.mark.parametrize("codes", ORIENTATIONS)
+def test_every_orientation_there_and_back(codes: str) -> None:
+    source = oriented(codes, (11, 13, 12), (1.0, 1.2, 0.9))
+    assert "".join(nib.aff2axcodes(source.affine)) == codes
+    raw = np.random.default_rng(1).integers(0, 3, source.shape, np.uint8)
+
+    image = nib.as_closest_canonical(nib.Nifti1Image(raw, source.affine))
+    grid = source.canonical()
+    canonical = to_canonical(raw, source.affine)
+    np.testing.assert_array_equal(canonical, np.asarray(image.dataobj))
+    np.testing.assert_allclose(grid.affine, image.affine, atol=1e-9)
+    assert grid.shape == canonical.shape == (11, 13, 12)
+
+    window = (16, 16, 12)
+    prepared = crop_or_pad(canonical, window, 0)
+    back = mask_to_source_grid(prepared, grid.windowed(window).affine, source.affine, source.shape)
+    np.testing.assert_array_equal(back, raw)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.sampled_from(ORIENTATIONS),
+    st.tuples(*[st.floats(0.4, 2.5)] * 3),
+    st.tuples(*[st.integers(4, 30)] * 3),
+    st.floats(-30, 30),
+)
+def test_a_place_keeps_its_millimetres(codes, size, window, degrees) -> None:
+    """A ramp of mm coordinates is still one after orienting, resampling and cropping."""
+    source = oriented(codes, (14, 17, 15), (1.1, 1.0, 1.4))
+    turn = np.eye(4)
+    angle = np.deg2rad(degrees)
+    turn[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+    source = Grid(source.shape, turn @ source.affine)
+    canonical = source.canonical()
+    resampled = canonical.resampled(size)
+    grid = resampled.windowed(window)
+    for axis in range(3):
+        ramp = nib.affines.apply_affine(source.affine, np.stack(np.indices(source.shape), axis=-1))[
+            ..., axis
+        ].astype(np.float32)
+        array = resample(to_canonical(ramp, source.affine), canonical, resampled)
+        array = crop_or_pad(array, window, np.nan)
+        expected = nib.affines.apply_affine(grid.affine, np.stack(np.indices(window), -1))[
+            ..., axis
+        ]
+        # near the edges the kernel finds no voxels on one side and can't follow the ramp;
+        # elsewhere the widened kernel, at odd ratios, is off by up to a tenth of a millimetre
+        reach = [int(np.ceil(2.5 / s)) + 2 for s in size]
+        starts = [
+            max(0, (w - n) // 2) + r for w, n, r in zip(window, resampled.shape, reach, strict=True)
+        ]
+        stops = [w - s for w, s in zip(window, starts, strict=True)]
+        inside = tuple(slice(a, max(a, b)) for a, b in zip(starts, stops, strict=True))
+        np.testing.assert_allclose(array[inside], expected[inside], atol=0.12)
+
+
+def test_resampling_down_averages() -> None:
+    checkers = np.indices((32, 32, 32)).sum(axis=0) % 2
+    source = Grid((32, 32, 32), np.eye(4))
+    target = source.resampled((2, 2, 2))
+    half = resample(checkers.astype(np.float32), source, target)
+    assert target.shape == half.shape == (16, 16, 16)
+    np.testing.assert_allclose(half[1:-1, 1:-1, 1:-1], 0.5, atol=1e-6)
+
+
+def test_equal_sizes_are_not_interpolated() -> None:
+    source = Grid((5, 6, 7), np.diag([0.99999998, 1.0, 1.0000001, 1.0]))
+    array = np.random.default_rng(1).random((5, 6, 7), np.float32)
+    target = source.resampled((1, 1, 1))
+    assert resample(array, source, target) is array
+    np.testing.assert_array_equal(target.affine, source.affine)
+
+
+def test_mask_keeps_its_volume() -> None:
+    source = Grid((40, 40, 40), np.eye(4))
+    distance = np.linalg.norm(np.indices(source.shape) - 19.7, axis=0)
+    mask = (distance < 14).astype(np.uint8) + (distance < 8)
+    target = source.resampled((1.7, 2.0, 2.3))
+    small = resample_mask(mask, source, target)
+    for value in (1, 2):
+        millilitres = (small == value).sum() * 1.7 * 2.0 * 2.3
+        assert millilitres == pytest.approx((mask == value).sum(), rel=0.03)
+
+
+def test_predicted_mask_lands_on_the_scan() -> None:
+    """From 2 mm back onto an oblique 1 mm scan: the structure is where it was."""
+    source = oriented("PSR", (40, 44, 36), (1.0, 1.0, 1.0))
+    raw = np.zeros(source.shape, np.uint8)
+    raw[10:30, 8:26, 12:34] = 1
+    canonical = source.canonical()
+    resampled = canonical.resampled((2, 2, 2))
+    grid = resampled.windowed((16, 32, 16))
+    mask = resample_mask(to_canonical(raw, source.affine), canonical, resampled)
+    mask = crop_or_pad(mask, (16, 32, 16), 0)
+    back = mask_to_source_grid(mask, grid.affine, source.affine, source.shape)
+    assert back.shape == raw.shape
+    assert 2 * (back & raw).sum() / (back.sum() + raw.sum()) > 0.93
+
+
+@pytest.mark.parametrize("window", [(10, 10, 10), (11, 4, 17), (1, 30, 2)])
+def test_window_crops_and_pads_about_the_centre(window: tuple[int, int, int]) -> None:
+    array = np.random.default_rng(1).random((10, 11, 6))
+    grid = Grid(array.shape, np.diag([2.0, 3.0, 4.0, 1.0])).windowed(window)
+    cropped = crop_or_pad(array, window, -1)
+    for voxel in np.argwhere(cropped >= 0):
+        place = nib.affines.apply_affine(grid.affine, voxel) / (2, 3, 4)
+        assert cropped[tuple(voxel)] == array[tuple(place.round().astype(int))]
+    assert (cropped >= 0).sum() == np.prod(np.minimum(window, array.shape))
+
+
+def test_zscore_over_the_head_ignores_scale_air_and_hot_voxels() -> None:
+    rng = np.random.default_rng(1)
+    array = rng.rayleigh(3, (40, 40, 40)).astype(np.float32)
+    array[10:30, 10:30, 10:30] = rng.normal(300, 40, (20, 20, 20))
+    array[0, 0, :3] = 30000
+    inside = head(array)
+    assert inside[10:30, 10:30, 10:30].mean() > 0.99
+    assert inside.sum() == pytest.approx(8000, rel=0.01)
+    result = normalise(array[:, :, 3:], "zscore")
+    brain = result[12:28, 12:28, 9:25]
+    assert brain.mean() == pytest.approx(0, abs=0.1)
+    assert brain.std() == pytest.approx(1, abs=0.1)
+    np.testing.assert_allclose(
+        normalise(7 * array + 100, "zscore"), normalise(array, "zscore"), atol=1e-3
+    )
+
+
+def test_zscore_over_a_brain_mask() -> None:
+    array = np.random.default_rng(1).normal(50, 9, (20, 20, 20)).astype(np.float32)
+    brain = np.zeros(array.shape, bool)
+    brain[5:15, 5:15, 5:15] = True
+    result = normalise(array, "zscore", brain)[brain]
+    assert result.mean() == pytest.approx(0, abs=1e-4)
+    assert result.std() == pytest.approx(1, abs=1e-4)
+
+
+def test_percentile_and_none() -> None:
+    array = np.arange(1000, dtype=np.float32).reshape(10, 10, 10)
+    low, high = np.percentile(normalise(array, "percentile"), (1, 99))
+    assert (low, high) == pytest.approx((0, 1), abs=1e-5)
+    assert normalise(array, "none") is array
+
+
+@pytest.mark.parametrize("method", ["zscore", "percentile"])
+def test_a_constant_volume_stays_finite(method: str) -> None:
+    assert np.isfinite(normalise(np.full((4, 4, 4), 7, np.float32), method)).all()

@@ -1,0 +1,73 @@
+"""The augmentation that `init` writes leaves every answer as it is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from headstart import cli
+
+
+@pytest.fixture
+def augmentation(tmp_path: Path):
+    """Return the transforms of the study that init writes for a target with given values."""
+
+    def call(target: str, values: list[Any], *words: str) -> dict[str, Any]:
+        for n, value in enumerate(values):
+            path = tmp_path / f"scans/{100 + n}_T1.nii.gz"
+            path.parent.mkdir(exist_ok=True)
+            voxels = np.random.default_rng(n).normal(500, 90, (10, 12, 11)).astype(np.int16)
+            nib.save(nib.Nifti1Image(voxels, np.diag([4.0, 4, 4, 1])), path)
+            assert value is not None
+        rows = {"ID": [str(100 + n) for n in range(len(values))], target: values}
+        pd.DataFrame(rows).to_csv(tmp_path / "scans/table.csv", index=False)
+        output = tmp_path / "study.yaml"
+        wanted = ["--output", str(output), *words]
+        assert cli.main(["init", str(tmp_path / "scans"), *wanted]) == 0
+        (experiment,) = yaml.safe_load(output.read_text())["experiments"].values()
+        transforms = [next(iter(one.items())) for one in experiment["train"]["augment"]]
+        assert max(Counter(name for name, _ in transforms).values()) == 1
+        return dict(transforms)
+
+    return call
+
+
+@pytest.mark.parametrize("values", ["LR", ("left", "right"), ("lh", "rh"), ("links", "rechts")])
+def test_a_side_is_never_mirrored(augmentation, values):
+    assert "RandomFlip" not in augmentation("focus", list(values) * 10)
+
+
+def test_a_target_that_asks_for_the_side_is_not_mirrored(augmentation):
+    assert "RandomFlip" not in augmentation("laterality", ["1", "2"] * 10)
+
+
+def test_other_questions_are_mirrored(augmentation):
+    assert augmentation("sex", list("MF") * 10)["RandomFlip"] == {"axes": ["LR"]}
+
+
+def test_a_size_is_not_scaled(augmentation):
+    volumes = [round(3000 + 37.5 * n, 1) for n in range(20)]
+    assert augmentation("hippocampal_volume", volumes)["RandomAffine"]["scales"] == 0
+
+
+def test_an_age_is_scaled(augmentation):
+    ages = [20.5 + 3 * n for n in range(20)]
+    assert augmentation("age", ages)["RandomAffine"]["scales"] == 0.05
+
+
+def test_the_pair_that_a_mirror_needs_is_named(augmentation, tmp_path):
+    augmentation("focus", ["left", "right"] * 10)
+    text = " ".join((tmp_path / "study.yaml").read_text().replace("#", "").split())
+    assert "with it, the pair needs `swap: [[left, right]]`" in text
+
+
+def test_no_pair_is_made_of_a_question_about_the_side(augmentation, tmp_path):
+    augmentation("laterality", ["1", "2"] * 10)
+    assert "swap" not in (tmp_path / "study.yaml").read_text()

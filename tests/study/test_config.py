@@ -1,0 +1,339 @@
+"""The config: what is accepted, and what is said about what is not."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headstart.common.errors import UserError
+from headstart.common.plain_values import without_line_ends
+from headstart.common.schema import canonical_json
+from headstart.data.collections import read_catalogue
+from headstart.study.config import Config
+from headstart.study.config import read_config
+
+STUDY: dict[str, Any] = {
+    "study": "small",
+    "data": [{"source": "own", "channels": {"T1": "{subject}.nii.gz"}, "mask": "{subject}_m.nii"}],
+    "classes": {1: "grey"},
+    "prepare": {"window": [48, 48, 48]},
+    "experiments": {
+        "age": {"task": "regression", "target": "age", "train": {"network": "sfcn"}},
+        "grey": {"task": "segmentation", "target": "mask", "train": {"network": "unet"}},
+    },
+}
+
+NO_MASK = {"experiments": {"age": STUDY["experiments"]["age"]}}
+CATALOGUE = read_catalogue()
+
+
+def changed(path: str, value: Any) -> dict[str, Any]:
+    """Return STUDY with the key at a dotted path set to a value."""
+    study = copy.deepcopy(STUDY)
+    *above, last = path.split(".")
+    section = study
+    for key in above:
+        section = section[int(key)] if isinstance(section, list) else section.setdefault(key, {})
+    section[last] = value
+    return study
+
+
+UNSEEN = "holds a character that can't be seen"
+
+
+def complaint(path: str, value: Any) -> str:
+    with pytest.raises(UserError) as caught:
+        read_config(changed(path, value))
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        ("studdy", 1, "studdy: unknown key; did you mean 'study'? allowed: study, root"),
+        ("experiments.age.train.learning_rat", 1, "did you mean 'learning_rate'?"),
+        ("prepare.shard", 2, "prepare.shard: unknown key; did you mean 'shards'?"),
+        ("data.0.chanels", 2, "data[0].chanels: unknown key; did you mean 'channels'?"),
+        ("study", "My Study", "study: 'My Study' is not allowed: must match"),
+        ("split.test", 1.5, "split.test: 1.5 is not allowed: must be less than 1"),
+        ("experiments.age.unit", "years\n\n.. raw:: html", "experiments.age.unit: 'years"),
+        ("experiments.age.unit", "a\u2028b", UNSEEN),
+        ("experiments.age.unit", "a\ud800", UNSEEN),
+        ("data.0.site", "\u202egro", UNSEEN),
+        ("data.0.labels", {"age": {"from": "a", "map": {"0": "x\ny", "1": "y"}}}, UNSEEN),
+        ("split.sites", ["a", "b\x1b[2J"], "split.sites[1]: 'b\\x1b[2J' holds a character"),
+        ("\x1b[2J", 1, "config: '\\x1b[2J' holds a character"),
+        ("root", "a\0b", "root: 'a\\x00b' holds a character that can't be seen (NUL)"),
+        ("prepare.voxel_size", [1, 1, float("inf")], "prepare.voxel_size[2]: inf is not allowed"),
+        ("prepare.voxel_size", [1, 1, "inf"], "prepare.voxel_size[2]: 'inf' is not allowed"),
+        ("experiments.age.train.network_arguments", {"a": [float("nan")]}, "nan is not allowed"),
+        ("experiments.age.train.network_arguments", {"a": 10**400}, "has more than 64 bits"),
+        ("experiments.age.seeds", [10**20], "experiments.age.seeds[0]: this number is too large"),
+        ("experiments.age.seeds", [2**32], "must be less than 4294967296"),
+        ("split.folds", "three", "split.folds: 'three' is not allowed: must be a whole number"),
+        ("split.folds", 2.5, "split.folds: 2.5 is not allowed: must be a whole number"),
+        ("split.test", "much", "split.test: 'much' is not allowed: must be a number"),
+        ("experiments.age.train.class_weights", "maybe", "must be true or false"),
+        ("prepare.window", "big", "prepare.window: 'big' is not allowed: must be a list"),
+        ("prepare", 3, "prepare: 3 is not allowed: must be a section of `key: value` lines"),
+        ("experiments.age.learning_rate", 0.1, "did you mean 'train.learning_rate'?"),
+        ("voxel_size", [1, 1, 1], "voxel_size: unknown key; did you mean 'check.voxel_size' or"),
+        ("experiments.age.train.network", "vgg", "'vgg' is not a network; allowed: densenet121"),
+        ("experiments.age.train.network", "unet", "not for regression; allowed: densenet121"),
+        ("experiments.age.train.loss", "dice", "allowed: l1, mse, huber"),
+        ("experiments.age.folds", [7], "experiments.age.folds: [7] has a fold"),
+        ("experiments.age.task", "guess", "experiments.age.task: 'guess' is not allowed"),
+        ("experiments.grey.target", "age", "segmentation has the target `mask`"),
+        ("prepare.window", [48, 50, 48], "needs lengths that 16 divides, but it is [48, 50, 48]"),
+        ("prepare.window", [16, 48, 48], "sfcn in experiments.age needs at least 32 voxels"),
+        ("final", "sex", "final: 'sex' is not an experiment; allowed: age, grey"),
+        ("data.0.path", "../other", "data[0].path: must lie inside the data root"),
+        ("data.0.labels", {"age": "Age"}, "add the key `table`"),
+        ("data.0.channels", {"mask": "x"}, "'mask' is a column of labels.csv already"),
+        ("data", [{"source": "own"}], "data[0]: the key `channels` is missing, e.g. {T1: "),
+        ("data", [{"source": "ixi"}], "data[0].modality: IXI, nearly 600 healthy volunteers at"),
+        ("data", [{"source": "ixl"}], "data[0].source: no source 'ixl' (did you mean 'ixi'?)"),
+        ("data", [{"source": "ixi", "modality": "T3"}], "no modality 'T3'; allowed: T1, T2, PD"),
+        ("data", [{"source": "ixi", "modality": 3}], "data[0].modality: 3 is not allowed"),
+        ("data", [{"source": "oasis1", "modality": ["masked", "raw"]}], "both give the channel T1"),
+        ("data", [{"source": "ixi", "modality": "T1", "path": "x"}], "the path must begin with"),
+        ("data.0.modality", "T1", "data[0].source: no source 'own' (known: ixi, oasis1"),
+        ("data", [{"source": "a", "url": "b.tar", "modality": "T1"}], "by its `url` has none"),
+        ("data.0.md5", "12", "data[0].md5: '12' is not allowed: must match"),
+        ("data.0.mirrors", "staged", "mirrors: only for scans that are fetched; name a collection"),
+        ("data", [{"source": "msd-task04", "bytes": 9}], "bytes are those of a `url`; add it"),
+        ("classes", {}, "segmentation needs the key `classes`"),
+        ("classes", {"grey": [1, 2], "white": 2}, "belongs to 'grey' and to 'white'"),
+        ("classes", {0: "air", 1: "grey"}, "background"),
+        ("experiments", {}, "experiments: {} is not allowed"),
+        ("experiments.age.train.augment", [{"RandomNose": {}}], "did you mean 'RandomNoise'?"),
+        ("experiments.age.train.augment", [{"RandomNoise": {"sd": 1}}], "'sd' is not an argument"),
+    ],
+)
+def test_mistake_is_named_with_its_mend(path: str, value: Any, said: str) -> None:
+    assert said in complaint(path, value)
+
+
+def test_a_public_collection_needs_nothing_else() -> None:
+    config = read_config(changed("data", [{"source": "ixi", "modality": ["T1", "T2"]}]) | NO_MASK)
+    (ixi,) = config.data
+    assert ixi.channels == {
+        "T1": "T1/IXI{subject}-{site}-*-T1.nii.gz",
+        "T2": "T2/IXI{subject}-{site}-*-T2.nii.gz",
+    }
+    assert ixi.table is not None
+    assert ixi.table.path == "IXI.xls"
+    assert read_config(config.model_dump(mode="json")) == config
+
+    own = {"source": "ixi", "modality": "T1", "labels": {"age": "AGE"}, "site": "London"}
+    (ixi,) = read_config(changed("data", [own]) | NO_MASK).data
+    assert set(ixi.labels) == {"age"}
+    assert ixi.site == "London"
+
+
+def test_a_folder_of_ones_own_may_have_the_name_of_a_collection() -> None:
+    own = {"source": "ixi", "path": ".", "channels": {"T1": "{subject}.nii"}}
+    (source,) = read_config(changed("data", [own]) | NO_MASK).data
+    assert source.request is None
+    assert source.table is None
+
+
+@pytest.mark.parametrize("name", [name for name in CATALOGUE if name.startswith("msd")])
+def test_tasks_of_the_decathlon(name: str) -> None:
+    entry = {"source": name}
+    if name in ("msd-task01", "msd-task05"):  # several images in one file
+        assert "channels" in complaint("data", [entry])
+        return
+    (task,) = read_config(changed("data", [entry])).data
+    assert task.layout == "pairs"
+    assert task.folder == f"{name}/{task.modality[0]}"
+    assert task.mask == "label"
+
+
+def test_missing_key() -> None:
+    study = copy.deepcopy(STUDY)
+    del study["study"]
+    with pytest.raises(UserError, match="study: this key is missing"):
+        read_config(study)
+
+
+def test_every_mistake_is_said_once() -> None:
+    study = changed("split.folds", 1)
+    study["prepare"]["shards"] = 0
+    with pytest.raises(UserError) as caught:
+        read_config(study)
+    assert len(str(caught.value).splitlines()) == 2
+
+
+def test_not_a_mapping() -> None:
+    with pytest.raises(UserError, match="config"):
+        read_config(["study"])  # type: ignore[arg-type]
+
+
+def test_like_overlays_the_other_experiment() -> None:
+    like = {"like": "age", "train": {"learning_rate": "1e-4"}}
+    config = read_config(changed("experiments.age-slow", like))
+    slow, age = config.experiments["age-slow"], config.experiments["age"]
+    assert slow.train.learning_rate == 1e-4
+    assert slow.train.network == "sfcn"
+    assert age.train.learning_rate == 1e-3
+
+
+BASE = {
+    "task": "classification",
+    "target": "sex",
+    "train": {"network": "sfcn", "network_arguments": {"channels": [8, 16]}, "epochs": 3},
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "arguments"),
+    [
+        ({"network": "resnet18"}, {}),
+        ({"network": "resnet18", "network_arguments": {"conv1_t_size": 5}}, {"conv1_t_size": 5}),
+        ({"network": "my_net.py:Net"}, {}),
+        ({"network": "sfcn"}, {"channels": [8, 16]}),
+        ({"network_arguments": {}}, {}),
+        ({"network_arguments": {"dropout": 0.1}}, {"channels": [8, 16], "dropout": 0.1}),
+        ({"epochs": 5}, {"channels": [8, 16]}),
+    ],
+)
+def test_like_drops_the_arguments_of_another_network(
+    change: dict[str, Any], arguments: dict[str, Any]
+) -> None:
+    experiments = {"a": BASE, "b": {"like": "a", "train": change}, "c": {"like": "b"}}
+    config = read_config(changed("experiments", experiments))
+    for name in ("b", "c"):
+        assert dict(config.experiments[name].train.network_arguments) == arguments
+    assert dict(config.experiments["a"].train.network_arguments) == {"channels": [8, 16]}
+
+
+def test_like_drops_what_another_task_and_target_have_no_use_for() -> None:
+    train = {"network": "sfcn", "loss": "cross_entropy", "class_weights": True}
+    experiments = {
+        "a": BASE | {"train": train},
+        "b": {"like": "a", "task": "regression", "target": "age", "unit": "years"},
+        "c": {"like": "b", "target": "height"},
+        "d": {"like": "b", "train": {"epochs": 2}},
+    }
+    config = read_config(changed("experiments", experiments))
+    assert config.experiments["b"].train.loss is None
+    assert not config.experiments["b"].train.class_weights
+    assert [config.experiments[name].unit for name in "bcd"] == ["years", "", "years"]
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("data.0.source", {}),
+        ("data", [{"source": "ixi", "modality": [{"a": 1}]}]),
+        ("experiments.age.like", ["b"]),
+        ("experiments.age.like", {"b": 1}),
+        ("experiments.age.like", None),
+        ("data.0.where", "age \ud800"),
+        ("study", "9" * 5000),
+    ],
+)
+def test_values_of_any_type_are_refused_in_a_sentence(path: str, value: Any) -> None:
+    assert len(complaint(path, value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("experiments", "said"),
+    [
+        ({"a": {"like": "b"}, "b": {"like": "a"}}, "experiments.a.like: a loop, a -> b -> a"),
+        ({"a": {"like": "a"}}, "a loop, a -> a"),
+        ({"a": {"like": "z"}, "b": {}}, "'z' is not an experiment; allowed: b"),
+    ],
+)
+def test_like_that_leads_nowhere(experiments: dict[str, Any], said: str) -> None:
+    assert said in complaint("experiments", experiments)
+
+
+def test_numbers_written_as_text_are_understood() -> None:
+    # `--config 'prepare={"shards":7}'` hands over every nested value as text
+    as_text = read_config(changed("prepare", {"shards": "7", "window": ["48", "48", "48"]}))
+    as_numbers = read_config(changed("prepare", {"shards": 7, "window": [48, 48, 48]}))
+    assert as_text == as_numbers
+
+
+def test_final_takes_one_or_many() -> None:
+    assert read_config(changed("final", "age")).final == ("age",)
+    assert read_config(changed("final", ["age", "grey"])).final == ("age", "grey")
+
+
+@given(
+    st.dictionaries(
+        st.text(max_size=8),
+        st.recursive(
+            st.none() | st.text() | st.integers(),
+            lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=5), inner),
+        ),
+        max_size=4,
+    )
+)
+def test_anything_else_is_a_user_error(raw: dict[str, Any]) -> None:
+    with pytest.raises(UserError):
+        read_config(raw)
+
+
+def test_canonical_json_knows_no_order() -> None:
+    config = read_config(STUDY)
+    backwards = dict(reversed(list(config.model_dump(mode="json").items())))
+    assert canonical_json(backwards) == canonical_json(config.model_dump(mode="json"))
+    assert Config.model_validate(config.model_dump(mode="json")) == config
+
+
+def test_classes_are_weighed_where_there_are_some() -> None:
+    assert "only for classification, not regression" in complaint(
+        "experiments.age.train.class_weights", True
+    )
+
+
+def test_a_reason_may_have_several_lines():
+    why = "a reason\nof two lines\n"
+    config = read_config(changed("check.exclude", [{"subject": "s1", "reason": why}]))
+    assert config.check.exclude[0].reason == why.strip()
+
+
+@pytest.mark.parametrize("block", ["|\n  {}\n", ">\n  {}\n", "|+\n  {}\n\n\n", "|\n\n  {}\n"])
+def test_the_line_break_that_a_block_of_yaml_ends_in_is_no_part_of_a_text(block: str) -> None:
+    for path, value in {
+        "experiments.age.unit": "years",
+        "study": "my-study",
+        "root": "/data/of the/ward",
+        "data.0.where": "age > 20",
+        "prepare.shards": "7",
+    }.items():
+        text = yaml.safe_load(f"key: {block.format(value)}")["key"]
+        assert text != value
+        assert read_config(changed(path, text)) == read_config(changed(path, value))
+    assert UNSEEN in complaint("experiments.age.unit", "two\nlines\n")
+
+
+def test_what_places_of_a_config_share_stays_shared_and_may_lead_in_a_circle() -> None:
+    shared: dict[str, Any] = {"a": "b\n"}
+    circle: list[Any] = [shared, shared]
+    circle.append(circle)
+    copy = without_line_ends(circle)
+    assert copy[0] == {"a": "b"}
+    assert copy[0] is copy[1] is not shared
+    assert copy[2] is copy
+
+
+def test_best_needs_somebody_who_chooses() -> None:
+    said = complaint("split.validation", 0)
+    assert "experiments.age.train.choose: best needs a validation set" in said
+    assert "write `choose: last`, or set split.validation" in said
+    last = changed("split.validation", 0)
+    for experiment in last["experiments"].values():
+        experiment["train"]["choose"] = "last"
+    assert read_config(last).split.validation == 0
+    # an own split may say who chooses
+    own = changed("split", {"validation": 0, "file": "split.csv"})
+    assert read_config(own).experiments["age"].train.choose == "best"

@@ -1,0 +1,228 @@
+"""Sentences of the methods that would be wrong if they said more than was seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from cards import make_card
+from cards import make_run
+from docutils.core import publish_parts
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from headstart.cohort.rates import OfRescans
+from headstart.cohort.rates import Rates
+from headstart.common.records import write_rows
+from headstart.common.run_id import RunId
+from headstart.evaluation.intervals import few
+from headstart.evaluation.results import DifferenceRow
+from headstart.evaluation.results import MetricRow
+from headstart.figures.near_duplicates import tell_simulated
+from headstart.study.methods import citations
+from headstart.study.methods import data
+from headstart.study.methods import phrases
+from headstart.study.methods import results
+from headstart.study.methods import split
+from headstart.study.methods import study_files
+from headstart.study.methods import tell
+from headstart.study.methods import training
+from headstart.tasks import TASKS
+from headstart.tasks.regression import Regression
+from headstart.training.card import Count
+from headstart.training.card import ModelCard
+from headstart.training.config import Train
+
+
+def card(network: str, task: str = "regression", **more: Any) -> ModelCard:
+    run = make_run(task=task, train=Train(network=network, **more))
+    return make_card(run, network_digest="ab" * 32)
+
+
+def test_only_a_network_of_ours_is_known_to_start_from_random_weights():
+    assert training._network(card("sfcn")) == "the SFCN, from random weights"
+    own = training._network(card("my_net.py:Net"))
+    assert "random" not in own
+    assert "my_net.py:Net (sha256 abababababababab), whose own code sets the weights" in own
+
+
+def test_nothing_is_said_of_a_time_that_depends_on_the_machine_s_load():
+    assert training.tell_common([card("sfcn")]).endswith("1 training ran on AMD EPYC.")
+
+
+@pytest.mark.parametrize(
+    ("choices", "said"),
+    [
+        ({"age": "last"}, "; they show how the training went, and decide nothing"),
+        ({"age": "best", "sex": "best"}, ", and they choose the epoch whose weights are kept"),
+        (
+            {"age": "best", "sex": "last"},
+            ", and they choose the epoch of age whose weights are kept",
+        ),
+    ],
+)
+def test_subjects_choose_an_epoch_only_where_one_is_chosen(choices, said):
+    experiments = {k: SimpleNamespace(train=SimpleNamespace(choose=v)) for k, v in choices.items()}
+    assert split._choosers(SimpleNamespace(experiments=experiments)) == said  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("choose", ["best", "last"])
+def test_a_training_says_which_epoch_was_kept(choose):
+    some = make_card(make_run()).counts
+    counts = some.model_copy(
+        update={"training": Count(scans=1, subjects=1), "validation": Count(scans=2, subjects=2)}
+    )
+    run = make_run(train=Train(network="sfcn", choose=choose, batch_size=1, epochs=1))
+    by = "mae" if choose == "best" else None
+    said = training._training([make_card(run, counts=counts, chosen_epoch=7, chosen_by=by)])
+    assert "1 scan to learn from, 2 for validation" in said
+    assert "1 scan a step, 1 epoch;" in said
+    assert "none for validation" not in said
+    assert ("the last epoch" in said) == (choose == "last")
+    assert ("(epoch 7)" in said) == (choose == "best")
+    assert not {"val_loss", "choose"} & set(said.split())
+
+
+@pytest.mark.parametrize(
+    ("reasons", "said"),
+    [
+        ([], "none was rejected"),
+        (["truncated"], "1 was rejected (1 truncated)"),
+        (["crc", "truncated", "crc"], "3 were rejected (2 crc, 1 truncated)"),
+    ],
+)
+def test_rejected_scans_are_counted_in_good_grammar(reasons, said):
+    assert data._rejected(reasons) == said
+
+
+def test_one_source_has_all_scans_and_several_have_each_their_own():
+    assert data._sources(["own"] * 3) == "the source 'own'"
+    both = data._sources(["own", "ixi", "own"])
+    assert both == "the sources 'own' (2 scans) and 'ixi' (1 scan)"
+
+
+def test_what_was_simulated_and_found_is_told_plainly():
+    said = tell_simulated(OfRescans(scans=14, certain=0, listed=12, lowest=0.5, median=0.6))
+    assert "simulated (copies of 14 scans, turned, moved, shaded, mirrored or cut)" in said
+    assert "it found 12 of 14, none of them beyond doubt." in said
+
+
+def test_a_search_that_was_not_made_is_not_told_as_made():
+    unknown = "fewer than two subjects: there is nothing to compare"
+    (said,) = split._near_duplicates(Rates(scans=1, unknown=unknown))
+    assert said == f"Near-duplicates were not looked for: {unknown}."
+
+
+@pytest.mark.parametrize(("subjects", "word"), [(1, "no interval"), (9, "too narrow"), (10, "")])
+def test_intervals_of_few_subjects_come_with_a_word_of_caution(subjects, word):
+    assert word in few(subjects)
+    assert bool(few(subjects)) == bool(word)
+
+
+@pytest.mark.parametrize("people", [1, 12])
+def test_intervals_are_explained_only_where_there_are_some(people, tmp_path):
+    low, high = (1.5, 4.0) if people > 1 else (None, None)
+    rest = {"ci_low": low, "ci_high": high, "ci_method": "", "n": people}
+    metrics = [
+        MetricRow(model, "mae", "all", "test", 2.5, **rest, seed_sd=None)
+        for model in ("network", "mean")
+    ]
+    write_rows(tmp_path / "evaluate/age/metrics.csv", MetricRow, metrics)
+    against = DifferenceRow("mae", "test", "mean", -1.0, **rest)
+    write_rows(tmp_path / "evaluate/age/comparison.csv", DifferenceRow, [against])
+    runs = [RunId("age", 0, 0)]
+    age = SimpleNamespace(kind=Regression, unit="years", seeds=[0])
+    config = SimpleNamespace(experiments={"age": age}, folds=lambda _: [0], runs=lambda _: runs)
+    make_card(make_run()).write(tmp_path / runs[0].trained)
+    tables = study_files.StudyFiles(tmp_path, config, synthetic=False)  # type: ignore[arg-type]
+    said = "\n".join(results.tell_results(tables))
+    assert ("Brackets hold 95 %" in said) == ("[1.50, 4.00]" in said) == (people > 1)
+    assert ("no interval" in said) == (people == 1)
+
+
+@pytest.mark.parametrize(
+    ("network", "task", "monai"),
+    [
+        ("sfcn", "regression", False),
+        ("densenet121", "regression", True),
+        ("my_net.py:Net", "classification", False),
+        ("my_net.py:Net", "segmentation", True),  # its loss is MONAI's
+    ],
+)
+def test_monai_is_cited_where_it_was_used(network, task, monai):
+    assert citations._rests_on_monai(card(network, task).run) == monai
+
+
+@pytest.mark.parametrize(
+    ("task", "folds", "seeds", "fold_says", "test_says"),
+    [
+        ("regression", (0,), (0,), "by one network", "by one network"),
+        ("regression", (0, 1, 2), (0,), "by one network", "the mean prediction of 3 networks"),
+        *[
+            (task, (0, 1, 2), (0, 1), f"mean {what} of 2 networks", f"mean {what} of 6 networks")
+            for task, what in (("classification", "prediction"), ("segmentation", "Dice"))
+        ],
+    ],
+)
+def test_one_network_and_the_mean_of_several_are_told_apart(
+    task, folds, seeds, fold_says, test_says
+):
+    experiment = SimpleNamespace(kind=TASKS[task], seeds=seeds)
+    config: Any = SimpleNamespace(experiments={"a": experiment}, folds=lambda _: folds)
+    assert fold_says in results._who_predicts(config, "a", "cross-validation")
+    assert test_says in results._who_predicts(config, "a", "test")
+
+
+@settings(deadline=None)  # docutils takes its time to start
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                ".. include::",
+                "/etc/hostname",
+                ".. raw:: html",
+                "\n",
+                " ",
+                "   ",
+                "__",
+                "a_",
+                "- ",
+                "<script>",
+                "javascript:alert(5)",
+                "`x <data:x>`_",
+                "|a|",
+                ":math:",
+                "*b",
+                "::",
+                "x",
+            ]
+        ),
+        max_size=12,
+    ).map("".join)
+)
+def test_no_text_is_a_command_of_the_report(text):
+    page = publish_parts(
+        tell.as_markup(text),
+        writer="html",
+        # 4: a file that can't be read; 3 is an indentation, which a line of ours never has
+        settings_overrides={"report_level": 2, "halt_level": 4, "warning_stream": False},
+    )["body"]
+    assert "<script>" not in page
+    assert 'href="' not in page
+    assert Path("/etc/hostname").read_text().strip() not in page
+
+
+def test_a_text_of_several_lines_is_one():
+    assert phrases.one_line("years\n\n.. raw:: html\n\u2028", "x") == "years .. raw:: html x"
+    assert len(results._grid(["model\n=", "b"], [["c\n\nd", "e"]]).splitlines()) == 5
+
+
+def test_a_training_without_validation_says_so():
+    counts = make_card(make_run()).counts
+    counts = counts.model_copy(update={"training": Count(scans=3, subjects=3)})
+    run = make_run(train=Train(network="sfcn", choose="last", epochs=1))
+    said = training._training([make_card(run, counts=counts, chosen_by=None)])
+    assert "3 scans to learn from, none for validation; " in said

@@ -1,0 +1,162 @@
+"""One way to name a study, an experiment and a run, in every command."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from cards import make_identity
+from cards import make_run
+
+from headstart.cli import main
+from headstart.common.errors import UserError
+from headstart.common.run_id import RunId
+from headstart.study.named import Named
+from headstart.study.named import find
+from headstart.study.named import newest_history
+from headstart.study.named import runs_of
+from headstart.training import run_store
+
+EXPERIMENTS = "experiments: {age: {}, sex: {}}\n"
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two studies with files, of which one has results, and one of which only results are left."""
+    monkeypatch.chdir(tmp_path)
+    Path("config").mkdir()
+    Path("config/config.yaml").write_text(f"study: demo\n{EXPERIMENTS}")
+    Path("config/mine.yaml").write_text(f"study: my-study\n{EXPERIMENTS}")
+    Path("config/far.yaml").write_text(f"study: far\nresults: {tmp_path}/disk\n{EXPERIMENTS}")
+    Path("config/broken.yaml").write_text("study: [")
+    Path("config/pull.yaml").write_text("user: ada\n")
+    for results in (Path("results/my-study"), Path("results/old"), Path("disk/far")):
+        results.mkdir(parents=True)
+        resolved = {"study": results.name, "experiments": [["age", {}], ["sex", {}]]}
+        (results / "config.json").write_text(json.dumps(resolved))
+    return tmp_path
+
+
+def publish(run: RunId, time: int) -> Path:
+    return write_run(Path("results/my-study", run.trained), time)
+
+
+def write_run(folder: Path, time: int) -> Path:
+    folder.mkdir(parents=True)
+    for name in ("history.csv", "model.json"):
+        (folder / name).write_text("{}")
+    os.utime(folder / "history.csv", (time, time))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("my-study", ()),
+        ("my-study/", ()),
+        ("config/mine.yaml", ()),
+        ("results/my-study", ()),
+        ("results/my-study/", ()),
+        ("results/my-study/train", ()),
+        ("my-study/age", ("age",)),
+        ("config/mine.yaml/age", ("age",)),
+        ("results/my-study/train/age", ("age",)),
+        ("my-study/age/fold-2", ("age", 2)),
+        ("my-study/age/fold-2/seed-1", ("age", 2, 1)),
+        ("my-study/age/seed-1", ("age", None, 1)),
+        ("config/mine.yaml/age/fold-2/seed-1", ("age", 2, 1)),
+        (f"results/my-study/{RunId('age', 2, 1).trained}", ("age", 2, 1)),
+        (f"results/my-study/{RunId('age', 2, 1).trained}/history.csv", ("age", 2, 1)),
+    ],
+)
+def test_all_ways_lead_to_the_same(name: str, what: tuple[object, ...], project: Path) -> None:
+    publish(RunId("age", 2, 1), 1)
+    found = Named("my-study", Path("config/mine.yaml"), Path("results"), *what)  # type: ignore[arg-type]
+    assert find(name) == found
+    if name.startswith("results"):
+        assert find(f"{project}/{name}").folder == project / "results/my-study"
+        assert find(f"{project}/{name}").experiment == found.experiment
+
+
+def test_a_study_whose_results_lie_elsewhere() -> None:
+    assert find("far/age").folder == Path.cwd() / "disk/far"
+    assert find("disk/far").file == Path("config/far.yaml")
+    assert find("demo", Path("other")).folder == Path("other/demo")
+
+
+def test_a_study_of_which_only_results_are_left() -> None:
+    assert find("old/sex") == Named("old", None, Path("results"), "sex")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("other", "no study 'other'; there are: demo, far, my-study, old"),
+        ("", "there are: demo, far, my-study, old"),
+        ("my-study/height", "has no experiment 'height'; there are: age, sex"),
+        ("old/height", "has no experiment 'height'; there are: age, sex"),
+        ("config/mine.yaml/height", "has no experiment 'height'"),
+        ("my-study/age/2", "'2' is no run; write fold-0/seed-0"),
+        ("config/broken.yaml", "config/broken.yaml: line 1: not YAML"),
+    ],
+)
+def test_what_is_not_there_is_answered_by_what_is(name: str, said: str) -> None:
+    with pytest.raises(UserError) as caught:
+        find(name)
+    assert said in str(caught.value)
+
+
+def test_runs() -> None:
+    with pytest.raises(UserError, match="no finished training; `headstart status my-study`"):
+        runs_of("my-study/age")
+    with pytest.raises(UserError, match="which experiment: my-study/age, my-study/sex"):
+        runs_of("my-study")
+    first = publish(RunId("age", 0, 0), 2)
+    second = publish(RunId("age", 1, 0), 3)
+    other = publish(RunId("sex", 0, 0), 4)
+    assert runs_of("my-study/age") == [first, second]
+    assert runs_of("config/mine.yaml/age/fold-1") == [second]
+    assert runs_of(str(other)) == [other]
+
+
+def test_the_newest_history_is_live_or_finished() -> None:
+    with pytest.raises(UserError, match="no epoch yet"):
+        newest_history("my-study/age")
+    done = publish(RunId("age", 0, 0), 2)
+    other = publish(RunId("sex", 0, 0), 3)
+    assert newest_history("my-study/age") == done / "history.csv"
+    assert newest_history("my-study") == other / "history.csv"
+    live = write_run(Path("results/my-study/runs/key/attempt-1"), 4)
+    run_store.write_identity(live.parent, make_identity(make_run(fold=1)))
+    assert newest_history("my-study/age") == live / "history.csv"
+    assert newest_history("my-study/age/fold-0") == done / "history.csv"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["status", "other"],
+        ["methods", "other"],
+        ["plot", "other/age"],
+        ["predict", "other/age", "--scans", "a.nii", "--output", "new.csv"],
+        ["vary", "other/age", "--set", "train.epochs=3"],
+        ["try", "other"],
+    ],
+)
+def test_every_command_says_which_studies_there_are(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 2
+    assert "there are: demo, far, my-study, old" in capsys.readouterr().err
+
+
+def test_what_a_command_needs_besides_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["vary", "my-study", "--set", "train.epochs=3"]) == 2
+    assert "which experiment to start from: my-study/age" in capsys.readouterr().err
+    assert main(["vary", "old/age", "--set", "train.epochs=3"]) == 2
+    assert "has no file in config/" in capsys.readouterr().err
+    assert main(["try", "my-study"]) == 2
+    said = capsys.readouterr().err
+    assert "snakemake --cores 2 cohort --configfile config/mine.yaml" in said

@@ -1,0 +1,224 @@
+"""Networks that are built before anything runs: what is refused, and what is remembered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headstart.common.errors import UserError
+from headstart.study import network_trial
+from headstart.study.config import Config
+from headstart.study.config import read_config
+from headstart.study.network_trial import check_networks
+
+OWN = """
+import torch
+from pathlib import Path
+
+class Net(torch.nn.Module):
+    def __init__(self, in_channels, out_channels, width=3):
+        super().__init__()
+        self.head = torch.nn.Linear(in_channels, out_channels)
+        self.count = self.head.weight.sum().item()  # fails where there are no numbers
+
+    def forward(self, x):
+        return self.head(x.mean((2, 3, 4)))
+
+class Looks(Net):
+    def forward(self, x):
+        return super().forward(x) if x.sum().item() else x
+
+class Wrong(Net):
+    def forward(self, x):
+        return super().forward(x)[:, :, None]
+
+class Fails(Net):
+    def __init__(self, in_channels, out_channels):
+        raise SystemExit(3)
+
+class Nothing:
+    def __init__(self, in_channels, out_channels):
+        print("no network")
+"""
+WELL = {
+    "a": ("resnet18", {}),
+    "b": ("densenet121", {"growth_rate": 8}),
+    "c": ("sfcn", {"channels": [4, 8, 8, 8, 8, 8]}),
+    "d": ("net.py:Net", {"width": 9}),
+    "e": ("net.py:Looks", {}),
+}
+BADLY = {
+    "f": ("resnet18", {"channels": [8]}, "does not take channels; allowed: conv1_t_size"),
+    "g": ("net.py:Net", {"widht": 9}, "does not take widht; allowed: width"),
+    "h": ("net.py:Wrong", {}, "gives an output of shape (2, 2, 1) where (2, 2) is needed"),
+    "i": ("net.py:Fails", {}, "can't be built with {}: SystemExit: 3"),
+    "j": ("net.py:Nothing", {}, "is no torch.nn.Module"),
+    "k": ("net.py:Away", {}, "has no class Away"),
+    "l": ("densenet121", {"init_features": "x"}, "can't be built"),
+}
+
+
+def study(experiments: dict[str, tuple[str, dict[str, Any]]], **keys: Any) -> Config:
+    return read_config(
+        {
+            "study": "s",
+            "data": [{"source": "own", "channels": {"T1": "{subject}.nii"}, "mask": "m.nii"}],
+            "classes": {1: "grey"},
+            "prepare": {"window": [48, 48, 64]},
+            "experiments": {
+                name: {
+                    "task": "segmentation" if network == "unet" else "classification",
+                    "target": "mask" if network == "unet" else "sex",
+                    "train": {"network": network, "network_arguments": arguments},
+                }
+                for name, (network, arguments) in experiments.items()
+            },
+            **keys,
+        }
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "net.py").write_text(OWN)
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_what_can_be_built_is_remembered_and_the_rest_is_named(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = {name: (network, arguments) for name, (network, arguments, _) in BADLY.items()}
+    unet = {"m": ("unet", {}), "n": ("unet", {"channels": [8, 16], "strides": [3]})}
+    with pytest.raises(UserError) as caught:
+        check_networks(study(WELL | bad | unet), folder)
+    said = dict(line.split(".train.", 1) for line in str(caught.value).splitlines())
+    assert set(said) == {f"experiments.{name}" for name in [*BADLY, "n"]}
+    for name, (_, _, why) in BADLY.items():
+        assert why in said[f"experiments.{name}"]
+    assert "(2, 2, 48, 48, 64) is needed" in said["experiments.n"]
+
+    monkeypatch.setattr(network_trial, "_in_own_process", None)
+    check_networks(study(WELL | {"m": ("unet", {})}), folder)
+
+
+@pytest.mark.slow
+def test_values_that_an_augmentation_does_not_take_are_named(folder: Path) -> None:
+    config = study({"a": ("net.py:Net", {})})
+    raw = config.model_dump(mode="json")
+    raw["experiments"] = dict(raw["experiments"])
+    raw["experiments"]["a"]["train"]["augment"] = [{"RandomNoise": {"std": "much"}}]
+    with pytest.raises(UserError, match=r"experiments\.a\.train\.augment: RandomNoise"):
+        check_networks(read_config(raw), folder)
+
+
+def test_only_what_is_new_is_tried(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[str] = []
+
+    def fake(trials: dict[str, Any], *_: Path) -> dict[str, str]:
+        tried.extend(trials)
+        return {name: "train.network: no" for name in trials if name == "bad"}
+
+    monkeypatch.setattr(network_trial, "_in_own_process", fake)
+    config = study({"a": ("sfcn", {}), "b": ("net.py:Net", {})})
+    for changed, new in (
+        (config, ["a", "b"]),
+        (config, []),
+        (study({"c": ("sfcn", {}), "d": ("resnet18", {})}), ["d"]),
+        (study({"a": ("sfcn", {"channels": [8]})}), ["a"]),
+        (study({"a": ("sfcn", {})}, prepare={"window": [64, 64, 64]}), ["a"]),
+    ):
+        tried.clear()
+        check_networks(changed, folder)
+        assert tried == new
+    (folder / "net.py").write_text(f"{OWN}\n# another file\n")
+    tried.clear()
+    check_networks(config, folder)
+    assert tried == ["b"]
+
+    for _ in range(2):
+        tried.clear()
+        with pytest.raises(UserError, match=r"^experiments\.bad\.train\.network: no$"):
+            check_networks(study({"bad": ("resnet18", {"widen_factor": 2})}), folder)
+        assert tried == ["bad"]
+    tried.clear()
+    check_networks(
+        study({"bad": ("resnet18", {"widen_factor": 2}), "a": ("sfcn", {})}), folder, "a"
+    )
+    assert tried == []
+
+
+def test_where_nothing_can_be_remembered_it_is_tried_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+    (folder / "cache").write_text("a file, not a folder")
+    monkeypatch.setattr(
+        network_trial, "_in_own_process", lambda trials, *_: tried.extend(trials) or {}
+    )
+    for _ in range(2):
+        check_networks(study({"a": ("sfcn", {})}), folder)
+    assert tried == ["a", "a"]
+
+
+@pytest.mark.parametrize("home", ["/proc/nohome", "/dev/null"])
+def test_nothing_is_remembered_where_there_is_no_home(monkeypatch, tmp_path, home):
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", home)
+    asked = []
+
+    def tried(trials, *_):
+        asked.append(list(trials))
+        return {}
+
+    monkeypatch.setattr(network_trial, "_in_own_process", tried)
+    for _ in range(2):
+        check_networks(study({"c": WELL["c"]}), tmp_path)
+    assert asked == [["c"], ["c"]]
+
+
+# What a job would not have: it gets the network's file and what that is seen to import.
+LACKING = {
+    "named": "import importlib\nimportlib.import_module('helper')\n",
+    "above": "import shared_blocks\n",
+    "data": "import reader\n",
+    "near": "open('sub/k.json')\n",
+}
+
+
+@pytest.mark.slow
+def test_a_network_is_built_from_the_files_that_a_job_gets(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    reader = "from pathlib import Path\n(Path(__file__).parent / 'k.json').read_text()\n"
+    texts = {f"sub/{name}.py": text + OWN for name, text in LACKING.items()} | {
+        "sub/reader.py": reader,
+        "sub/k.json": "1",
+        "sub/helper.py": "",
+        "shared_blocks.py": "",
+        "a/net.py": f"from helper import A\n{OWN}",
+        "a/helper.py": "A = 1\n",
+        "b/net.py": f"from helper import B\n{OWN}",
+        "b/helper.py": "B = 1\n",
+    }
+    for name, text in texts.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text)
+    lacking = {name: (f"sub/{name}.py:Net", {}) for name in LACKING}
+    well = {"a": ("a/net.py:Net", {}), "b": ("b/net.py:Net", {})}
+    with pytest.raises(UserError) as caught:
+        check_networks(study(lacking | well), folder)
+    said = dict(line.split(".train.", 1) for line in str(caught.value).splitlines())
+    assert set(said) == {f"experiments.{name}" for name in LACKING}
+    for name, what in {
+        "named": "No module named 'helper'",
+        "above": "No module named 'shared_blocks'",
+        "data": "k.json",
+        "near": "k.json",
+    }.items():
+        assert f"sub/{name}.py" in said[f"experiments.{name}"]
+        assert what in said[f"experiments.{name}"]

@@ -1,0 +1,193 @@
+"""What is said before finished networks are trained again."""
+
+from __future__ import annotations
+
+import copy
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cards import make_card
+from cards import make_identity
+
+from headstart.common.records import write_rows
+from headstart.common.run_id import RunId
+from headstart.data.inventory import FileRow
+from headstart.data.inventory import files_of
+from headstart.imaging.scan_rows import ScanFiles
+from headstart.study.config import read_config
+from headstart.study.retraining import changes
+from headstart.study.retraining import retraining
+from headstart.study.settings import Settings
+from headstart.study.stages import STAGES
+from headstart.training import run_store
+
+RAW: dict[str, Any] = {
+    "study": "small",
+    "data": [{"source": "own", "channels": {"T1": "{subject}.nii.gz"}}],
+    "prepare": {"window": [48, 48, 48]},
+    "experiments": {
+        "age": {"task": "regression", "target": "age", "train": {"network": "sfcn"}},
+        "sex": {
+            "task": "classification",
+            "target": "sex",
+            "folds": "all",
+            "train": {"network": "sfcn"},
+        },
+    },
+}
+CODES = dict.fromkeys(STAGES, "code")
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """A study that is finished: every network published and in the store."""
+    settings = Settings(
+        read_config(RAW), tmp_path, CODES, listing="files", package="package", networks={}
+    )
+    settings.write()
+    for name, fold in (("age", 0), *(("sex", fold) for fold in range(5))):
+        publish(settings, name, fold)
+    return settings
+
+
+def publish(settings: Settings, experiment: str, fold: int) -> None:
+    run = RunId(experiment, fold, 0)
+    network = settings.config.experiments[experiment].train.network
+    identity = make_identity(settings.slices.train(*run), code=settings.code("train"))
+    card = make_card(
+        identity.run,
+        code=identity.code,
+        network_digest=settings.networks.get(network, ""),
+        seconds_per_epoch=[360.0, 360.0],
+        snapshot=settings.snapshot.name,
+    )
+    study = settings.results / "small"
+    card.write(study / run.trained)
+    key = identity.key
+    (study / "runs" / key / "attempt-1").mkdir(parents=True)
+    run_store.finish(study / "runs" / key / "attempt-1")
+
+
+def changed(settings: Settings, path: str, value: Any) -> Settings:
+    raw = copy.deepcopy(RAW)
+    *above, last = path.split(".")
+    section = raw
+    for key in above:
+        section = section.setdefault(key, {})
+    section[last] = value
+    return replace(settings, config=read_config(raw))
+
+
+def test_nothing_changed_nothing_said(settings: Settings) -> None:
+    assert retraining(settings) == ""
+    assert retraining(changed(settings, "study", "other")) == ""
+    assert retraining(changed(settings, "experiments.age.unit", "years")) == ""
+    assert retraining(changed(settings, "experiments.age.folds", [0, 1])) == ""
+
+
+def test_a_changed_key_of_one_experiment(settings: Settings) -> None:
+    said = retraining(changed(settings, "experiments.age.train.learning_rate", 0.01))
+    assert "  age (fold 0, seed 0): train.learning_rate 0.001 -> 0.01; took 12 min\n" in said
+    assert "`headstart vary small/age --set train.learning_rate=0.01`" in said
+    assert "Finished networks that will be trained again" in said
+    assert "sex" not in said
+    assert str(settings.results / "small/runs") in said
+
+
+def test_runs_with_the_same_change_are_one_line(settings: Settings) -> None:
+    augment = [{"RandomFlip": {"axes": ["LR", "AP", "IS"]}}]
+    said = retraining(changed(settings, "experiments.sex.train.augment", augment))
+    assert "  sex (5 networks): train.augment; took 12 min each\n" in said
+    assert "'train.augment=[{" in said
+
+
+def test_values_put_back_come_from_the_store(settings: Settings) -> None:
+    slower = changed(settings, "experiments.age.train.learning_rate", 0.0001)
+    assert "0.001 -> 0.0001" in retraining(slower)
+    slower.write()
+    publish(slower, "age", 0)
+    assert retraining(slower) == ""
+    # the first network is not in its place, but is not trained again either
+    assert retraining(settings) == ""
+
+
+def test_the_cohort_s_settings_and_code(settings: Settings) -> None:
+    said = retraining(changed(settings, "split.seed", 2))
+    only = ", and only if the scans they learn from change"
+    assert f"  age (fold 0, seed 0): split.seed 1 -> 2; took 12 min{only}\n" in said
+    assert f"  sex (5 networks): split.seed 1 -> 2; took 12 min each{only}\n" in said
+    assert "headstart vary" not in said
+    said = retraining(replace(settings, codes=CODES | {"prepare": "other"}))
+    assert f"the code of prepare was edited; took 12 min{only}" in said
+    said = retraining(replace(settings, codes=dict.fromkeys(STAGES, "other")))
+    stages = ("train", "label", "check-scans", "check", "split", "prepare")
+    words = "; ".join(f"the code of {stage} was edited" for stage in stages)
+    assert f"0): {words}; took" in said
+    said = retraining(replace(settings, codes=CODES | {"train": "other", "plot": "other"}))
+    assert "age (fold 0, seed 0): the code of train was edited; took 12 min\n" in said
+    # a window is a setting of the network, too
+    said = retraining(changed(settings, "prepare.window", [64, 48, 48]))
+    assert "prepare.window [48, 48, 48] -> [64, 48, 48]; took 12 min\n" in said
+
+
+def test_an_edited_network_of_ones_own_is_named(tmp_path: Path) -> None:
+    (tmp_path / "net.py").touch()
+    age = {**RAW["experiments"]["age"], "train": {"network": "net.py:Net"}}
+    config = read_config(RAW | {"experiments": {"age": age}})
+    networks = {"net.py:Net": "before"}
+    settings = Settings(config, tmp_path, CODES, listing="", package="", networks=networks)
+    settings.write()
+    publish(settings, "age", 0)
+    assert retraining(settings) == ""
+    said = retraining(replace(settings, networks={"net.py:Net": "after"}))
+    assert "age (fold 0, seed 0): net.py, or a file that it imports, was edited; took 12" in said
+
+
+def test_new_files_are_told_of_until_a_run_has_begun_with_them(settings: Settings) -> None:
+    more = replace(settings, listing="more files")
+    said = retraining(more)
+    assert "files in the data folder; took 12 min" in said
+    assert "Finished networks that may be trained again" in said
+    more.write()
+    assert retraining(more) == ""
+
+
+def test_a_file_that_was_replaced_is_named(settings: Settings) -> None:
+    scan = settings.data / "sub-1.nii.gz"
+    scan.parent.mkdir(parents=True, exist_ok=True)
+    scan.write_bytes(b"12")
+    scans = [ScanFiles("1", "1", {"T1": scan.name}, "", "")]
+    table = settings.results / "small/label/files/0.csv"
+    write_rows(table, FileRow, files_of(scans, settings.data))
+    more = replace(settings, listing="more files")
+    assert "such as" not in retraining(more)
+    scan.write_bytes(b"123")
+    # what is kept of the data folder belongs to one run
+    again = replace(settings, listing="more files")
+    assert "files in the data folder, such as sub-1.nii.gz; took" in retraining(again)
+
+
+def test_a_card_without_a_snapshot(settings: Settings) -> None:
+    settings.snapshot.unlink()
+    assert retraining(changed(settings, "split.seed", 2)) == ""
+    assert "0.01" in retraining(changed(settings, "experiments.age.train.learning_rate", 0.01))
+
+
+def test_it_takes_no_time(settings: Settings) -> None:
+    other = replace(changed(settings, "split.seed", 2), codes=CODES | {"train": "other"})
+    began = time.process_time()
+    assert retraining(other)
+    assert time.process_time() - began < 0.05
+
+
+def test_changes() -> None:
+    old = {"a": 1, "b": {"c": [1], "d": 2}}
+    assert changes(old, copy.deepcopy(old)) == {}
+    assert changes(old, {"b": {"c": [2], "d": 2}, "e": 3}) == {
+        "a": (1, None),
+        "b.c": ([1], [2]),
+        "e": (None, 3),
+    }

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from small_study import SmallStudy
+
+from headstart.cohort.prepared import read_cohort
+from headstart.common.errors import UserError
+from headstart.tasks.classification import Classification
+from headstart.tasks.classification import inverse_frequency
+from headstart.tasks.regression import Regression
+from headstart.tasks.segmentation import Segmentation
+from headstart.training.losses import cross_entropy
+
+
+@pytest.fixture
+def study(tmp_path):
+    return SmallStudy(tmp_path / "study")
+
+
+def read(study, target):
+    return read_cohort(**study.inputs, target=target)
+
+
+def test_classes_are_sorted_values(study):
+    study.change_table("sex", {0: "", 1: ""})
+    assert Classification.of(read(study, "sex"), ()).classes == ("F", "M")
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "task", "message"),
+    [
+        ("age", "old", Regression, "age of subject s02 is 'old', not a number"),
+        ("age", "inf", Regression, "not a number"),
+        ("source", "small", Classification, "has 1 class"),
+    ],
+)
+def test_a_target_that_the_task_can_not_have_is_named(study, column, value, task, message):
+    study.change_table(column, {3: value})
+    with pytest.raises(UserError, match=message):
+        task.of(read(study, column), ())
+
+
+def test_regression_goes_in_standardised_and_comes_out_in_years(study):
+    training = read(study, "age").training(0)
+    task = Regression().fit(training, class_weights=False)
+    truths = torch.tensor(np.stack([task.truth(scan) for scan in training]))
+    assert truths.mean().item() == pytest.approx(0, abs=1e-6)
+    assert truths.std(correction=0).item() == pytest.approx(1)
+    ages = [float(scan.target) for scan in training]
+    np.testing.assert_allclose(task.read(truths[:, None]), ages, rtol=1e-6)
+    assert task.out_channels == 1
+
+
+def test_classes_are_known_by_their_place(study):
+    cohort = read(study, "sex")
+    task = Classification.of(cohort, ()).fit(cohort.training(0), class_weights=False)
+    assert [task.truth(s).item() for s in cohort.scans[:4]] == [0, 0, 1, 0]
+    np.testing.assert_allclose(task.read(torch.zeros(1, 2)), [[0.5, 0.5]])
+    assert task.out_channels == 2
+
+
+def test_masks_have_a_background(study):
+    scans = read(study, "mask").training(0)
+    task = Segmentation(("left", "right")).fit(scans, class_weights=False)
+    truth = task.truth(scans[0])
+    assert truth.shape == (1, 8, 8, 8)
+    assert task.out_channels == 3
+    output = torch.nn.functional.one_hot(torch.tensor(truth).long(), 3).movedim(-1, 1)
+    np.testing.assert_array_equal(task.read(output), truth)
+
+
+def test_equal_targets_teach_nothing(study):
+    study.change_table("age", dict.fromkeys(range(21), "50"))
+    scans = read(study, "age").training(0)
+    with pytest.raises(UserError, match="the target is 50 in all"):
+        Regression().fit(scans, class_weights=False)
+
+
+def test_weights_of_the_loss_are_taken_out_of_the_probabilities():
+    task = Classification(("control", "case"), weights=(0.5, 2.0))
+    np.testing.assert_allclose(task.read(torch.zeros(1, 2)), [[0.8, 0.2]])
+    third = Classification(("control", "case"), weights=(0.1, 0.3))
+    np.testing.assert_allclose(third.read(torch.zeros(1, 2)), [[0.75, 0.25]], rtol=1e-12)
+    fitted = torch.tensor([[0.5, 2.0]]).log()  # says of each what its weight makes it
+    np.testing.assert_allclose(task.scores(fitted), [[0.5, 0.5]], rtol=1e-6)
+    plain = Classification(("control", "case"), weights=(1.0, 1.0))
+    output = torch.randn(5, 2)
+    np.testing.assert_allclose(plain.scores(output), output.double().softmax(1), rtol=1e-12)
+
+
+def test_a_weighted_network_keeps_the_true_frequencies():
+    """A constant network, fitted until its weighted loss is least, tells the share of cases."""
+    truth = torch.tensor([1, *[0] * 9])
+    weights = inverse_frequency([str(t.item()) for t in truth], ["0", "1"])
+    logits = torch.zeros(1, 2, requires_grad=True)
+    optimizer = torch.optim.LBFGS([logits], max_iter=100)
+
+    def step():
+        optimizer.zero_grad()
+        loss = cross_entropy(torch.tensor(weights))(logits.expand(10, 2), truth)
+        loss.backward()
+        return loss
+
+    optimizer.step(step)
+    weighted = Classification(("0", "1"), weights=weights)
+    np.testing.assert_allclose(logits.detach().softmax(1), [[0.5, 0.5]], atol=1e-4)
+    np.testing.assert_allclose(weighted.scores(logits.detach()), [[0.9, 0.1]], atol=1e-4)
+
+
+def test_what_a_mirror_makes_of_each_value():
+    sides = [("left", "right")]
+    masks = Segmentation(("left", "middle", "right"))
+    assert masks.swap_table(sides).tolist() == [0, 3, 2, 1]
+    classes = Classification(("left", "middle", "right"))
+    assert classes.swap_table(sides).tolist() == [2, 1, 0]
+    assert masks.swap_table([]) is None
+
+
+@pytest.mark.parametrize(
+    ("task", "output", "read", "scores"),
+    [
+        (Regression(40, 10), [[0.5], [-1]], [45, 30], [45, 30]),
+        (Regression(), [[0.5], [-1]], [0.5, -1], [0.5, -1]),
+        (Classification(("F", "M")), [[0.0, 0]], [[0.5, 0.5]], [[0.5, 0.5]]),
+        # two voxels: the background, and the class
+        (Segmentation(("a",)), [[[2.0, 0], [0, 2.0]]], [[0, 1]], None),
+    ],
+)
+def test_answers_are_plain_numbers_of_double_precision(task, output, read, scores):
+    answer = task.read(torch.tensor(output, dtype=torch.float32))
+    assert isinstance(answer, np.ndarray)
+    assert answer.dtype == ("u1" if task.name == "segmentation" else "f8")
+    assert answer.tolist() == read
+    scored = task.scores(torch.tensor(output, dtype=torch.float32))
+    assert isinstance(scored, np.ndarray)
+    assert scored.dtype == "f8"
+    if scores is None:
+        sure = np.exp(2) / (np.exp(2) + 1)
+        scores = [[[sure, 1 - sure], [1 - sure, sure]]]
+    np.testing.assert_allclose(scored, scores, rtol=1e-12)

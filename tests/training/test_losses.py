@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from headstart.common.errors import UserError
+from headstart.tasks import TASKS
+from headstart.tasks.classification import Classification
+from headstart.tasks.classification import inverse_frequency
+from headstart.tasks.regression import Regression
+from headstart.tasks.segmentation import Segmentation
+from headstart.training.losses import cross_entropy
+from headstart.training.losses import dice
+from headstart.training.losses import dice_cross_entropy
+from headstart.training.losses import make_loss
+
+OUTPUTS = {
+    "regression": (torch.tensor([[1.0], [3.0]]), torch.tensor([1.0, 1.0])),
+    "classification": (torch.eye(2), torch.tensor([0, 1])),
+    "segmentation": (torch.rand(2, 3, 4, 4, 4), torch.randint(3, (2, 1, 4, 4, 4))),
+}
+FITTED = {
+    "regression": Regression(),
+    "classification": Classification(("a", "b")),
+    "segmentation": Segmentation(("a", "b")),
+}
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize(
+    ("task", "name"), [(t, n) for t, kind in TASKS.items() for n in (None, *kind.losses)]
+)
+def test_every_loss_of_the_config(task, name):
+    loss = make_loss(name, FITTED[task], CPU)(*OUTPUTS[task])
+    assert loss.ndim == 0
+    assert loss > 0
+
+
+def test_values():
+    output, truth = OUTPUTS["regression"]
+    assert make_loss(None, Regression(), CPU)(output, truth) == 1
+    assert make_loss("mse", Regression(), CPU)(output, truth) == 2
+
+
+def test_a_perfect_mask_has_no_dice_loss():
+    truth = OUTPUTS["segmentation"][1]
+    sure = torch.nn.functional.one_hot(truth[:, 0], 3).movedim(-1, 1) * 100.0
+    assert dice_cross_entropy(None)(sure, truth) < 1e-4
+
+
+def test_class_weights_balance():
+    weights = inverse_frequency(["b", "a", "a", "a"], ["a", "b"])
+    assert weights == (2 / 3, 2)
+    assert inverse_frequency(["a", "b", "c"], ["a", "b", "c"]) == (1, 1, 1)
+    with pytest.raises(UserError, match="b has no training scan"):
+        inverse_frequency(["a", "a"], ["a", "b"])
+
+
+def test_weighted_cross_entropy_by_hand():
+    output, truth = torch.zeros(3, 2), torch.tensor([0, 0, 1])
+    output[2, 1] = 1
+    loss = cross_entropy(torch.tensor([0.75, 1.5]))(output, truth)
+    by_hand = (0.75 * math.log(2) * 2 + 1.5 * math.log(1 + math.exp(-1))) / 3
+    assert loss.item() == pytest.approx(by_hand)
+
+
+@pytest.mark.parametrize("size", [1, 2, 4, 20])
+def test_every_batch_size_weighs_the_classes_alike(size):
+    """The mean gradient of an epoch is that of the weighted sum over all scans."""
+    torch.manual_seed(0)
+    features, truth = torch.randn(20, 3), torch.tensor([1, *[0] * 9] * 2)
+    weights = torch.tensor(inverse_frequency([str(t.item()) for t in truth], ["0", "1"]))
+    network = torch.nn.Linear(3, 2)
+    loss_of = cross_entropy(weights)
+    for start in range(0, 20, size):
+        part = slice(start, start + size)
+        (loss_of(network(features[part]), truth[part]) * size / 20).backward()
+    gradient = network.weight.grad.clone()
+    network.zero_grad()
+    single = torch.nn.functional.cross_entropy(network(features), truth, reduction="none")
+    (single * weights[truth]).sum().div(20).backward()
+    torch.testing.assert_close(gradient, network.weight.grad)
+
+
+def test_dice_is_taken_over_the_batch_and_without_the_background():
+    """The second scan lacks the class: by itself it would have a Dice of 0, whatever is said."""
+    said = torch.tensor([[0.8, 0.4], [0.2, 0.4]]).reshape(2, 1, 1, 1, 2)
+    output = torch.cat([1 - said, said], dim=1).log()
+    truth = torch.tensor([[1, 0], [0, 0]]).reshape(2, 1, 1, 1, 2)
+    expected = 1 - 2 * 0.8 / (1 + 0.8 + 0.4 + 0.2 + 0.4)
+    entropy = -(2 * math.log(0.8) + 2 * math.log(0.6)) / 4
+    assert dice(None)(output, truth).item() == pytest.approx(expected, rel=1e-4)
+    both = dice_cross_entropy(None)(output, truth).item()
+    assert both == pytest.approx(expected + entropy, rel=1e-4)
+
+
+def test_huber_is_square_within_one_deviation_and_straight_beyond():
+    loss = make_loss("huber", Regression(), CPU)
+    assert loss(torch.tensor([[0.5]]), torch.tensor([0.0])).item() == pytest.approx(0.125)
+    assert loss(torch.tensor([[3.0]]), torch.tensor([0.0])).item() == pytest.approx(2.5)

@@ -1,0 +1,234 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from headstart.common.errors import UserError
+from headstart.training.networks import build_network
+from headstart.training.networks import check_output
+from headstart.training.registry import NETWORKS
+from headstart.training.registry import networks_for
+from headstart.training.sfcn import SFCN
+
+SMALL = {
+    "densenet121": {"init_features": 8, "growth_rate": 4, "block_config": [1, 1, 1, 1]},
+    "resnet18": {},
+    "sfcn": {"channels": [4, 4, 4, 4, 4, 4]},
+    "unet": {"channels": [4, 4, 8, 8, 8]},
+    "segresnet": {"init_filters": 8},
+    "dynunet": {"filters": [4, 4, 8, 8, 8]},
+}
+
+
+def build(name, arguments=None, folder=None):
+    return build_network(name, arguments or {}, in_channels=2, out_channels=3, folder=folder)
+
+
+@pytest.mark.parametrize("name", networks_for(dense=False))
+def test_networks_that_pool_take_the_smallest_window(name):
+    network = build(name, SMALL[name]).eval()
+    side = NETWORKS[name].shortest
+    assert network(torch.zeros(1, 2, side, side, side + 5)).shape == (1, 3)
+
+
+@pytest.mark.parametrize("name", networks_for(dense=True))
+def test_networks_that_decode_take_windows_that_divide(name):
+    network = build(name, SMALL[name]).eval()
+    divisor = NETWORKS[name].divisor
+    window = (divisor, 2 * divisor, 3 * divisor)
+    assert network(torch.zeros(1, 2, *window)).shape == (1, 3, *window)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_wrong_argument_is_named(name):
+    with pytest.raises(UserError, match=r"train\.network_arguments: .* not take widht; allowed: "):
+        build(name, {"widht": 3})
+
+
+def test_a_wrong_value_is_named():
+    with pytest.raises(UserError, match=r"train\.network_arguments: unet can't be built"):
+        build("unet", {"channels": [4, 8, 8], "strides": [2]})
+
+
+def test_what_the_task_decides_is_not_an_argument():
+    with pytest.raises(UserError, match="does not take in_channels"):
+        build("unet", {"in_channels": 3})
+
+
+def test_sfcn_has_the_paper_s_size():
+    # Peng et al. 2021 state about 3 million parameters, for 40 age bins
+    parameters = sum(p.numel() for p in SFCN(1, 40).parameters())
+    assert 2.9e6 < parameters < 3.1e6
+
+
+def test_own_network(tmp_path):
+    (tmp_path / "my_net.py").write_text(
+        "from torch import nn\n"
+        "class Net(nn.Module):\n"
+        "    def __init__(self, in_channels, out_channels, width):\n"
+        "        super().__init__()\n"
+        "        self.layer = nn.Conv3d(in_channels, out_channels, width)\n"
+        "    def forward(self, volumes):\n"
+        "        return self.layer(volumes)\n"
+    )
+    network = build("my_net.py:Net", {"width": 3}, tmp_path)
+    assert network(torch.zeros(1, 2, 4, 4, 4)).shape == (1, 3, 2, 2, 2)
+    with pytest.raises(UserError, match="does not take depth; allowed: width"):
+        build("my_net.py:Net", {"depth": 3}, tmp_path)
+    with pytest.raises(UserError, match="has no class Other"):
+        build("my_net.py:Other", {}, tmp_path)
+
+
+def test_wrong_output_shape():
+    check_output("my_net.py:Net", (2, 1), (2, 1))
+    with pytest.raises(UserError, match=r"my_net\.py:Net gives an output of shape \(2, 5\)"):
+        check_output("my_net.py:Net", (2, 5), (2, 1))
+
+
+def test_sfcn_needs_no_monai():
+    code = (
+        "import sys; from headstart.training.networks import build_network;"
+        "build_network('sfcn', {}, in_channels=1, out_channels=1, folder=None);"
+        "assert not {'monai', 'torchio'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_unet_is_residual_as_methods_says():
+    network = build("unet", SMALL["unet"])
+    assert any("ResidualUnit" in type(module).__name__ for module in network.modules())
+
+
+def test_sfcn_drops_what_it_is_told_to():
+    drops = [m.p for m in SFCN(1, 1, dropout=0.2).modules() if isinstance(m, torch.nn.Dropout)]
+    assert drops == [0.2]
+    network = SFCN(1, 1, channels=[4, 4], dropout=0.9).train()
+    torch.manual_seed(0)
+    volumes = torch.randn(2, 1, 4, 4, 4)
+    assert not torch.equal(network(volumes), network(volumes))
+
+
+OWN = """
+{top}
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, in_channels, out_channels):
+        {built}
+        super().__init__()
+
+    def forward(self, volumes):
+        {run}
+        return SCALE * volumes
+"""
+HELPED = {
+    "at the top": {"top": "from helper import SCALE"},
+    "as a module": {"top": "import helper", "run": "SCALE = helper.SCALE"},
+    "when it is built": {"built": "global SCALE; from helper import SCALE"},
+    "when it runs": {"run": "from helper import SCALE"},
+    "by a helper, when it runs": {"top": "import relay", "run": "SCALE = relay.scale()"},
+    "from a package": {"top": "from blocks.inner import SCALE"},
+    "from a folder": {"top": "from folder.deep.inner import SCALE"},
+    "by a name made when it runs": {
+        "run": "import importlib as i; SCALE = i.import_module('helper').SCALE"
+    },
+}
+
+
+def write_own(folder: Path, scale: float, **lines: str) -> Path:
+    texts = {
+        "net.py": OWN.format_map({"top": "", "built": "", "run": "", **lines}),
+        "helper.py": f"SCALE = {scale}\n",
+        "relay.py": "def scale():\n    from helper import SCALE\n    return SCALE\n",
+        "blocks/__init__.py": "from blocks import inner\n",
+        "blocks/inner.py": "from . import other\nSCALE = other.SCALE\n",
+        "blocks/other.py": f"SCALE = {scale}\n",
+        "folder/deep/inner.py": f"SCALE = {scale}\n",
+    }
+    for name, text in texts.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return folder
+
+
+@pytest.mark.parametrize("lines", HELPED.values(), ids=HELPED)
+def test_each_own_network_has_its_own_helpers(tmp_path, lines):
+    path, modules = list(sys.path), set(sys.modules)
+    networks = {
+        scale: build("net.py:Net", folder=write_own(tmp_path / name, scale, **lines))
+        for name, scale in {"a": 1.0, "b": -1.0, "c": 3.0}.items()
+    }
+    for _ in range(2):
+        for scale, network in networks.items():
+            assert network(torch.ones(1)).item() == scale
+    assert sys.path == path
+    assert not {"helper", "relay", "blocks", "folder", "own_network"} & (set(sys.modules) - modules)
+
+
+def test_a_helper_that_was_edited_within_a_second_is_the_edited_one(tmp_path):
+    """By its size and the second, Python would take what it compiled before."""
+    for scale in (1.0, 2.0):
+        folder = write_own(tmp_path, scale, **HELPED["at the top"])
+        os.utime(folder / "helper.py", (9**9, 9**9))
+        assert build("net.py:Net", folder=folder)(torch.ones(1)).item() == scale
+    assert not list(tmp_path.rglob("*.pyc"))
+
+
+def test_an_own_network_may_call_itself(tmp_path):
+    """Averaged over a mirror image, say."""
+    run = "from helper import SCALE\n        if len(volumes) > 1: return self(volumes[1:])"
+    network = build("net.py:Net", folder=write_own(tmp_path, 2.0, run=run))
+    assert network(torch.ones(3)).tolist() == [2.0]
+
+
+FAULTS = {
+    "a helper elsewhere": ({"top": "import shared_blocks"}, r"shared_blocks.*beside net\.py"),
+    "no such name": ({"top": "from helper import WIDTH"}, "cannot import name 'WIDTH'"),
+    "a data file": ({"top": "open('k.json')"}, r"k\.json.* data file.* not copied"),
+    "a slip": (
+        {"top": "from helper import SCALE\nSCALE / 0"},
+        r"ZeroDivisionError.*net\.py, line 3",
+    ),
+    "its syntax": ({"top": "def"}, "SyntaxError: invalid syntax"),
+    "it leaves": ({"top": "raise SystemExit(0)"}, "SystemExit: 0"),
+    "when it is built": ({"built": "1 / 0"}, r"ZeroDivisionError.*net\.py, line 7"),
+    "when it runs": (
+        {"run": "import relay, absent"},
+        r"batch of shape \(1, 2\).*absent.*net\.py, line 11.*beside net\.py",
+    ),
+}
+
+
+@pytest.mark.parametrize(("lines", "why"), FAULTS.values(), ids=FAULTS)
+def test_a_fault_in_an_own_network_is_one_sentence_about_it(tmp_path, lines, why):
+    with pytest.raises(UserError, match=rf"^train\.network: net\.py:Net .*{why}") as caught:
+        build("net.py:Net", folder=write_own(tmp_path, 1.0, **lines))(torch.ones(1, 2))
+    assert "\n" not in str(caught.value)
+
+
+def test_full_memory_is_no_fault_of_the_network(tmp_path):
+    network = build("net.py:Net", folder=write_own(tmp_path, 1.0, run="raise MemoryError"))
+    with pytest.raises(MemoryError):
+        network(torch.ones(1))
+
+
+def test_a_helper_that_another_module_hides_is_to_be_renamed(tmp_path):
+    (tmp_path / "torch.py").write_text("SCALE = 1\n")
+    (tmp_path / "net.py").write_text("from torch import SCALE\n")
+    with pytest.raises(UserError, match=r"net\.py imports torch.* rename"):
+        build("net.py:Net", folder=tmp_path)
+
+
+def test_what_is_no_network_is_refused(tmp_path):
+    (tmp_path / "net.py").write_text("def Net(channels): return len\n")
+    with pytest.raises(UserError, match="does not take in_channels, out_channels; a network's"):
+        build("net.py:Net", folder=tmp_path)
+    (tmp_path / "net.py").write_text("def Net(in_channels, out_channels): return len\n")
+    with pytest.raises(UserError, match=r"net\.py:Net is no torch\.nn\.Module"):
+        build("net.py:Net", folder=tmp_path)

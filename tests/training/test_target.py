@@ -1,0 +1,76 @@
+"""Targets that can be learnt, and what is said about those that can't."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from rows import label_rows
+
+from headstart.common.errors import UserError
+from headstart.common.records import write_rows
+from headstart.data.label_table import LabelRow
+from headstart.study.settings import Settings
+from headstart.tasks import TASKS
+from headstart.training.target import Target
+from headstart.training.target import check_target
+
+
+def cohort(**columns: list[str]) -> list[LabelRow]:
+    rows = len(next(iter(columns.values())))
+    return label_rows(pd.DataFrame({"subject": [f"s{n}" for n in range(rows)], **columns}))
+
+
+def question(task: str, target: str) -> Target:
+    kind = TASKS[task]
+    facts = {"numeric": kind.numeric, "categorical": kind.categorical}
+    return Target(experiment="exp", target=target, **facts)
+
+
+def test_classes_that_differ_in_case_only_are_named() -> None:
+    labels = cohort(sex=["M", "m", "F", "M"])
+    with pytest.raises(UserError, match=r"'m' and 'M' differ in case .*map: \{M: M, m: M, F: F\}"):
+        check_target(labels, question("classification", "sex"))
+
+
+def test_targets_that_are_there() -> None:
+    labels = cohort(sex=["F", "M", ""], age=["1", "2.5", "-1e3"])
+    check_target(labels, question("classification", "sex"))
+    check_target(labels, question("regression", "age"))
+
+
+@pytest.mark.parametrize(
+    ("task", "target", "message"),
+    [
+        ("regression", "height", "no scan has the label 'height'; allowed: site, sex, age, empty"),
+        ("regression", "sex", "s0 has sex = 'F', which is no number"),
+        ("regression", "age", "s1 has age = 'nan'"),
+        ("classification", "sex", "every scan has sex = 'F'"),
+        ("classification", "empty", "'empty' is empty for every scan"),
+        ("segmentation", "mask", "'mask' is empty for every scan"),
+    ],
+)
+def test_a_target_that_can_not_be_learnt(task: str, target: str, message: str) -> None:
+    labels = cohort(sex=["F", "F"], age=["1", "nan"], empty=["", ""])
+    with pytest.raises(UserError, match=message):
+        check_target(labels, question(task, target))
+
+
+def test_dry_run_checks_the_labels_of_the_last_run(tmp_path: Path) -> None:
+    source = {"source": "own", "channels": {"T1": "{subject}.nii"}}
+    train = {"network": "sfcn"}
+    config = {
+        "study": "small",
+        "results": str(tmp_path),
+        "data": [source],
+        "experiments": {"iq": {"task": "regression", "target": "iq", "train": train}},
+    }
+    Settings.resolve(config, tmp_path)
+    labels = tmp_path / "small/label/labels.csv"
+    write_rows(labels, LabelRow, cohort(age=["1", "2"]))
+    with pytest.raises(UserError, match="no scan has the label 'iq'"):
+        Settings.resolve(config, tmp_path)
+    # a label that the config now promises is not in the old table yet
+    source |= {"table": {"path": "t.csv"}, "labels": {"iq": "IQ"}}
+    Settings.resolve(config, tmp_path)

@@ -1,0 +1,36 @@
+"""The files of a study's results that the package names are those that the rules write."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from fresh import PROJECT
+
+from headstart.figures.registry import FIGURES
+
+STAGES = "label|check|split|prepare|near-duplicates|evaluate|figures"
+NAMED = re.compile(rf'"((?:{STAGES})/[^" ]+\.(?:csv|json|npy|pdf))')
+# As helps write what the rules have wildcards for, and the package fields.
+WORDS = {"EXPERIMENT": "{experiment}", "shard-K": "shard-{shard}", "/K.": "/{shard}."}
+RULES = "".join(path.read_text() for path in (PROJECT / "workflow/rules").glob("*.smk"))
+RULES += "".join(f'"<study>/figures/{f.folder}/{name}.pdf"' for name, f in FIGURES.items())
+
+
+def named() -> set[str]:
+    found = set()
+    for path in (PROJECT / "workflow/headstart").rglob("*.py"):
+        for name in NAMED.findall(path.read_text()):
+            for word, wildcard in WORDS.items():
+                name = name.replace(word, wildcard)
+            found.add(re.sub(r"\{\w+\}", "{}", name))
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(named()))
+def test_a_file_that_the_package_names_is_one_of_the_rules(name: str) -> None:
+    assert f'"<study>/{name}"' in re.sub(r"\{\w+\}", "{}", RULES)
+
+
+def test_files_are_named() -> None:
+    assert {"label/labels.csv", "check/passed.csv", "prepare/shard-{}.json"} <= named()

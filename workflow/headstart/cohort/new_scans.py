@@ -1,0 +1,197 @@
+"""Scans from outside the cohort: read, checked and prepared as the cohort's were."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+
+from headstart.cohort.prepare import prepare
+from headstart.cohort.prepared import Scan
+from headstart.cohort.prepared import scan_of
+from headstart.cohort.shards import ShardCard
+from headstart.common import files
+from headstart.common.errors import UserError
+from headstart.common.walk import list_files
+from headstart.data.templates import IMAGES
+from headstart.imaging.config import Check
+from headstart.imaging.config import Preparation
+from headstart.imaging.plausible import field_of_view
+from headstart.imaging.plausible import out_of_range
+from headstart.imaging.scan_check import check_scans
+from headstart.imaging.scan_rows import CheckRow
+from headstart.imaging.scan_rows import ScanFiles
+
+
+@dataclass(frozen=True)
+class NewScans:
+    """Scans to predict.
+
+    Attributes:
+        table: What the user gave, a row per scan.
+        data: Folder that the paths start at.
+        files: Files of each scan; its subject is a name, all different, fit for a file. Rows as
+            in `table`.
+    """
+
+    table: pd.DataFrame
+    data: Path
+    files: tuple[ScanFiles, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """A name for each scan, as its `subject`."""
+        return tuple(scan.subject for scan in self.files)
+
+
+def list_new_scans(given: Sequence[Path], channels: Sequence[str]) -> NewScans:
+    """Find out which scans are meant.
+
+    Args:
+        given: NIfTI files of the only channel, or folders that hold them; or one CSV, with a
+            column of paths per channel, which start at the table's folder, perhaps `brain_mask`,
+            and whatever else.
+        channels: Names of the image channels.
+
+    Raises:
+        UserError: If there are several channels or tables, the table lacks a column, or a folder
+            holds no scan.
+    """
+    if given[0].suffix == ".csv":
+        if len(given) > 1:
+            raise UserError(f"--scans: one table, or NIfTI files, but not {len(given)} of them")
+        return _listed(given[0], channels)
+    if len(channels) > 1:
+        raise UserError(
+            f"--scans: the network sees {len(channels)} channels; give a table (.csv) with the "
+            f"columns {', '.join(channels)}"
+        )
+    found = [scan for path in given for scan in (_scans_below(path) if path.is_dir() else [path])]
+    table = pd.DataFrame({"scan": [str(path) for path in found]})
+    return _collected(table, [{channels[0]: path.absolute()} for path in found])
+
+
+def _scans_below(folder: Path) -> list[Path]:
+    """List the NIfTI files in a folder and below it, but for hidden ones, in order."""
+    shown = [folder / path for path in list_files(folder)[0] if path.lower().endswith(IMAGES)]
+    if not shown:
+        raise UserError(f"{folder}: holds no NIfTI file ({', '.join(IMAGES)})")
+    return shown
+
+
+def _listed(path: Path, channels: Sequence[str]) -> NewScans:
+    if not path.is_file():
+        raise UserError(f"{path}: is not there; give a table with a column per channel")
+    table = files.read_csv(path, remedy="save it again as that")
+    missing = [name for name in channels if name not in table.columns]
+    if missing or table.empty:
+        wrong = f"lacks the column {missing[0]}" if missing else "lists no scan"
+        raise UserError(f"{path}: {wrong}; it needs paths in {', '.join(channels)}")
+    folder = path.absolute().parent
+    columns = [*channels, *(["brain_mask"] if "brain_mask" in table.columns else [])]
+    rows = [
+        {name: folder / cell if cell else None for name, cell in zip(columns, row, strict=True)}
+        for row in table[columns].to_numpy().tolist()
+    ]
+    return _collected(table, rows)
+
+
+def _collected(table: pd.DataFrame, rows: Sequence[Mapping[str, Path | None]]) -> NewScans:
+    """Write all paths from one folder on, and name the scans by what tells their paths apart."""
+    clean = [{name: p and Path(os.path.normpath(p)) for name, p in row.items()} for row in rows]
+    data = Path(os.path.commonpath([p.parent for row in clean for p in row.values() if p]))
+    paths = [{name: str(p.relative_to(data)) if p else "" for name, p in r.items()} for r in clean]
+    brain_masks = [row.pop("brain_mask", "") for row in paths]
+    first = [next(iter(row.values())) for row in paths]
+    twice = [path for path, count in Counter(first).items() if count > 1]
+    if twice:
+        raise UserError(f"--scans: {twice[0]} is given twice; give each scan once")
+    names = [_name(path) for path in first]
+    # a-b.nii.gz beside a/b.nii.gz
+    names = [
+        f"{name}-{number}" if names.count(name) > 1 else name
+        for number, name in enumerate(names, start=1)
+    ]
+    scans = zip(names, paths, brain_masks, strict=True)
+    found = tuple(ScanFiles(name, "1", channels, "", brain) for name, channels, brain in scans)
+    return NewScans(table, data, found)
+
+
+def _name(path: str) -> str:
+    return re.sub(r"\.nii(\.gz)?$", "", path, flags=re.IGNORECASE).replace("/", "-")
+
+
+def check_masked(scans: NewScans, brain_masks: str) -> None:
+    """Check that the scans have brain masks where the training scans had them, and only there.
+
+    Args:
+        scans: The new scans.
+        brain_masks: Whether `all`, `some` or `none` of the training scans had one.
+
+    Raises:
+        UserError: If their intensities would be normalised in another way than in training.
+    """
+    masked = [scan.brain_mask != "" for scan in scans.files]
+    if brain_masks == "all" and not all(masked):
+        raise UserError(
+            "--scans: the network was trained on scans with brain masks, so each new scan needs "
+            "one: give a table (.csv) with the column brain_mask"
+        )
+    if brain_masks == "none" and any(masked):
+        raise UserError(
+            "--scans: the network was trained on scans without brain masks; remove the column "
+            "brain_mask"
+        )
+
+
+def check_and_prepare(
+    scans: NewScans, *, channels: Sequence[str], settings: Preparation, scratch: Path
+) -> tuple[list[str], dict[str, Scan]]:
+    """Check the scans and prepare those that are fit for use, as the workflow does.
+
+    Args:
+        scans: The new scans.
+        channels: Names of the image channels.
+        settings: How the training scans were prepared.
+        scratch: An empty folder.
+
+    Returns:
+        Why each scan was rejected, "" if it was not; and the prepared scans by name.
+
+    Raises:
+        UserError: As `headstart.cohort.prepare.prepare`.
+    """
+    found = check_scans(scans=scans.files, data=scans.data, masks=False, classes={})
+    checked = [_check_size(row, settings) for row in found]
+    card = scratch / "shard-0.json"
+    prepare(
+        scans=scans.files,
+        checked=checked,
+        data=scans.data,
+        output=card,
+        settings=settings,
+        channels=channels,
+        classes={},
+    )
+    shard = ShardCard.read(card)
+    refused = {scan.subject: scan.detail for scan in shard.refused}
+    reasons = [
+        f"{row.reason}: {row.detail}" if row.reason else refused.get(row.subject, "")
+        for row in checked
+    ]
+    return reasons, {scan.subject: scan_of(card, scan) for scan in shard.scans}
+
+
+def _check_size(row: CheckRow, prepare: Preparation) -> CheckRow:
+    """Reject a scan whose field of view no head has: its header's unit or voxel size is wrong."""
+    rules = Check(field_of_view=field_of_view(prepare))
+    for code, problem in [] if row.reason else out_of_range(row, rules):
+        return replace(row, reason=code, detail=problem)
+    return row

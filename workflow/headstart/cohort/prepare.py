@@ -1,0 +1,245 @@
+"""Shards of prepared scans, and what preparation left of their masks."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from headstart.cohort.mask_report import MaskRow
+from headstart.cohort.mask_report import check_left
+from headstart.cohort.mask_report import tabulate_masks
+from headstart.cohort.shards import RefusedScan
+from headstart.cohort.shards import ShardCard
+from headstart.cohort.shards import ShardScan
+from headstart.cohort.shards import array_digest
+from headstart.cohort.shards import masks_of
+from headstart.cohort.shards import small_of
+from headstart.cohort.shards import volumes_of
+from headstart.common import files
+from headstart.common.errors import UserError
+from headstart.common.keys import OfScan
+from headstart.common.progress import progress
+from headstart.common.records import write_rows
+from headstart.imaging.config import Accepted
+from headstart.imaging.config import Preparation
+from headstart.imaging.mask_classes import Classes
+from headstart.imaging.prepare import Prepared
+from headstart.imaging.prepare import UnusableError
+from headstart.imaging.prepare import prepare_scan
+from headstart.imaging.scan_rows import CheckRow
+from headstart.imaging.scan_rows import ScanFiles
+from headstart.imaging.small_volumes import small_shape
+from headstart.imaging.small_volumes import small_volume
+
+SHOWN = 10
+
+
+def prepare(
+    *,
+    scans: Sequence[ScanFiles],
+    checked: Sequence[CheckRow],
+    data: Path,
+    output: Path,
+    settings: Preparation,
+    channels: Sequence[str],
+    classes: Classes,
+    accept: Sequence[Accepted] = (),
+) -> None:
+    """Write one shard: `shard-K.npy`, `-mask.npy`, `-small.npy` and, last, `shard-K.json`.
+
+    One scan is in memory at a time. What comes out is checked as the scans were: a scan that can't
+    be prepared to finite, different numbers is listed as refused, with the reason, and has no row.
+
+    Args:
+        scans: Their files.
+        checked: What was found of them; scans with a reason are left out.
+        data: Data root, where the paths start.
+        output: The `.json`; the arrays lie beside it.
+        settings: What is done to each volume.
+        channels: Names of the image channels, in order.
+        classes: Each class's values in the masks; without any, the masks' array has no rows.
+        accept: Scans to prepare in spite of a reason.
+
+    Raises:
+        UserError: If a scan changed or broke since it was checked, its channels are not on one
+            grid, an intensity does not fit float16, or the disk is full.
+    """
+    rows = _chosen(scans, checked, accept)
+    shape = (len(channels), *settings.window)
+    # a full disk is told of the last file here: the volumes, which fill it
+    paths = (small_of(output), masks_of(output), volumes_of(output))
+    output.unlink(missing_ok=True)  # it must never describe arrays of another run
+    prepared_scans: list[ShardScan] = []
+    refused: list[RefusedScan] = []
+    small = np.zeros((len(rows), *small_shape(settings.window, settings.voxel_size)), np.float16)
+    with ExitStack() as stack:
+        drafts = [stack.enter_context(files.temporary(path)) for path in paths]
+        small_draft, mask_draft, volume_draft = drafts
+        with volume_draft.open("wb") as images, mask_draft.open("wb") as labels:
+            _write_headers(images, labels, len(rows), shape, classes)
+            for scan, row in progress(rows, total=len(rows), label="scans prepared"):
+                try:
+                    prepared = prepare_scan(
+                        scan, data=data, settings=settings, checked=row.hash, classes=classes
+                    )
+                except UnusableError as error:
+                    refused.append(
+                        RefusedScan(subject=row.subject, session=row.session, detail=str(error))
+                    )
+                    print(f"refused: {row.subject}, {row.session}: {error}", file=sys.stderr)
+                    continue
+                images.write(prepared.volume.data)
+                if prepared.mask is not None:
+                    labels.write(prepared.mask.data)
+                number = len(prepared_scans)
+                small[number] = small_volume(prepared.volume[0], settings.voxel_size)
+                _warn_of_loss(row, prepared)
+                prepared_scans.append(_described(row, number, prepared))
+            _write_headers(images, labels, len(prepared_scans), shape, classes)
+        np.save(small_draft, small[: len(prepared_scans)])
+    card = ShardCard(
+        channels=tuple(channels),
+        prepare=settings,
+        scans=tuple(prepared_scans),
+        refused=tuple(refused),
+        sha256=files.sha256(volumes_of(output)),
+        mask_sha256=files.sha256(masks_of(output)),
+    )
+    card.write(output)
+
+
+def gather(*, cards: Sequence[Path], passed: Sequence[OfScan], output: Path) -> None:
+    """Check all shards together: write masks.csv, a row per mask and class.
+
+    See `cohort/mask_report.py` for its columns. Shards that are not among these, of a run with more
+    of them, are removed: later stages take what lies in the folder for the cohort.
+
+    Args:
+        cards: The shards' `.json`.
+        passed: check/passed.csv.
+        output: Folder to write to.
+
+    Raises:
+        UserError: If a scan that passed was refused, or a class is lost in all masks.
+    """
+    shards = [ShardCard.read(card) for card in cards]
+    among = {row.key for row in passed}  # also others are prepared
+    refused = [scan for shard in shards for scan in shard.refused if scan.key in among]
+    _check_refused(sorted(refused, key=lambda scan: scan.key))
+    scans = [scan for shard in shards for scan in shard.scans if scan.key in among]
+    masks = tabulate_masks(sorted(scans, key=lambda scan: scan.key))
+    said = check_left(masks)
+    _remove_other_shards(cards)
+    write_rows(output / "masks.csv", MaskRow, masks)
+    if said:
+        print(said, file=sys.stderr)
+
+
+def _remove_other_shards(cards: Sequence[Path]) -> None:
+    ours = {card.stem for card in cards}
+    for path in {card.parent for card in cards}.pop().glob("shard-*.*"):
+        shard = re.match(r"shard-\d+", path.name)
+        if shard is not None and shard[0] not in ours:
+            path.unlink()
+
+
+def _check_refused(refused: Sequence[RefusedScan]) -> None:
+    if not refused:
+        return
+    for scan in refused[:SHOWN]:
+        print(f"  {scan.subject}, {scan.session}: {scan.detail}", file=sys.stderr)
+    first = refused[0]
+    raise UserError(
+        f"{len(refused)} scans that passed the check can't be prepared, the first is "
+        f"subject '{first.subject}', session '{first.session}': {first.detail}; "
+        "or leave them out with check.exclude"
+    )
+
+
+def _chosen(
+    scans: Sequence[ScanFiles], checked: Sequence[CheckRow], accept: Sequence[Accepted]
+) -> list[tuple[ScanFiles, CheckRow]]:
+    """Return the shard's scans that passed, or were accepted by hand."""
+    found = {row.key: row for row in checked}
+    joined = [(scan, found[scan.key]) for scan in scans if scan.key in found]
+    if len(joined) != len(scans):
+        raise RuntimeError(f"prepare: {len(scans)} scans, but {len(joined)} of them were checked")
+    # a scan whose header names a person is prepared as well: nothing of the header is kept
+    return [
+        (scan, row)
+        for scan, row in joined
+        if row.hash
+        and all(
+            code == "personal-data" or any(entry.keeps(row, code) for entry in accept)
+            for code in row.codes
+        )
+    ]
+
+
+def _write_headers(
+    images: BinaryIO, labels: BinaryIO, scans: int, shape: tuple[int, ...], classes: Classes
+) -> None:
+    """Write how many scans follow; once more at the end, when it is known how many were refused.
+
+    The header of a .npy has room for the longest first axis, so that its length stays.
+    """
+    for file, axes, kind in (
+        (images, (scans, *shape), np.float16),
+        (labels, (scans if classes else 0, *shape[1:]), np.uint8),
+    ):
+        file.seek(0)
+        _write_header(file, axes, kind)
+
+
+def _write_header(file: BinaryIO, shape: tuple[int, ...], kind: type[np.generic]) -> None:
+    """Begin a .npy; the volumes are written after it one by one.
+
+    A memory map would do the same, but on a full disk it ends the process without a word.
+    """
+    np.lib.format.write_array_header_1_0(
+        file,
+        {"descr": np.dtype(kind).str, "fortran_order": False, "shape": shape},
+    )
+
+
+def _warn_of_loss(row: CheckRow, prepared: Prepared) -> None:
+    if prepared.cropped:
+        lost = 100 * prepared.cropped / (prepared.cropped + (prepared.mask_voxels or 0))
+        print(
+            f"warning: {row.subject} session {row.session}: the window cuts off {lost:.3g} % "
+            "of the mask; enlarge prepare.window",
+            file=sys.stderr,
+        )
+    before, after = prepared.millilitres or ({}, {})
+    for name, volume in before.items():
+        if volume > 0 and after[name] == 0:
+            print(
+                f"warning: {row.subject} session {row.session}: nothing is left of "
+                f"'{name}' ({volume:.3g} ml); choose a smaller prepare.voxel_size or enlarge "
+                "prepare.window",
+                file=sys.stderr,
+            )
+
+
+def _described(row: CheckRow, index: int, prepared: Prepared) -> ShardScan:
+    return ShardScan(
+        subject=row.subject,
+        session=row.session,
+        index=index,
+        affine=prepared.grid.affine.tolist(),
+        source_affine=prepared.source.affine.tolist(),
+        source_shape=prepared.source.shape,
+        source_header=prepared.header,
+        hash=row.hash,
+        mask_voxels=prepared.mask_voxels,
+        mask_voxels_cropped=prepared.cropped,
+        millilitres=prepared.millilitres,
+        sha256=array_digest(prepared.volume),
+        mask_sha256="" if prepared.mask is None else array_digest(prepared.mask),
+    )

@@ -1,0 +1,269 @@
+"""The cohort in memory: who is in it, what is to be learnt, and where each prepared volume lies."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headstart.cohort.shards import ShardCard
+from headstart.cohort.shards import ShardScan
+from headstart.cohort.shards import masks_of
+from headstart.cohort.shards import read_scan
+from headstart.cohort.shards import volumes_of
+from headstart.cohort.splits import read_splits
+from headstart.common.errors import UserError
+from headstart.common.keys import Key
+from headstart.common.records import read_rows
+from headstart.common.schema import canonical_json
+from headstart.data.label_table import LabelRow
+from headstart.data.label_table import labels_of
+from headstart.imaging.config import Preparation
+from headstart.imaging.geometry import Grid
+
+
+@dataclass(frozen=True)
+class Scan:
+    """One prepared scan.
+
+    Attributes:
+        subject: Who was scanned.
+        session: Which of the subject's scans this is.
+        target: What is to be predicted, as in `labels.csv`; "" if missing.
+        test: Whether the subject is held out for the final test.
+        fold: The fold that holds the subject out; None for test subjects.
+        validation: Whether the subject chooses the epoch where it is not held out.
+        volumes: The shard's `.npy` file.
+        masks: The shard's `-mask.npy` file.
+        index: Row of this scan in both.
+        affine: Prepared voxel to mm, 4x4.
+        source_affine: Raw voxel to mm, 4x4.
+        source_shape: Voxels of the raw scan.
+        source_header: Geometry fields of the raw scan's header.
+        sha256: Digest of the prepared volume.
+        mask_sha256: Digest of the prepared mask; "" where masks are not learnt.
+    """
+
+    subject: str
+    session: str
+    target: str
+    test: bool
+    fold: int | None
+    validation: bool
+    volumes: Path
+    masks: Path
+    index: int
+    affine: NDArray[np.float64]
+    source_affine: NDArray[np.float64]
+    source_shape: tuple[int, ...]
+    source_header: dict[str, Any]
+    sha256: str
+    mask_sha256: str
+
+    @property
+    def source(self) -> Grid:
+        """Grid of the raw scan."""
+        return Grid(self.source_shape, self.source_affine)
+
+    def volume(self) -> NDArray[np.float16]:
+        """Read-only view of the prepared volume on disk, (channels, x, y, z)."""
+        return read_scan(self.volumes, self.index, self.sha256)
+
+    def mask(self) -> NDArray[np.uint8]:
+        """Read-only view of the prepared mask on disk, (x, y, z)."""
+        return read_scan(self.masks, self.index, self.mask_sha256)
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """All scans that passed, in the order of `passed.csv`.
+
+    Attributes:
+        table: `passed.csv`.
+        target: The label to predict, or `mask`.
+        scans: The scans, those without a target included.
+        channels: Names of the image channels.
+        window: Voxels of every prepared volume, (x, y, z).
+        prepare: How the volumes were prepared.
+        brain_masks: Whether `all`, `some` or `none` of the scans came with a brain mask.
+    """
+
+    table: Path
+    target: str
+    scans: tuple[Scan, ...]
+    channels: tuple[str, ...]
+    window: tuple[int, ...]
+    prepare: Preparation
+    brain_masks: str
+
+    def training(self, fold: int) -> tuple[Scan, ...]:
+        """Scans with a target that the network of this fold learns from."""
+        return tuple(s for s in self._others(fold) if s.target and not s.validation)
+
+    def validation(self, fold: int) -> tuple[Scan, ...]:
+        """Scans with a target that choose this fold's epoch and are not learnt from."""
+        return tuple(s for s in self._others(fold) if s.target and s.validation)
+
+    def held_out(self, fold: int) -> tuple[Scan, ...]:
+        """Scans of the fold's own subjects, with or without a target."""
+        return tuple(s for s in self.scans if s.fold == fold)
+
+    def test(self) -> tuple[Scan, ...]:
+        """Scans of the test subjects, with or without a target."""
+        return tuple(s for s in self.scans if s.test)
+
+    def _others(self, fold: int) -> Iterable[Scan]:
+        return (s for s in self.scans if not s.test and s.fold != fold)
+
+
+def read_cohort(passed: Path, splits: Path, prepared: Path, target: str) -> Cohort:
+    """Join the scans that passed, their subjects' split and their prepared volumes.
+
+    Args:
+        passed: `check/passed.csv`.
+        splits: `split/splits.csv`.
+        prepared: Folder with `shard-K.npy` and `shard-K.json`.
+        target: The label to predict, or `mask`.
+
+    Returns:
+        The cohort; scans without a target are in it, with the target "".
+
+    Raises:
+        UserError: If the target is no column, or a scan has no split or no prepared volume.
+    """
+    table = read_rows(passed, LabelRow)
+    if not all(target in row.values for row in table):
+        raise UserError(
+            f"{passed}: has no column '{target}' to predict; "
+            f"choose one of {', '.join(labels_of(table))}"
+        )
+    split_of = {row.subject: row for row in read_splits(splits)}
+    shards = {path: ShardCard.read(path) for path in sorted(prepared.glob("shard-*.json"))}
+    volume_of = _volumes(shards)
+    scans = []
+    for row in table:
+        if row.subject not in split_of:
+            raise UserError(
+                f"{splits}: subject {row.subject} is missing; run the stage split again"
+            )
+        if row.key not in volume_of:
+            raise UserError(
+                f"{prepared}: no volume of subject {row.subject}, session {row.session}; "
+                "run the stage prepare again"
+            )
+        path, entry = volume_of[row.key]
+        split = split_of[row.subject]
+        scans.append(
+            scan_of(
+                path,
+                entry,
+                target=row.values[target],
+                test=split.test,
+                fold=split.fold,
+                validation=split.validation,
+            )
+        )
+    if not scans:
+        raise UserError(f"{passed}: no scan passed; see rejected.csv beside it")
+    card = next(iter(shards.values()))
+    masked = sum(row.brain_mask != "" for row in table) / len(table)
+    return Cohort(
+        passed,
+        target,
+        tuple(scans),
+        card.channels,
+        card.prepare.window,
+        card.prepare,
+        {0.0: "none", 1.0: "all"}.get(masked, "some"),
+    )
+
+
+def cohort_digest(cohort: Cohort, fold: int, *, masks: bool, classes: Sequence[str] = ()) -> str:
+    """Digest of exactly what a fold's training consumes, and of nothing else.
+
+    It covers the voxels themselves, so that a new label column or another subject's scan changes
+    nothing, and no change of preparation goes unseen.
+
+    Args:
+        cohort: The cohort.
+        fold: The fold that is held out.
+        masks: Whether the masks are consumed.
+        classes: Values of the target that are told apart.
+
+    Returns:
+        64 hex digits.
+    """
+    rows = []
+    for part, scans in (
+        ("training", cohort.training(fold)),
+        ("validation", cohort.validation(fold)),
+    ):
+        for scan in scans:
+            scan.volume()  # here is where the voxels are held against their digest
+            if masks:
+                scan.mask()
+            voxels = [scan.sha256, scan.mask_sha256 if masks else ""]
+            # the path of a mask is no content: a moved file is the same mask
+            target = "" if masks else scan.target
+            geometry = scan.affine.tolist()
+            rows.append([scan.subject, scan.session, part, target, geometry, voxels])
+    consumed = [cohort.channels, classes, sorted(rows, key=lambda row: row[:2])]
+    return hashlib.sha256(canonical_json(consumed).encode()).hexdigest()
+
+
+def _volumes(shards: dict[Path, ShardCard]) -> dict[Key, tuple[Path, ShardScan]]:
+    """Map each scan to its shard and its entry there."""
+    found: dict[Key, tuple[Path, ShardScan]] = {}
+    for path, shard in shards.items():
+        for scan in shard.scans:
+            if scan.key in found:
+                raise UserError(
+                    f"{path}: subject {scan.subject}, session {scan.session} is also in "
+                    f"{found[scan.key][0].name}; remove the one of an earlier number of shards"
+                )
+            found[scan.key] = (path, scan)
+    return found
+
+
+def scan_of(
+    card: Path,
+    entry: ShardScan,
+    *,
+    target: str = "",
+    test: bool = False,
+    fold: int | None = None,
+    validation: bool = False,
+) -> Scan:
+    """Make a scan of its entry in a shard's card.
+
+    Args:
+        card: The shard's card; its arrays lie beside it.
+        entry: The scan's entry.
+        target: See `Scan`, as for the others.
+        test: Whether it is held out for the final test.
+        fold: The fold that holds it out.
+        validation: Whether it is for validation where it is not held out.
+    """
+    return Scan(
+        subject=entry.subject,
+        session=entry.session,
+        target=target,
+        test=test,
+        fold=fold,
+        validation=validation,
+        volumes=volumes_of(card),
+        masks=masks_of(card),
+        index=entry.index,
+        affine=np.array(entry.affine),
+        source_affine=np.array(entry.source_affine),
+        source_shape=entry.source_shape,
+        source_header=entry.source_header,
+        sha256=entry.sha256,
+        mask_sha256=entry.mask_sha256,
+    )

@@ -1,0 +1,58 @@
+"""What the commands that make a cohort need of a study's settings."""
+
+from __future__ import annotations
+
+from headstart.cohort.config import RelatedSubjects
+from headstart.cohort.config import Split
+from headstart.common.schema import Column
+from headstart.common.schema import Section
+from headstart.imaging.config import Accepted
+from headstart.imaging.config import MaskClasses
+from headstart.imaging.config import Preparation
+
+
+class CheckScansSettings(Section):
+    """What the scans of a cohort have."""
+
+    masks: bool
+    classes: MaskClasses
+
+
+class PrepareSettings(Section):
+    """What is done to the scans of a shard."""
+
+    prepare: Preparation
+    channels: tuple[Column, ...]
+    classes: MaskClasses
+    accept: tuple[Accepted, ...] = ()
+
+
+class SplitSettings(Section):
+    """How the subjects are divided.
+
+    Attributes:
+        split: The config's section, without the decisions about pairs.
+        together: Subjects that stay together.
+        file: sha256 of the user's own split; "" if there is none.
+    """
+
+    split: Split
+    together: tuple[tuple[str, ...], ...] = ()
+    file: str = ""
+
+
+class AuditSettings(Section):
+    """Who may not be in two parts."""
+
+    group: Column | None = None
+    same: tuple[RelatedSubjects, ...] = ()
+    unrelated: tuple[RelatedSubjects, ...] = ()
+
+
+class Question(Section):
+    """What an experiment asks of a cohort."""
+
+    experiment: str
+    task: str
+    target: str
+    classes: MaskClasses

@@ -1,0 +1,1 @@
+"""What a person or a rule types: one module for each command, arguments to one call."""

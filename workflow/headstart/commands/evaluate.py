@@ -1,0 +1,66 @@
+"""Evaluate predictions of held-out subjects beside baselines that need no network.
+
+Out-of-fold predictions are pooled over the trained folds; those of several seeds are averaged per
+scan, and so are those of all folds and seeds on the test subjects. (Of segmentations, the Dice is
+averaged, not the masks.) Intervals come from a bootstrap of subjects, differences from the same
+bootstrap, paired.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from headstart.common.records import write_rows
+from headstart.common.schema import read_settings
+from headstart.evaluation.evaluate import evaluate
+from headstart.evaluation.results import DifferenceRow
+from headstart.evaluation.results import MetricRow
+from headstart.evaluation.settings import EvaluateSettings
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument(
+        "--settings", required=True, help="JSON: experiment, task, target, classes, test"
+    )
+    parser.add_argument("--passed", type=Path, required=True, help="check/passed.csv")
+    parser.add_argument("--splits", type=Path, required=True, help="split/splits.csv")
+    parser.add_argument("--prepared", type=Path, required=True, help="folder of shard-K.json")
+    parser.add_argument(
+        "--predictions",
+        type=Path,
+        required=True,
+        nargs="+",
+        metavar="CSV",
+        help=".../fold-F/seed-S/predictions.csv, of all folds and seeds",
+    )
+    parser.add_argument(
+        "--weights",
+        type=Path,
+        default=(),
+        nargs="+",
+        metavar="FILE",
+        help=".../fold-F/seed-S/model.safetensors, in the order of --predictions: answers of "
+        "other weights than these are refused",
+    )
+    parser.add_argument("--output", type=Path, required=True, help="folder of metrics.csv")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Run the stage from its command line."""
+    settings = read_settings(EvaluateSettings, arguments.settings)
+    metrics, comparison = evaluate(
+        experiment=settings.experiment,
+        task=settings.task,
+        target=settings.target,
+        classes=list(settings.classes),
+        test=settings.test,
+        passed=arguments.passed,
+        splits=arguments.splits,
+        prepared=arguments.prepared,
+        predictions=arguments.predictions,
+        weights=arguments.weights,
+    )
+    write_rows(arguments.output / "comparison.csv", DifferenceRow, comparison)
+    write_rows(arguments.output / "metrics.csv", MetricRow, metrics)

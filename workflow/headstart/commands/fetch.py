@@ -1,0 +1,120 @@
+"""Download public collections, check them, and unpack what a study needs."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+
+from headstart.common.errors import UserError
+from headstart.common.schema import read_settings
+from headstart.common.strict_yaml import read_study
+from headstart.data.collections import Request
+from headstart.data.collections import read_request
+from headstart.data.credits import write_credits
+from headstart.data.fetch import fetch
+from headstart.data.fetch import show_plan
+from headstart.data.fetch_job import FetchJob
+from headstart.data.settings import FetchSettings
+from headstart.study.config import read_config
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    one = parser.add_argument_group("one source")
+    one.add_argument("--source", help="ixi, oasis1, neurite-oasis, msd-task01 …, or a new name")
+    one.add_argument(
+        "--modality", action="append", default=[], help="e.g. T1; again for each further one"
+    )
+    one.add_argument("--output", type=Path, help="the source's folder, e.g. data/ixi")
+    one.add_argument("--lock", type=Path, help="file that keeps checksums, e.g. config/ixi.lock")
+    one.add_argument("--url", help="an archive that is not in the catalogue")
+    one.add_argument("--md5", help="its md5")
+    one.add_argument("--sha256", help="its sha256")
+    one.add_argument("--bytes", type=int, help="its size")
+    one.add_argument("--accept-terms", action="store_true", help="you accept the source's terms")
+    every = parser.add_argument_group("all sources of a study")
+    every.add_argument("--config", type=Path, help="the study, e.g. config/ixi.yaml")
+    every.add_argument("--settings", help='JSON: {"sources": [{"source": …, "modality": […]}]}')
+    every.add_argument("--data", type=Path, help="data root; the default is the study's `root`")
+    every.add_argument("--locks", type=Path, help="folder of NAME.lock; the default is config")
+    parser.add_argument(
+        "--mirror",
+        action="append",
+        default=[],
+        help="folder or address to look in first; for sites without internet, a folder of archives",
+    )
+    parser.add_argument(
+        "--plan", action="store_true", help="print what would come and whether it fits; fetch none"
+    )
+    parser.add_argument(
+        "--prefetch", action="store_true", help="go on when the ssh connection drops"
+    )
+    parser.add_argument(
+        "--credits",
+        type=Path,
+        help="write licences and the sentences to cite to this table; fetch none",
+    )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Run the stage from its command line."""
+    jobs = _jobs(arguments)
+    if not jobs:
+        print(f"{arguments.config}: nothing to fetch, its scans are in folders of your own")
+    elif arguments.plan:
+        show_plan(jobs)
+    elif arguments.credits:
+        write_credits(jobs, arguments.credits)
+    else:
+        if arguments.prefetch:
+            _survive_hangup(jobs[0].output.parent / "prefetch.log")
+        for job in jobs:
+            fetch(job)
+
+
+def _jobs(arguments: argparse.Namespace) -> list[FetchJob]:
+    mirrors = tuple(arguments.mirror)
+    if arguments.source is not None:
+        if arguments.output is None:
+            raise UserError("fetch: --source needs --output, the source's folder")
+        names = ("source", "modality", "accept_terms", "url", "md5", "sha256", "bytes")
+        values = {name: getattr(arguments, name) for name in names} | {"mirrors": mirrors}
+        return [FetchJob(read_request(values), arguments.output, arguments.lock)]
+    root = arguments.data
+    if arguments.config is not None:
+        config = read_config(read_study(arguments.config))
+        requests: Sequence[Request] = [
+            source.request for source in config.data if source.request is not None
+        ]
+        root = Path(config.root) if root is None else root
+    elif arguments.settings is not None:
+        requests = read_settings(FetchSettings, arguments.settings).sources
+    else:
+        raise UserError("fetch: say what: --config STUDY, --settings JSON, or --source NAME")
+    if root is None:
+        raise UserError("fetch: --settings needs --data, the data root")
+    locks = arguments.locks or Path("config")
+    return [
+        FetchJob(
+            one.model_copy(update={"mirrors": (*mirrors, *one.mirrors)}),
+            root / one.source,
+            locks / f"{one.source}.lock",
+        )
+        for one in requests
+    ]
+
+
+def _survive_hangup(log: Path) -> None:
+    """When the terminal goes away, write on to a log file."""
+
+    def move_on(*_: object) -> None:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        os.dup2(file, 1)
+        os.dup2(file, 2)
+
+    signal.signal(signal.SIGHUP, move_on)

@@ -1,0 +1,98 @@
+"""Predict the scans that a network was not trained on: a study's held-out ones, or new ones."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from headstart.common.errors import UserError
+from headstart.common.schema import read_settings
+from headstart.study.named import runs_of
+from headstart.training.settings import PredictSettings
+
+# What the workflow gives, and what is given for scans outside a study.
+STUDY = ("settings", "model", "passed", "splits", "prepared", "data")
+NEW = ("runs", "scans")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument(
+        "--output",
+        type=Path,
+        required=True,
+        help="folder for the predictions of a study; the table (.csv) for new scans",
+    )
+    parser.add_argument(
+        "--networks",
+        type=Path,
+        help="folder of the network's own .py file, if it has one: its code is run",
+    )
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument(
+        "names",
+        nargs="*",
+        metavar="STUDY/EXPERIMENT",
+        help="the networks for scans from outside the study: all finished ones of an experiment, "
+        "or STUDY/EXPERIMENT/fold-0/seed-0",
+    )
+    new = parser.add_argument_group("scans from outside the study")
+    new.add_argument(
+        "--run",
+        dest="runs",
+        type=Path,
+        nargs="+",
+        metavar="FOLDER",
+        help="results/STUDY/train/EXPERIMENT/main/fold-F/seed-S; of several, the mean counts",
+    )
+    new.add_argument(
+        "--scans",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="NIfTI files, or folders of them; of a network that sees several channels, one table "
+        "(.csv) with a column of paths per channel; a table with the column brain_mask too if it "
+        "was trained with brain masks",
+    )
+    study = parser.add_argument_group("held-out scans of the study, as the workflow calls it")
+    study.add_argument("--settings", help="the run's settings, JSON")
+    study.add_argument("--model", type=Path, help="folder that train published to")
+    study.add_argument("--passed", type=Path, help="check/passed.csv")
+    study.add_argument("--splits", type=Path, help="split/splits.csv")
+    study.add_argument("--prepared", type=Path, help="folder with the shards")
+    study.add_argument("--data", type=Path, help="data root")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Run the command."""
+    where = {"networks": arguments.networks, "device": arguments.device}
+    if arguments.runs or arguments.scans or arguments.names:
+        named = [run for name in arguments.names for run in runs_of(name)]
+        arguments.runs = [*(arguments.runs or ()), *named]
+        _check_given(arguments, NEW)
+        from headstart.training.predict_new import predict_new
+
+        predict_new(runs=arguments.runs, scans=arguments.scans, output=arguments.output, **where)
+        return
+    _check_given(arguments, STUDY)
+    # torch takes seconds to import
+    from headstart.training.predict import predict
+
+    predict(
+        settings=read_settings(PredictSettings, arguments.settings),
+        model=arguments.model,
+        passed=arguments.passed,
+        splits=arguments.splits,
+        prepared=arguments.prepared,
+        data=arguments.data,
+        output=arguments.output,
+        **where,
+    )
+
+
+def _check_given(arguments: argparse.Namespace, names: Sequence[str]) -> None:
+    for name in names:
+        if not getattr(arguments, name):
+            option = "STUDY/EXPERIMENT" if name == "runs" else f"--{name}"
+            raise UserError(f"predict: needs {option}; see `headstart predict --help`")

@@ -1,0 +1,31 @@
+"""Show where a study stands: its stages, every training, why, and what to type next."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from headstart.common.errors import UserError
+from headstart.study.named import find
+from headstart.study.status import Study
+from headstart.study.status_text import config_option
+from headstart.study.status_text import describe_study
+from headstart.study.status_text import option_for
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("study", help="the study: its name, config file or results folder")
+    parser.add_argument("--results", type=Path, help="results root, where the config has another")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Print the study's state."""
+    found = find(arguments.study, arguments.results)
+    if found.file is not None and not (found.folder / "config.json").is_file():
+        raise UserError(
+            f"{found.folder}: {found.study} was not run yet; type: "
+            f"snakemake --cores 2{option_for(found.file)}"
+        )
+    study = Study.read(found.results, found.study, Path())
+    print(describe_study(study, config_option(study)))

@@ -1,0 +1,101 @@
+"""Try a study's trainings on a few subjects for two epochs, before they are queued for hours."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from headstart.common.errors import UserError
+from headstart.common.records import read_rows
+from headstart.common.run_id import RunId
+from headstart.common.strict_yaml import read_study
+from headstart.data.label_table import LabelRow
+from headstart.data.label_table import labels_of
+from headstart.study.config import Config
+from headstart.study.config import read_config
+from headstart.study.config import read_resolved
+from headstart.study.named import Named
+from headstart.study.named import find
+from headstart.study.network_trial import check_networks
+from headstart.study.settings import Settings
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("name", metavar="STUDY[/EXPERIMENT]", help="what to try; a study is all")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Try each experiment that is named; what they train is thrown away.
+
+    Raises:
+        UserError: If the cohort was not prepared yet, a network can't be built from the files
+            that a job gets, a target is no label, or a training does not go through.
+    """
+    found = find(arguments.name)
+    _check_cohort(found)
+    settings = Settings(
+        _config(found), Path(), codes={}, listing="", package="", networks={}
+    )  # the digests are for what is kept
+    experiments = list(settings.experiments) if found.experiment is None else [found.experiment]
+    # a job has a copy of one's own network, and no other files of this folder
+    check_networks(settings.config, Path(), experiments)
+    _check_targets(settings.config, experiments, found.folder / "check/passed.csv")
+    for experiment in experiments:
+        training = _first(settings.config, experiment, found)
+        print(f"{found.study}/{training.name}:", file=sys.stderr, flush=True)
+        _train(settings.slice("train", **training._asdict()), found.folder)
+
+
+def _check_cohort(found: Named) -> None:
+    needed = ("check/passed.csv", "split/splits.csv", "split/audit.json")
+    if all((found.folder / name).is_file() for name in needed):
+        return
+    option = "" if found.file is None else f" --configfile {found.file}"
+    raise UserError(
+        f"{found.folder}: the cohort is not prepared yet; type: snakemake --cores 2 cohort{option}"
+    )
+
+
+def _config(found: Named) -> Config:
+    if found.file is not None:
+        return read_config(read_study(found.file))
+    return read_resolved(found.folder / "config.json")
+
+
+def _check_targets(config: Config, experiments: Iterable[str], passed: Path) -> None:
+    """Fail before the first training if a later one has nothing to learn."""
+    labels = labels_of(read_rows(passed, LabelRow))
+    for experiment in experiments:
+        target = config.experiments[experiment].target
+        if target not in (*labels, "mask"):
+            raise UserError(
+                f"experiments.{experiment}.target: {passed} has no label '{target}'; "
+                f"there are: {', '.join(labels)}"
+            )
+
+
+def _first(config: Config, experiment: str, found: Named) -> RunId:
+    """Return the training that is named, or else the first one."""
+    runs = config.runs(experiment)
+    named = [run for run in runs if found.includes(run)]
+    if not named:
+        there = ", ".join(run.name for run in runs)
+        raise UserError(f"{found.study}: has no such training; there are: {there}")
+    return named[0]
+
+
+def _train(settings: str, folder: Path) -> None:
+    """Run the command of the stage as a job does, but with its epochs on the screen."""
+    words: list[str | Path] = [
+        *("--settings", settings, "--passed", folder / "check/passed.csv"),
+        *("--splits", folder / "split/splits.csv", "--prepared", folder / "prepare"),
+        *("--networks", Path(), "--store", folder / "runs", "--output", folder / "train", "--try"),
+    ]
+    command = [sys.executable, "-m", "headstart", "train", *map(str, words)]
+    done = subprocess.run(command, check=False)  # noqa: S603 our own command
+    if done.returncode != 0:
+        sys.exit(done.returncode)  # it has said why

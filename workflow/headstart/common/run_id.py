@@ -1,0 +1,86 @@
+"""Which training a file belongs to: the one place that spells a run's path.
+
+The rules take the two patterns, whose fields are their wildcards; the package and the tests take
+`RunId`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from headstart.common.errors import UserError
+
+FOLDER = "{experiment}/main/fold-{fold}/seed-{seed}"  # in `train` and in `predict`
+NAME = "{experiment}/fold-{fold}/seed-{seed}"  # as a person types it, and as its log is called
+# The files in its folders.
+CARD = "model.json"
+WEIGHTS = "model.safetensors"
+HISTORY = "history.csv"
+PREDICTIONS = "predictions.csv"
+IDENTITY = "run.json"  # in the run store, beside the attempts
+
+
+class RunId(NamedTuple):
+    """One training.
+
+    Attributes:
+        experiment: The experiment.
+        fold: The fold that is held out.
+        seed: The seed.
+    """
+
+    experiment: str
+    fold: int
+    seed: int
+
+    @classmethod
+    def of(cls, file: Path) -> RunId:
+        """Read from a file's path which run it belongs to.
+
+        Raises:
+            UserError: If its folder is not named like a run's.
+        """
+        pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", FOLDER)
+        match = re.fullmatch(f"(?:.*/)?{pattern}", file.parent.as_posix())
+        if match is None or not (match["fold"] + match["seed"]).isdecimal():
+            like = FOLDER.format(experiment="EXPERIMENT", fold="F", seed="S")
+            raise UserError(f"{file}: its folder must end in {like}, as train and predict name it")
+        return cls(match["experiment"], int(match["fold"]), int(match["seed"]))
+
+    @classmethod
+    def described(cls, identity: Path) -> RunId:
+        """Read which run the attempts beside a run.json are at.
+
+        The file says more (`headstart.training.settings.RunIdentity`), which who only looks for a
+        run's folder does not rest on.
+        """
+        run = json.loads(identity.read_text(encoding="utf-8"))["run"]
+        return cls(run["experiment"], run["fold"], run["seed"])
+
+    @property
+    def folder(self) -> Path:
+        """Its folder in `train` and in `predict`."""
+        return Path(FOLDER.format(**self._asdict()))
+
+    @property
+    def trained(self) -> Path:
+        """Where the study has its network."""
+        return "train" / self.folder
+
+    @property
+    def predicted(self) -> Path:
+        """Where the study has its answers."""
+        return "predict" / self.folder
+
+    @property
+    def log(self) -> Path:
+        """Where the study has what its training said."""
+        return Path(f"logs/train/{self.name}.log")
+
+    @property
+    def name(self) -> str:
+        """Its name, as a person types it after the study's."""
+        return NAME.format(**self._asdict())

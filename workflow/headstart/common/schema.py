@@ -1,0 +1,219 @@
+"""What every section of the config is made of: types, checks, and one sentence for each mistake."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+import reprlib
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Annotated
+from typing import Any
+from typing import TypeVar
+from typing import get_args
+
+from pydantic import AfterValidator
+from pydantic import BaseModel
+from pydantic import BeforeValidator
+from pydantic import ConfigDict
+from pydantic import Field
+from pydantic import ValidationError
+
+from headstart.common.errors import UserError
+from headstart.common.ordered import without_order
+
+NAME = r"^[a-z0-9][a-z0-9-]*$"
+COLUMN = r"^[A-Za-z][A-Za-z0-9_]*$"
+# A folder has this name, and its path is to stay below what a file system takes.
+Name = Annotated[str, Field(pattern=NAME, max_length=100)]
+Column = Annotated[str, Field(pattern=COLUMN)]
+Positive = Annotated[float, Field(gt=0)]
+Length = Annotated[int, Field(gt=0)]
+Triple = tuple[Positive, Positive, Positive]
+Window = tuple[Length, Length, Length]
+
+
+def _relative(path: str) -> str:
+    if path.startswith(("/", "~")) or ".." in path.split("/"):
+        raise ValueError("must lie inside the data root: a relative path without '..'")
+    return path
+
+
+def _rising(ends: tuple[float, float]) -> tuple[float, float]:
+    if ends[0] > ends[1]:
+        raise ValueError("must be the least, then the most")
+    return ends
+
+
+Range = Annotated[tuple[Positive, Positive], AfterValidator(_rising)]
+RelativePath = Annotated[str, AfterValidator(_relative)]
+
+
+class Section(BaseModel):
+    """A part of the config: unknown keys are errors, numbers written as text are understood."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, coerce_numbers_to_str=True, allow_inf_nan=False
+    )
+
+
+AnySection = TypeVar("AnySection", bound=Section)
+# A value of another kind than it must be, in our words; by pydantic's name for the mistake.
+KINDS = (
+    ("int_", "must be a whole number"),
+    ("float_", "must be a number"),
+    ("bool_", "must be true or false"),
+    ("string_type", "must be text; put it in quotes"),
+    ("list_type", "must be a list, e.g. [a, b]"),
+    ("tuple_type", "must be a list, e.g. [a, b]"),
+    ("dict_type", "must be a section of `key: value` lines"),
+    ("mapping_type", "must be a section of `key: value` lines"),
+    ("model_type", "must be a section of `key: value` lines"),
+)
+
+
+def _number(value: Any) -> Any:
+    """Turn text that is a number into one, at any depth: `--config` and YAML's 1e-3 give text."""
+    if isinstance(value, Mapping):
+        return {key: _number(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_number(inner) for inner in value]
+    if isinstance(value, str) and re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", value):
+        return float(value) if re.search(r"[.eE]", value) else int(value)
+    return value
+
+
+# Keyword arguments come by name: their order may change nothing, so none is kept.
+Arguments = Annotated[dict[str, Any], BeforeValidator(_number), AfterValidator(without_order)]
+
+
+def compiled(pattern: str) -> re.Pattern[str]:
+    """Compile a regular expression; a ValueError says what is wrong with it."""
+    """Compile a regular expression; a ValueError says what is wrong."""
+    try:
+        return re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"is not a regular expression ({error})") from error
+
+
+def _many(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+OneOrMany = Annotated[tuple[str, ...], BeforeValidator(_many)]
+
+
+def validated(section: type[AnySection], raw: Any) -> AnySection:
+    """Check a section, and fill in its defaults.
+
+    Raises:
+        UserError: If a key is unknown, missing or out of range; one line for each, with the key
+            and what is allowed.
+    """
+    try:
+        return section.model_validate(raw)
+    except ValidationError as error:
+        raise UserError("\n".join(_sentences(error, section))) from None
+
+
+def read_settings(section: type[AnySection], text: str) -> AnySection:
+    """Read the settings that a job's command is given.
+
+    Args:
+        section: What the command takes.
+        text: Its `--settings`: JSON, as `settings_text` writes it.
+
+    Raises:
+        UserError: If it is no JSON, or not what the command takes.
+    """
+    try:
+        return validated(section, json.loads(text))
+    except json.JSONDecodeError as error:
+        raise UserError(f"--settings: is no JSON ({error})") from None
+    except UserError as error:
+        raise UserError(
+            "\n".join(f"--settings: {line}" for line in str(error).split("\n"))
+        ) from None
+
+
+def settings_text(section: Section) -> str:
+    """Write a job's settings as canonical JSON, for its command and to be compared."""
+    return canonical_json(section.model_dump(mode="json"))
+
+
+def canonical_json(value: Any) -> str:
+    """JSON with sorted keys and no spaces: the same value always gives the same text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+
+def _sentences(error: ValidationError, root: type[BaseModel]) -> list[str]:
+    """One sentence per mistake: the key, what is wrong, what is allowed."""
+    sentences = []
+    mistakes = error.errors()
+    for mistake in mistakes:
+        if mistake["type"] == "too_short" and len(mistakes) > 1:
+            continue  # a list whose entries are wrong is also called too short
+        key = _dotted(mistake["loc"]) or "config"
+        if mistake["type"] == "extra_forbidden":
+            sentences.append(_unknown_key(mistake["loc"], root))
+        elif mistake["type"] == "missing":
+            sentences.append(f"{key}: this key is missing; see config/README.md")
+        elif mistake["type"] == "value_error":
+            message = str(mistake["ctx"]["error"])
+            sentences.append(message if key == "config" else f"{key}: {message}")
+        elif mistake["type"] == "string_pattern_mismatch":
+            pattern = mistake["ctx"]["pattern"]
+            shown = reprlib.repr(str(mistake["input"]))
+            sentences.append(f"{key}: {shown} is not allowed: must match {pattern}")
+        else:
+            message = mistake["msg"][0].lower() + mistake["msg"][1:]
+            message = next((told for kind, told in KINDS if kind in mistake["type"]), message)
+            shown = reprlib.repr(mistake["input"])
+            told = message.replace("input should", "must")
+            sentences.append(f"{key}: {shown} is not allowed: {told}")
+    return sentences
+
+
+def _unknown_key(location: tuple[int | str, ...], root: type[BaseModel]) -> str:
+    section = _section_at(location[:-1], root)
+    allowed = [field.alias or name for name, field in section.model_fields.items()]
+    wanted = str(location[-1])
+    near = [f"{name}.{wanted}" for name in allowed if wanted in _keys_below(section, name)]
+    near = near or difflib.get_close_matches(wanted, allowed, n=1)
+    hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
+    return f"{_dotted(location)}: unknown key; {hint}allowed: {', '.join(allowed)}"
+
+
+def _keys_below(section: type[BaseModel], key: str) -> set[str]:
+    """Return the keys of the section that a key holds, if it holds one."""
+    field = section.model_fields.get(key)
+    annotation = None if field is None else field.annotation
+    if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+        return set()
+    return set(annotation.model_fields)
+
+
+def _dotted(location: Sequence[int | str]) -> str:
+    """Write where a key stands: `data[0].source`."""
+    parts = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in location]
+    return "".join(parts).removeprefix(".")
+
+
+def _section_at(location: tuple[int | str, ...], root: type[BaseModel]) -> type[BaseModel]:
+    """Return the section that holds a key; names and list positions on the way are passed over."""
+    section = root
+    for part in location:
+        field = section.model_fields.get(str(part))
+        if field is not None:
+            section = next(sections_in(field.annotation), section)
+    return section
+
+
+def sections_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """Yield the sections that a key's type holds, e.g. Source for a list of sources."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from sections_in(inner)

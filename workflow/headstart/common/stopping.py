@@ -1,0 +1,49 @@
+"""Being stopped: a signal becomes an exception, so that what was begun is put away."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+# What schedulers and closed terminals send. They are left ignored where they are: by nohup, or in a
+# job of Grid Engine, which sends some of them as a warning.
+SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+# How what is said of a stopped process begins.
+STOPPED = "stopped ("
+
+
+class Stopped(BaseException):
+    """The process was told to stop; no `except Exception` may keep it."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.number = number
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Raise `Stopped` inside the block when a signal asks this process to stop."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread is told of signals
+        return
+    owner = os.getpid()
+
+    def stop(number: int, _: FrameType | None) -> None:
+        if os.getpid() != owner:  # a process that this one forked ends as it always did
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        raise Stopped(number)
+
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    for number, handler in before.items():
+        if handler is signal.SIG_DFL:
+            signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,1 @@
+"""Where scans and labels come from: collections, folders, tables, and their join."""

@@ -1,0 +1,58 @@
+"""labels.csv, and passed.csv after it: the scans with their files and their labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+from headstart.common.keys import OfScan
+from headstart.imaging.scan_rows import CHANNEL
+from headstart.imaging.scan_rows import ScanFiles
+
+
+@dataclass(frozen=True)
+class LabelRow(OfScan):
+    """A scan with its labels; paths are relative to the data root.
+
+    Attributes:
+        source: Name of the source that it comes from.
+        site: Scanner site; "" if not known.
+        channels: See `ScanFiles`, as for the masks.
+        labels: Every other column: a label's name and its value as text, "" where missing.
+    """
+
+    source: str
+    site: str
+    channels: Annotated[dict[str, str], CHANNEL]
+    mask: str
+    brain_mask: str
+    labels: Annotated[dict[str, str], ""]
+
+    @classmethod
+    def of(cls, files: ScanFiles, *, source: str, site: str, labels: dict[str, str]) -> LabelRow:
+        """Put a scan's files and labels together."""
+        return cls(*files.key, source, site, files.channels, files.mask, files.brain_mask, labels)
+
+    @property
+    def files(self) -> ScanFiles:
+        """The files of the scan."""
+        return ScanFiles(*self.key, self.channels, self.mask, self.brain_mask)
+
+    @property
+    def values(self) -> dict[str, str]:
+        """What can be predicted, balanced, or kept together by."""
+        return {"source": self.source, "site": self.site, "mask": self.mask, **self.labels}
+
+
+def labels_of(rows: Sequence[LabelRow]) -> list[str]:
+    """Return the names of the labels, the site first."""
+    return ["site", *(rows[0].labels if rows else ())]
+
+
+def first_scans(rows: Sequence[LabelRow]) -> list[LabelRow]:
+    """Return the first row of each subject, in the order of the table."""
+    first: dict[str, LabelRow] = {}
+    for row in rows:
+        first.setdefault(row.subject, row)
+    return list(first.values())

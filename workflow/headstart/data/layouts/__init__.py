@@ -1,0 +1,1 @@
+"""Where scans lie and whose they are: each layout of a source becomes one list of scans."""

@@ -1,0 +1,291 @@
+"""Predictions of held-out subjects beside their baselines, with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headstart.cohort.prepared import Cohort
+from headstart.cohort.prepared import Scan
+from headstart.cohort.prepared import read_cohort
+from headstart.common.keys import Key
+from headstart.common.progress import progress
+from headstart.common.records import read_rows
+from headstart.data.label_table import LabelRow
+from headstart.evaluation import baselines
+from headstart.evaluation.baselines import Features
+from headstart.evaluation.intervals import interval
+from headstart.evaluation.intervals import subject_weights
+from headstart.evaluation.predictions import NetworkPredictions
+from headstart.evaluation.predictions import check_complete
+from headstart.evaluation.predictions import check_masks
+from headstart.evaluation.predictions import pool
+from headstart.evaluation.predictions import read_run
+from headstart.evaluation.results import DifferenceRow
+from headstart.evaluation.results import MetricRow
+from headstart.evaluation.results import defined
+from headstart.tasks import TASKS
+from headstart.tasks.base import Task
+from headstart.tasks.metrics import mean_of_known
+
+SMALLEST_SITE = 5  # subjects; below it a site has no row of its own
+Array = NDArray[np.float64]
+Keys = Sequence[Key]
+
+
+def evaluate(
+    *,
+    experiment: str,
+    task: str,
+    target: str,
+    classes: Sequence[str],
+    test: bool,
+    passed: Path,
+    splits: Path,
+    prepared: Path,
+    predictions: Sequence[Path],
+    weights: Sequence[Path] = (),
+) -> tuple[list[MetricRow], list[DifferenceRow]]:
+    """Evaluate an experiment.
+
+    Args:
+        experiment: Its name; it seeds the bootstrap.
+        task: Name of its task.
+        target: The label that was predicted, or `mask`.
+        classes: Names of the masks' foreground classes.
+        test: Whether the test subjects are evaluated too.
+        passed: `check/passed.csv`.
+        splits: `split/splits.csv`.
+        prepared: Folder of the prepared shards.
+        predictions: `.../fold-F/seed-S/predictions.csv` of all folds and seeds.
+        weights: `model.safetensors` of the same networks, in the same order.
+
+    Returns:
+        The metrics, and the differences from the baselines, with 95 % percentile intervals over
+        2000 resamples of subjects; none for a metric that is known for one subject only.
+
+    Raises:
+        UserError: If a predictions file has a strange path, was changed since it was written, is
+            of other weights, or lacks a scan or has one that it should not have; or if a mask was.
+    """
+    cohort = read_cohort(passed, splits, prepared, target)
+    asked = TASKS[task].of(cohort, classes)
+    runs = [read_run(*one) for one in zip_longest(predictions, weights)]
+    for run in runs:
+        check_complete(run, cohort, asked, test=test)
+        if asked.dense:
+            check_masks(run)
+    bench = _Bench(asked, cohort, _sites(passed))
+    protocols = {"cross-validation": "fold", **({"test": "test"} if test else {})}
+    metrics: list[MetricRow] = []
+    comparison: list[DifferenceRow] = []
+    for protocol, part in protocols.items():
+        trial = bench.trial(runs, part)
+        metrics += _metric_rows(bench, trial, experiment, protocol)
+        comparison += _difference_rows(bench, trial, experiment, protocol)
+    return metrics, comparison
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """Everything that one protocol evaluates: n scans, and what each model says of them."""
+
+    subjects: tuple[str, ...]
+    sites: NDArray[np.str_]
+    truth: NDArray[Any]
+    models: dict[str, Array]
+    seeds: tuple[Array, ...]
+
+
+def _sites(passed: Path) -> dict[Key, str]:
+    return {row.key: row.site for row in read_rows(passed, LabelRow)}
+
+
+class _Bench:
+    """Brings the network and its baselines before the same scans."""
+
+    def __init__(self, task: Task, cohort: Cohort, sites: dict[Key, str]) -> None:
+        self.task = task
+        self.sites = sites
+        self.scans: dict[Key, Scan] = {
+            (scan.subject, scan.session): scan for scan in cohort.scans if scan.target
+        }
+
+    def evaluate(
+        self, model: str, truth: NDArray[Any], prediction: Array, weights: Array
+    ) -> dict[str, Array]:
+        """Return a model's metrics under every row of weights."""
+        values = self.task.evaluate(truth, prediction, weights)
+        if model in baselines.CONSTANT:
+            known = baselines.known_by_construction(len(self.task.classes))
+            for metric, value in known.items():
+                if metric in values:
+                    values[metric] = np.full(len(weights), value)
+        return values
+
+    def subjects_known(self, metric: str, subjects: Sequence[str], prediction: Array) -> int:
+        """Count the subjects that a metric is told from: a Dice is not known for each."""
+        return len(set(np.array(subjects)[self.task.known(metric, prediction)]))
+
+    @cached_property
+    def _heads(self) -> dict[Key, float]:
+        work = progress(self.scans.items(), total=len(self.scans), label="head sizes estimated")
+        return {key: float(np.log(baselines.head_volume(scan))) for key, scan in work}
+
+    def trial(self, runs: Sequence[NetworkPredictions], part: str) -> _Trial:
+        """Average the predictions of a part, and let each baseline predict the same scans."""
+        pooled = pool(runs, part, self.scans, self.task)
+        folds = sorted({run.fold for run in runs})
+        return _Trial(
+            subjects=tuple(subject for subject, _ in pooled.keys),
+            sites=np.array([self.sites[key] for key in pooled.keys]),
+            truth=self.truths(pooled.keys),
+            models={"network": pooled.mean, **self._baselines(pooled.keys, folds, part)},
+            seeds=pooled.by_seed,
+        )
+
+    def _baselines(self, keys: Sequence[Key], folds: Sequence[int], part: str) -> dict[str, Array]:
+        """Predict each scan by the baselines of its own fold; test scans by those of all folds."""
+        answers: dict[str, list[Array]] = {}
+        for fold in folds:
+            rows = [i for i, k in enumerate(keys) if part == "test" or self.scans[k].fold == fold]
+            known = [k for k, scan in self.scans.items() if not scan.test and scan.fold != fold]
+            if not rows:
+                continue
+            asked = [keys[i] for i in rows]
+            for name, values in BASELINES[self.task.baselines](self, known, asked).items():
+                filled = np.full((len(keys), *values.shape[1:]), np.nan)
+                filled[rows] = values
+                answers.setdefault(name, []).append(filled)
+        # a site may be known to some folds only: a baseline that can't speak of all says nothing
+        every = max(map(len, answers.values()), default=0)
+        return {
+            name: mean_of_known(filled) for name, filled in answers.items() if len(filled) == every
+        }
+
+    def scans_of(self, keys: Keys) -> list[Scan]:
+        """Return scans by their keys."""
+        return [self.scans[key] for key in keys]
+
+    def truths(self, keys: Keys) -> NDArray[Any]:
+        """Return what is true of scans."""
+        return self.task.truths(self.scans_of(keys))
+
+    def features(self, keys: Keys) -> Features:
+        """Return what baselines know of scans but their truth."""
+        return Features(
+            subject=np.array([subject for subject, _ in keys]),
+            site=np.array([self.sites[key] for key in keys]),
+            head=np.array([self._heads[key] for key in keys]),
+        )
+
+
+def _of_numbers(bench: _Bench, known: Keys, asked: Keys) -> dict[str, Array]:
+    return baselines.regression(bench.features(known), bench.truths(known), bench.features(asked))
+
+
+def _of_classes(bench: _Bench, known: Keys, asked: Keys) -> dict[str, Array]:
+    features, truth, held = bench.features(known), bench.truths(known), bench.features(asked)
+    return baselines.classification(features, truth, held, len(bench.task.classes))
+
+
+def _of_masks(bench: _Bench, known: Keys, asked: Keys) -> dict[str, Array]:
+    classes = len(bench.task.classes)
+    return baselines.segmentation(bench.scans_of(known), bench.scans_of(asked), classes)
+
+
+# Each is fitted on scans that are known, and answers for those that are asked.
+BASELINES = {"numbers": _of_numbers, "classes": _of_classes, "masks": _of_masks}
+
+
+def _metric_rows(bench: _Bench, trial: _Trial, experiment: str, protocol: str) -> list[MetricRow]:
+    rows = []
+    for group, inside in _groups(trial):
+        subjects = list(np.array(trial.subjects)[inside])
+        weights = subject_weights(subjects, f"{experiment}/{protocol}/{group}")
+        truth = trial.truth[inside]
+        spread = _seed_sd(bench, trial, inside)
+        for model, prediction in trial.models.items():
+            for metric, values in bench.evaluate(model, truth, prediction[inside], weights).items():
+                known = bench.subjects_known(metric, subjects, prediction[inside])
+                low, high = interval(values[1:], known)
+                rows.append(
+                    MetricRow(
+                        model=model,
+                        metric=metric,
+                        group=group,
+                        protocol=protocol,
+                        value=defined(values[0]),
+                        ci_low=defined(low),
+                        ci_high=defined(high),
+                        ci_method="subject bootstrap",
+                        n=len(set(subjects)),
+                        seed_sd=spread.get(metric) if model == "network" else None,
+                    )
+                )
+    return rows
+
+
+def _difference_rows(
+    bench: _Bench, trial: _Trial, experiment: str, protocol: str
+) -> list[DifferenceRow]:
+    weights = subject_weights(trial.subjects, f"{experiment}/{protocol}/all")
+    by_model = {
+        model: bench.evaluate(model, trial.truth, prediction, weights)
+        for model, prediction in trial.models.items()
+    }
+    network = by_model.pop("network")
+    rows = []
+    for baseline, metrics in by_model.items():
+        for metric, values in metrics.items():
+            difference = network[metric] - values
+            known = min(
+                bench.subjects_known(metric, trial.subjects, trial.models[model])
+                for model in ("network", baseline)
+            )
+            low, high = interval(difference[1:], known)
+            rows.append(
+                DifferenceRow(
+                    metric=metric,
+                    protocol=protocol,
+                    baseline=baseline,
+                    difference=defined(difference[0]),
+                    ci_low=defined(low),
+                    ci_high=defined(high),
+                    ci_method="paired subject bootstrap",
+                    n=len(set(trial.subjects)),
+                )
+            )
+    return rows
+
+
+def _seed_sd(bench: _Bench, trial: _Trial, inside: NDArray[np.bool_]) -> dict[str, float | None]:
+    """Standard deviation of the network's metrics over seeds; {} for a single seed."""
+    if len(trial.seeds) < 2:
+        return {}
+    truth = trial.truth[inside]
+    weights = subject_weights(list(np.array(trial.subjects)[inside]), "", resamples=0)
+    each = [
+        bench.evaluate("network", truth, prediction[inside], weights) for prediction in trial.seeds
+    ]
+    return {
+        metric: defined(float(np.std([metrics[metric][0] for metrics in each], ddof=1)))
+        for metric in each[0]
+    }
+
+
+def _groups(trial: _Trial) -> list[tuple[str, NDArray[np.bool_]]]:
+    groups = [("all", np.ones(len(trial.sites), dtype=bool))]
+    for site in np.unique(trial.sites):
+        inside = trial.sites == site
+        people = {subject for subject, i in zip(trial.subjects, inside, strict=True) if i}
+        if site and len(people) >= SMALLEST_SITE and not inside.all():
+            groups.append((f"site={site}", inside))
+    return groups

@@ -1,0 +1,69 @@
+"""Confidence intervals by resampling subjects."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+RESAMPLES = 2000
+CONFIDENCE = 95
+FEW = 10  # subjects, below which a percentile interval is too narrow to lean on
+
+
+def subject_weights(subjects: Sequence[str], name: str, resamples: int = RESAMPLES) -> Array:
+    """Draw bootstrap samples of subjects, as one weight per scan.
+
+    A subject is drawn as a whole. Its scans share its weight, so that a subject with five sessions
+    counts as much as one with a single session (Field and Welsh 2007, doi:10.1111/
+    j.1467-9868.2007.00593.x: the cluster bootstrap).
+
+    Args:
+        subjects: The subject of each scan.
+        name: What is evaluated; it alone seeds the draw, so that models with one name are paired.
+        resamples: Bootstrap samples to draw.
+
+    Returns:
+        Weights (1 + resamples, scans). Row 0 is the sample as it is, the others are resamples.
+    """
+    _, index, sessions = np.unique(list(subjects), return_inverse=True, return_counts=True)
+    n = len(sessions)
+    seed = int(hashlib.sha256(name.encode()).hexdigest()[:16], 16)
+    drawn = np.random.Generator(np.random.PCG64(seed)).multinomial(n, [1 / n] * n, size=resamples)
+    times = np.vstack([np.ones((1, n)), drawn])
+    return times[:, index] / sessions[index]
+
+
+def interval(values: Array, subjects: int) -> tuple[float, float]:
+    """Percentile interval (95 %) of a metric over resamples; those without a value are left out.
+
+    Args:
+        values: The metric in each resample (rows,).
+        subjects: How many subjects the metric is known for.
+
+    Returns:
+        Its ends; NaN if no resample has a value, and from a single subject, whose resamples are all
+        the same and say nothing of others.
+    """
+    known = values[~np.isnan(values)]
+    if len(known) == 0 or subjects < 2:
+        return float("nan"), float("nan")
+    tail = (100 - CONFIDENCE) / 2
+    low, high = np.percentile(known, [tail, 100 - tail])
+    return float(low), float(high)
+
+
+def few(subjects: int) -> str:
+    """Say what intervals from few subjects are worth, "" if they are not few."""
+    if subjects == 1:
+        return "From one subject there is no interval, and nothing can be said of other people."
+    if subjects < FEW:
+        return (
+            f"Intervals from {subjects} subjects are too narrow: take them as a hint, not as "
+            "evidence."
+        )
+    return ""

@@ -1,0 +1,264 @@
+"""Predictions of all folds and seeds, pooled: one answer per held-out scan."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from headstart.cohort.prepared import Cohort
+from headstart.cohort.prepared import Scan
+from headstart.common import files
+from headstart.common import integrity
+from headstart.common.errors import UserError
+from headstart.common.keys import Key
+from headstart.common.keys import OfScan
+from headstart.common.records import read_rows
+from headstart.common.records import write_rows
+from headstart.common.run_id import RunId
+from headstart.common.text import as_number
+from headstart.imaging.nifti import read_volume
+from headstart.imaging.volume import Volume
+from headstart.tasks.base import Task
+from headstart.tasks.metrics import mean_of_known
+
+Array = NDArray[np.float64]
+MASK = ("mask", "mask_sha256")  # a segmentation's file, relative to predictions.csv
+
+
+@dataclass(frozen=True)
+class PredictionRow(OfScan):
+    """What a network says of one scan, in predictions.csv.
+
+    Attributes:
+        part: `fold` for a scan of the held-out fold, `test` for one of a test subject.
+        target: What is true; "" if it is not known.
+        answer: The columns that the task adds, see `Task.held_out_columns`.
+    """
+
+    part: str
+    target: str
+    answer: Annotated[dict[str, str], ""]
+
+
+@dataclass(frozen=True)
+class NetworkPredictions:
+    """One network's predictions.
+
+    Attributes:
+        path: The predictions.csv.
+        fold: The fold that the network never saw.
+        seed: The network's seed.
+        rows: The file.
+    """
+
+    path: Path
+    fold: int
+    seed: int
+    rows: Sequence[PredictionRow]
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """The answers for n scans.
+
+    Attributes:
+        keys: Subject and session of each scan, in the cohort's order.
+        by_seed: The answers of each seed, its folds pooled (held-out fold) or averaged (test).
+        mean: The mean over seeds. Regression (n,), classification: probabilities (n, classes),
+            segmentation: Dice (n, classes), NaN where a class is in neither mask.
+    """
+
+    keys: tuple[Key, ...]
+    by_seed: tuple[Array, ...]
+    mean: Array
+
+
+def write_predictions(path: Path, rows: Sequence[PredictionRow], weights: str) -> None:
+    """Write a predictions.csv, and beside it whose answers these are and their digest.
+
+    Args:
+        path: The predictions.csv.
+        rows: What is to be written.
+        weights: sha256 of the network's weights.
+    """
+    write_rows(path, PredictionRow, rows)
+    seal(path, weights)
+
+
+def seal(path: Path, weights: str) -> None:
+    """Write beside a predictions.csv whose answers it holds, and its digest."""
+    digest = integrity.table_digest(files.read_csv(path))
+    integrity.write_sealed(_seal(path), {"weights_sha256": weights, "table_digest": digest})
+
+
+def read_run(path: Path, weights: Path | None = None) -> NetworkPredictions:
+    """Read a predictions.csv.
+
+    Args:
+        path: The file.
+        weights: Those of the network that is there now, if it is to be theirs.
+
+    Raises:
+        UserError: If it is not what predict wrote, other weights answered, or its folder does not
+            say which fold and seed it belongs to.
+    """
+    belongs = RunId.of(path)
+    if not _seal(path).is_file():
+        raise UserError(f"{_seal(path)}: is not there; {again(path)}")
+    seal = integrity.read_sealed(_seal(path), again(path))
+    try:
+        table = files.read_csv(path)
+    except UserError:
+        table = pd.DataFrame()
+    if integrity.table_digest(table) != seal["table_digest"]:
+        raise UserError(f"{path}: was edited or damaged after predict wrote it; {again(path)}")
+    if weights is not None and files.sha256(weights) != seal["weights_sha256"]:
+        raise UserError(f"{path}: are answers of other weights than {weights}; {again(path)}")
+    rows = read_rows(path, PredictionRow, again(path))
+    return NetworkPredictions(path, belongs.fold, belongs.seed, rows)
+
+
+def check_complete(run: NetworkPredictions, cohort: Cohort, task: Task, *, test: bool) -> None:
+    """Check that a network answered exactly once for each scan that it is evaluated on.
+
+    Args:
+        run: Its predictions.
+        cohort: The cohort as it is split now.
+        task: The cohort's task.
+        test: Whether the test subjects are evaluated too.
+
+    Raises:
+        UserError: If a scan is missing, double or not to be evaluated, or an answer is no number.
+    """
+    needed = [*task.numbers, *(MASK if task.dense else ())]
+    missing = [name for name in needed if any(name not in row.answer for row in run.rows)]
+    if missing:
+        raise UserError(f"{run.path}: has no column {missing[0]}; {again(run.path)}")
+    said = Counter((row.part, row.subject, row.session) for row in run.rows)
+    asked = {("fold", scan.subject, scan.session) for scan in cohort.held_out(run.fold)}
+    if test or any(part == "test" for part, _, _ in said):
+        asked |= {("test", scan.subject, scan.session) for scan in cohort.test()}
+    wrong = [
+        *((place, "is not there") for place in sorted(asked - said.keys())),
+        *((place, "is not in this part of the split") for place in sorted(said.keys() - asked)),
+        *((place, f"is there {n} times") for place, n in sorted(said.items()) if n > 1),
+    ]
+    if wrong:
+        (part, subject, session), what = wrong[0]
+        raise UserError(
+            f"{run.path}: the answers are not those of fold {run.fold} as it is split now "
+            f"({len(wrong)} differ): subject {subject}, session {session}, part {part}: {what}; "
+            f"{again(run.path)}"
+        )
+    cells = np.array([[row.answer[name] for name in task.numbers] for row in run.rows])
+    allowed = task.may_be(_numbers(run.rows, task), empty=cells == "")
+    if not allowed.all():
+        row = run.rows[int(np.flatnonzero(~allowed)[0])]
+        raise UserError(
+            f"{run.path}: the answer for subject {row.subject}, session {row.session} is "
+            f"no {task.wanted}; {again(run.path)}"
+        )
+
+
+def check_masks(run: NetworkPredictions) -> None:
+    """Check that all masks of a segmentation are those that predict wrote and scored.
+
+    Raises:
+        UserError: If one is missing, or was edited or damaged since.
+    """
+    for row in run.rows:
+        place, digest = run.path.parent / row.answer["mask"], row.answer["mask_sha256"]
+        integrity.read_bytes(place, digest, again(run.path))
+
+
+def read_mask(run: NetworkPredictions, key: Key) -> Volume | None:
+    """Read the mask that a network wrote of a scan, on the scan's own grid.
+
+    Returns:
+        The mask, with the values of the study's own masks; None if the network did not see the
+        scan.
+
+    Raises:
+        UserError: If it is missing, or was edited or damaged since.
+    """
+    own = [row for row in run.rows if row.key == key]
+    if not own:
+        return None
+    check_masks(replace(run, rows=own))
+    return read_volume(run.path.parent / own[0].answer["mask"])
+
+
+def again(path: Path) -> str:
+    """Say how to have a predictions.csv made again."""
+    return f"delete {path} and type the same command: predict makes it again"
+
+
+def _seal(path: Path) -> Path:
+    return path.with_suffix(".json")
+
+
+def pool(
+    runs: Sequence[NetworkPredictions],
+    part: str,
+    scans: Mapping[Key, Scan],
+    task: Task,
+) -> Pooled:
+    """Bring together what all networks say of a part of the cohort.
+
+    Args:
+        runs: Predictions of all folds and seeds.
+        part: `fold` for the held-out folds, `test` for the test subjects.
+        scans: The scans whose target is known; others are left out.
+        task: The cohort's task.
+
+    Raises:
+        UserError: If a subject is in another fold than the split says, or nobody is left.
+    """
+    said: dict[Key, dict[tuple[int, int], Array]] = {}
+    for run in runs:
+        for key, values in _values(run, part, scans, task).items():
+            said.setdefault(key, {})[run.fold, run.seed] = values
+    keys = tuple(key for key in scans if key in said)
+    if not keys:
+        raise UserError(
+            f"{runs[0].path}: no prediction of the part '{part}' with a known target; "
+            "run the stage predict again"
+        )
+    by_seed = tuple(
+        np.array([mean_of_known([v for (_, s), v in said[k].items() if s == seed]) for k in keys])
+        for seed in sorted({run.seed for run in runs})
+    )
+    return Pooled(keys, by_seed, mean_of_known(by_seed))
+
+
+def _values(
+    run: NetworkPredictions, part: str, scans: Mapping[Key, Scan], task: Task
+) -> dict[Key, Array]:
+    rows = [row for row in run.rows if row.part == part]
+    values = {}
+    for row, answer in zip(rows, task.for_metrics(_numbers(rows, task)), strict=True):
+        if row.key not in scans:
+            continue
+        if part == "fold" and scans[row.key].fold != run.fold:
+            raise UserError(
+                f"{run.path}: subject {row.subject} is not in fold {run.fold} of the split; "
+                "run the stage predict again"
+            )
+        values[row.key] = answer
+    return values
+
+
+def _numbers(rows: Sequence[PredictionRow], task: Task) -> Array:
+    """The answers, (n, numbers); NaN for what is no number."""
+    numbers = [[as_number(row.answer[name], math.nan) for name in task.numbers] for row in rows]
+    return np.array(numbers, dtype=np.float64).reshape(len(rows), len(task.numbers))

@@ -1,0 +1,1 @@
+"""Pages for print: one style, and one module for each figure."""

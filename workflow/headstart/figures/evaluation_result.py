@@ -1,0 +1,158 @@
+"""An experiment's result under one protocol, and its metrics beside those of the baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.figure import SubFigure
+from numpy.typing import NDArray
+
+from headstart.cohort.prepared import Scan
+from headstart.common.keys import Key
+from headstart.common.text import counted
+from headstart.evaluation.intervals import few
+from headstart.evaluation.predictions import NetworkPredictions
+from headstart.evaluation.predictions import Pooled
+from headstart.evaluation.results import DifferenceRow
+from headstart.evaluation.results import MetricRow
+from headstart.evaluation.results import having
+from headstart.figures.style import BLACK
+from headstart.figures.style import BLUE
+from headstart.figures.style import GREY
+from headstart.figures.style import intervals_plot
+from headstart.figures.style import metric_name
+from headstart.imaging.mask_classes import Classes
+from headstart.tasks.base import Task
+from headstart.tasks.metrics import METRICS
+
+CAPTIONS = {
+    "cross-validation": "cross-validation, each scan predicted by networks that never saw its "
+    "subject",
+    "test": "held-out test subjects, mean of all networks",
+}
+
+
+@dataclass(frozen=True)
+class Result:
+    """An experiment under one protocol.
+
+    Attributes:
+        title: The experiment in words.
+        task: The cohort's task.
+        target: The label that was predicted.
+        unit: Its unit, "" if it has none or none is known.
+        classes: Each foreground class's values in the files, {} but for segmentation.
+        protocol: cross-validation or test.
+        pooled: The network's answers.
+        scans: All scans with a known target.
+        sites: The site of every scan.
+        runs: The networks' own files, where masks are named.
+        metrics: metrics.csv, of this protocol.
+        comparison: comparison.csv, likewise.
+    """
+
+    title: str
+    task: Task
+    target: str
+    unit: str
+    classes: Classes
+    protocol: str
+    pooled: Pooled
+    scans: dict[Key, Scan]
+    sites: dict[Key, str]
+    runs: Sequence[NetworkPredictions]
+    metrics: Sequence[MetricRow]
+    comparison: Sequence[DifferenceRow]
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Classes: sorted values of the target, or the mask's foreground."""
+        return self.task.classes
+
+    @property
+    def subjects(self) -> list[str]:
+        """The subject of each scan."""
+        return [subject for subject, _ in self.pooled.keys]
+
+    @property
+    def truth(self) -> NDArray[Any]:
+        """What is true of each scan, as the task's metrics take it."""
+        return self.task.truths([self.scans[key] for key in self.pooled.keys])
+
+    @property
+    def has_intervals(self) -> bool:
+        """Whether any metric has one: from a single subject there is none."""
+        return any(row.ci_low is not None for row in self.metrics)
+
+    @property
+    def heading(self) -> str:
+        """The experiment and the protocol in words."""
+        protocol = {"test": "held-out test", "cross-validation": "cross-validation"}[self.protocol]
+        return f"{self.title}: {protocol}"
+
+    @property
+    def note(self) -> str:
+        """What every page says of its numbers."""
+        people = len(set(self.subjects))
+        sentences = (
+            f"{counted(people, 'subject')}, {counted(len(self.subjects), 'scan')}; "
+            f"{CAPTIONS[self.protocol]}.",
+            self.has_intervals * "Intervals: 95 %, bootstrap of subjects, for differences paired.",
+            few(people),
+            "Baselines are fitted on the subjects of the other folds.",
+        )
+        return " ".join(filter(None, sentences))
+
+
+def draw_numbers(figure: SubFigure, result: Result, metric: str) -> None:
+    """Three panels, one above the other: each model, the differences, the sites."""
+    everyone = having(result.metrics, metric=metric, group="all")
+    network = having(result.metrics, metric=metric, model="network")
+    sites = [row for row in network if row.group != "all"]
+    against = having(result.comparison, metric=metric)
+    heights = [len(everyone) + 0.8, len(against) + 0.8, *([len(sites) + 0.8] if len(sites) else [])]
+    panels = figure.subplots(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
+    name = metric_name(metric, result.unit)
+
+    models = [row.model for row in everyone]
+    colours = [BLUE if model == "network" else GREY for model in models]
+    values = [row.value for row in everyone]
+    _rows(panels[0], everyone, values, models, colours)
+    panels[0].set_title(_capital(name))
+    baselines, differences = [r.baseline for r in against], [r.difference for r in against]
+    _rows(panels[1], against, differences, baselines, [BLACK] * len(against))
+    panels[1].axvline(0, color=BLACK, lw=0.6)
+    panels[1].set_title(f"Network \u2212 baseline{_unit_of(metric, result.unit)}")
+    if len(sites):
+        labels = [f"{row.group.removeprefix('site=')} (n = {row.n})" for row in sites]
+        _rows(panels[2], sites, [row.value for row in sites], labels, [BLUE] * len(sites))
+        panels[2].set_title("Network, by site")
+
+
+def _rows(
+    axes: Axes,
+    rows: Sequence[MetricRow | DifferenceRow],
+    values: Sequence[float | None],
+    labels: Sequence[str],
+    colours: Sequence[str],
+) -> None:
+    lows, highs = [row.ci_low for row in rows], [row.ci_high for row in rows]
+    intervals_plot(axes, labels, values, lows, highs, colours=colours)
+
+
+def _unit_of(metric: str, unit: str) -> str:
+    return f" ({unit})" if unit and METRICS[metric].in_unit else ""
+
+
+def halves(figure: Figure) -> tuple[SubFigure, SubFigure]:
+    """Divide a page into a left and a right half."""
+    left, right = figure.subfigures(1, 2, squeeze=False)[0]
+    return left, right
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]

@@ -1,0 +1,93 @@
+"""Predicted classes: ROC curves and confusion."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+
+from headstart.evaluation.intervals import subject_weights
+from headstart.figures.evaluation_result import Result
+from headstart.figures.evaluation_result import draw_numbers
+from headstart.figures.evaluation_result import halves
+from headstart.figures.style import BLACK
+from headstart.figures.style import COLOURS
+from headstart.figures.style import GREY
+from headstart.figures.style import LINES
+from headstart.figures.style import Document
+from headstart.tasks.metrics import roc
+
+QUARTERS = [0, 0.25, 0.5, 0.75, 1]
+
+
+def draw_predicted_classes(document: Document, result: Result) -> None:
+    """Draw ROC curves, the confusion of classes, and the metrics, on two pages."""
+    truth = result.truth
+    with document.page(result.heading, height=128, note=result.note) as figure:
+        left, right = halves(figure)
+        top, bottom = left.subplots(2, 1, height_ratios=[1.9, 1])
+        _roc(top, result, truth)
+        _confusion(bottom, result, truth)
+        draw_numbers(right, result, "auroc")
+    note = f"{result.note} Log loss: lower is better."
+    with document.page(
+        f"{result.heading}, probabilities and decisions", height=96, note=note
+    ) as figure:
+        left, right = halves(figure)
+        draw_numbers(left, result, "log_loss")
+        draw_numbers(right, result, "balanced_accuracy")
+
+
+def _roc(axes: Axes, result: Result, truth: NDArray[np.int64]) -> None:
+    probability = result.pooled.mean
+    weights = subject_weights(result.subjects, f"{result.title}/roc")
+    grid = np.linspace(0, 1, 101)
+    two = len(result.names) == 2
+    band = two and result.has_intervals
+    for number, index in enumerate([1] if two else range(len(result.names))):
+        positive, score = truth == index, probability[:, index]
+        style = {"color": COLOURS[number % len(COLOURS)], "ls": LINES[number % len(LINES)]}
+        name = result.names[index]
+        label = f"{name} (positive)" if two else f"{name} against the rest"
+        if band:
+            curves = zip(*roc(positive, score, weights[1:]), strict=True)
+            on_grid = [np.interp(grid, *curve) for curve in curves]
+            low, high = np.nanpercentile(on_grid, [2.5, 97.5], axis=0)
+            axes.fill_between(grid, low, high, color=style["color"], alpha=0.18, lw=0)
+        (false,), (true,) = roc(positive, score, np.ones((1, len(score))))
+        axes.plot(false, true, lw=1.3, label=label, **style)
+    axes.plot([0, 1], [0, 1], color=GREY, lw=0.7, ls=LINES[2], label="chance")
+    axes.set_aspect("equal")
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_ylim(-0.02, 1.02)
+    axes.set_xticks(QUARTERS)
+    axes.set_yticks(QUARTERS)
+    axes.set_xlabel("false positive rate")
+    axes.set_ylabel("true positive rate")
+    axes.set_title("ROC curve" + (", 95 % band" if band else ""))
+    axes.legend(loc="lower right")
+
+
+def _confusion(axes: Axes, result: Result, truth: NDArray[np.int64]) -> None:
+    n = len(result.names)
+    decided = np.argmax(result.pooled.mean, axis=1)
+    counts = np.bincount(truth * n + decided, minlength=n * n).reshape(n, n)
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    axes.imshow(share, cmap="Blues", vmin=0, vmax=1.15, aspect="auto")
+    for (row, column), count in np.ndenumerate(counts):
+        axes.text(
+            column,
+            row,
+            f"{count}\n{100 * share[row, column]:.0f} %",
+            ha="center",
+            va="center",
+            size=7,
+            color="white" if share[row, column] > 0.6 else BLACK,
+        )
+    axes.set_xticks(range(n), result.names)
+    axes.set_yticks(range(n), result.names)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    axes.set_xlabel(f"{result.target}, predicted (most probable)")
+    axes.set_ylabel(f"{result.target}, true")
+    axes.set_title("Confusion: scans, % of the true class")

@@ -1,0 +1,176 @@
+"""Predicted masks: Dice by class, and outlines over the scans."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
+from numpy.typing import NDArray
+
+from headstart.common.keys import Key
+from headstart.evaluation.predictions import read_mask
+from headstart.evaluation.results import having
+from headstart.figures.evaluation_result import Result
+from headstart.figures.evaluation_result import draw_numbers
+from headstart.figures.evaluation_result import halves
+from headstart.figures.style import BLACK
+from headstart.figures.style import BLUE
+from headstart.figures.style import GREY
+from headstart.figures.style import MARKERS
+from headstart.figures.style import PURPLE
+from headstart.figures.style import SKY
+from headstart.figures.style import VERMILION
+from headstart.figures.style import YELLOW
+from headstart.figures.style import Document
+from headstart.figures.style import as_numbers
+from headstart.figures.style import show_slice
+from headstart.imaging.mask_values import numbered
+
+# Light enough for dark scans, and apart from each other in grey too.
+MASK_COLOURS = {"yellow": YELLOW, "blue": SKY, "red": VERMILION, "pink": PURPLE}
+CONTEXT = 15.0  # mm shown around a mask
+
+
+def draw_predicted_masks(document: Document, result: Result) -> None:
+    """Draw the Dice of each class, and outlines over the scans."""
+    note = (
+        f"{result.note} Left: a dot per scan, with median, quartiles and whiskers of 1.5 times "
+        "their distance. The network is judged on the raw scan's grid, the mean mask on the "
+        "prepared one."
+    )
+    with document.page(result.heading, height=100, note=note) as figure:
+        left, right = halves(figure)
+        _dice_by_class(left.subplots(), result)
+        draw_numbers(right, result, "dice")
+    _draw_overlays(document, result)
+
+
+def _dice_by_class(axes: Axes, result: Result) -> None:
+    rows = having(result.metrics, group="all", model="mean-mask")
+    mean_mask = {row.metric: row for row in rows}
+    spread = np.random.Generator(np.random.PCG64(0))  # sideways, so that dots do not hide others
+    for number, name in enumerate(result.names):
+        dice = result.pooled.mean[:, number]
+        dice = dice[~np.isnan(dice)]
+        aside = number - 0.12 + spread.uniform(-0.14, 0.14, len(dice))
+        axes.plot(aside, dice, "o", color=BLUE, ms=2, mew=0, alpha=0.45)
+        axes.boxplot(
+            dice,
+            positions=[number - 0.12],
+            widths=0.36,
+            showfliers=False,
+            medianprops={"color": BLACK, "lw": 1.4},
+            boxprops={"lw": 0.8},
+            whiskerprops={"lw": 0.8},
+            capprops={"lw": 0.8},
+        )
+        row = mean_mask[f"dice_{name}"]
+        value, *ends = as_numbers(row.value, row.ci_low, row.ci_high)
+        axes.plot([number + 0.28] * 2, ends, color=GREY, lw=1.4)
+        axes.plot(
+            number + 0.28,
+            value,
+            MARKERS[2],
+            color=GREY,
+            ms=4,
+            label=None if number else "mean mask: mean" + ", interval" * result.has_intervals,
+        )
+    axes.set_xticks(range(len(result.names)), result.names)
+    axes.set_xlim(-0.6, len(result.names) - 0.4)
+    axes.set_ylim(top=1.0)
+    axes.set_ylabel("Dice")
+    axes.set_title("Dice by class")
+    axes.grid(axis="y")
+    axes.legend(loc="lower right", bbox_to_anchor=(1.02, 1.0), borderpad=0)
+
+
+def _draw_overlays(document: Document, result: Result) -> None:
+    """Show the best, the median and the worst scan, on three axial slices each."""
+    known = np.asarray(~np.isnan(result.pooled.mean).all(axis=1))
+    score = np.nanmean(result.pooled.mean[known], axis=1)
+    keys = [key for key, is_known in zip(result.pooled.keys, known, strict=True) if is_known]
+    order = np.argsort(-score, kind="stable")
+    places = {"best": order[0], "median": order[len(order) // 2], "worst": order[-1]}
+    note = (
+        "Three axial slices through the mask; left is left. Filled: true. Line: predicted by the "
+        "first network. "
+        + ", ".join(f"{name}: {tuple(MASK_COLOURS)[i % 4]}" for i, name in enumerate(result.names))
+        + ". Order by the mean Dice over classes."
+    )
+    with document.page(
+        f"{result.heading}, best, median and worst", height=172, note=note
+    ) as figure:
+        grid = figure.subplots(3, 3)
+        for row, (word, place) in zip(grid, places.items(), strict=True):
+            key = keys[place]
+            remark = _overlay(row, result, key)
+            row[0].set_title(
+                f"{word}: {key[0]}, session {key[1]}, Dice {score[place]:.3f}{remark}",
+                weight="normal",
+                size=7.5,
+            )
+
+
+def _overlay(row: Sequence[Axes], result: Result, key: Key) -> str:
+    """Draw a scan's slices; return what is to be said where one of the masks is in none."""
+    scan = result.scans[key]
+    image = np.asarray(scan.volume()[0], dtype=np.float32)
+    true, predicted = np.asarray(scan.mask()), _predicted_mask(result, key)
+    size = np.linalg.norm(scan.affine[:3, :3], axis=0)
+    # where there is nothing to find, what was found is shown
+    marked = true > 0 if true.any() else predicted > 0
+    box = _box(marked, np.ceil(CONTEXT / size).astype(int))
+    image, true, predicted = image[box], true[box], predicted[box]
+    limits = tuple(np.percentile(image, [1, 99.5]))
+    mass = np.cumsum(marked.sum(axis=(0, 1)))
+    slices = [int(np.searchsorted(mass, share * mass[-1])) for share in (0.25, 0.5, 0.75)]
+    for axes, z in zip(row, slices, strict=True):
+        show_slice(axes, image[:, :, z], aspect=size[1] / size[0], limits=limits)
+        for value in range(1, len(result.names) + 1):
+            colour = tuple(MASK_COLOURS.values())[(value - 1) % 4]
+            _fill(axes, true[:, :, z] == value, colour)
+            _outline(axes, predicted[:, :, z] == value, colour)
+    shown = {"true": true[:, :, slices].any(), "predicted": predicted[:, :, slices].any()}
+    return "".join(
+        f"; nothing {what} in these slices" for what, there in shown.items() if not there
+    )
+
+
+def _fill(axes: Axes, inside: NDArray[np.bool_], colour: str) -> None:
+    veil = np.zeros((*inside.T.shape, 4))
+    veil[...] = to_rgba(colour, 0.45)
+    veil[..., 3] *= inside.T
+    axes.imshow(veil, origin="lower", aspect=axes.get_aspect())
+
+
+def _outline(axes: Axes, inside: NDArray[np.bool_], colour: str) -> None:
+    if inside.any() and not inside.all():
+        for shade, width in ((BLACK, 2.0), (colour, 1.0)):  # legible on bright and on dark
+            axes.contour(inside.T.astype(float), [0.5], colors=shade, linewidths=width)
+
+
+def _predicted_mask(result: Result, key: Key) -> NDArray[np.uint8]:
+    """Return the first network's mask of a scan, as numbers of classes, on the prepared grid."""
+    scan = result.scans[key]
+    written = next(one for run in result.runs if (one := read_mask(run, key)) is not None)
+    source = numbered(written.values(np.float64), result.classes)
+    shape = scan.mask().shape
+    to_source = np.linalg.inv(written.affine) @ scan.affine
+    voxels = np.indices(shape).reshape(3, -1)
+    index = np.rint(to_source[:3, :3] @ voxels + to_source[:3, 3:]).astype(int)
+    inside = ((index >= 0) & (index < np.array(source.shape)[:, None])).all(axis=0)
+    mask = np.zeros(voxels.shape[1], np.uint8)
+    mask[inside] = source[tuple(index[:, inside])]
+    return mask.reshape(shape)
+
+
+def _box(inside: NDArray[np.bool_], margin: NDArray[np.int64]) -> tuple[slice, slice, slice]:
+    """Return the part of the volume around what is marked; in z all of it."""
+    marked = np.argwhere(inside)
+    if len(marked) == 0:
+        return slice(None), slice(None), slice(None)
+    low = np.maximum(marked.min(axis=0) - margin, 0)
+    high = marked.max(axis=0) + margin + 1
+    return slice(low[0], high[0]), slice(low[1], high[1]), slice(None)

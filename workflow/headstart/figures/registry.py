@@ -1,0 +1,139 @@
+"""Every figure: who draws it, from which files, and where it stands in the report.
+
+The rules make one job of each row, and the command `plot` its arguments; without matplotlib.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+# What a figure may be drawn from: files of a study.
+INPUTS: dict[str, str | list[str]] = {
+    "labels": "<study>/label/labels.csv",
+    "rejected": ["<study>/label/rejected.csv", "<study>/check/rejected.csv"],
+    "passed": "<study>/check/passed.csv",
+    "summary": "<study>/check/summary.csv",
+    "splits": "<study>/split/splits.csv",
+    "balance": "<study>/split/balance.csv",
+    "pairs": "<study>/near-duplicates/pairs.csv",
+    "similarity": "<study>/near-duplicates/similarity.csv",
+    "pictures": "<study>/near-duplicates/pictures.npy",
+    "rates": "<study>/near-duplicates/rates.json",
+    "metrics": "<study>/evaluate/{experiment}/metrics.csv",
+    "comparison": "<study>/evaluate/{experiment}/comparison.csv",
+}
+# Of every fold and seed.
+OF_RUNS = {
+    "histories": "<study>/train/<run>/history.csv",
+    "predictions": "<study>/predict/<run>/predictions.csv",
+}
+PREPARED = "prepared"  # the folder of shard-K.json
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure, a PDF; its caption is `workflow/report/NAME.rst`.
+
+    Attributes:
+        draw: MODULE:NAME of what draws it; it takes `stamp`, `output` and what it needs, and an
+            experiment's `settings`.
+        needs: What it is drawn from.
+        category: Where it stands in the report.
+        labels: What the report calls it.
+        of_split: Whether a figure of the cohort rests on the split, and not on the scans alone.
+        of_experiment: Whether it is an experiment's, and not the cohort's.
+        wanted: Whether an experiment has it.
+        memory: What drawing it takes, MB.
+        minutes: How long it may take.
+    """
+
+    draw: str
+    needs: tuple[str, ...]
+    category: str
+    labels: Mapping[str, str]
+    of_split: bool = False
+    of_experiment: bool = False
+    wanted: Callable[[Any], bool] = lambda _: True
+    memory: int = 2000
+    minutes: int = 30
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """What its command is given; the digest of `passed` stands at its foot."""
+        return tuple(dict.fromkeys(("passed", *self.needs)))
+
+    @property
+    def folder(self) -> str:
+        """Its folder in `figures`, as the rules name it."""
+        return "{experiment}" if self.of_experiment else "cohort"
+
+    @property
+    def rests_on(self) -> str:
+        """What it rests on, as `Settings.upstream` takes it."""
+        return "plot" if self.of_experiment else "train" if self.of_split else "scans"
+
+
+DATA = "1. Data and exclusions"
+FIGURES = {
+    "flow": Figure(
+        "headstart.figures.drawing:flow",
+        ("labels", "rejected", "passed", "splits"),
+        DATA,
+        {"": "who came in, who was rejected"},
+        of_split=True,
+    ),
+    "balance": Figure(
+        "headstart.figures.drawing:balance",
+        ("passed", "balance"),
+        "2. Split and balance",
+        {"": "labels by part and by site"},
+        of_split=True,
+    ),
+    "contact-sheet": Figure(
+        "headstart.figures.drawing:contact_sheet",
+        ("labels", "rejected", "passed", "summary", PREPARED, "pairs", "similarity"),
+        DATA,
+        {"": "every scan"},
+        memory=4000,
+        minutes=60,
+    ),
+    "near-duplicates": Figure(
+        "headstart.figures.drawing:near_duplicates",
+        ("pairs", "pictures", "rates"),
+        DATA,
+        {"": "near-duplicates, side by side"},
+    ),
+    "distributions": Figure(
+        "headstart.figures.drawing:distributions",
+        ("rejected", "summary", "pairs", "similarity"),
+        DATA,
+        {"": "shapes, voxel sizes, intensities"},
+    ),
+    "curves": Figure(
+        "headstart.figures.drawing:curves",
+        ("histories",),
+        "3. Learning curves",
+        {"experiment": "{experiment}", "figure": "learning curves"},
+        of_experiment=True,
+    ),
+    "evaluation": Figure(
+        "headstart.figures.drawing:evaluation",
+        ("passed", "splits", PREPARED, "predictions", "metrics", "comparison"),
+        "4. Results beside baselines",
+        {"experiment": "{experiment}"},
+        of_experiment=True,
+        memory=4000,
+    ),
+    "augmentation": Figure(
+        "headstart.figures.drawing:augmentation",
+        ("passed", "splits", PREPARED),
+        "3. Learning curves",
+        {"experiment": "{experiment}", "figure": "augmentation"},
+        of_experiment=True,
+        wanted=lambda experiment: bool(experiment.train.augment),
+        memory=4000,
+    ),
+}

@@ -1,0 +1,268 @@
+"""Pages made for print: one style, a footer that says what was drawn from what, stable bytes."""
+
+from __future__ import annotations
+
+import math
+import re
+import textwrap
+from collections.abc import Iterator
+from collections.abc import Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.backends.backend_pdf import PdfPages
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import LogFormatterSciNotation
+
+from headstart import __version__
+from headstart.common import files
+from headstart.tasks.metrics import METRICS
+
+# Okabe and Ito's palette for all kinds of colour vision, in an order of falling contrast. Line
+# styles and markers differ too, for those who print in grey.
+BLACK, BLUE, VERMILION, GREEN = "#000000", "#0072B2", "#D55E00", "#009E73"
+ORANGE, SKY, PURPLE, YELLOW = "#E69F00", "#56B4E9", "#CC79A7", "#F0E442"
+GREY, PALE = "#6E6E6E", "#D9D9D9"
+COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)
+LINES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (6, 1.5, 1, 1.5)))
+MARKERS = ("o", "^", "s", "D", "v", "P", "X")
+
+WIDTH = 183.0  # mm: two columns of a journal page
+NOTE_WIDTH = 138  # characters of small print that fit into it
+STYLE: dict[Any, Any] = {
+    "font.family": "DejaVu Sans",
+    "text.parse_math": False,  # names of classes, sites and units are the user's, and may hold $
+    "font.size": 7.5,
+    "axes.titlesize": 8,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 7.5,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 7,
+    "legend.frameon": False,
+    "axes.formatter.min_exponent": 4,  # a logarithmic axis says 0.01 and 100, but 10⁴
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 3.5,
+    "axes.axisbelow": True,
+    "grid.color": "#E6E6E6",
+    "grid.linewidth": 0.5,
+    "image.interpolation": "nearest",
+    "image.cmap": "gray",
+    "pdf.fonttype": 42,  # text stays text: it can be searched, and edited by a journal
+}
+
+SUPERSCRIPT = str.maketrans("-\N{MINUS SIGN}0123456789", "⁻⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What stands at the foot of every page.
+
+    Attributes:
+        study: Name of the study.
+        data: Digest of the cohort's table, 8 hex digits.
+        code: Identity of the code that draws.
+        synthetic: Whether the scans are made up.
+    """
+
+    study: str
+    data: str
+    code: str
+    synthetic: bool
+
+    @property
+    def text(self) -> str:
+        """The footer."""
+        return f"study {self.study} · data {self.data} · headstart {__version__}, code {self.code}"
+
+
+class Document:
+    """A PDF in the making."""
+
+    def __init__(self, pages: PdfPages, stamp: Stamp) -> None:
+        self._pages = pages
+        self._stamp = stamp
+
+    @contextmanager
+    def page(self, title: str, *, height: float, note: str = "") -> Iterator[Figure]:
+        """Give an empty page, and add it to the document when it was drawn on.
+
+        Args:
+            title: What it shows, top left.
+            height: Height in mm, title and foot included.
+            note: How to read it, in small print above the foot; it is wrapped.
+
+        Yields:
+            A figure with a constrained layout between title and foot.
+        """
+        inch = 25.4
+        note = "\n".join(textwrap.wrap(note, NOTE_WIDTH))
+        lines = note.count("\n") + 1 if note else 0
+        top, foot = 7.5 / height, (6.5 + 3.2 * lines) / height
+        layout = ConstrainedLayoutEngine(
+            rect=(0.012, foot, 0.976, 1 - top - foot), w_pad=0.04, h_pad=0.04, wspace=0.03
+        )
+        figure = Figure(figsize=(WIDTH / inch, height / inch), layout=layout)
+        yield figure
+        figure.text(0.015, 1 - 2 / height, title, va="top", size=9, weight="bold")
+        if note:
+            figure.text(
+                0.015, 5.2 / height, note, va="bottom", size=6.5, color=GREY, linespacing=1.25
+            )
+        figure.text(0.015, 1.8 / height, self._stamp.text, va="bottom", size=6, color=GREY)
+        if self._stamp.synthetic:
+            figure.text(
+                0.985,
+                1 - 2 / height,
+                "SYNTHETIC",
+                va="top",
+                ha="right",
+                size=8,
+                weight="bold",
+                color=VERMILION,
+                bbox={"boxstyle": "square,pad=0.25", "fc": "none", "ec": VERMILION, "lw": 0.8},
+            )
+        self._pages.savefig(figure)  # type: ignore[no-untyped-call]
+
+
+@contextmanager
+def document(path: Path, title: str, stamp: Stamp) -> Iterator[Document]:
+    """Write a PDF, whole or not at all; the same pages always give the same bytes.
+
+    Args:
+        path: Its final name.
+        title: Its title in the PDF's own data.
+        stamp: What stands at the foot of every page.
+
+    Yields:
+        The document, to which pages are added.
+    """
+    matplotlib.use("agg")
+    metadata = {"Title": title, "Subject": stamp.text, "CreationDate": None}
+    with (
+        matplotlib.rc_context(STYLE),
+        files.temporary(path) as draft,
+        PdfPages(draft, metadata=metadata) as pages,
+    ):
+        yield Document(pages, stamp)
+
+
+class PowersOfTen(LogFormatterSciNotation):
+    """Labels of a logarithmic axis in plain characters: 0.01, 100, 10⁴."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        """Return the label of a tick."""
+        label = super().__call__(x, pos)
+        for tex, plain in (
+            ("$", ""),
+            (r"\mathdefault", ""),
+            (r"\times", "\N{MULTIPLICATION SIGN}"),
+        ):
+            label = label.replace(tex, plain)
+        label = re.sub(r"\^\{(.*?)\}", lambda power: power[1].translate(SUPERSCRIPT), label)
+        return label.strip("{}")
+
+
+def set_logarithmic(axes: Axes, axis: str) -> None:
+    """Make an axis, `x` or `y`, logarithmic."""
+    axes.set(**{f"{axis}scale": "log"})
+    chosen: Axis = getattr(axes, f"{axis}axis")
+    chosen.set_major_formatter(PowersOfTen())
+    chosen.set_minor_formatter(PowersOfTen(labelOnlyBase=False))
+
+
+def with_unit(name: str, unit: str) -> str:
+    """Return a quantity with its unit in brackets, if it has one."""
+    return f"{name} ({unit})" if unit else name
+
+
+def metric_name(metric: str, unit: str = "") -> str:
+    """Return the metric in words; errors carry the target's unit."""
+    if metric.startswith("dice_"):
+        return f"Dice, {metric.removeprefix('dice_')}"
+    named = METRICS[metric]
+    return with_unit(named.words, unit if named.in_unit else "")
+
+
+def shortened(text: str, most: int) -> str:
+    """Return a name of at most so many characters: of a longer one, its beginning and its end."""
+    half = most // 2
+    return text if len(text) <= most else f"{text[:half]}…{text[-half + 1 :]}"
+
+
+def as_numbers(*cells: float | None) -> list[float]:
+    """Return numbers of a table, NaN where there is none."""
+    return [math.nan if cell is None else cell for cell in cells]
+
+
+def number_with_interval(value: float | None, low: float | None, high: float | None) -> str:
+    """Return a number and its interval, if it has one, as text with the same decimals."""
+    value, low, high = as_numbers(value, low, high)
+    if math.isnan(value):
+        return "not defined"
+    largest = max(abs(number) for number in (value, low, high) if not math.isnan(number))
+    # three digits of the largest number; what is at most 1 always has three decimals
+    whole = math.floor(math.log10(largest)) if largest > 1 else -1
+    decimals = max(0, 2 - whole)
+    text = f"{value:.{decimals}f}"
+    if not math.isnan(low):
+        text += f" [{low:.{decimals}f}, {high:.{decimals}f}]"
+    return text.replace("-", "\u2212")
+
+
+def show_slice(axes: Axes, plane: Any, *, aspect: float, limits: tuple[float, float]) -> None:
+    """Show a slice (first axis to the right, second up), without axes.
+
+    Args:
+        axes: Where to draw.
+        plane: Intensities, 2-D.
+        aspect: Height of a voxel over its width.
+        limits: Intensities shown as black and white.
+    """
+    axes.imshow(plane.T, origin="lower", aspect=aspect, vmin=limits[0], vmax=limits[1])
+    axes.set_axis_off()
+
+
+def intervals_plot(
+    axes: Axes,
+    labels: Sequence[str],
+    values: Sequence[float | None],
+    lows: Sequence[float | None],
+    highs: Sequence[float | None],
+    *,
+    colours: Sequence[str],
+) -> None:
+    """Draw dots with their intervals, one row each, from the top, with the numbers beside them."""
+    rows = range(len(labels))[::-1]
+    for row, colour, *cells in zip(rows, colours, values, lows, highs, strict=True):
+        value, low, high = as_numbers(*cells)
+        axes.plot([low, high], [row, row], color=colour, lw=1.4, solid_capstyle="butt")
+        axes.plot(value, row, MARKERS[0 if colour == BLUE else 2], color=colour, ms=4)
+        axes.annotate(
+            number_with_interval(value, low, high),
+            (1.02, row),
+            xycoords=("axes fraction", "data"),
+            va="center",
+            size=6.5,
+            color=colour,
+        )
+    axes.set_yticks(list(rows), labels)
+    axes.set_ylim(-0.6, len(labels) - 0.4)
+    axes.margins(x=0.08)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.grid(axis="x")

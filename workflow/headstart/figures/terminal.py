@@ -1,0 +1,123 @@
+"""Learning curves in the terminal, in braille dots: 2 x 4 to a character."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headstart.training.history import History
+
+ROWS = 10  # characters of height of each plot
+COLOURS = ("34", "33")  # blue and yellow of the terminal's own palette
+# Bit of each of the eight dots of a braille character, [row][column]
+DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
+
+
+def terminal_curves(
+    histories: Sequence[History], names: Sequence[str], *, width: int, colour: bool
+) -> str:
+    """Draw one run's losses and key metric, or two runs overlaid.
+
+    Args:
+        histories: One or two runs of one task.
+        names: What to call each.
+        width: Columns of the terminal.
+        colour: Whether the terminal understands colours; without, the second line has gaps.
+
+    Returns:
+        The plots as lines of text.
+    """
+    metric = histories[0].key_metric
+    named = list(zip(histories, names, strict=True))
+    if not histories[0].validates:
+        plots = {"training loss": [(history, "train_loss", name) for history, name in named]}
+    elif len(histories) == 1:
+        (history,) = histories
+        plots = {
+            "loss: training, validation (with gaps)": [
+                (history, "train_loss", "training"),
+                (history, "val_loss", "validation"),
+            ],
+            f"validation {metric}": [(history, f"val_{metric}", "validation")],
+        }
+    else:
+        plots = {
+            f"validation {what}": [(history, f"val_{what}", name) for history, name in named]
+            for what in ("loss", metric)
+        }
+    return "\n".join(_plot(title, lines, width, colour) for title, lines in plots.items())
+
+
+def _plot(title: str, lines: Sequence[tuple[History, str, str]], width: int, colour: bool) -> str:
+    values = np.concatenate([history.table[column] for history, column, _ in lines])
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    last = max(int(history.table["epoch"].max()) for history, _, _ in lines)
+    columns = max(20, width - 12)
+    layers = [
+        _dots(history, column, columns, (low, high), last, gaps=number > 0)
+        for number, (history, column, _) in enumerate(lines)
+    ]
+    text = [title]
+    for row in range(ROWS):
+        label = {0: f"{high:9.4g}", ROWS - 1: f"{low:9.4g}"}.get(row, " " * 9)
+        text.append(f"{label} ┤{_characters([layer[row] for layer in layers], colour)}")
+    text.append(f"{'':9} └{'─' * columns}")
+    text.append(f"{'':11}1{'epoch':^{columns - 1 - len(str(last))}}{last}")
+    text += [_summary(number, *line, colour) for number, line in enumerate(lines)]
+    return "\n".join(text) + "\n"
+
+
+def _dots(
+    history: History,
+    column: str,
+    columns: int,
+    limits: tuple[float, float],
+    last: int,
+    *,
+    gaps: bool,
+) -> NDArray[np.uint8]:
+    """Return the braille bits (ROWS, columns) of one line."""
+    low, high = limits
+    table = history.table.dropna(subset=[column])
+    xs = np.arange(2 * columns)
+    epochs = 1 + xs * (last - 1) / max(2 * columns - 1, 1)
+    ys = np.interp(epochs, table["epoch"], table[column], left=np.nan, right=np.nan)
+    heights = np.rint((ys - low) / ((high - low) or 1) * (4 * ROWS - 1))
+    bits = np.zeros((ROWS, columns), np.uint8)
+    before = None
+    for x, height in zip(xs, heights, strict=True):
+        if np.isnan(height) or (gaps and x % 6 >= 3):
+            before = None
+            continue
+        start = height if before is None else before
+        before = height
+        for y in range(int(min(start, height)), int(max(start, height)) + 1):
+            down = 4 * ROWS - 1 - y
+            bits[down // 4, x // 2] |= DOTS[down % 4][x % 2]
+    return bits
+
+
+def _characters(layers: Sequence[NDArray[np.uint8]], colour: bool) -> str:
+    """Overlay the layers of a row; a character has the colour of the last line that is in it."""
+    text = []
+    for bits in zip(*layers, strict=True):
+        character = chr(0x2800 + int(np.bitwise_or.reduce(bits)))
+        if colour and any(bits):
+            top = max(number for number, bit in enumerate(bits) if bit)
+            character = f"\033[{COLOURS[top]}m{character}\033[0m"
+        text.append(character)
+    return "".join(text).rstrip("\u2800")
+
+
+def _summary(number: int, history: History, column: str, name: str, colour: bool) -> str:
+    table = history.table
+    sample = "⠤⠤⠤⠤" if number == 0 else "⠤ ⠤ "
+    if colour:
+        sample = f"\033[{COLOURS[number]}m{sample}\033[0m"
+    last, kept = table[column].iloc[-1], table[column].iloc[history.chosen - 1]
+    return (
+        f"{'':11}{sample} {name}: {last:.4g} at epoch {len(table)}, "
+        f"kept: {kept:.4g} at epoch {history.chosen}"
+    )

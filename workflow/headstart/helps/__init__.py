@@ -1,1 +1,0 @@
-"""Small helps around the stages: commands that no later stage reads from."""

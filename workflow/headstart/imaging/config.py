@@ -1,0 +1,131 @@
+"""The config's sections `check`, `prepare` and `classes`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from typing import Literal
+
+from pydantic import AfterValidator
+from pydantic import BeforeValidator
+from pydantic import Field
+from pydantic import WithJsonSchema
+from pydantic import model_validator
+
+from headstart.common.keys import OfScan
+from headstart.common.ordered import Ordered
+from headstart.common.schema import COLUMN
+from headstart.common.schema import Column
+from headstart.common.schema import Range
+from headstart.common.schema import Section
+from headstart.common.schema import Triple
+from headstart.common.schema import Window
+from headstart.imaging import mask_classes
+from headstart.imaging.rejection_codes import ACCEPTABLE
+
+CLASSES_SCHEMA = {
+    "type": "object",
+    "additionalProperties": {
+        "anyOf": [
+            {"type": "string", "pattern": COLUMN},
+            {"type": "integer"},
+            {"type": "array", "items": {"type": "integer"}},
+        ]
+    },
+}
+MaskClasses = Annotated[
+    Ordered[Column, tuple[int, ...]],
+    BeforeValidator(mask_classes.by_name),
+    AfterValidator(mask_classes.checked),
+    WithJsonSchema(CLASSES_SCHEMA),
+]
+
+
+class Decision(Section):
+    """A person's decision about one scan, with the reason."""
+
+    subject: str = Field(description="the subject as in labels.csv")
+    session: str | None = Field(None, description="one session; the default is all of them")
+    reason: str = Field(min_length=3, description="why, in words; kept in the tables")
+
+
+class Accepted(Section):
+    """Scans that are kept in spite of a check."""
+
+    subject: str | None = Field(None, description="the subject as in labels.csv; the default: all")
+    session: str | None = Field(None, description="one session; the default is all of them")
+    code: Literal[ACCEPTABLE] | None = Field(  # type: ignore[valid-type]
+        None, description="one code of the table of codes; the default: whatever was found"
+    )
+
+    def keeps(self, scan: OfScan, code: str) -> bool:
+        """Whether a scan is kept in spite of a code."""
+        given = (scan.subject, scan.session, code)
+        asked = (self.subject, self.session, self.code)
+        return all(one in (None, value) for one, value in zip(asked, given, strict=True))
+
+
+class Acceptance(Accepted):
+    """A person's decision to keep scans in spite of a check."""
+
+    reason: str = Field(min_length=3, description="why, in words; kept in the tables")
+
+    @model_validator(mode="after")
+    def _names_something(self) -> Acceptance:
+        if self.subject is None and (self.code is None or self.session is not None):
+            raise ValueError("needs a subject, or a code that is accepted in every scan")
+        return self
+
+
+class Check(Section):
+    """Which scans are fit for use."""
+
+    max_rejected: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="largest share of scans that may be rejected before the run stops: of those "
+        "found, when they are joined to their labels, and of those read, when they are checked",
+    )
+    exclude: tuple[Decision, ...] = Field((), description="scans to leave out, each with a reason")
+    accept: tuple[Acceptance, ...] = Field(
+        (),
+        description="scans to keep although a check was against them, each with a reason; or a "
+        "code that is accepted in every scan",
+    )
+    shape: Range | None = Field(
+        None, description="least and most voxels along each axis, e.g. [100, 320]"
+    )
+    voxel_size: Range | None = Field(
+        None, description="least and most edge of a voxel, mm, e.g. [0.7, 1.5]"
+    )
+    field_of_view: Range | None = Field(
+        None,
+        description="least and most edge of a scan, mm, e.g. [30, 80] for crops; by default 50 to "
+        "600, or from a third of the window's shortest edge on, if that is less",
+    )
+    personal_data: Literal["flag", "reject"] = Field(
+        "flag", description="what to do where a header's text looks like a name or a date"
+    )
+
+
+class Preparation(Section):
+    """What is done to each volume."""
+
+    voxel_size: Triple = Field(
+        (2.0, 2.0, 2.0), description="voxel size of the prepared volumes, mm"
+    )
+    window: Window = Field(
+        (96, 112, 96),
+        description="voxels left-right, back-front, down-up; cropped or padded about the centre",
+    )
+    normalise: Literal["zscore", "percentile", "none"] = Field(
+        "zscore",
+        description="zscore: mean 0, standard deviation 1 over the head; percentile: 1st to 99th "
+        "to 0 to 1",
+    )
+
+
+class Prepare(Preparation):
+    """What is done to each volume, once, before any training."""
+
+    shards: int = Field(16, ge=1, le=4096, description="parts of the cohort that run side by side")

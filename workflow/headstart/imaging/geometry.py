@@ -1,0 +1,247 @@
+"""One volume: canonical orientation, voxel size, window, intensity; and the way back for a mask.
+
+All steps keep the axes of the array: a volume is flipped and permuted to the nearest of
+right-anterior-superior (RAS), resampled along its own axes and cropped or padded about its
+centre. So an oblique scan is never interpolated twice, and every prepared voxel knows, by its
+affine, where it lay in the scanner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import nibabel as nib
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+Mask = NDArray[np.uint8]
+Affine = NDArray[np.float64]
+
+# Voxel sizes that differ by less are equal: headers hold 0.9999998 for 1 mm.
+SAME_SIZE = 1e-4
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where a volume's voxels lie.
+
+    Attributes:
+        shape: Voxels along each axis.
+        affine: 4x4, from voxel indices to mm.
+    """
+
+    shape: tuple[int, ...]
+    affine: Affine
+
+    @property
+    def voxel_size(self) -> Affine:
+        """Edges of a voxel along each axis, mm."""
+        return nib.affines.voxel_sizes(self.affine)
+
+    def canonical(self) -> Grid:
+        """Return the grid with its axes flipped and permuted to the nearest of RAS."""
+        turn = nib.io_orientation(self.affine)
+        lengths = [0, 0, 0]
+        for axis, (target, _) in enumerate(turn):
+            lengths[int(target)] = self.shape[axis]
+        return Grid(tuple(lengths), self.affine @ nib.orientations.inv_ornt_aff(turn, self.shape))
+
+    def resampled(self, voxel_size: Sequence[float]) -> Grid:
+        """Return the grid of another voxel size that has the same axes and the same centre.
+
+        Args:
+            voxel_size: Edges of the new voxels along each axis, mm.
+        """
+        ratios = [
+            1.0 if abs(new / old - 1) < SAME_SIZE else new / old
+            for new, old in zip(voxel_size, self.voxel_size, strict=True)
+        ]
+        shape = tuple(
+            max(1, round(length / ratio)) for length, ratio in zip(self.shape, ratios, strict=True)
+        )
+        affine = self.affine @ np.diag([*ratios, 1.0])
+        return Grid(shape, _about_centre(affine, shape, self))
+
+    def windowed(self, window: Sequence[int]) -> Grid:
+        """Return the grid cropped or padded about its centre to so many voxels."""
+        starts = [first for first, _ in map(_offsets, self.shape, window)]
+        affine = self.affine.copy()
+        affine[:3, 3] = nib.affines.apply_affine(self.affine, starts)
+        return Grid(tuple(window), affine)
+
+
+def _about_centre(affine: Affine, shape: tuple[int, ...], other: Grid) -> Affine:
+    centred = affine.copy()
+    middle = nib.affines.apply_affine(other.affine, (np.array(other.shape) - 1) / 2)
+    centred[:3, 3] = middle - affine[:3, :3] @ ((np.array(shape) - 1) / 2)
+    return centred
+
+
+def to_canonical(array: np.ndarray, affine: Affine) -> np.ndarray:
+    """Flip and permute an array's axes to the nearest of RAS: a view, nothing is copied.
+
+    Args:
+        array: (x, y, z) in any orientation.
+        affine: 4x4, from its voxel indices to mm.
+    """
+    return nib.apply_orientation(array, nib.io_orientation(affine))
+
+
+def resample(array: Array, source: Grid, target: Grid) -> Array:
+    """Interpolate linearly, one axis after the other, onto a grid with the same axes.
+
+    Where voxels grow, the linear kernel grows with them, so that fine detail is averaged rather
+    than folded into coarse patterns (aliasing). Beyond the edge there is nothing: weights are
+    those of the voxels that exist.
+
+    Args:
+        array: (x, y, z) on `source`.
+        source: Grid of the array.
+        target: Grid that `source.resampled` gave.
+
+    Returns:
+        (x, y, z) on `target`; the array itself where both grids are one.
+    """
+    ratios = target.voxel_size / source.voxel_size
+    # the axis that shrinks most goes first: less is left for the others
+    for axis in sorted(range(3), key=lambda a: -ratios[a]):
+        if ratios[axis] != 1 and abs(ratios[axis] - 1) >= SAME_SIZE:
+            array = _resample_axis(array, axis, target.shape[axis], float(ratios[axis]))
+    return array
+
+
+def _resample_axis(array: Array, axis: int, length: int, ratio: float) -> Array:
+    """Weigh each new voxel's neighbours on one axis; `ratio` is new voxel size over old."""
+    old = array.shape[axis]
+    centres = (np.arange(length) - (length - 1) / 2) * ratio + (old - 1) / 2
+    reach = max(1.0, ratio)
+    first = np.floor(centres - reach).astype(int) + 1
+    taps = first[:, None] + np.arange(int(np.ceil(2 * reach)))
+    weights = np.clip(1 - np.abs(taps - centres[:, None]) / reach, 0, None)
+    weights[(taps < 0) | (taps >= old)] = 0
+    weights = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    taps = np.clip(taps, 0, old - 1)
+
+    along = [1, 1, 1]
+    along[axis] = length
+    result = np.take(array, taps[:, 0], axis) * weights[:, 0].reshape(along)
+    for tap in range(1, taps.shape[1]):
+        result += np.take(array, taps[:, tap], axis) * weights[:, tap].reshape(along)
+    return result
+
+
+def resample_mask(mask: Mask, source: Grid, target: Grid) -> Mask:
+    """Give each new voxel the class that fills most of it.
+
+    Each class is resampled as `resample` does it and the largest share wins, which keeps surfaces
+    smoother and volumes truer than the nearest neighbour.
+
+    Args:
+        mask: Classes, (x, y, z) on `source`; 0 is background.
+        source: Grid of the mask.
+        target: Grid that `source.resampled` gave.
+    """
+    if np.allclose(source.voxel_size, target.voxel_size, rtol=SAME_SIZE):
+        return mask
+    best = np.zeros(target.shape, np.uint8)
+    share = resample((mask == 0).astype(np.float32), source, target)
+    for value in np.unique(mask[mask > 0]):
+        own = resample((mask == value).astype(np.float32), source, target)
+        wins = own > share
+        best[wins], share[wins] = value, own[wins]
+    return best
+
+
+def crop_or_pad(array: np.ndarray, window: Sequence[int], fill: float) -> np.ndarray:
+    """Crop or pad about the centre.
+
+    Args:
+        array: (x, y, z).
+        window: Voxels that are wanted along each axis.
+        fill: Value of the voxels that are added.
+    """
+    ours, theirs = [], []
+    for length, wanted in zip(array.shape, window, strict=True):
+        first, _ = _offsets(length, wanted)
+        ours.append(slice(max(0, first), min(length, first + wanted)))
+        theirs.append(slice(max(0, -first), max(0, -first) + min(length, wanted)))
+    result = np.full(tuple(window), fill, array.dtype)
+    result[tuple(theirs)] = array[tuple(ours)]
+    return result
+
+
+def _offsets(length: int, wanted: int) -> tuple[int, int]:
+    """First voxel of the window (negative where it pads), and the one after its last."""
+    first = (length - wanted) // 2
+    return first, first + wanted
+
+
+def normalise(array: Array, method: str, brain: NDArray[np.bool_] | None = None) -> Array:
+    """Bring intensities of different scanners onto one scale.
+
+    Args:
+        array: Intensities of the whole volume, in any unit, all finite.
+        method: `zscore`: mean 0 and standard deviation 1 over the brain mask, or without one over
+            the head; `percentile`: 1st percentile to 0 and 99th to 1, not clipped; `none`.
+        brain: Brain mask.
+
+    Returns:
+        A new array; itself with `none`.
+    """
+    if method == "none":
+        return array
+    if method == "percentile":
+        low, high = np.percentile(array, (1, 99))
+        return (array - np.float32(low)) / np.float32(high - low or 1)
+    inside = array[head(array) if brain is None else brain]
+    mean, deviation = inside.mean(dtype=np.float64), inside.std(dtype=np.float64)
+    return (array - np.float32(mean)) / np.float32(deviation or 1)
+
+
+def head(array: Array) -> NDArray[np.bool_]:
+    """Separate head from air: above a tenth of the way from the 2nd to the 98th percentile.
+
+    The threshold is that of the Brain Extraction Tool (Smith 2002, doi:10.1002/hbm.10062): single
+    bright or dark voxels don't move it.
+    """
+    low, high = np.percentile(array, (2, 98))
+    return array > low + 0.1 * (high - low) if high > low else np.ones(array.shape, bool)
+
+
+def air(array: Array) -> float:
+    """Return the level of air, the 2nd percentile, as `head` takes it.
+
+    Args:
+        array: Intensities of the whole volume, in any unit. Single wild voxels don't matter.
+    """
+    return float(np.percentile(array, 2))
+
+
+def mask_to_source_grid(
+    mask: Mask, prepared_affine: Affine, source_affine: Affine, source_shape: Sequence[int]
+) -> Mask:
+    """Resample a predicted mask onto the voxels of the scan that it was predicted from.
+
+    Every voxel of the scan takes the class of the nearest prepared voxel; 0 outside the window.
+
+    Args:
+        mask: Classes on the prepared grid, (x, y, z).
+        prepared_affine: 4x4, from prepared voxel indices to mm.
+        source_affine: 4x4, from the scan's voxel indices to mm.
+        source_shape: The scan's voxels along each axis.
+
+    Returns:
+        Classes on the scan's grid.
+    """
+    step = np.linalg.inv(prepared_affine) @ source_affine
+    # both grids have the same axes, so each axis of the scan runs along one prepared axis
+    runs_along = np.abs(step[:3, :3]).argmax(axis=0)
+    nearest = []
+    for axis, prepared in enumerate(runs_along):
+        places = step[prepared, axis] * np.arange(source_shape[axis]) + step[prepared, 3]
+        # one voxel of background around the mask: all places beyond the window fall there
+        beyond = mask.shape[prepared]
+        nearest.append(np.clip(np.floor(places + 0.5 + 1e-6).astype(int), -1, beyond) + 1)
+    return np.pad(mask, 1).transpose(runs_along)[np.ix_(*nearest)]

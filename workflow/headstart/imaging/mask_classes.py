@@ -1,0 +1,70 @@
+"""Classes of a mask: which values in the files stand for which class.
+
+In the config `{1: grey, 2: white}` names values, and `{core: 1, oedema: [2, 3]}` gives each class
+its values. Inside, the classes are numbered 1, 2, … in that order and 0 is background; values that
+belong to no class are background too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+# Prepared masks are bytes.
+MOST_CLASSES = 255
+
+Classes = Mapping[str, tuple[int, ...]]
+
+
+def by_name(given: Any) -> Any:
+    """Convert either notation of classes to pairs of a name and its values.
+
+    Args:
+        given: A mapping or a list of pairs: of a value and its class's name, or of a class's name
+            and its value or values.
+
+    Raises:
+        ValueError: If both ways are mixed.
+    """
+    pairs = list(given.items()) if isinstance(given, Mapping) else given
+    if not isinstance(pairs, list | tuple) or not all(
+        isinstance(pair, list | tuple) and len(pair) == 2 for pair in pairs
+    ):
+        return given
+    by_value = [_is_whole(key) for key, _ in pairs]
+    if not any(by_value):
+        return [[n, list(v) if isinstance(v, list | tuple) else [v]] for n, v in pairs]
+    if not all(by_value):
+        raise ValueError("give either {value: name} or {name: value or [values]}, but not both")
+    named: dict[str, list[int]] = {}
+    for value, name in sorted((int(key), str(name)) for key, name in pairs):
+        named.setdefault(name, []).append(value)
+    return [[name, values] for name, values in named.items()]
+
+
+def checked(classes: dict[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
+    """Check that every value fits a file, belongs to one class only, and is not background, 0.
+
+    Raises:
+        ValueError: If that is not so, or there are too many classes.
+    """
+    if len(classes) > MOST_CLASSES:
+        raise ValueError(f"has {len(classes)} classes, but there may be {MOST_CLASSES}")
+    owner: dict[int, str] = {}
+    for name, values in classes.items():
+        for value in values:
+            if not -(2**31) <= value < 2**31:
+                raise ValueError(f"'{name}' has the value {value}, more than a mask can hold")
+            if value == 0:
+                raise ValueError(f"'{name}' has the value 0, which is background; remove it")
+            if owner.setdefault(value, name) != name:
+                raise ValueError(f"the value {value} belongs to '{owner[value]}' and to '{name}'")
+    return classes
+
+
+def _is_whole(key: Any) -> bool:
+    try:
+        int(key)
+    except (TypeError, ValueError):
+        return False
+    return not isinstance(key, bool)

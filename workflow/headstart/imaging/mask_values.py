@@ -1,0 +1,65 @@
+"""A mask's values as its file holds them, and as numbers of classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headstart.imaging.mask_classes import Classes
+
+
+def numbered(values: NDArray[np.floating], classes: Classes) -> NDArray[np.uint8]:
+    """Convert a mask's values to numbers of classes.
+
+    Args:
+        values: The mask as its file holds it, any shape; 2.9999 is 3.
+        classes: Each class's values.
+
+    Returns:
+        0 for background and for every value of no class, else 1, 2, … in the order of `classes`.
+    """
+    number = {0: 0} | {v: n for n, own in enumerate(classes.values(), 1) for v in own}
+    known = np.array(sorted(number))
+    numbers = np.array([number[value] for value in known], np.uint8)
+    whole = np.rint(values)
+    place = np.clip(np.searchsorted(known, whole), 0, len(known) - 1)
+    return np.where(known[place] == whole, numbers[place], np.uint8(0))
+
+
+def file_values(numbers: NDArray[np.uint8], classes: Classes) -> NDArray[np.integer[Any]]:
+    """Convert numbers of classes to the files' own values; a class of several gets its first.
+
+    Returns:
+        The values, in the smallest type that NIfTI has for them.
+    """
+    table = np.array([0, *(values[0] for values in classes.values())])
+    return table.astype(_smallest(table))[numbers]
+
+
+def millilitres(
+    numbers: NDArray[np.uint8], classes: Sequence[str], affine: NDArray[np.float64]
+) -> dict[str, float]:
+    """Measure each class.
+
+    Args:
+        numbers: Numbers of classes, any shape.
+        classes: Names of the classes 1, 2, …
+        affine: 4x4, from voxel indices to mm.
+
+    Returns:
+        Name of the class: its volume, ml.
+    """
+    counts = np.bincount(numbers.ravel(), minlength=len(classes) + 1)[1:]
+    voxel = abs(float(np.linalg.det(affine[:3, :3]))) / 1000
+    return {name: float(n) * voxel for name, n in zip(classes, counts, strict=True)}
+
+
+def _smallest(values: NDArray[np.integer[Any]]) -> type[np.integer[Any]]:
+    kinds: Sequence[type[np.integer[Any]]] = (np.uint8, np.int16, np.uint16)
+    for kind in kinds:
+        if np.iinfo(kind).min <= values.min() and values.max() <= np.iinfo(kind).max:
+            return kind
+    return np.int32

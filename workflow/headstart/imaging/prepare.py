@@ -1,0 +1,217 @@
+"""One scan, prepared: one orientation, one voxel size, one window, one scale of intensity."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headstart.common.errors import UserError
+from headstart.imaging import geometry
+from headstart.imaging.config import Preparation
+from headstart.imaging.grids import difference
+from headstart.imaging.grids import relation
+from headstart.imaging.headers import geometry_fields
+from headstart.imaging.mask_classes import Classes
+from headstart.imaging.mask_values import millilitres
+from headstart.imaging.mask_values import numbered
+from headstart.imaging.nifti import BadScanError
+from headstart.imaging.nifti import read_volume
+from headstart.imaging.scan_rows import ScanFiles
+from headstart.imaging.volume import Volume
+
+# More voxels than any head has at any voxel size; a wrong header may ask for millions of millions.
+MOST_VOXELS = 1 << 29
+
+
+class UnusableError(UserError):
+    """A scan from which no usable volume can be prepared."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A prepared scan.
+
+    Attributes:
+        volume: float16, (channels, x, y, z).
+        mask: uint8, (x, y, z), all 0 for a scan without one; None if masks are not asked for.
+        grid: Where the prepared voxels lie.
+        source: Where the raw first channel's voxels lie.
+        header: Geometry fields of the raw first channel's header.
+        mask_voxels: Labelled voxels inside the window; None without a mask.
+        cropped: Labelled voxels that the window cut off; None without a mask.
+        millilitres: Each class's volume in the raw mask and in the prepared one, ml; None without
+            a mask.
+    """
+
+    volume: np.ndarray
+    mask: np.ndarray | None
+    grid: geometry.Grid
+    source: geometry.Grid
+    header: dict[str, Any]
+    mask_voxels: int | None = None
+    cropped: int | None = None
+    millilitres: tuple[dict[str, float], dict[str, float]] | None = None
+
+
+def prepare_scan(
+    scan: ScanFiles,
+    *,
+    data: Path,
+    settings: Preparation,
+    checked: str,
+    classes: Classes,
+) -> Prepared:
+    """Prepare one scan.
+
+    Args:
+        scan: Its files.
+        data: Data root.
+        settings: The config's section `prepare`.
+        checked: Digest of the first channel's voxels when it was checked.
+        classes: Each class's values in the mask; without any, the mask is not looked at.
+
+    Raises:
+        UnusableError: If nothing that can be learnt from would come out.
+        UserError: As in `prepare`.
+    """
+    first = _read(data / scan.first)
+    if checked not in ("", first.digest):
+        raise UserError(
+            f"{data / scan.first}: was replaced while this run was under way; type the same "
+            "command again, which checks it again"
+        )
+    source = first.grid
+    canonical = source.canonical()
+    resampled = canonical.resampled(settings.voxel_size)
+    grid = resampled.windowed(settings.window)
+    _check_size(scan.first, source, resampled)
+    brain = None
+    if scan.brain_mask:
+        inside = np.rint(_mask_values(data / scan.brain_mask, first)) > 0
+        brain = geometry.resample_mask(inside.astype(np.uint8), canonical, resampled) > 0
+        if not brain.any():
+            raise UnusableError(
+                f"{scan.brain_mask}: nothing is left of this brain mask at voxels of "
+                f"{settings.voxel_size} mm; make it again, or choose a smaller prepare.voxel_size"
+            )
+    volume = np.empty((len(scan.channels), *settings.window), np.float16)
+    for number, path in enumerate(scan.channels.values()):
+        raw = first if number == 0 else _read(data / path)
+        array = _intensities(raw, data / path, first)
+        array = geometry.resample(array, canonical, resampled)
+        _check_inside(array, brain, path, scan.brain_mask)
+        array = geometry.normalise(array, settings.normalise, brain)
+        windowed = geometry.crop_or_pad(array, settings.window, geometry.air(array))
+        volume[number] = _half(windowed, path, settings.normalise)
+        _check_volume(volume[number], path, was_constant=raw.constant)
+
+    header = geometry_fields(first.header)
+    if not classes:
+        return Prepared(volume, None, grid, source, header)
+    if not scan.mask:
+        return Prepared(volume, np.zeros(settings.window, np.uint8), grid, source, header)
+    stored = numbered(_mask_values(data / scan.mask, first), classes)
+    whole = geometry.resample_mask(stored, canonical, resampled)
+    mask = geometry.crop_or_pad(whole, settings.window, 0)
+    kept = int(np.count_nonzero(mask))
+    return Prepared(
+        volume,
+        mask,
+        grid,
+        source,
+        header,
+        mask_voxels=kept,
+        cropped=int(np.count_nonzero(whole)) - kept,
+        millilitres=(
+            millilitres(stored, tuple(classes), canonical.affine),
+            millilitres(mask, tuple(classes), grid.affine),
+        ),
+    )
+
+
+def _read(path: Path) -> Volume:
+    try:
+        return read_volume(path)
+    except BadScanError as error:
+        raise UserError(f"{error.detail}, and type the same command again") from error
+
+
+def _intensities(raw: Volume, path: Path, first: Volume) -> geometry.Array:
+    # where a cropped channel has no voxels there is air
+    return _placed(raw, path, first, np.float32, fill=raw.quantiles[0])
+
+
+def _mask_values(path: Path, first: Volume) -> NDArray[np.float64]:
+    return _placed(_read(path), path, first, np.float64, fill=0)
+
+
+def _placed(
+    raw: Volume, path: Path, first: Volume, kind: type[np.floating[Any]], fill: float
+) -> np.ndarray:
+    """Move a file's values onto the grid of the first channel, with axes nearest to RAS."""
+    found = relation(raw.grid, first.grid)
+    if found is None:
+        raise UserError(
+            f"{path}: lies on another grid than the scan's first channel: "
+            f"{difference(raw.grid, first.grid)}; "
+            "resample it there, and type the same command again"
+        )
+    if not raw.finite:
+        raise UserError(
+            f"{path}: has voxels that are not finite; correct it, and type the same command again"
+        )
+    placed = found.apply(raw.values(kind), first.shape, fill)
+    return geometry.to_canonical(placed, first.affine)
+
+
+def _half(array: geometry.Array, path: str, method: str) -> np.ndarray:
+    limit = np.finfo(np.float16).max
+    if max(array.max(), -array.min()) > limit:
+        far = f"{path}: its intensities reach beyond {limit:.0f}, more than a prepared volume can "
+        if method == "none":
+            raise UserError(far + "hold; choose prepare.normalise: zscore or percentile")
+        raise UnusableError(far + f"hold, after {method}; look for wild voxels or a wrong mask")
+    return array.astype(np.float16)
+
+
+def _check_size(path: str, source: geometry.Grid, resampled: geometry.Grid) -> None:
+    """Refuse a scan whose header asks for more voxels than any head has, before allocating them."""
+    count = math.prod(resampled.shape)
+    if count > MOST_VOXELS:
+        edges = "x".join(f"{edge:.4g}" for edge in np.multiply(source.shape, source.voxel_size))
+        raise UnusableError(
+            f"{path}: its {edges} mm would be {count:.2g} voxels at prepare.voxel_size; correct "
+            "the voxel size or the unit in its header, or choose larger voxels"
+        )
+
+
+def _check_inside(
+    array: geometry.Array, brain: NDArray[np.bool_] | None, path: str, brain_mask: str
+) -> None:
+    """Refuse a brain mask that holds nothing to normalise by."""
+    if brain is None or np.ptp(array[brain]) > 0 or np.ptp(array) == 0:
+        return
+    raise UnusableError(
+        f"{path}: has one value, {array[brain][0]:.6g}, in all {np.count_nonzero(brain)} "
+        f"voxels of the prepared {brain_mask}; make that brain mask again"
+    )
+
+
+def _check_volume(volume: np.ndarray, path: str, *, was_constant: bool) -> None:
+    """Check the prepared volume as strictly as the raw one.
+
+    Raises:
+        UnusableError: If it holds no finite numbers, or one value alone although the scan has more.
+    """
+    if not np.isfinite(volume).all():
+        raise UnusableError(f"{path}: its prepared volume is not finite; look at its intensities")
+    if not was_constant and np.ptp(volume) == 0:
+        raise UnusableError(
+            f"{path}: its prepared volume has one value, {float(volume.flat[0]):.6g}, everywhere; "
+            "correct the voxel size in its header, or choose smaller voxels or a larger window"
+        )

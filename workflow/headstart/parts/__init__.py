@@ -1,1 +1,0 @@
-"""What the stages are built from; a part knows no stage."""

@@ -1,0 +1,294 @@
+"""Choose how to train, by what the scans are like and where the training will run.
+
+As nnU-Net plans segmentation from a data set's fingerprint and the memory of the GPU (Isensee et
+al. 2021, doi:10.1038/s41592-020-01008-z), but with one window around the whole head instead of
+patches, and for classification and regression too. Each choice comes with its reason in words.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from headstart.cluster.machine import Place
+from headstart.common.text import counted
+from headstart.training.costs import epoch_seconds
+from headstart.training.costs import training_memory
+from headstart.training.registry import NETWORKS
+
+Triple = tuple[float, float, float]
+Window = tuple[int, int, int]
+FINEST = 2.0  # mm, where the answer is about the whole head
+LADDER = (1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0)  # mm
+STEP = 16  # a window's lengths are multiples: every network halves them four or five times
+SMALLEST_BATCH = 2  # batch norm needs two
+STEPS = 4000  # of the optimizer
+EPOCHS = (20, 150)
+NIGHT = 12.0  # hours that a training on a CPU may take
+MANY = 300  # subjects: from here on the paper's own, wider SFCN
+TINY = 50  # subjects: below, none are held out for a final test
+HELD_OUT = 2  # subjects of a fold, where there are few
+MOST_FOLDS = 10
+CHOOSERS = 20  # subjects: below, too few would choose the epoch, and the last one is kept
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What planning needs to know of a cohort.
+
+    Attributes:
+        scans: Number of scans.
+        subjects: Number of subjects.
+        channels: Image channels.
+        voxel_size: Median, mm, right-left, front-back, up-down.
+        needed: Edges of a box about the scans' centre that holds what is to be seen, mm.
+        classes: Classes of the mask without its background; 0 without segmentation.
+    """
+
+    scans: int
+    subjects: int
+    channels: int
+    voxel_size: Triple
+    needed: Triple
+    classes: int = 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The choices, and the reason of each by its key."""
+
+    split: dict[str, Any]
+    folds: list[int] | str
+    prepare: dict[str, Any]
+    train: dict[str, Any]
+    memory: float
+    hours: float | None
+    reasons: dict[str, str]
+
+
+def plan(fingerprint: Fingerprint, place: Place, *, imbalance: float = 1.0) -> Plan:
+    """Choose split, voxel size, window, network, batch and schedule.
+
+    Args:
+        fingerprint: The cohort; with classes, a segmentation is planned.
+        place: Where the trainings are to run.
+        imbalance: Largest class over smallest, for a classification.
+
+    Returns:
+        The finest plan that fits the memory, and on a CPU takes no longer than a night.
+    """
+    split, learning = _split(fingerprint.subjects, fingerprint.scans)
+    threads = 2 if place.gpu else min(4, place.cores)
+    for size in _voxel_sizes(fingerprint):
+        window = _window(fingerprint, size)
+        network, arguments = _network(fingerprint, window, place)
+        batch = _batch(network, arguments, window, fingerprint, place, learning)
+        memory = training_memory(network, arguments, window, batch, fingerprint.classes)
+        epochs = _epochs(learning, batch)
+        seconds = epoch_seconds(network, arguments, window, learning) / threads
+        hours = None if place.gpu else epochs * seconds / 3600
+        if memory <= place.memory and (hours is None or hours <= NIGHT):
+            break
+    if hours is not None and hours > NIGHT:
+        epochs = max(2, int(epochs * NIGHT / hours))
+        hours = epochs * seconds / 3600
+    train = {
+        "network": network,
+        "network_arguments": arguments,
+        "epochs": epochs,
+        "batch_size": batch,
+        "learning_rate": NETWORKS[network].learning_rate,
+        "class_weights": imbalance > 1.5,
+        "choose": "best" if fingerprint.subjects >= CHOOSERS else "last",
+        "threads": threads,
+    }
+    folds = _folds(split, hours)
+    shards = min(256, max(2, math.ceil(fingerprint.scans / 64)))
+    prepare = {"voxel_size": list(size), "window": list(window), "shards": shards}
+    reasons = _split_reasons(split, fingerprint) | _prepare_reasons(size, window, fingerprint)
+    reasons |= _train_reasons(train, fingerprint, learning, imbalance)
+    reasons["memory"] = (
+        f"one training fills about {memory / 1e9:.1f} GB of the {place.memory / 1e9:.0f} GB that "
+        f"it may have ({place.name})"
+    )
+    if hours is not None:
+        reasons["time"] = f"one training takes about {duration(hours)} on {threads} free CPU cores"
+    reasons["folds"] = _folds_reason(folds, split, hours)
+    return Plan(split, folds, prepare, train, memory, hours, reasons)
+
+
+def duration(hours: float) -> str:
+    """Write a duration in the unit that suits it."""
+    if hours < 1:
+        minutes = math.ceil(hours * 60)
+        return f"{minutes} minutes" if minutes > 1 else "a minute"
+    return f"{hours:.0f} hours" if hours >= 1.5 else "an hour"
+
+
+def _split(subjects: int, scans: int) -> tuple[dict[str, Any], int]:
+    """Return the split, and how many scans one fold learns from.
+
+    The fewer there are, the more folds: each training then learns from nearly all of them. A fold
+    holds two subjects at least, as held-out ones are compared with each other. Where too few could
+    choose the epoch, none is set aside for it.
+    """
+    if subjects >= TINY:
+        test, folds, validation = 0.2, 5, 0.15
+    else:
+        test, folds = 0.0, min(MOST_FOLDS, max(2, subjects // HELD_OUT))
+        validation = 0.0 if subjects < CHOOSERS else 0.2 if subjects < TINY / 2 else 0.15
+    choosing = max(2, round(validation * subjects)) / subjects if validation else 0.0
+    share = (1 - test) * (1 - 1 / folds) * (1 - choosing)
+    return {"test": test, "folds": folds, "validation": validation}, max(1, int(scans * share))
+
+
+def _folds(split: Mapping[str, Any], hours: float | None) -> list[int] | str:
+    """Return which folds are trained: all where nobody is held out, and time allows."""
+    cheap = hours is None or hours * split["folds"] <= NIGHT
+    return "all" if not split["test"] and cheap else [0]
+
+
+def _voxel_sizes(fingerprint: Fingerprint) -> list[Triple]:
+    """Return the voxel sizes to try, finest first; an axis is never finer than it was scanned."""
+    native = fingerprint.voxel_size
+    floor = native if fingerprint.classes else _coarser(native, FINEST)
+    sizes = [floor, *(_coarser(native, step) for step in LADDER)]
+    fitting = [size for size in sizes if math.prod(size) >= math.prod(floor)]
+    return sorted(set(fitting), key=math.prod)
+
+
+def _coarser(native: Triple, size: float) -> Triple:
+    x, y, z = (max(size, edge) for edge in native)
+    return x, y, z
+
+
+def _window(fingerprint: Fingerprint, size: Triple) -> Window:
+    asked = NETWORKS["unet" if fingerprint.classes else "sfcn"]
+    shortest = max(asked.shortest, asked.divisor)
+    # a twentieth of a voxel too much is no reason for 16 more
+    x, y, z = (
+        max(shortest, STEP * math.ceil((length / edge - 0.05) / STEP))
+        for length, edge in zip(fingerprint.needed, size, strict=True)
+    )
+    return x, y, z
+
+
+def _network(
+    fingerprint: Fingerprint, window: Window, place: Place
+) -> tuple[str, dict[str, list[int]]]:
+    if not fingerprint.classes:
+        return "sfcn", {} if fingerprint.subjects >= MANY else {
+            "channels": [16, 32, 64, 128, 128, 64]
+        }
+    # as nnU-Net: halve until the smallest side is 4 voxels
+    halvings = min(4, max(1, int(math.log2(min(window) / 4))))
+    first = 32 if place.gpu else 16
+    channels = [min(320, first * 2**level) for level in range(halvings + 1)]
+    return "unet", {"channels": channels, "strides": [2] * halvings}
+
+
+def _batch(
+    network: str,
+    arguments: Mapping[str, Any],
+    window: Window,
+    fingerprint: Fingerprint,
+    place: Place,
+    learning: int,
+) -> int:
+    batch = NETWORKS[network].batch_size
+    while batch > SMALLEST_BATCH and (
+        batch > learning / 4
+        or training_memory(network, arguments, window, batch, fingerprint.classes) > place.memory
+    ):
+        batch //= 2
+    return batch
+
+
+def _epochs(learning: int, batch: int) -> int:
+    fewest, most = EPOCHS
+    return min(most, max(fewest, round(STEPS / math.ceil(learning / batch) / 10) * 10))
+
+
+def _split_reasons(split: Mapping[str, Any], fingerprint: Fingerprint) -> dict[str, str]:
+    subjects = fingerprint.subjects
+    if split["test"]:
+        test = f"a fifth of the {subjects} subjects is kept for the final test"
+    else:
+        test = f"{subjects} subjects are too few to hold some out: cross-validation evaluates"
+    return {"split": f"{test}; {split['folds']} folds, whole subjects, the same shares of labels"}
+
+
+def _folds_reason(folds: list[int] | str, split: Mapping[str, Any], hours: float | None) -> str:
+    if folds == "all":
+        return "each fold is trained: every subject is held out once"
+    if split["test"] or hours is None:
+        return "the first of the folds; `all` for cross-validation"
+    return (
+        f"the first of the folds, which holds out few; `all` takes "
+        f"{duration(hours * split['folds'])}, and is what results rest on"
+    )
+
+
+def _prepare_reasons(size: Triple, window: Window, fingerprint: Fingerprint) -> dict[str, str]:
+    native = fingerprint.voxel_size
+    covered = [length * edge for length, edge in zip(window, size, strict=True)]
+    scanned = f"the scans have {millimetres(native)}"
+    if math.prod(size) < 1.02 * math.prod(native):
+        voxel = f"as {scanned} (median)"
+    elif not fingerprint.classes and size == _coarser(native, FINEST):
+        voxel = (
+            f"{scanned}; an answer about the whole head is asked of {FINEST:g} mm, as each halving "
+            "takes 8 times the memory and the time"
+        )
+    else:
+        voxel = f"{scanned}; finer ones would take more memory or time than there is"
+    return {
+        "voxel_size": voxel,
+        "window": f"{millimetres(covered)}; there is something to see in "
+        f"{millimetres(fingerprint.needed)} about the scans' centres; "
+        f"multiples of {STEP}, as the network halves it",
+        "shards": "parts that run side by side, about 64 scans each",
+    }
+
+
+def _train_reasons(
+    train: Mapping[str, Any], fingerprint: Fingerprint, learning: int, imbalance: float
+) -> dict[str, str]:
+    if fingerprint.classes:
+        halvings = len(train["network_arguments"]["strides"])
+        network = (
+            f"{halvings} halvings bring the window's shortest side to 4 voxels or a little more; "
+            "segresnet and dynunet take about 2 and 10 times as long a step"
+        )
+    elif fingerprint.subjects >= MANY:
+        network = "light for a network of whole heads, doi:10.1016/j.media.2020.101871"
+    else:
+        network = (
+            f"light, doi:10.1016/j.media.2020.101871, and at half its width: {fingerprint.subjects}"
+            " subjects are few"
+        )
+    steps = math.ceil(learning / train["batch_size"])
+    reasons = {
+        "network": network,
+        "epochs": f"{counted(steps, 'step')} of {counted(train['batch_size'], 'scan')} an epoch, "
+        f"about {steps * train['epochs']} in all",
+        "batch_size": f"{learning} scans to learn from; fits the memory",
+        "learning_rate": "a good start for this network; try a third and three times of it",
+        "threads": "CPU threads; 1 and 2 give other bits, so it is a setting",
+    }
+    if train["choose"] == "last":
+        reasons["choose"] = (
+            f"the last epoch: of {fingerprint.subjects} subjects too few could choose one, so that "
+            "all are learnt from"
+        )
+    if train["class_weights"]:
+        reasons["class_weights"] = f"the largest class has {imbalance:.1f} times the smallest's"
+    return reasons
+
+
+def millimetres(lengths: Sequence[float]) -> str:
+    """Write three lengths: 2 x 2 x 2 mm."""
+    return " x ".join(f"{length:.3g}" for length in lengths) + " mm"

@@ -1,1 +1,0 @@
-"""The stages, one module per stage; they meet only through files."""

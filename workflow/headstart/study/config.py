@@ -1,0 +1,341 @@
+"""A study's settings: its sections together, and experiments that start from one another.
+
+The JSON schema in `workflow/schemas/` and the table in `config/README.md` are generated from the
+sections by `headstart schema --write`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+from typing import Any
+from typing import Literal
+
+from pydantic import Field
+from pydantic import field_validator
+from pydantic import model_validator
+
+from headstart.cohort.config import Split
+from headstart.common.errors import UserError
+from headstart.common.ordered import Ordered
+from headstart.common.plain_values import check_values
+from headstart.common.plain_values import without_line_ends
+from headstart.common.run_id import RunId
+from headstart.common.schema import Column
+from headstart.common.schema import Name
+from headstart.common.schema import Section
+from headstart.common.schema import validated
+from headstart.common.strict_yaml import overlay
+from headstart.data.collections import with_defaults
+from headstart.data.config import Fetch
+from headstart.data.config import Label
+from headstart.data.config import Source
+from headstart.imaging.config import Check
+from headstart.imaging.config import MaskClasses
+from headstart.imaging.config import Prepare
+from headstart.tasks import TASKS
+from headstart.tasks.base import Task
+from headstart.training.config import Train
+from headstart.training.mirrors import check_masks_follow
+from headstart.training.mirrors import check_mirrors
+from headstart.training.mirrors import check_swap
+from headstart.training.mirrors import mirrored_axes
+from headstart.training.registry import NETWORKS
+from headstart.training.registry import networks_for
+
+
+class Experiment(Section):
+    """A question asked of the cohort: a task, a target and how to train for it."""
+
+    task: Literal[tuple(sorted(TASKS))] = Field(  # type: ignore[valid-type]
+        description="what is predicted: a class, a number, or a mask"
+    )
+    target: Column = Field(description="the label to predict; `mask` for segmentation")
+    unit: str = Field("", description="unit of a number that is predicted, for the figures' axes")
+    folds: tuple[Annotated[int, Field(ge=0)], ...] | Literal["all"] = Field(
+        (0,), description="folds to train, e.g. [0], or `all`"
+    )
+    seeds: tuple[Annotated[int, Field(ge=0, lt=2**32)], ...] = Field(
+        (0,), min_length=1, description="random seeds; every fold is trained once per seed"
+    )
+    train: Train = Field(description="how to train")
+
+    @model_validator(mode="after")
+    def _fits_task(self) -> Experiment:
+        kind = self.kind
+        if self.train.loss is not None and self.train.loss not in kind.losses:
+            raise ValueError(
+                f"train.loss '{self.train.loss}' is not for {self.task}; "
+                f"allowed: {', '.join(kind.losses)}"
+            )
+        if self.train.class_weights and not kind.categorical:
+            fitting = ", ".join(name for name, task in TASKS.items() if task.categorical)
+            raise ValueError(f"train.class_weights: only for {fitting}, not {self.task}; remove it")
+        if kind.dense != (self.target == "mask"):
+            dense = ", ".join(name for name, task in TASKS.items() if task.dense)
+            raise ValueError(f"{dense} has the target `mask`, the other tasks a label")
+        ours = NETWORKS.get(self.train.network)
+        if ours is not None and ours.dense != kind.dense:
+            fits = networks_for(dense=kind.dense)
+            raise ValueError(
+                f"train.network '{self.train.network}' is not for {self.task}; "
+                f"allowed: {', '.join(sorted(fits))}, or my_net.py:Net"
+            )
+        return self
+
+    @property
+    def kind(self) -> type[Task]:
+        """The task's class."""
+        return TASKS[self.task]
+
+
+class Config(Section):
+    """A study."""
+
+    study: Name = Field(description="name of the study and of its results folder")
+    root: str = Field(
+        "data", description="data root: the folder that holds the scans of all sources"
+    )
+    results: str = Field(
+        "results", description="results root: the folder that holds all studies' results"
+    )
+    data: tuple[Source, ...] = Field(min_length=1, description="the sources of scans")
+    fetch: Fetch = Field(Fetch(), description="what is downloaded or made before anything else")
+    classes: MaskClasses = Field(
+        {},
+        description="classes of the mask: {1: anterior, 2: posterior} names its values; {core: 1, "
+        "oedema: [2, 3]} gives each class its values, several of which are merged; 0 is background",
+    )
+    check: Check = Field(Check(), description="which scans are fit for use")
+    split: Split = Field(Split(), description="who trains and who is held out")
+    prepare: Prepare = Field(Prepare(), description="what is done to each volume")
+    experiments: Ordered[Name, Experiment] = Field(
+        min_length=1,
+        description="name: experiment; `like: OTHER` starts from another one and overlays it; what "
+        "belongs to a network, task or target that is changed (network_arguments, loss, "
+        "class_weights, unit) is not taken over",
+    )
+    final: tuple[Name, ...] = Field(
+        (),
+        description="experiments whose chosen networks are evaluated on the held-out test subjects",
+    )
+
+    @field_validator("final", mode="before")
+    @classmethod
+    def _one_or_many(cls, final: Any) -> Any:
+        return (final,) if isinstance(final, str) else final
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Config:
+        first = tuple(self.data[0].channels)
+        for source in self.data[1:]:
+            if tuple(source.channels) != first:
+                raise ValueError(
+                    f"data: source '{source.source}' has the channels {list(source.channels)}, but "
+                    f"'{self.data[0].source}' has {list(first)}; all need the same, in order"
+                )
+        names = [source.source for source in self.data]
+        if len(set(names)) < len(names):
+            raise ValueError(f"data: the names of sources must differ, but are {names}")
+        for name in self.final:
+            if name not in self.experiments:
+                raise ValueError(
+                    f"final: '{name}' is not an experiment; allowed: {', '.join(self.experiments)}"
+                )
+        if "cohort" in self.experiments:
+            raise ValueError(
+                "experiments.cohort: the cohort's own figures have this name; rename it"
+            )
+        for name, experiment in self.experiments.items():
+            self._check_experiment(name, experiment)
+        return self
+
+    def _check_experiment(self, name: str, experiment: Experiment) -> None:
+        where = f"experiments.{name}"
+        if experiment.folds != "all" and max(experiment.folds, default=0) >= self.split.folds:
+            raise ValueError(
+                f"{where}.folds: {list(experiment.folds)} has a fold that split.folds = "
+                f"{self.split.folds} does not make; allowed: 0 to {self.split.folds - 1}"
+            )
+        if experiment.kind.dense and not self.classes:
+            raise ValueError(
+                f"{where}: {experiment.task} needs the key `classes`, e.g. {{1: hippocampus}}"
+            )
+        if experiment.kind.dense and any(s.mask is None for s in self.data):
+            raise ValueError(
+                f"{where}: {experiment.task} needs the key `mask` in every source of `data`"
+            )
+        window, network = self.prepare.window, experiment.train.network
+        ours = NETWORKS.get(network)
+        divisor, smallest = (ours.divisor, ours.shortest) if ours else (1, 1)
+        if any(length % divisor for length in window):
+            raise ValueError(
+                f"prepare.window: {network} in {where} needs lengths that {divisor} divides, "
+                f"but it is {list(window)}; e.g. {[-(-n // divisor) * divisor for n in window]}"
+            )
+        if min(window) < smallest:
+            raise ValueError(
+                f"prepare.window: {network} in {where} needs at least {smallest} voxels "
+                f"each way, but it is {list(window)}"
+            )
+
+        # an own split may say by itself who chooses
+        if experiment.train.choose == "best" and self.split.validation == 0 and not self.split.file:
+            raise ValueError(
+                f"{where}.train.choose: best needs a validation set that chooses the epoch, but "
+                "split.validation is 0; write `choose: last`, or set split.validation, e.g. to 0.15"
+            )
+        self._check_augmentation(where, experiment)
+
+    def _check_augmentation(self, where: str, experiment: Experiment) -> None:
+        """Check what is known of the names; label looks at the target's values."""
+        train, names = experiment.train, self._names(experiment)
+        if train.swap and experiment.kind.numeric:
+            raise ValueError(f"{where}.train.swap: a {experiment.task} has no classes; remove it")
+        try:
+            if experiment.kind.dense:
+                check_swap(train.swap, names)
+        except ValueError as error:
+            raise ValueError(f"{where}.train.swap: {error}") from None
+        try:
+            mirrored_axes(train.augment)  # whose axes there must be
+            if experiment.kind.dense:
+                check_masks_follow(train.augment)
+            if not train.flip_reason:
+                asked = self._asked(experiment)
+                check_mirrors(train.augment, names, asked=asked, swap=train.swap)
+        except ValueError as error:
+            raise ValueError(f"{where}.train.augment: {error}") from None
+
+    def _names(self, experiment: Experiment) -> tuple[str, ...]:
+        """Names of the classes, as far as the config has them."""
+        if experiment.kind.dense:
+            return tuple(self.classes)
+        return tuple(
+            dict.fromkeys(v for one in self._sources_of(experiment) for v in one.map.values())
+        )
+
+    def _asked(self, experiment: Experiment) -> tuple[str, ...]:
+        """Names of the target: its own, and its columns' in the tables."""
+        if experiment.kind.dense:
+            return ()
+        columns = (label.column for label in self._sources_of(experiment))
+        return tuple(dict.fromkeys((experiment.target, *columns)))
+
+    def _sources_of(self, experiment: Experiment) -> list[Label]:
+        labels = (source.labels.get(experiment.target) for source in self.data)
+        return [label for label in labels if label is not None]
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Names of the image channels, in the order of the prepared volumes."""
+        return tuple(self.data[0].channels)
+
+    def folds(self, experiment: str) -> tuple[int, ...]:
+        """Folds that an experiment trains."""
+        folds = self.experiments[experiment].folds
+        return tuple(range(self.split.folds)) if folds == "all" else folds
+
+    def runs(self, experiment: str) -> list[RunId]:
+        """Trainings of an experiment."""
+        seeds = self.experiments[experiment].seeds
+        return [RunId(experiment, fold, seed) for fold in self.folds(experiment) for seed in seeds]
+
+
+def read_resolved(path: Path) -> Config:
+    """Read the resolved config of a study that ran, which its results folder holds.
+
+    Raises:
+        UserError: If this version of headstart can't read it.
+    """
+    try:
+        return validated(Config, json.loads(path.read_text(encoding="utf-8")))
+    except (UserError, ValueError) as error:
+        first = str(error).split("\n", 1)[0]
+        raise UserError(
+            f"{path}: can't be read ({first}); if another version of headstart made these results, "
+            f"go back to that one, or move {path.parent} away and run the study again"
+        ) from None
+
+
+def read_config(raw: Mapping[str, Any]) -> Config:
+    """Check a raw config, as YAML gives it, and fill in the defaults.
+
+    Args:
+        raw: The config as nested dicts and lists; numbers may be text, as `--config` gives them.
+
+    Returns:
+        The complete, immutable settings.
+
+    Raises:
+        UserError: If a key is unknown, missing or out of range; names the key and what is allowed.
+    """
+    if not isinstance(raw, Mapping):
+        raise UserError("config: not a list of `key: value` lines; see config/README.md")
+    resolved = without_line_ends(raw)
+    check_values(resolved)
+    if isinstance(resolved.get("experiments"), Mapping):
+        resolved["experiments"] = _resolve_like(resolved["experiments"])
+    if isinstance(resolved.get("data"), list | tuple):
+        resolved["data"] = [_with_defaults(*entry) for entry in enumerate(resolved["data"])]
+    return validated(Config, resolved)
+
+
+def _with_defaults(place: int, entry: Any) -> Any:
+    """Fill in what is known of a public collection."""
+    if not isinstance(entry, Mapping):
+        return entry
+    try:
+        return with_defaults(entry)
+    except UserError as error:
+        raise UserError(f"data[{place}].{error}") from None
+
+
+def _resolve_like(experiments: Mapping[str, Any]) -> dict[str, Any]:
+    """Replace each `like: OTHER` by OTHER's keys, overlaid with the experiment's own."""
+
+    def resolve(name: str, seen: tuple[str, ...]) -> Any:
+        if name in seen:
+            raise UserError(f"experiments.{name}.like: a loop, {' -> '.join((*seen, name))}")
+        own = experiments[name]
+        if not isinstance(own, Mapping) or "like" not in own:
+            return own
+        other = own["like"]
+        if not isinstance(other, str) or other not in experiments:
+            raise UserError(
+                f"experiments.{name}.like: '{other}' is not an experiment; "
+                f"allowed: {', '.join(k for k in experiments if k != name)}"
+            )
+        rest = {key: value for key, value in own.items() if key != "like"}
+        return _like(resolve(other, (*seen, name)), rest)
+
+    return {name: resolve(name, ()) for name in experiments}
+
+
+def _like(base: Any, own: Mapping[str, Any]) -> Any:
+    """Overlay an experiment with another one's own keys.
+
+    What belongs to a key that is set to something else goes with the old value: a network's
+    arguments, a task's loss, a target's unit. `network_arguments: {}` empties them.
+    """
+    merged = overlay(base, own)
+    if not (isinstance(base, Mapping) and isinstance(merged.get("train"), Mapping)):
+        return merged
+    before, ours, train = (_section(of, "train") for of in (base, own, merged))
+    if "network" in ours and ours["network"] != before.get("network"):
+        train["network_arguments"] = ours.get("network_arguments", {})
+    if ours.get("network_arguments") == {}:
+        train["network_arguments"] = {}
+    if "task" in own and own["task"] != base.get("task"):
+        for key in {"loss", "class_weights"} - set(ours):
+            train.pop(key, None)
+    if "target" in own and own["target"] != base.get("target") and "unit" not in own:
+        merged.pop("unit", None)
+    return merged | {"train": train}
+
+
+def _section(experiment: Mapping[str, Any], name: str) -> dict[str, Any]:
+    section = experiment.get(name)
+    return dict(section) if isinstance(section, Mapping) else {}

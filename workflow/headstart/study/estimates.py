@@ -1,0 +1,137 @@
+"""What a study costs in bytes and hours: from its earlier runs, or else from rough figures."""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from headstart.common import files
+from headstart.common.errors import UserError
+from headstart.common.run_id import CARD
+from headstart.common.run_id import FOLDER
+from headstart.data.layouts.source import read_source
+from headstart.study.config import Config
+from headstart.study.jobs import Job
+from headstart.study.settings import Settings
+from headstart.training import costs
+from headstart.training.card import ModelCard
+from headstart.training.registry import NETWORKS
+
+RUN_BYTES = 16  # per weight: a run keeps its network, and a checkpoint with the optimizer's state
+# Measured on one core for a scan of 256 x 256 x 150: 0.1 s and 0.7 s; the start of a job in s.
+SCAN_SECONDS = {"check": 0.1, "prepare": 0.7}
+START_SECONDS = 5.0
+
+
+def prepared_bytes(config: Config, scans: int) -> int:
+    """Size of the prepared volumes and masks: two bytes per voxel and channel, one of the mask."""
+    masks = any(source.mask for source in config.data)
+    return scans * math.prod(config.prepare.window) * (2 * len(config.channels) + masks)
+
+
+def run_bytes(config: Config, experiment: str) -> int:
+    """Size of one training's folder in the run store; 0 if the network is the user's own."""
+    ours = NETWORKS.get(config.experiments[experiment].train.network)
+    return int(RUN_BYTES * ours.cost.weights) if ours else 0
+
+
+def download_bytes(settings: Settings, source: str) -> int | None:
+    """What is to be downloaded of a source; None where nobody published its size."""
+    wanted = settings.collections[source].resolve()
+    chosen = wanted.choose(settings.collections[source].modality).values()
+    names = {*wanted.tables, *(name for one in chosen for name in (*one.archives, *one.tables))}
+    sizes = [wanted.files[name].size for name in names]
+    return None if None in sizes else sum(size for size in sizes if size is not None)
+
+
+def count_scans(settings: Settings) -> int | None:
+    """Count a study's scans: as label did in the last run, or in the folders; None if unknown."""
+    table = settings.results / settings.config.study / "label/labels.csv"
+    if table.is_file():
+        return len(files.read_csv(table))
+    found = 0
+    for source in settings.config.data:
+        if source.source == "demo":
+            found += settings.config.fetch.demo_subjects
+            continue
+        try:
+            found += sum(not scan.reason for scan in read_source(source, settings.data))
+        except UserError:  # not fetched yet; or a mistake, which the stage label says with its line
+            return None
+    return found
+
+
+def seconds(settings: Settings, job: Job, scans: int | None) -> tuple[float | None, bool]:
+    """Estimate how long a job takes.
+
+    Args:
+        settings: The settings.
+        job: The job.
+        scans: How many scans the study has.
+
+    Returns:
+        Seconds, None where nothing is known; and whether they were seen in an earlier run.
+    """
+    if job.rule == "train":
+        return _training_seconds(settings, job.wildcards["experiment"], scans)
+    seen = _earlier(settings.results / job.benchmark) if job.benchmark else None
+    if seen is not None:
+        return seen, True
+    if job.stage == "fetch":
+        return None, False
+    if job.rule in ("check_scans", "prepare"):
+        if scans is None:
+            return None, False
+        return START_SECONDS + SCAN_SECONDS[job.stage] * scans / len(settings.shards), False
+    return START_SECONDS, False
+
+
+def _training_seconds(
+    settings: Settings, experiment: str, scans: int | None
+) -> tuple[float | None, bool]:
+    train, window = settings.config.experiments[experiment].train, settings.config.prepare.window
+    keys = ("network", "network_arguments", "batch_size")
+    took: list[float] = []
+    cards = f"train/{FOLDER.format(experiment='*', fold='*', seed='*')}/{CARD}"
+    for path in (settings.results / settings.config.study).glob(cards):
+        card = ModelCard.read(path.parent)
+        before = card.run.train
+        alike = all(getattr(before, key) == getattr(train, key) for key in keys)
+        if alike and card.run.window == window:
+            took += card.seconds_per_epoch
+    if took:
+        return train.epochs * sum(took) / len(took), True
+    if scans is None or train.network not in NETWORKS:
+        return None, False
+    split = settings.config.split
+    learning = int(scans * (1 - split.test) * (1 - 1 / split.folds) * (1 - split.validation))
+    epoch = costs.epoch_seconds(train.network, train.network_arguments, window, learning)
+    return train.epochs * epoch / min(train.threads, os.cpu_count() or 1), False
+
+
+def _earlier(benchmark: Path) -> float | None:
+    """Seconds that a job took in an earlier run, or else its like did on average."""
+    if not benchmark.is_file():
+        likes = benchmark.parent.glob("*.tsv") if benchmark.stem.isdigit() else iter(())
+        return _mean(value for one in likes if (value := measured(one)) is not None)
+    return measured(benchmark)
+
+
+def measured(benchmark: Path) -> float | None:
+    """Seconds that a job took, as its benchmark says; None where there is none."""
+    if not benchmark.is_file():
+        return None
+    with benchmark.open(encoding="utf-8") as file:
+        row = next(csv.DictReader(file, delimiter="\t"), {})
+    try:
+        return float(row["s"])
+    except (KeyError, ValueError):
+        return None
+
+
+def _mean(values: Iterable[float]) -> float | None:
+    known = list(values)
+    return sum(known) / len(known) if known else None

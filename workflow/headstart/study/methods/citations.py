@@ -1,0 +1,63 @@
+"""Whom to cite: software, methods, networks and data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from collections.abc import Sequence
+
+from headstart.data.collections import read_catalogue
+from headstart.study.methods.results import outcomes
+from headstart.study.methods.study_files import StudyFiles
+from headstart.tasks import TASKS
+from headstart.training.card import ModelCard
+from headstart.training.registry import LOSSES
+from headstart.training.registry import NETWORKS
+from headstart.training.registry import OPTIMIZERS
+from headstart.training.registry import SCHEDULES
+from headstart.training.settings import Run
+
+# What each word of a card rests on.
+REFERENCES = {
+    "snakemake": "Mölder et al. 2021, Snakemake, https://doi.org/10.12688/f1000research.29032.2",
+    "torch": "Paszke et al. 2019, PyTorch, https://doi.org/10.48550/arXiv.1912.01703",
+    "monai": "Cardoso et al. 2022, MONAI, https://doi.org/10.48550/arXiv.2211.02701",
+    "torchio": "Pérez-García et al. 2021, TorchIO, https://doi.org/10.1016/j.cmpb.2021.106236",
+    "split": "Sechidis et al. 2011, stratification, https://doi.org/10.1007/978-3-642-23808-6_10",
+    "bootstrap": "Field and Welsh 2007, cluster bootstrap, "
+    "https://doi.org/10.1111/j.1467-9868.2007.00593.x",
+    "head": "Smith 2002, BET, https://doi.org/10.1002/hbm.10062",
+    "demo": "Fonov et al. 2011, ICBM 152, https://doi.org/10.1016/j.neuroimage.2010.07.033",
+}
+
+
+def citations(study: StudyFiles, cards: Sequence[ModelCard]) -> Iterator[str]:
+    """Yield what a paper should cite."""
+    catalogue = read_catalogue()
+    if study.synthetic:
+        yield REFERENCES["demo"]
+    for source in study.config.data:
+        if source.source in catalogue:
+            yield f"{source.source}: {catalogue[source.source].cite}"
+        elif not study.synthetic:
+            yield f"{source.source}: [your data: put their paper, or whom to thank, here]"
+    used = ["snakemake"]
+    used += ["split"] * (not study.config.split.file and not study.config.split.stable)
+    if cards:
+        trains = [card.run.train for card in cards]
+        used += ["bootstrap"] * any(one.has_intervals for one in outcomes(study))
+        used += ["torch", "adamw", "cosine"]
+        used += ["torchio"] * any(train.augment for train in trains)
+        used += ["monai"] * any(_rests_on_monai(card.run) for card in cards)
+        zscore = any(card.prepare.normalise == "zscore" for card in cards)
+        used += ["head"] * (zscore and cards[0].brain_masks != "all")
+        used += sorted({train.network for train in trains} & set(NETWORKS))
+    registered = (OPTIMIZERS, SCHEDULES, NETWORKS)
+    cited = REFERENCES | {name: row.cite for rows in registered for name, row in rows.items()}
+    yield from (cited[name] for name in used)
+
+
+def _rests_on_monai(run: Run) -> bool:
+    train = run.train
+    loss = LOSSES[train.loss or TASKS[run.task].losses[0]]
+    ours = NETWORKS.get(train.network)
+    return "monai" in (loss.library, ours and ours.library)

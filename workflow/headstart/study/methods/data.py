@@ -1,0 +1,83 @@
+"""Which scans there are, which were rejected and why, and what their labels say."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from collections.abc import Sequence
+
+import numpy as np
+
+from headstart.common.records import read_rows
+from headstart.common.text import counted
+from headstart.data.found_scans import RejectedRow
+from headstart.data.label_table import LabelRow
+from headstart.data.label_table import first_scans
+from headstart.study.methods.phrases import and_joined
+from headstart.study.methods.phrases import counts_text
+from headstart.study.methods.study_files import StudyFiles
+
+
+def tell_data(study: StudyFiles) -> Iterator[str]:
+    """Tell which scans were collected, rejected and used."""
+    config = study.config
+    labels = read_rows(study.path("label/labels.csv"), LabelRow)
+    passed = read_rows(study.path("check/passed.csv"), LabelRow)
+    if study.synthetic:
+        yield (
+            "SYNTHETIC: the scans were made by the demo from one template of the average "
+            "brain; nothing here is a finding about people."
+        )
+    sites = len({row.site for row in labels} - {""})
+    found = counted(len({row.subject for row in labels}), "subject")
+    yield (
+        f"{counted(len(labels), 'scan')} of {found} "
+        f"{'was' if len(labels) == 1 else 'were'} collected from "
+        f"{_sources([row.source for row in labels])}" + (f", {sites} sites." if sites > 1 else ".")
+    )
+    unusable, bad = (
+        [row.reason for row in read_rows(study.path(f"{stage}/rejected.csv"), RejectedRow)]
+        for stage in ("label", "check")
+    )
+    if unusable:
+        yield f"In collecting them, {_rejected(unusable)}."
+    yield f"Every file was read to its last byte; {_rejected(bad)}."
+    if config.check.accept:
+        yield f"{counted(len(config.check.accept), 'decision')} by hand kept scans despite a check."
+    people = first_scans(passed)
+    yield (
+        f"{counted(len(passed), 'scan')} of {counted(len(people), 'subject')} "
+        f"{'was' if len(passed) == 1 else 'were'} used."
+    )
+    units = {e.target: e.unit for e in config.experiments.values() if e.target != "mask"}
+    numeric = {e.target for e in config.experiments.values() if e.kind.numeric}
+    named = people[0].values if people else {}
+    for label in sorted({*units, *config.split.stratify} & set(named)):
+        known = [row.values[label] for row in people if row.values[label]]
+        told = _numbers(known, units[label]) if label in numeric else counts_text(Counter(known))
+        missing = len(people) - len(known)
+        yield f"{label}: {told}{f'; unknown for {missing}' if missing else ''}."
+
+
+def _sources(sources: Sequence[str]) -> str:
+    counts = Counter(sources)
+    if len(counts) == 1:
+        return f"the source '{sources[0]}'"
+    return "the sources " + and_joined(
+        f"'{name}' ({counted(n, 'scan')})" for name, n in counts.items()
+    )
+
+
+def _rejected(reasons: Sequence[str]) -> str:
+    if not reasons:
+        return "none was rejected"
+    verb = "was" if len(reasons) == 1 else "were"
+    return f"{len(reasons)} {verb} rejected ({counts_text(Counter(reasons))})"
+
+
+def _numbers(values: Sequence[str], unit: str) -> str:
+    numbers = np.array(values, float)
+    return (
+        f"mean {numbers.mean():.1f}, standard deviation {numbers.std(ddof=1):.1f}, "
+        f"{numbers.min():g} to {numbers.max():g}{f' {unit}' if unit else ''}"
+    )

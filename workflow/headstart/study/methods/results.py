@@ -1,0 +1,118 @@
+"""What came out, beside the baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from headstart.common.records import read_rows
+from headstart.common.text import counted
+from headstart.evaluation import baselines
+from headstart.evaluation.intervals import RESAMPLES
+from headstart.evaluation.intervals import few
+from headstart.evaluation.results import DifferenceRow
+from headstart.evaluation.results import MetricRow
+from headstart.evaluation.results import having
+from headstart.figures.style import metric_name
+from headstart.figures.style import number_with_interval
+from headstart.study.config import Config
+from headstart.study.methods.phrases import and_joined
+from headstart.study.methods.phrases import one_line
+from headstart.study.methods.study_files import StudyFiles
+
+
+def tell_results(study: StudyFiles) -> Iterator[str]:
+    """Yield the results of each complete experiment, with a table."""
+    found = list(outcomes(study))
+    if any(one.has_intervals for one in found):
+        yield (
+            "Brackets hold 95 % percentile intervals over "
+            f"{RESAMPLES} resamples of subjects; differences are paired, network minus baseline."
+        )
+    parts = {"test": "the test subjects", "cross-validation": "the subjects of {}"}
+    for one in found:
+        people = one.models[0].n
+        folds = study.config.folds(one.experiment)
+        of = f"fold{'s' * (len(folds) > 1)} {and_joined(map(str, folds))}"
+        yield (
+            f"{one.experiment}, on {parts[one.protocol].format(of)}, held out "
+            f"({counted(people, 'subject')}), "
+            f"{_who_predicts(study.config, one.experiment, one.protocol)}:"
+        )
+        unit = study.config.experiments[one.experiment].unit
+        yield _grid(
+            ["model", metric_name(one.metric, unit), "network minus baseline"],
+            [
+                [
+                    baselines.WORDS.get(row.model, row.model),
+                    number_with_interval(row.value, row.ci_low, row.ci_high),
+                    _difference(one.differences, row.model),
+                ]
+                for row in one.models
+            ],
+        )
+        if few(people):
+            yield few(people)
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What came out of a complete experiment, by one protocol."""
+
+    experiment: str
+    protocol: str
+    metric: str
+    models: Sequence[MetricRow]
+    differences: Sequence[DifferenceRow]
+
+    @property
+    def has_intervals(self) -> bool:
+        """From a single subject there is none."""
+        return any(row.ci_low is not None for row in self.models)
+
+
+def outcomes(study: StudyFiles) -> Iterator[_Outcome]:
+    """Yield what came out of each complete experiment, by each protocol."""
+    for name, experiment in study.config.experiments.items():
+        folder = study.folder / "evaluate" / name
+        if not study.complete(name) or not (folder / "metrics.csv").is_file():
+            continue
+        metrics = read_rows(folder / "metrics.csv", MetricRow)
+        comparison = read_rows(folder / "comparison.csv", DifferenceRow)
+        key = experiment.kind.metrics[0]
+        for protocol in ("test", "cross-validation"):
+            models = having(metrics, group="all", metric=key, protocol=protocol)
+            differences = having(comparison, metric=key, protocol=protocol)
+            if models:
+                yield _Outcome(name, protocol, key, models, differences)
+
+
+def _who_predicts(config: Config, experiment: str, protocol: str) -> str:
+    """Say how many networks a prediction is the mean of."""
+    seeds, folds = config.experiments[experiment].seeds, config.folds(experiment)
+    count = len(seeds) * (len(folds) if protocol == "test" else 1)
+    if count == 1:
+        return "each scan predicted by one network"
+    what = config.experiments[experiment].kind.averaged
+    return f"the mean {what} of {count} networks for each scan"
+
+
+def _difference(against: Sequence[DifferenceRow], model: str) -> str:
+    for row in having(against, baseline=model):
+        return number_with_interval(row.difference, row.ci_low, row.ci_high)
+    return "\u2014"
+
+
+def _grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Lay out a table in columns, as reStructuredText reads it."""
+    head, *rows = ([one_line(cell) for cell in row] for row in (head, *rows))
+    widths = np.array([[len(cell) for cell in row] for row in (head, *rows)]).max(axis=0)
+    rule = "  ".join("=" * width for width in widths)
+    lines = [
+        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in (head, *rows)
+    ]
+    return "\n".join([rule, lines[0], rule, *lines[1:], rule])

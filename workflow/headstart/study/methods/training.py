@@ -1,0 +1,125 @@
+"""How volumes were prepared and networks trained, and with which versions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
+
+from headstart.common.text import counted
+from headstart.figures.style import metric_name
+from headstart.study.methods.phrases import and_joined
+from headstart.study.methods.phrases import scans_text
+from headstart.study.methods.phrases import span
+from headstart.study.methods.phrases import times
+from headstart.study.methods.study_files import StudyFiles
+from headstart.tasks import TASKS
+from headstart.training.card import ModelCard
+from headstart.training.registry import NETWORKS
+
+
+def tell_preparation(card: ModelCard) -> str:
+    """Tell what was done to each volume."""
+    settings = card.prepare
+    where = {"all": "the brain mask", "some": "the brain mask, or without one the head"}
+    scale = {
+        "zscore": "to mean 0 and standard deviation 1 over "
+        + where.get(card.brain_masks, "the head (all above Smith's threshold)"),
+        "percentile": "from the 1st and 99th percentile to 0 and 1",
+        "none": "not at all",
+    }[settings.normalise]
+    return (
+        "Volumes were turned to the nearest of right-anterior-superior, resampled to "
+        f"{times(settings.voxel_size)} mm by a linear kernel, cropped or padded about their "
+        f"centre to {times(settings.window)} voxels, and their intensities scaled {scale}."
+    )
+
+
+def tell_common(cards: Sequence[ModelCard]) -> str:
+    """Tell what all trainings have in common."""
+    devices = sorted({card.device for card in cards})
+    return (
+        "Weights were trained by AdamW; the learning rate rose linearly and then fell to 0 as "
+        f"half a cosine. {counted(len(cards), 'training')} ran on {and_joined(devices)}."
+    )
+
+
+def _network(card: ModelCard) -> str:
+    """Name the network, and what its weights were before the training."""
+    train = card.run.train
+    name, ours = train.network, NETWORKS.get(train.network)
+    arguments = ", ".join(f"{key} {value}" for key, value in train.network_arguments.items())
+    of_file = f" (sha256 {card.network_digest[:16]}), whose own code sets the weights it starts"
+    return (
+        (ours.words if ours else f"the network {name}{of_file} from")
+        + (f" ({arguments})" if arguments else "")
+        + (", from random weights" if ours else "")
+    )
+
+
+def tell_trainings(study: StudyFiles, cards: Mapping[str, Sequence[ModelCard]]) -> Iterator[str]:
+    """Tell how the networks of each experiment were trained."""
+    for name in study.config.experiments:
+        if not study.complete(name):
+            planned = len(study.config.runs(name))
+            done = f"{len(cards[name])} of {counted(planned, 'training')} finished"
+            yield f"{name}: left out, because {done}."
+        else:
+            yield f"{name}: {_training(cards[name])}"
+
+
+def _training(cards: Sequence[ModelCard]) -> str:
+    card = cards[0]
+    run, train = card.run, card.run.train
+    task = TASKS[run.task]
+    of = "of the masks" if task.dense else f"of {run.target}"
+    folds = sorted({one.run.fold for one in cards})
+    seeds = sorted({one.run.seed for one in cards})
+    learnt = span([one.counts.training.scans for one in cards])
+    validation = [one.counts.validation.scans for one in cards]
+    chose = f"{span(validation)} for validation" if any(validation) else "none for validation"
+    loss = train.loss or task.losses[0]
+    weighed = (
+        ", classes weighted by their inverse frequency, which the predicted probabilities are "
+        "corrected for"
+        if train.class_weights
+        else ""
+    )
+    augment = "; ".join(
+        f"{kind} ({', '.join(f'{key} {value}' for key, value in arguments.items())})"
+        if arguments
+        else kind
+        for transform in train.augment
+        for kind, arguments in transform.items()
+    )
+    epochs = span([one.chosen_epoch for one in cards])
+    kept = (
+        f"the weights kept are those of the epoch with the best validation "
+        f"{metric_name(card.chosen_by)} (epoch {epochs})"
+        if card.chosen_by
+        else "the weights kept are those of the last epoch"
+    )
+    return (
+        f"{run.task} {of} by {_network(card)}; "
+        f"fold{'s' * (len(folds) > 1)} {and_joined(map(str, folds))} held out, "
+        f"seed{'s' * (len(seeds) > 1)} {and_joined(map(str, seeds))}; {scans_text(learnt)} to "
+        f"learn from, {chose}; loss {loss}{weighed}; peak learning rate "
+        f"{train.learning_rate:g} after {train.warmup:.0%} of the steps, weight decay "
+        f"{train.weight_decay:g}, {counted(train.batch_size, 'scan')} a step, "
+        f"{counted(train.epochs, 'epoch')}; "
+        f"augmentation by TorchIO: {augment or 'none'}; {kept}."
+    )
+
+
+def tell_versions(cards: Sequence[ModelCard]) -> str:
+    """Tell which versions of packages, code and split the trainings rest on."""
+    seen: dict[str, set[str]] = {}
+    for card in cards:
+        for name, version in card.versions.items():
+            seen.setdefault(name, set()).add(version)
+    codes = sorted({card.code for card in cards})
+    cohorts = sorted({card.splits_digest[:8] for card in cards})
+    return (
+        ", ".join(f"{name} {' and '.join(sorted(v))}" for name, v in seen.items())
+        + f"; code of the training {and_joined(codes)}; splits.csv sha256 {and_joined(cohorts)}."
+    )

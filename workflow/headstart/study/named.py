@@ -1,0 +1,211 @@
+"""What a person names on a command line: a study, an experiment or a run, in one way everywhere.
+
+`my-study`, `my-study/age`, `my-study/age/fold-0/seed-1`; in place of the study's name also its
+config file or its results folder, and any path below that.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from headstart.common.errors import UserError
+from headstart.common.run_id import CARD
+from headstart.common.run_id import FOLDER
+from headstart.common.run_id import HISTORY
+from headstart.common.run_id import IDENTITY
+from headstart.common.run_id import RunId
+from headstart.common.strict_yaml import read_study
+from headstart.study.study_words import DEFAULT
+
+CONFIGS = Path("config")
+RESULTS = Path("results")
+
+
+@dataclass(frozen=True)
+class Named:
+    """What a name stands for.
+
+    Attributes:
+        study: Name of the study.
+        file: Its config file; None where only its results are known.
+        results: Its results root.
+        experiment: The experiment, if one is named.
+        fold: The fold, if one is named.
+        seed: The seed, if one is named.
+    """
+
+    study: str
+    file: Path | None
+    results: Path
+    experiment: str | None = None
+    fold: int | None = None
+    seed: int | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the study's results."""
+        return self.results / self.study
+
+    def includes(self, run: RunId) -> bool:
+        """Whether a training is one of those that are named."""
+        asked = (self.experiment, self.fold, self.seed)
+        return all(wanted in (None, is_) for wanted, is_ in zip(asked, run, strict=True))
+
+
+def find(name: str, results: Path | None = None) -> Named:
+    """Find what a name stands for.
+
+    Args:
+        name: As typed.
+        results: The results root, where it is neither `results` nor what the config says.
+
+    Raises:
+        UserError: If there is no such study, experiment or run; says what there is.
+    """
+    return _in_results(name) or _by_name(name, results)
+
+
+def study_files() -> dict[str, Path]:
+    """Return the config file of each study in `config/`, by the study's name."""
+    found: dict[str, Path] = {}
+    # where several have the same study, the first counts, and the default one before all
+    for path in [*sorted(CONFIGS.glob("*.yaml"), reverse=True), DEFAULT]:
+        name = _read(path).get("study")
+        if isinstance(name, str):
+            found[name] = path
+    return found
+
+
+def _in_results(name: str) -> Named | None:
+    """Take a path in the results folder of a study."""
+    path = Path(name)
+    if not path.exists():
+        return None
+    for folder in (path, *path.parents):
+        if (folder / "config.json").is_file() and folder.name:
+            rest = path.relative_to(folder).parts
+            # train/EXPERIMENT/main/fold-0/seed-0/history.csv; the figures of an experiment
+            rest = tuple(part for part in rest[1:] if part != "main" and "." not in part)
+            found = Named(folder.name, study_files().get(folder.name), folder.parent)
+            return _with_rest(found, rest)
+    return None
+
+
+def _by_name(name: str, results: Path | None) -> Named:
+    """Take the name or the config file of a study, and what follows it."""
+    parts = Path(name.rstrip("/")).parts
+    for length in range(len(parts), 0, -1):
+        file = Path(*parts[:length])
+        if file.is_file():
+            raw = read_study(file)
+            root = results or Path(str(raw.get("results", RESULTS)))
+            return _with_rest(Named(str(raw.get("study", "")), file, root), parts[length:])
+    study, *rest = parts or ("",)
+    files = study_files()
+    said = _read(files[study]).get("results", RESULTS) if study in files else RESULTS
+    root = results or Path(str(said))
+    if study not in files and not (root / study / "config.json").is_file():
+        known = sorted({*files, *(path.parent.name for path in root.glob("*/config.json"))})
+        raise UserError(
+            f"{name}: there is no study '{study}'; there are: {', '.join(known) or 'none yet'}; "
+            "a study is named by its name, its config file or its results folder"
+        )
+    return _with_rest(Named(study, files.get(study), root), tuple(rest))
+
+
+def _with_rest(found: Named, rest: tuple[str, ...]) -> Named:
+    if not rest:
+        return found
+    experiment, *runs = rest
+    known = _experiments(found)
+    if experiment not in known:
+        raise UserError(
+            f"{found.study}: has no experiment '{experiment}'; there are: {', '.join(known)}"
+        )
+    numbers: dict[str, int] = {}
+    for part in runs:
+        key, dash, number = part.partition("-")
+        if key not in ("fold", "seed") or not dash or not number.isdecimal():
+            raise UserError(
+                f"{found.study}/{experiment}: '{part}' is no run; write fold-0/seed-0, or leave it "
+                "out for all"
+            )
+        numbers[key] = int(number)
+    return Named(found.study, found.file, found.results, experiment, **numbers)
+
+
+def _experiments(found: Named) -> list[str]:
+    if found.file is not None:
+        return list(_read(found.file).get("experiments", ()))
+    raw = json.loads((found.folder / "config.json").read_text(encoding="utf-8"))
+    return list(dict(raw["experiments"]))
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    """Read a config file; another one's mistakes are said when it is asked for."""
+    try:
+        return read_study(path)
+    except UserError:
+        return {}
+
+
+def runs_of(name: str, results: Path | None = None) -> list[Path]:
+    """Return the folders of finished trainings that a name stands for.
+
+    Args:
+        name: As for `find`; or a folder with a model from elsewhere.
+        results: As for `find`.
+
+    Raises:
+        UserError: If there is none.
+    """
+    if (Path(name) / CARD).is_file():
+        return [Path(name)]
+    found = find(name, results)
+    if found.experiment is None:
+        known = ", ".join(f"{found.study}/{one}" for one in _experiments(found))
+        raise UserError(f"{name}: say which experiment: {known}")
+    runs = sorted(_finished(found))
+    if not runs:
+        raise UserError(
+            f"{name}: has no finished training; `headstart status {found.study}` says why"
+        )
+    return runs
+
+
+def newest_history(name: str) -> Path:
+    """Return the history.csv, live or finished, of the newest training that a name stands for.
+
+    Args:
+        name: As for `find`; or a history.csv from elsewhere.
+
+    Raises:
+        UserError: If there is none.
+    """
+    if Path(name).suffix == ".csv":
+        return Path(name)
+    found = find(name)
+    histories = [run / HISTORY for run in (*_finished(found), *_attempts(found))]
+    histories = [path for path in histories if path.is_file()]
+    if not histories:
+        raise UserError(f"{name}: has no epoch yet; `headstart status {found.study}` says why")
+    return max(histories, key=lambda path: path.stat().st_mtime)
+
+
+def _attempts(found: Named) -> Iterator[Path]:
+    """Return the folders of attempts in the run store that a name stands for."""
+    for path in found.folder.glob(f"runs/*/{IDENTITY}"):
+        if found.includes(RunId.described(path)):
+            yield from path.parent.glob("attempt-*")
+
+
+def _finished(found: Named) -> Iterator[Path]:
+    fold = "*" if found.fold is None else found.fold
+    seed = "*" if found.seed is None else found.seed
+    folder = FOLDER.format(experiment=found.experiment or "*", fold=fold, seed=seed)
+    return (path.parent for path in found.folder.glob(f"train/{folder}/{CARD}"))

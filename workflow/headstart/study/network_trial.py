@@ -1,0 +1,126 @@
+"""Every network of a study, built without weights before anything runs.
+
+A network that does not take its arguments, or gives the wrong shape, would else fail after the
+queue. torch takes seconds to import, so this is done in a process of its own, on torch's meta
+device, which computes shapes and holds no numbers; what went well is remembered by its content.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from headstart.common import files
+from headstart.common.errors import UserError
+from headstart.common.schema import canonical_json
+from headstart.common.walk import is_file
+from headstart.study.config import Config
+from headstart.study.provenance import PACKAGE
+from headstart.training import own_network
+
+Trial = dict[str, Any]
+# What a network and an augmentation are built by.
+CODE = ("registry", "networks", "own_modules", "sfcn", "augment", "network_build")
+LIBRARIES = ("torch", "monai", "torchio")
+SECONDS = 600
+
+
+def check_networks(config: Config, project: Path, names: Iterable[str] | None = None) -> None:
+    """Build experiments' networks and augmentations, or know that they were built before.
+
+    Args:
+        config: The study.
+        project: Folder in which a network file of the user's own is looked up.
+        names: The experiments; the default is all.
+
+    Raises:
+        UserError: If a network can't be built with its arguments, or gives another shape than the
+            task needs, or TorchIO does not take an augmentation's values; names the experiment.
+    """
+    trials = {name: _trial(config, name, project) for name in names or config.experiments}
+    new = {name: trial for name, trial in trials.items() if not is_file(_mark(trial))}
+    if not new:
+        return
+    mistakes = _in_own_process(new, project, project / config.results)
+    for name, trial in new.items():
+        if name not in mistakes:
+            _remember(_mark(trial))
+    if mistakes:
+        raise UserError("\n".join(f"experiments.{name}.{said}" for name, said in mistakes.items()))
+
+
+def _trial(config: Config, name: str, project: Path) -> Trial:
+    """Return all that the outcome depends on."""
+    experiment = config.experiments[name]
+    train = experiment.train.model_dump(mode="json")
+    return {
+        "network": train["network"],
+        "arguments": train["network_arguments"],
+        "augment": train["augment"],
+        "channels": len(config.channels),
+        "outputs": experiment.kind.asked(tuple(config.classes)).out_channels,
+        "window": list(config.prepare.window) if experiment.kind.dense else [],
+        "input": list(config.prepare.window),
+        "file": own_network.digest(experiment.train.network, project),
+    }
+
+
+def _mark(trial: Trial) -> Path:
+    """Return the empty file that stands for a trial that went well."""
+    code = [files.sha256(PACKAGE / "training" / f"{name}.py") for name in CODE]
+    known = [trial, code, [version(name) for name in LIBRARIES]]
+    digest = hashlib.sha256(canonical_json(known).encode()).hexdigest()[:32]
+    home = os.path.expanduser("~")  # noqa: PTH111 Path's raises where nobody knows the home
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or f"{home}/.cache")
+    return cache / "headstart" / "networks" / digest
+
+
+def _remember(mark: Path) -> None:
+    # where nothing can be remembered, it is tried again the next time
+    with contextlib.suppress(OSError):
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        mark.touch()
+
+
+def _in_own_process(trials: Mapping[str, Trial], project: Path, results: Path) -> dict[str, str]:
+    """Try networks where a job would be: it has copies of their files, and finds no others."""
+    with tempfile.TemporaryDirectory(prefix="headstart-networks-") as scratch:
+        networks = Path(scratch, "networks")
+        for trial in trials.values():
+            own_network.copy(trial["network"], project, networks)
+        answer = Path(scratch, "mistakes.json")
+        try:
+            done = subprocess.run(  # noqa: S603 our own module
+                [
+                    sys.executable,
+                    "-P",  # nor does a job import from the folder that it runs in
+                    "-m",
+                    "headstart.training.network_build",
+                    networks,
+                    answer,
+                ],
+                # a network may read its weights from the results root
+                cwd=results if results.is_dir() else scratch,
+                input=json.dumps(trials),
+                env=os.environ | {"PYTHONPATH": str(PACKAGE.parent), "CUDA_VISIBLE_DEVICES": ""},
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=SECONDS,
+            )
+        except subprocess.TimeoutExpired:
+            return dict.fromkeys(trials, f"train.network: building took over {SECONDS} s")
+        if answer.is_file():
+            return json.loads(answer.read_text(encoding="utf-8"))
+    last = (done.stderr.strip() or f"it ended with {done.returncode}").splitlines()[-1]
+    raise UserError(f"train.network: the networks could not be tried: {last}")

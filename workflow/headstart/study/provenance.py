@@ -1,0 +1,268 @@
+"""What code computes a stage: its version, a digest of its meaning, and a copy that jobs run from.
+
+A stage that was reworded, moved or formatted gives the same results, and then it keeps its version:
+`versions.json` has it with the digest of the code that it stands for. Code that somebody edited has
+another digest, and that is its identity then.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import shutil
+from functools import cache
+from pathlib import Path
+from typing import Any
+from typing import NamedTuple
+from typing import TypeGuard
+
+from headstart.common import drafts
+from headstart.common.errors import UserError
+
+PACKAGE = Path(__file__).resolve().parent.parent
+WORDED = ("UserError", "ValueError", "RuntimeError")
+ADDED = ("type_params",)  # by Python 3.12
+
+
+class Version(NamedTuple):
+    """A stage's version.
+
+    Attributes:
+        number: Counts the changes of the stage's results, from 1 on.
+        digest: Of the code that gives these results.
+        changes: What changed, for each number from 2 on.
+    """
+
+    number: int
+    digest: str
+    changes: list[str]
+
+    @property
+    def name(self) -> str:
+        """The stage's identity."""
+        return f"version-{self.number}"
+
+
+def versions(package: Path = PACKAGE) -> dict[str, Version]:
+    """Read the stages' versions.
+
+    Raises:
+        UserError: If their file is not there or damaged.
+    """
+    path = package / "study" / "versions.json"
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+        return {stage: Version(**values) for stage, values in table.items()}
+    except (FileNotFoundError, ValueError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"{path}: is a part of headstart, and damaged ({error}); bring it back: "
+            f"git checkout -- {path}"
+        ) from error
+
+
+def identity(stage: str, package: Path = PACKAGE) -> str:
+    """Name the code of a stage by what it computes.
+
+    Args:
+        stage: Name of a stage.
+        package: Folder of the package.
+
+    Returns:
+        `version-N`; for code that is not the version's, its digest.
+    """
+    version, digest = versions(package).get(stage), code_digest(stage, package)
+    return version.name if version is not None and version.digest == digest else digest
+
+
+def what_changed(stage: str, before: str, now: str) -> str:
+    """Say in words why a stage's code is another one than it was.
+
+    Args:
+        stage: Name of a stage.
+        before: Its identity then.
+        now: Its identity now.
+    """
+    version = versions().get(stage)
+    if version is None or now != version.name:
+        return f"the code of {stage} was edited"
+    number = before.removeprefix("version-")
+    if number == before or int(number) > version.number:
+        return f"the code of {stage} is that of {version.name} again"
+    return f"{stage} gives other results since {'; '.join(version.changes[int(number) - 1 :])}"
+
+
+@cache
+def code_digest(stage: str, package: Path = PACKAGE) -> str:
+    """Digest the code that a stage runs, by meaning.
+
+    The digest covers the stage's module and every module of this package that it imports,
+    directly or not. Comments, docstrings, layout and the words of errors do not count; nothing is
+    imported.
+
+    Args:
+        stage: Name of a stage: of a module in `headstart/commands`.
+        package: Folder of the package.
+
+    Returns:
+        16 hex digits.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(_closure(f"headstart.commands.{stage.replace('-', '_')}", package)):
+        digest.update(name.encode() + b"\0" + _meaning(_file(name, package)))
+    return digest.hexdigest()[:16]
+
+
+def check_code(stage: str, planned: str | None) -> str:
+    """Return the running code's identity, after checking that a job was planned with it.
+
+    Args:
+        stage: Name of a stage.
+        planned: The identity that the command line carries; None if it carries none.
+
+    Raises:
+        UserError: If the code was edited after the command was printed.
+    """
+    running = identity(stage)
+    if planned is not None and planned != running:
+        raise UserError(
+            f"headstart {stage}: the code is {running}, but this command was planned with "
+            f"{planned}; print it again with `snakemake -n -p`, or leave out --code"
+        )
+    return running
+
+
+def package_digest(package: Path = PACKAGE) -> str:
+    """Digest every file of the package, byte by byte; 16 hex digits."""
+    digest = hashlib.sha256()
+    for path in _package_files(package):
+        digest.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def copy_package(destination: Path, package: Path = PACKAGE) -> None:
+    """Copy the package to `destination/headstart`, whole or not at all.
+
+    A copy that is there and whole is left alone, but for the bytecode that jobs left in it: Python
+    would run that in place of the files. One that was changed is made again: all jobs run what lies
+    there, whatever its name promises.
+
+    Args:
+        destination: Folder to put on PYTHONPATH.
+        package: Folder of the package.
+    """
+    if _is_copy(destination, package):
+        _remove_bytecode(destination)
+        return
+    drafts.sweep(destination.parent)
+    draft = drafts.draft_beside(destination)
+    for path in _package_files(package):
+        target = draft / "headstart" / path.relative_to(package)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
+    if destination.exists():
+        damaged = drafts.draft_beside(destination)
+        destination.rename(damaged)
+        shutil.rmtree(damaged)
+    try:
+        draft.rename(destination)
+    except OSError:  # another run made the very same copy meanwhile
+        shutil.rmtree(draft)
+
+
+def _is_copy(folder: Path, package: Path) -> bool:
+    """Whether a folder holds the package's files as they are, and nothing else to be imported."""
+    there = {path for path in folder.rglob("*") if "__pycache__" not in path.parts}
+    files = {path.relative_to(folder) for path in there if not path.is_dir()}
+    expected = {Path("headstart", path.relative_to(package)) for path in _package_files(package)}
+    return files == expected and package_digest(folder / "headstart") == package_digest(package)
+
+
+def _remove_bytecode(folder: Path) -> None:
+    """Remove bytecode file by file: another run's jobs may read it, and write some, meanwhile."""
+    for kept in folder.rglob("__pycache__"):
+        for path in [kept] if kept.is_symlink() else kept.iterdir():
+            path.unlink(missing_ok=True)
+
+
+def _package_files(package: Path) -> list[Path]:
+    kinds = {".py", ".json", ".yaml"}
+    return sorted(path for path in package.rglob("*") if path.suffix in kinds)
+
+
+def _file(module: str, package: Path) -> Path:
+    path = package.joinpath(*module.split(".")[1:])
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def _closure(module: str, package: Path) -> set[str]:
+    seen: set[str] = set()
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        if name not in seen and _file(name, package).exists():
+            seen.add(name)
+            waiting += _imports(_file(name, package))
+    return seen
+
+
+@cache
+def _tree(path: Path) -> ast.Module:
+    """Parse a module, without what only type checkers read."""
+    tree = ast.parse(path.read_bytes())
+    tree.body = [statement for statement in tree.body if not _is_for_checkers(statement)]
+    return tree
+
+
+def _is_for_checkers(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.If) and getattr(statement.test, "id", "") == "TYPE_CHECKING"
+
+
+def _imports(path: Path) -> list[str]:
+    names = []
+    for node in ast.walk(_tree(path)):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            # `from headstart.common import files` imports a module, `… .files import sha256` a name
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            # a registry's row, MODULE:NAME
+            names += [node.value.partition(":")[0]] if ":" in node.value else []
+    return [name for name in names if name.startswith("headstart.")]
+
+
+def _meaning(path: Path) -> bytes:
+    tree = _tree(path)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            # a docstring, and any other string that stands alone, computes nothing
+            node.body = [statement for statement in node.body if not _is_text(statement)]
+        elif isinstance(node, ast.Raise) and _is_worded(node.exc):
+            node.exc = node.exc.func
+    return _dump(tree).encode()
+
+
+def _is_worded(error: ast.expr | None) -> TypeGuard[ast.Call]:
+    """Whether an error is raised that has nothing but words; others carry codes that count."""
+    return isinstance(error, ast.Call) and getattr(error.func, "id", "") in WORDED
+
+
+def _dump(node: Any) -> str:
+    """Write a tree down, the same in every Python: without what is empty or added by a new one."""
+    if isinstance(node, ast.AST):
+        fields = [
+            f"{name}={_dump(value)}"
+            for name, value in ast.iter_fields(node)
+            if value not in (None, []) and name not in ADDED
+        ]
+        return f"{type(node).__name__}({','.join(fields)})"
+    return f"[{','.join(map(_dump, node))}]" if isinstance(node, list) else repr(node)
+
+
+def _is_text(statement: ast.stmt) -> bool:
+    return (
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+    )

@@ -1,0 +1,220 @@
+"""What a run will train again although it is finished: why, and how to keep what there is.
+
+Snakemake gives its reasons job by job. This says it in the words of the config, before the first
+job starts, in a dry run too.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from headstart.common.run_id import CARD
+from headstart.common.run_id import RunId
+from headstart.common.schema import settings_text
+from headstart.study import provenance
+from headstart.study.settings import Settings
+from headstart.training import own_network
+from headstart.training import run_store
+from headstart.training.card import ModelCard
+from headstart.training.settings import Run
+
+# What the cohort is made with: the config's sections, and the stages whose code counts.
+SECTIONS = ("data", "classes", "check", "split", "prepare")
+STAGES = ("label", "check-scans", "check", "split", "prepare")
+LONGEST = 40  # characters of a value that is shown
+
+Changes = dict[str, tuple[Any, Any]]
+
+
+@dataclass(frozen=True)
+class _Published:
+    """A finished training in its place, beside the settings of now."""
+
+    settings: Settings
+    run: RunId
+    card: ModelCard
+
+    @cached_property
+    def own(self) -> Changes:
+        """Changes of the experiment's own keys."""
+        names = {"task", "target", "train"}
+        before, now = (
+            run.model_dump(mode="json", include=names) for run in (self.card.run, self._now)
+        )
+        return changes(before, now)
+
+    @cached_property
+    def code(self) -> bool:
+        """Whether the code of training gives other results, or was edited."""
+        return self.card.code != self.settings.code("train")
+
+    @cached_property
+    def network(self) -> str:
+        """The user's own network, if one of its files was edited; else ""."""
+        name = self.card.run.train.network
+        now = self.settings.networks.get(name)
+        if now is None or now == self.card.network_digest:
+            return ""
+        return name.partition(":")[0]
+
+    @cached_property
+    def upstream(self) -> tuple[str, ...]:
+        """Changes of what the cohort is made with, in words."""
+        snapshot = self.settings.snapshot.parent / (self.card.snapshot or "")
+        if not snapshot.is_file():
+            return ()
+        old = json.loads(snapshot.read_text(encoding="utf-8"))
+        now = self.settings.config.model_dump(mode="json")
+        before, after = ({name: c[name] for name in SECTIONS} for c in (old["config"], now))
+        found = changes(before, after)
+        found.pop("split.unrelated", None)  # for the audit, which changes nothing
+        words = _words(found)
+        if old.get("split_file", "") != self.settings.split_file:
+            words.append("the split file")
+        stages = [s for s in STAGES if old["codes"][s] != self.settings.code(s)]
+        words += [
+            provenance.what_changed(s, old["codes"][s], self.settings.code(s)) for s in stages
+        ]
+        # once a run has begun with these scans, label has looked at them
+        if old["listing"] != self.settings.listing and not self.settings.snapshot.exists():
+            one = self.settings.replaced_file
+            words.append(f"files in the data folder{one and f', such as {one}'}")
+        return tuple(words)
+
+    @property
+    def certain(self) -> bool:
+        """Whether it is trained again even if its scans turn out to be the same."""
+        other = settings_text(self.card.run) != settings_text(self._now)
+        return other or self.code or bool(self.network)
+
+    @property
+    def stored(self) -> bool:
+        """Whether the run store has a finished run of these settings, code and scans."""
+        before, now = self.card.run, self._now
+        same = (before.task, before.target, before.fold) == (now.task, now.target, now.fold)
+        if self.upstream or not same:
+            return False
+        asked = {
+            "run": now,
+            "code": self.settings.code("train"),
+            "network_digest": own_network.digest(now.train.network, self.settings.project),
+        }
+        key = self.card.model_copy(update=asked).key
+        study = self.settings.results / self.settings.config.study
+        return run_store.finished_attempt(study / "runs" / key) is not None
+
+    @property
+    def why(self) -> str:
+        """All changes, in words."""
+        code = self.settings.code("train")
+        new = [provenance.what_changed("train", self.card.code, code)] if self.code else []
+        if self.network:
+            new.append(f"{self.network}, or a file that it imports, was edited")
+        return "; ".join([*_words(self.own), *new, *self.upstream])
+
+    @property
+    def minutes(self) -> float:
+        """How long the training took."""
+        return sum(self.card.seconds_per_epoch) / 60
+
+    @cached_property
+    def _now(self) -> Run:
+        return self.settings.slices.train(*self.run)
+
+
+def retraining(settings: Settings) -> str:
+    """Say which finished networks a run will train again, why, and how to keep them.
+
+    Args:
+        settings: The settings of now.
+
+    Returns:
+        A short paragraph; "" if nothing finished is trained again.
+    """
+    groups: dict[tuple[str, str], list[_Published]] = {}
+    for one in _published(settings):
+        if one.why and not one.stored:
+            groups.setdefault((one.run.experiment, one.why), []).append(one)
+    if not groups:
+        return ""
+    certain = [members[0].certain for members in groups.values()]
+    will = "will" if all(certain) else "will or may" if any(certain) else "may"
+    lines = [f"Finished networks that {will} be trained again, and what changed:"]
+    for (experiment, why), members in groups.items():
+        each = " each" if len(members) > 1 else ""
+        only = "" if members[0].certain else ", and only if the scans they learn from change"
+        minutes = sum(one.minutes for one in members) / len(members)
+        took = f"took {minutes:.0f} min{each}" if minutes >= 1 else f"took under a minute{each}"
+        lines.append(f"  {experiment} ({_which(members)}): {why}; {took}{only}")
+    store = settings.results / settings.config.study / "runs"
+    lines.append(
+        f"To keep them in their place, stop here and undo the change{_hint(groups)}.\n"
+        f"They stay in {store} in any case, and come back from there in seconds."
+    )
+    return "\n".join(lines)
+
+
+def changes(old: Any, new: Any, prefix: str = "") -> Changes:
+    """Find the keys whose values differ between two nested dicts.
+
+    Args:
+        old: The one.
+        new: The other.
+        prefix: Key that both are the values of.
+
+    Returns:
+        Dotted key: (old value, new value); None where the key is missing.
+    """
+    if not (isinstance(old, Mapping) and isinstance(new, Mapping)):
+        return {} if old == new else {prefix: (old, new)}
+    found: Changes = {}
+    for key in dict.fromkeys((*old, *new)):
+        dotted = f"{prefix}.{key}" if prefix else str(key)
+        found |= changes(old.get(key), new.get(key), dotted)
+    return found
+
+
+def _published(settings: Settings) -> Iterator[_Published]:
+    study = settings.results / settings.config.study
+    for experiment in settings.config.experiments:
+        for run in settings.config.runs(experiment):
+            card = study / run.trained / CARD
+            if card.is_file():
+                yield _Published(settings, run, ModelCard.read(card.parent))
+
+
+def _which(members: list[_Published]) -> str:
+    if len(members) == 1:
+        return f"fold {members[0].run.fold}, seed {members[0].run.seed}"
+    return f"{len(members)} networks"
+
+
+def _words(found: Changes) -> list[str]:
+    return [
+        f"{key} {_value(old)} -> {_value(new)}"
+        if max(len(_value(old)), len(_value(new))) <= LONGEST
+        else key
+        for key, (old, new) in found.items()
+    ]
+
+
+def _value(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _hint(groups: Mapping[tuple[str, str], list[_Published]]) -> str:
+    """Return the command that makes an experiment of the first change to an experiment's keys."""
+    for (experiment, _), members in groups.items():
+        if members[0].own:
+            study = members[0].settings.config.study
+            words = [
+                f"--set {shlex.quote(f'{k}={_value(v)}')}" for k, (_, v) in members[0].own.items()
+            ]
+            return f"; to have both: `headstart vary {study}/{experiment} {' '.join(words)}`"
+    return ""

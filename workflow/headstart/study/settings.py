@@ -1,0 +1,350 @@
+"""A study's settings as the workflow uses them: in slices, with code digests, from a snapshot.
+
+The main process resolves the config once and writes a snapshot when a run starts; the jobs read
+only the snapshot. So an edit while jobs are queued changes nothing that they compute.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from headstart.common import files
+from headstart.common.errors import UserError
+from headstart.common.records import read_rows
+from headstart.common.schema import canonical_json
+from headstart.common.schema import settings_text
+from headstart.common.walk import is_file
+from headstart.data import inventory
+from headstart.data.collections import Request
+from headstart.data.label_names import labels_of_sources
+from headstart.data.label_table import LabelRow
+from headstart.figures.registry import FIGURES
+from headstart.study import provenance
+from headstart.study.config import Config
+from headstart.study.config import read_config
+from headstart.study.slices import Slices
+from headstart.study.stages import OF_SCANS
+from headstart.study.stages import STAGES
+from headstart.training import own_network
+from headstart.training.target import Targets
+from headstart.training.target import check_target
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The resolved settings of one run.
+
+    Attributes:
+        config: The complete, checked config.
+        project: Folder of the checkout; relative roots in the config start here.
+        codes: Identity of each stage's code: its version, or a digest where it was edited.
+        listing: Digest of names, sizes and times of the sources' files, tables among them.
+        package: Digest of the package's files, the name of the copy that jobs run from.
+        networks: Digest of the files of each network of the user's own, by `train.network`.
+        split_file: Digest of the user's own split; "" if there is none.
+    """
+
+    config: Config
+    project: Path
+    codes: Mapping[str, str]
+    listing: str
+    package: str
+    networks: Mapping[str, str]
+    split_file: str = ""
+
+    @classmethod
+    def resolve(cls, raw: Mapping[str, Any], project: Path) -> Settings:
+        """Check a raw config and take the digests of code and scans.
+
+        Args:
+            raw: The config as nested dicts and lists.
+            project: Folder of the checkout.
+
+        Raises:
+            UserError: If the config is wrong, asks for a label that labels.csv does not have, or
+                names a file of a network or a split that is not there.
+        """
+        config = read_config(raw)
+        codes = {stage: provenance.identity(stage) for stage in STAGES}
+        listing = inventory.digest_sources(
+            config.data, project / config.root, project / config.results
+        )
+        networks = {
+            network: digest
+            for network in {experiment.train.network for experiment in config.experiments.values()}
+            if (digest := own_network.digest(network, project))
+        }
+        package = provenance.package_digest()
+        split_file = _split_file(config, project / config.root)
+        settings = cls(config, project, codes, listing, package, networks, split_file)
+        if settings.fetched and set("{}") & set(str(settings.data)):
+            raise UserError(
+                f"root: {settings.data} has braces in its name, which Snakemake takes for a "
+                "wildcard where it is to make files; choose another folder to fetch to"
+            )
+        settings.check_targets()
+        return settings
+
+    @classmethod
+    def read(cls, snapshot: Path) -> Settings:
+        """Read a snapshot that `write` made.
+
+        Raises:
+            UserError: If it is not what its name says.
+        """
+        text = snapshot.read_text(encoding="utf-8")
+        if _digest(text) != snapshot.stem:
+            raise UserError(
+                f"{snapshot}: was damaged or edited since the run began; start the run again, "
+                "which writes it again"
+            )
+        values = json.loads(text)
+        return cls(
+            Config.model_validate(values["config"]),
+            Path(values["project"]),
+            values["codes"],
+            values["listing"],
+            values["package"],
+            values["networks"],
+            values["split_file"],
+        )
+
+    def write(self) -> None:
+        """Write the snapshot, the resolved config, and the code that jobs run from."""
+        provenance.copy_package(self.code_copy)
+        for network in self.networks:
+            own_network.copy(network, self.project, self.networks_copy)
+        files.write_json(self.resolved, self.config.model_dump(mode="json"))
+        if not (self.snapshot.exists() and files.sha256(self.snapshot)[:16] == self.snapshot.stem):
+            files.write_text(self.snapshot, self._text)
+
+    @cached_property
+    def _text(self) -> str:
+        values = {
+            "config": self.config.model_dump(mode="json"),
+            "project": str(self.project),
+            "codes": dict(self.codes),
+            "listing": self.listing,
+            "package": self.package,
+            "networks": dict(self.networks),
+            "split_file": self.split_file,
+        }
+        return canonical_json(values)
+
+    @property
+    def results(self) -> Path:
+        """Results root, absolute."""
+        return (self.project / self.config.results).resolve()
+
+    @property
+    def data(self) -> Path:
+        """Data root, absolute."""
+        return (self.project / self.config.root).resolve()
+
+    @property
+    def resolved(self) -> Path:
+        """The study's complete config, with all defaults, as of its last run."""
+        return self.results / self.config.study / "config.json"
+
+    @property
+    def story(self) -> Path:
+        """The methods and results in words, which the report opens with."""
+        return self.results / self.config.study / "methods.rst"
+
+    @property
+    def report(self) -> Path:
+        """The study's report."""
+        return self.results / self.config.study / "report.html"
+
+    @cached_property
+    def snapshot(self) -> Path:
+        """The snapshot's file, named by its content."""
+        return self.results / ".settings" / f"{_digest(self._text)}.json"
+
+    @property
+    def code_copy(self) -> Path:
+        """Folder that holds the copy of the package; PYTHONPATH of the jobs."""
+        return self.results / ".settings" / f"code-{self.package}"
+
+    @property
+    def networks_copy(self) -> Path:
+        """Folder with copies of the files that hold the user's own networks."""
+        digest = hashlib.sha256(canonical_json(dict(self.networks)).encode()).hexdigest()[:16]
+        return self.results / ".settings" / f"networks-{digest}"
+
+    @property
+    def collections(self) -> dict[str, Request]:
+        """The sources that are fetched, by name."""
+        return {s.source: s.request for s in self.config.data if s.request is not None}
+
+    def markers(self, source: str) -> list[str]:
+        """Files that are there once a source that is fetched is complete."""
+        (one,) = (one for one in self.config.data if one.source == source)
+        return [str(self.data / marker) for marker in inventory.markers_of(one)]
+
+    @property
+    def demo(self) -> bool:
+        """Whether the study uses the demo's scans, which a rule makes."""
+        return any(source.source == "demo" for source in self.config.data)
+
+    @property
+    def fetched(self) -> list[str]:
+        """Files that are there once the sources that a rule makes are complete."""
+        return [marker for source in self.config.data for marker in self.markers(source.source)]
+
+    @property
+    def credits(self) -> list[str]:
+        """The table with the licences of what is fetched, and the sentences to cite."""
+        return [f"{self.config.study}/fetch/credits.csv"] if self.collections else []
+
+    def collection(self, source: str) -> str:
+        """Digest what a source that is fetched is, and whether its terms are accepted."""
+        return self.collections[source].digest()
+
+    @property
+    def unaccepted(self) -> str:
+        """A word about the sources whose terms are not accepted yet; "" if there are none."""
+        refusals = (request.refusal() for request in self.collections.values())
+        return "\n".join(refusal for refusal in refusals if refusal)
+
+    @cached_property
+    def synthetic(self) -> bool:
+        """Whether scans are made up: the demo's, or in a folder that `headstart demo` made."""
+        folders = [self.data / source.folder for source in self.config.data]
+        cards = [up / "cohort.json" for folder in folders for up in (folder, folder.parent)]
+        return self.demo or any(
+            is_file(card) and "SYNTHETIC" in card.read_text(encoding="utf-8", errors="replace")
+            for card in cards
+        )
+
+    @cached_property
+    def replaced_file(self) -> str:
+        """A file in the data folder that changed since label looked; "" if there is none."""
+        table = self.results / self.config.study / "label/files"
+        return inventory.first_replaced(table, self.data)
+
+    @property
+    def shards(self) -> range:
+        """Numbers of the shards."""
+        return range(self.config.prepare.shards)
+
+    @property
+    def experiments(self) -> tuple[str, ...]:
+        """Names of the experiments."""
+        return tuple(self.config.experiments)
+
+    @property
+    def figure_folders(self) -> tuple[str, ...]:
+        """Folders of figures: the cohort's, and one per experiment."""
+        return ("cohort", *self.experiments)
+
+    def figures(self, folder: str) -> tuple[str, ...]:
+        """Names of the figures in one of the `figure_folders`."""
+        experiment = self.config.experiments.get(folder)  # none is called cohort
+        return tuple(
+            name
+            for name, figure in FIGURES.items()
+            if figure.of_experiment == (experiment is not None) and figure.wanted(experiment)
+        )
+
+    def code(self, stage: str) -> str:
+        """Identity of a stage's code."""
+        return self.codes[stage]
+
+    @cached_property
+    def slices(self) -> Slices:
+        """What each stage depends on."""
+        return Slices(self.config, self.project, self.split_file, self.synthetic)
+
+    def slice(self, stage: str, **choice: Any) -> str:
+        """Return the part of the settings that a stage's result depends on, as canonical JSON.
+
+        Args:
+            stage: A stage.
+            **choice: As for `Slices.of`.
+        """
+        return settings_text(self.slices.of(stage, **choice))
+
+    def by_file(self, *words: str) -> str:
+        """Put words of a command into a file, for a command line can't grow with the cohort.
+
+        Linux takes 128 KiB for one word, and for all that Snakemake hands to bash.
+
+        Args:
+            *words: The words, without line ends.
+
+        Returns:
+            `@FILE`, which stands for them; FILE is named by its content and starts at the results
+            root, where the commands run.
+        """
+        text = "".join(f"{word}\n" for word in words)
+        path = Path(".settings", f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.words")
+        file = self.results / path
+        if not (file.is_file() and file.read_bytes() == text.encode()):
+            files.write_text(file, text)
+        return f"@{path}"
+
+    def upstream(self, stage: str, experiment: str | None = None, **run: int) -> str:
+        """Digest the slices and the code of everything that a stage's result rests on.
+
+        Every rule carries this among its params: after a failed job, Snakemake would otherwise
+        keep results of old settings and find nothing to be done.
+
+        Args:
+            stage: A stage.
+            experiment: The experiment, for a stage from predict on.
+            **run: `fold` and `seed`, for a result that rests on one run only.
+        """
+        trained = [] if experiment is None else self.config.runs(experiment)
+        runs = [{"experiment": experiment, **run}] if run else [one._asdict() for one in trained]
+        choices = {"train": runs, "predict": runs, "evaluate": [{"experiment": experiment}]}
+        below: list[Any] = [
+            [name, self.code(name), [self.slice(name, **one) for one in choices.get(name, [{}])]]
+            for name in (OF_SCANS if stage == "scans" else STAGES[stage].rests_on)
+        ]
+        if experiment is not None:
+            network = self.config.experiments[experiment].train.network
+            below.append(["network", self.networks.get(network), []])
+        return hashlib.sha256(canonical_json(below).encode()).hexdigest()[:16]
+
+    @property
+    def targets(self) -> str:
+        """What the experiments are to predict, as canonical JSON; label checks it first."""
+        return settings_text(Targets(targets=tuple(map(self.slices.target, self.experiments))))
+
+    def check_targets(self) -> None:
+        """Check the experiments' targets against the label table of the last run, if there is one.
+
+        A label that the config promises may not be in that table yet: the stage label checks it.
+
+        Raises:
+            UserError: If a target can't be learnt.
+        """
+        table = self.results / self.config.study / "label/labels.csv"
+        if not table.exists():
+            return
+        labels = read_rows(table, LabelRow)
+        promised = labels_of_sources(self.config.data)
+        for name, experiment in self.config.experiments.items():
+            known = any(experiment.target in row.values for row in labels)
+            if known or experiment.target not in promised:
+                check_target(labels, self.slices.target(name))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _split_file(config: Config, root: Path) -> str:
+    if config.split.file is None:
+        return ""
+    path = root / config.split.file
+    if not path.is_file():
+        raise UserError(f"split.file: {path} is not there; its path starts at the data root")
+    return files.sha256(path)

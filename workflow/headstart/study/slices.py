@@ -1,0 +1,183 @@
+"""The slices of a study's settings: what each stage's result depends on, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from headstart.cohort.settings import AuditSettings
+from headstart.cohort.settings import CheckScansSettings
+from headstart.cohort.settings import PrepareSettings
+from headstart.cohort.settings import SplitSettings
+from headstart.common.keys import shard_of
+from headstart.common.schema import Section
+from headstart.data.config import FETCH_KEYS
+from headstart.data.config import Source
+from headstart.data.settings import FetchSettings
+from headstart.data.settings import LabelSettings
+from headstart.evaluation.settings import EvaluateSettings
+from headstart.figures.settings import ExperimentPlotSettings
+from headstart.figures.settings import PlotSettings
+from headstart.imaging.config import Accepted
+from headstart.imaging.config import Check
+from headstart.imaging.config import Preparation
+from headstart.imaging.plausible import field_of_view
+from headstart.study.config import Config
+from headstart.training.settings import PredictSettings
+from headstart.training.settings import Run
+from headstart.training.target import Target
+
+
+@dataclass(frozen=True)
+class Slices:
+    """The settings of each stage.
+
+    Attributes:
+        config: The complete, checked config.
+        project: Folder of the checkout.
+        split_file: Digest of the user's own split; "" if there is none.
+        synthetic: Whether scans are made up.
+    """
+
+    config: Config
+    project: Path
+    split_file: str
+    synthetic: bool
+
+    def of(self, stage: str, **choice: Any) -> Section:
+        """Return the slice of a stage.
+
+        Args:
+            stage: A stage.
+            **choice: What picks the part: `shard`, or `experiment` with `fold` and `seed`.
+        """
+        part: Section = getattr(self, stage.replace("-", "_"), Section)(**choice)
+        return part
+
+    def fetch(self, source: str | None = None) -> FetchSettings:
+        """What is to be fetched; paths to look in start in the project's folder."""
+        return FetchSettings(
+            sources=tuple(
+                one.request.within(self.project)
+                for one in self.config.data
+                if one.request is not None and source in (None, one.source)
+            )
+        )
+
+    def label(self) -> LabelSettings:
+        """How scans are found, in how many shards, and how many may be rejected."""
+        own = set(FETCH_KEYS)
+        return LabelSettings(
+            data=tuple(Source(**source.model_dump(exclude=own)) for source in self.config.data),
+            shards=self.config.prepare.shards,
+            max_rejected=self.config.check.max_rejected,
+        )
+
+    def check_scans(self) -> CheckScansSettings:
+        """How the files of a scan are read."""
+        return CheckScansSettings(
+            masks=any(source.mask for source in self.config.data),
+            classes=self.config.classes,
+        )
+
+    def check(self) -> Check:
+        """How scans are compared with each other."""
+        check = self.config.check
+        usual = check.field_of_view or field_of_view(self.config.prepare)
+        return check.model_copy(update={"field_of_view": usual})
+
+    def split(self) -> SplitSettings:
+        """Who is held out, and who stays together."""
+        split = self.config.split
+        return SplitSettings(
+            split=split.model_copy(update={"same": (), "unrelated": ()}),
+            together=tuple(related.subjects for related in split.same),
+            file=self.split_file,
+        )
+
+    def audit(self) -> AuditSettings:
+        """Who is known to be related, or not."""
+        split = self.config.split
+        return AuditSettings(group=split.group, same=split.same, unrelated=split.unrelated)
+
+    def prepare(self, shard: int | None = None) -> PrepareSettings:
+        """What is done to each volume, with the decisions about a shard's scans."""
+        shards = self.config.prepare.shards
+        return PrepareSettings(
+            prepare=Preparation(**self.config.prepare.model_dump(exclude={"shards"})),
+            channels=self.config.channels,
+            classes=self.config.classes,
+            accept=tuple(
+                Accepted(**entry.model_dump(exclude={"reason"}))
+                for entry in self.config.check.accept
+                if None in (shard, entry.subject) or shard == shard_of(str(entry.subject), shards)
+            ),
+        )
+
+    def train(self, experiment: str, fold: int, seed: int) -> Run:
+        """What one training depends on."""
+        # a reason in other words trains nothing again
+        train = self.config.experiments[experiment].train.model_copy(update={"flip_reason": ""})
+        return Run(
+            **self._question(experiment),
+            train=train,
+            channels=self.config.channels,
+            window=self.config.prepare.window,
+            fold=fold,
+            seed=seed,
+        )
+
+    def predict(self, experiment: str, fold: int, seed: int) -> PredictSettings:
+        """What one network predicts."""
+        return PredictSettings(
+            **self._question(experiment),
+            channels=self.config.channels,
+            test=experiment in self.config.final,
+            fold=fold,
+            seed=seed,
+        )
+
+    def evaluate(self, experiment: str) -> EvaluateSettings:
+        """Whose predictions are evaluated."""
+        return EvaluateSettings(
+            **self._question(experiment),
+            test=experiment in self.config.final,
+            folds=self.config.folds(experiment),
+            seeds=self.config.experiments[experiment].seeds,
+        )
+
+    def plot(self, experiment: str | None = None) -> PlotSettings:
+        """What a cohort's or an experiment's figures show."""
+        study, synthetic = self.config.study, self.synthetic
+        if experiment is None:
+            return PlotSettings(study=study, synthetic=synthetic)
+        chosen = self.config.experiments[experiment]
+        return ExperimentPlotSettings(
+            **self._question(experiment),
+            study=study,
+            synthetic=synthetic,
+            unit=chosen.unit,
+            augment=chosen.train.augment,
+        )
+
+    def target(self, experiment: str) -> Target:
+        """Return the question, and what augmentation does that its answer must bear."""
+        asked = self.config.experiments[experiment]
+        return Target(
+            experiment=experiment,
+            target=asked.target,
+            numeric=asked.kind.numeric,
+            categorical=asked.kind.categorical,
+            augment=() if asked.train.flip_reason else asked.train.augment,
+            swap=asked.train.swap,
+        )
+
+    def _question(self, experiment: str) -> dict[str, Any]:
+        chosen = self.config.experiments[experiment]
+        return {
+            "experiment": experiment,
+            "task": chosen.task,
+            "target": chosen.target,
+            "classes": self.config.classes,
+        }

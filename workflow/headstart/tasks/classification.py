@@ -1,0 +1,146 @@
+"""One of several classes for each scan."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headstart.common.errors import UserError
+from headstart.tasks.base import Array
+from headstart.tasks.base import Task
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from headstart.cohort.prepared import Cohort
+    from headstart.cohort.prepared import Scan
+
+
+@dataclass(frozen=True)
+class Classification(Task):
+    """Probabilities of the target's values.
+
+    Attributes:
+        classes: Values of the target, sorted.
+        weights: Weight of each class in the loss; empty: all the same.
+    """
+
+    classes: tuple[str, ...]
+    weights: tuple[float, ...] = ()
+
+    name = "classification"
+    categorical = True
+    losses = ("cross_entropy",)
+    metrics = ("log_loss", "balanced_accuracy", "auroc", "accuracy")
+    baselines = "classes"
+    figure = "classes"
+    wanted = "probabilities: from 0 to 1, and 1 in sum"
+
+    @classmethod
+    def asked(cls, mask_classes: Sequence[str]) -> Self:
+        """See `Task.asked`; how many values the target has is not known yet: two stand for them."""
+        return cls(("", ""))
+
+    @classmethod
+    def of(cls, cohort: Cohort, mask_classes: Sequence[str]) -> Self:
+        """See `Task.of`; a single class is an error."""
+        classes = sorted({scan.target for scan in cohort.scans} - {""})
+        if len(classes) < 2:
+            raise UserError(
+                f"{cohort.table}: '{cohort.target}' has {len(classes)} class(es) among the scans "
+                "that passed; at least 2 are needed"
+            )
+        return cls(tuple(classes))
+
+    def fit(self, training: Sequence[Scan], *, class_weights: bool) -> Self:
+        """See `Task.fit`; a class that is to be weighed and has no scan is an error."""
+        targets = [scan.target for scan in training]
+        return replace(
+            self, weights=inverse_frequency(targets, self.classes) if class_weights else ()
+        )
+
+    @property
+    def out_channels(self) -> int:
+        """A logit for each class."""
+        return len(self.classes)
+
+    def truth(self, scan: Scan) -> NDArray[Any]:
+        """Index of the scan's class."""
+        return np.array(self.classes.index(scan.target))
+
+    def scores(self, output: Tensor) -> Array:
+        """Probabilities, (n, classes).
+
+        A network whose loss weighs the classes learns how likely they would be if they were as
+        frequent as their weights make them. The probabilities are those at the frequencies of the
+        training scans: the shift of the prior is undone (Saerens and others 2002,
+        doi:10.1162/089976602753284446).
+        """
+        logits = output.double()
+        if self.weights:
+            logits = logits - logits.new_tensor(self.weights).log()
+        return logits.softmax(dim=1).cpu().numpy()
+
+    def answer(self, prediction: Any) -> dict[str, Any]:
+        """All probabilities, and the class."""
+        row = dict(zip(self.numbers, prediction, strict=True))
+        return row | {"prediction": self.classes[int(np.argmax(prediction))]}
+
+    def said(self, scores: Array, scan: Scan) -> Array:
+        """The probability of the class that their mean predicts."""
+        return scores[:, scores.mean(axis=0).argmax()]
+
+    @property
+    def numbers(self) -> list[str]:
+        """The probability of each class."""
+        return [f"p_{name}" for name in self.classes]
+
+    @property
+    def columns(self) -> list[str]:
+        """The probability of each class, and the most probable."""
+        return [*self.numbers, "prediction"]
+
+    def may_be(self, numbers: Array, *, empty: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """See `Task.may_be`."""
+        within = (numbers >= 0) & (numbers <= 1)
+        return within.all(axis=1) & np.isclose(numbers.sum(axis=1), 1, atol=1e-3)
+
+    def truths(self, scans: Sequence[Scan]) -> NDArray[Any]:
+        """Indices of the classes, (n,)."""
+        return np.array([self.classes.index(scan.target) for scan in scans])
+
+    def evaluate(
+        self, truth: NDArray[Any], prediction: NDArray[Any], weights: Array
+    ) -> dict[str, Array]:
+        """See `Task.evaluate`; what is no number would be read as the first class."""
+        if not np.isfinite(prediction).all():
+            return dict.fromkeys(self.metrics, np.full(len(weights), np.nan))
+        return super().evaluate(truth, prediction, weights)
+
+
+def inverse_frequency(targets: Sequence[str], classes: Sequence[str]) -> tuple[float, ...]:
+    """Weights that give every class the same say: n / (classes * scans of the class).
+
+    Args:
+        targets: The class of each training scan.
+        classes: The classes, in order.
+
+    Raises:
+        UserError: If a class has no training scan.
+    """
+    scans = Counter(targets)
+    without = [name for name in classes if not scans[name]]
+    if without:
+        raise UserError(
+            f"train.class_weights: {without[0]} has no training scan in this fold; use fewer "
+            "folds, or name the target in split.stratify"
+        )
+    return tuple(len(targets) / (len(classes) * scans[name]) for name in classes)

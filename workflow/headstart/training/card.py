@@ -1,0 +1,200 @@
+"""The model card: what there is to say about a network, and the digest of its weights."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Literal
+
+from pydantic import ValidationError
+from pydantic import model_validator
+
+import headstart
+from headstart.common import files
+from headstart.common import integrity
+from headstart.common.errors import UserError
+from headstart.common.packages import version_in_use
+from headstart.common.run_id import CARD
+from headstart.common.run_id import HISTORY
+from headstart.common.run_id import WEIGHTS
+from headstart.common.schema import Section
+from headstart.imaging.config import Preparation
+from headstart.tasks import TASKS
+from headstart.tasks.base import Task
+from headstart.training.history import History
+from headstart.training.settings import RunIdentity
+from headstart.training.training_scans import TrainingScans
+from headstart.training.training_scans import describe
+
+# A card is read without the libraries that scans are read with.
+if TYPE_CHECKING:
+    from headstart.cohort.prepared import Cohort
+    from headstart.cohort.prepared import Scan
+
+PACKAGES = ("torch", "monai", "torchio", "numpy")
+REMEDY = (
+    "copy the network's whole folder again; if it is this study's own, delete the file and type "
+    "the same command, which brings it back from the run store"
+)
+
+
+class Count(Section):
+    """How many scans there are, and of how many subjects."""
+
+    scans: int
+    subjects: int
+
+    @classmethod
+    def of(cls, scans: Sequence[Scan]) -> Count:
+        """Count scans."""
+        return cls(scans=len(scans), subjects=len({scan.subject for scan in scans}))
+
+
+class Counts(Section):
+    """How many scans are in each part of the cohort, and how many of all lack the target."""
+
+    training: Count
+    validation: Count
+    held_out: Count
+    test: Count
+    without_target: int
+
+
+class ModelCard(RunIdentity):
+    """What there is to say about a trained network.
+
+    Attributes:
+        state: The task's, fitted to the training scans; see `task`.
+        prepare: How its scans were prepared.
+        brain_masks: Whether all, some or none of them came with a brain mask.
+        counts: How many there are.
+        training_scans: What those look like that it learnt from.
+        chosen_epoch: The epoch whose weights are kept.
+        chosen_by: The metric that chose it; None if it is the last one.
+        history_sha256: Digest of history.csv.
+        weights_sha256: Digest of the weights.
+        seconds_per_epoch: How long each epoch took.
+        device: Name of the GPU or processor.
+        versions: Version of each package in use.
+        snapshot: File with the whole study's settings that it was published under.
+    """
+
+    state: dict[str, Any]
+    prepare: Preparation
+    brain_masks: Literal["all", "some", "none"]
+    counts: Counts
+    training_scans: TrainingScans
+    chosen_epoch: int
+    chosen_by: str | None
+    history_sha256: str
+    weights_sha256: str
+    seconds_per_epoch: tuple[float, ...]
+    device: str
+    versions: dict[str, str]
+    snapshot: str | None = None
+
+    @property
+    def task(self) -> Task:
+        """The task that the network was trained for."""
+        return TASKS[self.run.task].from_state(self.state)
+
+    @model_validator(mode="after")
+    def _has_its_task(self) -> ModelCard:
+        if self.run.task not in TASKS:
+            raise ValueError(f"there is no task '{self.run.task}'")
+        try:
+            _ = self.task
+        except ValidationError as error:
+            raise ValueError(f"state.{_first(error)}") from error
+        return self
+
+    @classmethod
+    def read(cls, model: Path, remedy: str = REMEDY) -> ModelCard:
+        """Read the card of a network.
+
+        Args:
+            model: Folder that the stage train published to, or of an attempt.
+            remedy: What to do if it is damaged, for the message.
+
+        Raises:
+            UserError: If there is none, it was changed since, or it does not describe a network.
+        """
+        path = model / CARD
+        if not path.is_file():
+            raise UserError(
+                f"{path}: is not there; name a folder that the stage train published to"
+            )
+        try:
+            return cls.model_validate(integrity.read_sealed(path, remedy))
+        except ValidationError as error:
+            raise UserError(
+                f"{path}: does not describe a network ({_first(error)}); it may be of another "
+                "version of headstart: delete it, and train it again"
+            ) from error
+
+    def write(self, model: Path) -> None:
+        """Write the card beside the network's weights."""
+        integrity.write_sealed(model / CARD, self.model_dump(mode="json"))
+
+    def read_weights(self, model: Path) -> bytes:
+        """Read the weights that the card describes.
+
+        Raises:
+            UserError: If they are not there, or other ones.
+        """
+        return integrity.read_bytes(model / WEIGHTS, self.weights_sha256, REMEDY)
+
+
+def _first(error: ValidationError) -> str:
+    """Say which key is wrong first, and how."""
+    first = error.errors()[0]
+    return ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))
+
+
+def describe_run(
+    identity: RunIdentity,
+    cohort: Cohort,
+    task: Task,
+    history: History,
+    seconds: Sequence[float],
+    attempt: Path,
+    device: str,
+) -> ModelCard:
+    """Tell what there is to say about a network that was trained.
+
+    Args:
+        identity: What was trained.
+        cohort: The cohort.
+        task: The task, fitted to the training scans.
+        history: Its epochs.
+        seconds: How long each of them took.
+        attempt: Folder with the history and the weights.
+        device: Name of the GPU or processor.
+    """
+    run = identity.run
+    training, validation = cohort.training(run.fold), cohort.validation(run.fold)
+    return ModelCard(
+        **dict(identity),
+        state=task.state(),
+        prepare=cohort.prepare,
+        brain_masks=cohort.brain_masks,
+        counts=Counts(
+            training=Count.of(training),
+            validation=Count.of(validation),
+            held_out=Count.of(cohort.held_out(run.fold)),
+            test=Count.of(cohort.test()),
+            without_target=sum(not scan.target for scan in cohort.scans),
+        ),
+        training_scans=describe(training, validation),
+        chosen_epoch=history.chosen,
+        chosen_by=history.key_metric if run.train.choose == "best" else None,
+        history_sha256=files.sha256(attempt / HISTORY),
+        weights_sha256=files.sha256(attempt / WEIGHTS),
+        seconds_per_epoch=tuple(seconds),
+        device=device,
+        versions={"headstart": headstart.__version__, "python": platform.python_version()}
+        | {name: version_in_use(name) for name in PACKAGES},
+    )

@@ -1,0 +1,112 @@
+"""The section `train` of an experiment, and what a network asks of its window."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from typing import Literal
+
+from pydantic import Field
+from pydantic import field_validator
+
+from headstart.common.schema import Arguments
+from headstart.common.schema import Section
+from headstart.tasks import TASKS
+from headstart.tasks.base import Task
+from headstart.training.registry import NETWORKS
+from headstart.training.registry import networks_for
+from headstart.training.torchio_names import check_augmentation
+from headstart.training.torchio_names import without_blanks
+
+
+def _networks(*, dense: bool) -> str:
+    tasks = sorted(name for name, task in TASKS.items() if task.dense == dense)
+    return f"{', '.join(networks_for(dense=dense))} ({', '.join(tasks)})"
+
+
+def _losses(task: type[Task]) -> str:
+    default, *others = task.losses
+    return f"{task.name}: {', '.join([f'{default} (default)', *others] if others else [default])}"
+
+
+class Train(Section):
+    """One training: network, loss, schedule, augmentation."""
+
+    network: str = Field(
+        description=f"{_networks(dense=False)}, {_networks(dense=True)}, or your own as "
+        "`my_net.py:Net`: jobs get a copy of that file and of the .py files beside it that it "
+        "imports; its class is called with in_channels, out_channels and `network_arguments`"
+    )
+    network_arguments: Arguments = Field(
+        {},
+        description="keyword arguments handed to the network's class; {} empties those of `like`",
+    )
+    loss: str | None = Field(
+        None,
+        description="; ".join(map(_losses, TASKS.values())),
+    )
+    class_weights: bool = Field(
+        False,
+        description="classification: in the loss, weigh classes by their inverse frequency among "
+        "training scans; predicted probabilities are those at the true frequencies all the same",
+    )
+    epochs: int = Field(60, ge=1, description="passes over the training scans")
+    batch_size: int = Field(4, ge=1, description="scans per step")
+    learning_rate: float = Field(1e-3, gt=0, le=10, description="peak learning rate of AdamW")
+    weight_decay: float = Field(1e-2, ge=0, description="weight decay of AdamW")
+    warmup: float = Field(
+        0.05,
+        ge=0,
+        lt=1,
+        description="share of all steps over which the learning rate rises linearly; "
+        "then it falls as a cosine to 0",
+    )
+    choose: Literal["best", "last"] = Field(
+        "best",
+        description="weights to keep: of the epoch with the best validation metric, or of the last",
+    )
+    augment: tuple[dict[str, Arguments], ...] = Field(
+        (),
+        description="TorchIO random transforms by class name, with TorchIO's own arguments, e.g. "
+        "`- RandomAffine: {degrees: 10}`; applied to training scans only",
+    )
+    swap: tuple[tuple[str, str], ...] = Field(
+        (),
+        description="pairs of classes that a left-right mirror turns into each other, e.g. "
+        "`[[hippocampus_left, hippocampus_right]]`: a mirrored scan gets the other name",
+    )
+    flip_reason: str = Field(
+        "",
+        description="why RandomFlip leaves the label true although a name speaks of a side, "
+        "in words",
+    )
+    threads: int = Field(
+        2,
+        ge=1,
+        description="CPU threads of the training: a setting, as 1 and 2 threads give other bits",
+    )
+
+    @field_validator("augment", mode="before")
+    @classmethod
+    def _empty_arguments(cls, transforms: Any) -> Any:
+        # `- RandomFlip:` in YAML is {RandomFlip: None}
+        if not isinstance(transforms, list | tuple):
+            return transforms
+        return tuple(without_blanks(transform) for transform in transforms)
+
+    @field_validator("augment")
+    @classmethod
+    def _known_transforms(
+        cls, transforms: tuple[dict[str, dict[str, Any]], ...]
+    ) -> tuple[dict[str, dict[str, Any]], ...]:
+        for transform in transforms:
+            check_augmentation(transform)
+        return transforms
+
+    @field_validator("network")
+    @classmethod
+    def _known_network(cls, network: str) -> str:
+        if network in NETWORKS or re.fullmatch(r"[^:]+\.py:[A-Za-z_]\w*", network):
+            return network
+        known = ", ".join(sorted(NETWORKS))
+        raise ValueError(f"'{network}' is not a network; allowed: {known}, or my_net.py:Net")

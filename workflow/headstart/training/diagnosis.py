@@ -1,0 +1,57 @@
+"""Why a loss is no number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from torch import Tensor
+
+from headstart.cohort.prepared import Scan
+from headstart.common.errors import UserError
+
+
+def _find_culprit(scans: Sequence[Scan], volumes: Tensor | None = None) -> None:
+    """Look for the scan that a loss which is no number comes from.
+
+    Args:
+        scans: The scans that the network saw.
+        volumes: What it saw of them, augmented.
+
+    Raises:
+        UserError: If a scan is not finite, as it was prepared or as it was augmented.
+    """
+    for number, scan in enumerate(scans):
+        who = f"subject {scan.subject}, session {scan.session}"
+        if not np.isfinite(scan.volume()).all():
+            raise UserError(
+                f"{scan.volumes}: the prepared volume of {who} is not finite; remove that file, "
+                "and it is prepared again"
+            )
+        if volumes is not None and not np.isfinite(volumes[number].numpy()).all():
+            raise UserError(
+                f"train.augment: {who} is not finite any more once it is augmented; "
+                "take out one transform after the other"
+            )
+
+
+def diverged(
+    loss: float, epoch: int, rate: float, scans: Sequence[Scan], volumes: Tensor | None = None
+) -> UserError:
+    """Make the error about a loss that is no number.
+
+    Args:
+        loss: The loss.
+        epoch: The epoch.
+        rate: Learning rate.
+        scans: The scans that the network saw.
+        volumes: What it saw of them, augmented.
+
+    Raises:
+        UserError: If it comes from one scan, which is named.
+    """
+    _find_culprit(scans, volumes)
+    return UserError(
+        f"the loss is {loss} in epoch {epoch} at learning rate {rate:.3g}; "
+        "lower train.learning_rate, e.g. to a tenth"
+    )

@@ -1,0 +1,108 @@
+"""A trained network, and what it says of a volume: the one forward pass without training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load
+from torch import Tensor
+from torch import nn
+
+from headstart.cohort.prepared import Scan
+from headstart.common.errors import UserError
+from headstart.common.machine_errors import is_of_machine
+from headstart.tasks.base import Task
+from headstart.training import own_network
+from headstart.training.card import ModelCard
+from headstart.training.data import load_volume
+from headstart.training.device import choose_device
+from headstart.training.device import keep_to
+from headstart.training.networks import build_network
+
+
+class NotFiniteError(UserError):
+    """A prediction that is no number."""
+
+
+def predict_volumes(network: nn.Module, volumes: Tensor, place: torch.device) -> Tensor:
+    """Let a network see volumes without learning from them.
+
+    Args:
+        network: The network, in evaluation mode.
+        volumes: (n, channels, x, y, z).
+        place: Where it computes.
+
+    Returns:
+        Its output, (n, ...).
+    """
+    with torch.inference_mode():
+        return network(volumes.to(place))
+
+
+def predict_scan(network: nn.Module, scan: Scan, place: torch.device) -> Tensor:
+    """Let a network see a scan.
+
+    Returns:
+        Its output for a batch of one.
+
+    Raises:
+        NotFiniteError: If there is NaN or infinity in it, which would be read as the first class.
+    """
+    volume = load_volume(scan)
+    output = predict_volumes(network, volume[None], place)
+    if not torch.isfinite(output).all():
+        fault = (
+            "the network gives numbers that are not finite; train it again, with a lower "
+            "train.learning_rate"
+            if torch.isfinite(volume).all()
+            else "its prepared volume is not finite; prepare it again"
+        )
+        raise NotFiniteError(f"subject '{scan.subject}', session '{scan.session}': {fault}")
+    return output
+
+
+def load_network(
+    model: Path, card: ModelCard, networks: Path | None, device: str
+) -> tuple[Task, nn.Module, torch.device]:
+    """Build a trained network, and say what it was trained for and where it computes."""
+    trained = card.run
+    _check_own_network(model, trained.train.network, networks, card.network_digest)
+    network = build_network(
+        trained.train.network,
+        trained.train.network_arguments,
+        in_channels=len(trained.channels),
+        out_channels=card.task.out_channels,
+        folder=networks or Path(),
+    )
+    try:
+        network.load_state_dict(load(card.read_weights(model)))
+    except (SafetensorError, RuntimeError) as error:
+        if is_of_machine(error):
+            raise
+        raise UserError(
+            f"{model}: the weights do not fit the network that its card describes: "
+            f"{' '.join(str(error).split())}"
+        ) from error
+    keep_to(trained.train.threads)
+    place = choose_device(device)
+    return card.task, network.to(place).eval(), place
+
+
+def _check_own_network(model: Path, network: str, networks: Path | None, trained: str) -> None:
+    """Check that the files of a network that is none of ours may be run, and are as in training.
+
+    A card may come from anybody. It says how the file is called, but not where it lies: the user
+    says so, and with it that its code may be run.
+    """
+    if networks is None and ":" in network:
+        raise UserError(
+            f"{model}: its network is code of whoever trained it, {network}; look into that file, "
+            "and if you trust it, name the folder that it lies in: --networks FOLDER"
+        )
+    if own_network.digest(network, networks or Path()) != trained:
+        raise UserError(
+            f"{network}: was edited, or a file that it imports, after {model} was trained with it; "
+            "train it again"
+        )

@@ -1,0 +1,118 @@
+"""Whether an experiment's augmentation leaves its labels true."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
+
+from headstart.training.sides import MIRRORED
+from headstart.training.sides import asks_for_side
+from headstart.training.sides import sided
+from headstart.training.torchio_names import every_transform
+
+# Axis of a prepared volume by the first letter of TorchIO's name for it.
+AXES = {"L": 0, "R": 0, "A": 1, "P": 1, "T": 1, "B": 1, "S": 2, "I": 2}
+Transforms = Sequence[Mapping[str, Mapping[str, Any]]]
+
+
+def mirrored_axes(transforms: Transforms) -> set[int]:
+    """Return the axes along which a scan may be mirrored: 0 left-right, 1 back-front, 2 down-up.
+
+    Raises:
+        ValueError: If a RandomFlip has axes that there are not.
+    """
+    axes: set[int] = set()
+    for name, arguments in every_transform(transforms):
+        if name == "RandomFlip":
+            named = _named_axes(arguments.get("axes", 0))
+            never = arguments.get("p") == 0 or arguments.get("flip_probability") == 0
+            axes |= set() if never else named
+    return axes
+
+
+def _named_axes(asked: Any) -> set[int]:
+    several = list(asked) if isinstance(asked, list | tuple) else [asked]
+    found = [AXES.get(one[:1].upper()) if isinstance(one, str) else one for one in several]
+    axes = {axis for axis in found if type(axis) is int and axis in (0, 1, 2)}
+    if not found or not all(type(axis) is int and axis in axes for axis in found):
+        raise ValueError(f"RandomFlip has axes such as [LR], [AP] or [0, 1], but not {asked!r}")
+    return axes
+
+
+def check_masks_follow(transforms: Transforms) -> None:
+    """Check that masks go where their images go, and keep their values.
+
+    Raises:
+        ValueError: If a transform moves the image alone, or interpolates between classes.
+    """
+    for name, arguments in every_transform(transforms):
+        if name == "RandomSwap":
+            raise ValueError("RandomSwap moves pieces of the image but not of the mask; remove it")
+        for options in (arguments, *(v for v in arguments.values() if isinstance(v, Mapping))):
+            how = options.get("label_interpolation", "nearest")
+            if how != "nearest":
+                raise ValueError(
+                    f"{name} with label_interpolation {how} makes classes that are not there where "
+                    "two meet; remove it: masks are interpolated by nearest"
+                )
+
+
+def check_mirrors(
+    transforms: Transforms,
+    names: Collection[str],
+    *,
+    asked: Collection[str] = (),
+    swap: Sequence[tuple[str, str]] = (),
+) -> None:
+    """Check that no mirrored scan gets a label that is wrong.
+
+    Args:
+        transforms: `train.augment`.
+        names: Classes of the mask, or values of the target.
+        asked: Names of the target, if it is a label: its own, its columns'.
+        swap: Classes that a left-right mirror turns into each other.
+
+    Raises:
+        ValueError: If a transform mirrors an axis that the names tell apart.
+    """
+    swapped = {name for pair in swap for name in pair}
+    if any(name == "RandomSwap" for name, _ in every_transform(transforms)):
+        moved = sided(names, 0) + [name for name in asked if asks_for_side(name)]
+        if moved:
+            raise ValueError(
+                f"RandomSwap moves pieces of the image to the other side, but {_quoted(moved)} "
+                "would keep the name; remove it, or say in train.flip_reason why the label stays "
+                "true"
+            )
+    for axis in sorted(mirrored_axes(transforms)):
+        wrong = sided(names, axis)
+        if axis == 0:
+            wrong = [name for name in wrong if name not in swapped]
+            wrong += [] if swap else [name for name in asked if asks_for_side(name)]
+        if wrong:
+            fix = "" if axis else ", declare train.swap, e.g. [[left, right]]"
+            raise ValueError(
+                f"RandomFlip turns {MIRRORED[axis]}, but {_quoted(wrong)} would keep the name; "
+                f"take that axis out of its `axes` (or RandomFlip out){fix}, or say in "
+                "train.flip_reason why the label stays true"
+            )
+
+
+def check_swap(swap: Sequence[tuple[str, str]], names: Collection[str]) -> None:
+    """Check that each class stands in one pair at most, and that there is such a class.
+
+    Raises:
+        ValueError: If not.
+    """
+    listed = [name for pair in swap for name in pair]
+    unknown = [name for name in listed if name not in names]
+    if unknown:
+        raise ValueError(f"{_quoted(unknown)} is no class; allowed: {', '.join(names)}")
+    if len(set(listed)) < len(listed):
+        raise ValueError(f"a class stands twice in {[list(pair) for pair in swap]}")
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names[:4]) + (" …" if len(names) > 4 else "")

@@ -1,0 +1,81 @@
+"""Networks and augmentations that are described on standard input, each built once.
+
+Run by `headstart.study.network_trial`, in a process of its own: `python -m`, then the folder with
+network files of the user's own, and a file to write the mistakes to.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Callable
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from headstart.common import files
+from headstart.common.errors import UserError
+from headstart.training.augment import make_augmentation
+from headstart.training.networks import build_network
+from headstart.training.networks import check_output
+
+Trial = Mapping[str, Any]
+
+
+def main(project: Path, answer: Path) -> None:
+    """Try the networks that are described on standard input; write the mistakes as JSON."""
+    mistakes = {}
+    for name, trial in json.load(sys.stdin).items():
+        try:
+            _try(trial, project)
+        except UserError as error:
+            mistakes[name] = " ".join(str(error).split())
+    files.write_json(answer, mistakes)
+
+
+def _try(trial: Trial, project: Path) -> None:
+    make_augmentation(trial["augment"])
+
+    def build() -> torch.nn.Module:
+        return build_network(
+            trial["network"],
+            trial["arguments"],
+            in_channels=trial["channels"],
+            out_channels=trial["outputs"],
+            folder=project,
+        )
+
+    own = bool(trial["file"])
+    network = _built(build, own=own)
+    _check_shape(network.to("meta"), trial, own=own)
+
+
+def _built(build: Callable[[], torch.nn.Module], *, own: bool) -> torch.nn.Module:
+    """Build a network on the meta device; one of the user's own, if that fails, for real."""
+    with contextlib.suppress(*([UserError] if own else [])), torch.device("meta"):
+        return build()
+    return build()
+
+
+def _check_shape(network: torch.nn.Module, trial: Trial, *, own: bool) -> None:
+    batch = torch.empty(2, trial["channels"], *trial["input"], device="meta")
+    expected = (2, trial["outputs"], *trial["window"])
+    try:
+        shape = tuple(network(batch).shape)
+    except Exception as error:
+        if own and "meta" in str(error.__cause__).lower():
+            return  # it computes with numbers, which the meta device has none of
+        if own:
+            raise
+        raise UserError(
+            f"train.network: {trial['network']} with {trial['arguments']} can't take a batch of "
+            f"shape {tuple(batch.shape)}: {type(error).__name__}: {error}"
+        ) from None
+    check_output(trial["network"], shape, expected)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

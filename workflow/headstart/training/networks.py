@@ -1,0 +1,137 @@
+"""Networks by name: MONAI's, our SFCN, and the user's own."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from collections.abc import Mapping
+from pathlib import Path
+from pkgutil import resolve_name
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch import nn
+
+from headstart.common.errors import UserError
+from headstart.tasks.base import Task
+from headstart.training.data import seed_of
+from headstart.training.own_modules import OwnModules
+from headstart.training.registry import NETWORKS
+from headstart.training.settings import Run
+
+Arguments = dict[str, Any]
+
+
+def build_network(
+    name: str,
+    arguments: Mapping[str, Any],
+    *,
+    in_channels: int,
+    out_channels: int,
+    folder: Path,
+) -> nn.Module:
+    """Build a network with fresh weights, drawn from torch's generator.
+
+    Args:
+        name: One of `NETWORKS`, or `FILE.py:CLASS` for the user's own.
+        arguments: Further keyword arguments, `train.network_arguments`.
+        in_channels: Image channels.
+        out_channels: Classes; 1 for regression; for segmentation the background counts.
+        folder: Where relative FILE.py are looked up.
+
+    Returns:
+        A module that maps (n, in_channels, x, y, z) to (n, out_channels), or for segmentation to
+        (n, out_channels, x, y, z).
+
+    Raises:
+        UserError: If the class does not take the arguments, there is no such class, or the user's
+            own code fails, then or when it runs.
+    """
+    ours = NETWORKS.get(name)
+    if ours is None:
+        channels = {"in_channels": in_channels, "out_channels": out_channels}
+        return _own(name, folder, channels, arguments)
+    network = resolve_name(ours.path)
+    given, taken = ours.channels
+    fixed = {**ours.fixed, given: in_channels, taken: out_channels}
+    _check_arguments(name, network, fixed, arguments)
+    try:
+        return network(**fixed, **{**ours.defaults(arguments), **arguments})
+    except Exception as error:  # MONAI's checks raise many kinds, all about the arguments
+        raise UserError(
+            f"train.network_arguments: {name} can't be built with {dict(arguments)}: {error}"
+        ) from error
+
+
+def initial_network(run: Run, task: Task, folder: Path) -> nn.Module:
+    """Build a run's network; its seed alone decides the first weights.
+
+    Args:
+        run: The run.
+        task: The task, fitted to the training scans.
+        folder: Where a relative FILE.py is looked up.
+
+    Raises:
+        UserError: As `build_network`.
+    """
+    torch.manual_seed(seed_of(run.seed, "init"))
+    return build_network(
+        run.train.network,
+        run.train.network_arguments,
+        in_channels=len(run.channels),
+        out_channels=task.out_channels,
+        folder=folder,
+    )
+
+
+def check_output(name: str, shape: tuple[int, ...], expected: tuple[int, ...]) -> None:
+    """Check what a network gave for one batch.
+
+    Raises:
+        UserError: If the shape is not the one that the task needs.
+    """
+    if shape != expected:
+        raise UserError(
+            f"train.network: {name} gives an output of shape {shape} where {expected} is needed "
+            "(batch, out_channels, and for segmentation the window)"
+        )
+
+
+def _check_arguments(
+    name: str, network: Callable[..., Any], fixed: Mapping[str, Any], arguments: Mapping[str, Any]
+) -> None:
+    accepted = inspect.signature(network).parameters
+    if any(p.kind is p.VAR_KEYWORD for p in accepted.values()):
+        return
+    lacking = [key for key in fixed if key not in accepted]
+    if lacking:
+        raise UserError(
+            f"train.network: {name} does not take {', '.join(lacking)}; a network's class is "
+            f"called with {', '.join(fixed)} and train.network_arguments"
+        )
+    wrong = sorted(key for key in arguments if key not in accepted or key in fixed)
+    if wrong:
+        allowed = ", ".join(key for key in accepted if key not in fixed)
+        raise UserError(
+            f"train.network_arguments: {name} does not take {', '.join(wrong)}; "
+            f"allowed: {allowed or 'none'}"
+        )
+
+
+def _own(name: str, folder: Path, channels: Arguments, arguments: Mapping[str, Any]) -> nn.Module:
+    modules = OwnModules(name, folder)
+    own = modules.load()
+    with modules.at_work(f"can't be built with {dict(arguments)}"):
+        _check_arguments(name, own, channels, arguments)
+        network = own(**channels, **arguments)
+    if not isinstance(network, nn.Module):
+        raise UserError(f"train.network: {name} is no torch.nn.Module")
+    forward = network.forward
+
+    def run(volumes: Tensor) -> Tensor:
+        with modules.at_work(f"can't take a batch of shape {tuple(volumes.shape)}"):
+            return forward(volumes)
+
+    network.forward = run
+    return network

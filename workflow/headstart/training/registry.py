@@ -1,0 +1,186 @@
+"""What a training is put together from, by the names that the config has for it; without torch.
+
+One row for each; MODULE:NAME is imported where it is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import field
+from typing import Any
+
+Arguments = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a training step costs.
+
+    Attributes:
+        width: Channels of the network's first layer; bytes and time grow with it.
+        kept: Bytes per voxel of a batch, at the step's peak.
+        time: Microseconds per voxel, on one CPU core.
+        weights: Number of weights.
+    """
+
+    width: int
+    kept: float
+    time: float
+    weights: float
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network of ours.
+
+    Attributes:
+        path: MODULE:NAME of its class.
+        words: What the methods call it.
+        cite: Its paper.
+        dense: Whether it answers for every voxel.
+        divisor: Lengths that it asks of a window are multiples of this: it decodes what it halved.
+        shortest: The least length that it asks of a window.
+        cost: What a training step costs.
+        batch_size: Scans of a step that a plan starts with.
+        learning_rate: The rate that it starts with.
+        channels: What its class calls the channels that come in and go out.
+        fixed: Arguments of the class that are not the user's.
+        defaults: Makes those that are, of what the user gave.
+    """
+
+    path: str
+    words: str
+    cite: str
+    cost: Cost
+    dense: bool = False
+    divisor: int = 1
+    shortest: int = 1
+    batch_size: int = 4
+    learning_rate: float = 1e-3
+    channels: tuple[str, str] = ("in_channels", "out_channels")
+    fixed: Arguments = field(default_factory=lambda: {"spatial_dims": 3})
+    defaults: Callable[[Arguments], Arguments] = lambda _: {}
+
+    @property
+    def library(self) -> str:
+        """What it rests on; `headstart` stands on torch alone."""
+        return self.path.partition(".")[0]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A loss, an optimizer or a schedule.
+
+    Attributes:
+        path: MODULE:NAME of what makes it.
+        cite: Its paper, if it has one of its own.
+        library: What it rests on.
+    """
+
+    path: str
+    cite: str = ""
+    library: str = "torch"
+
+
+def _of_unet(given: Arguments) -> Arguments:
+    widths = given.get("channels", (16, 32, 64, 128, 256))
+    return {"channels": widths, "strides": (2,) * (len(widths) - 1), "num_res_units": 2}
+
+
+def _of_dynunet(given: Arguments) -> Arguments:
+    strides = given.get("strides", (1, 2, 2, 2, 2))
+    return {
+        "strides": strides,
+        "kernel_size": (3,) * len(strides),
+        "upsample_kernel_size": strides[1:],
+    }
+
+
+# Costs: measured on a CPU in float32: PYTHONPATH=workflow python tests/benchmarks/network_cost.py
+NETWORKS = {
+    "densenet121": Network(
+        "monai.networks.nets.densenet:DenseNet",
+        "MONAI's DenseNet-121",
+        "Huang et al. 2017, DenseNet, https://doi.org/10.1109/CVPR.2017.243",
+        Cost(64, 510, 1.2, 11.2e6),
+        shortest=32,
+        defaults=lambda _: {"block_config": (6, 12, 24, 16)},
+    ),
+    "resnet18": Network(
+        "monai.networks.nets.resnet:ResNet",
+        "MONAI's ResNet-18",
+        "He et al. 2016, ResNet, https://doi.org/10.1109/CVPR.2016.90",
+        Cost(64, 1160, 5.9, 33.2e6),
+        shortest=32,
+        channels=("n_input_channels", "num_classes"),
+        fixed={
+            "block": "basic",
+            "layers": [2, 2, 2, 2],
+            "block_inplanes": [64, 128, 256, 512],
+            "spatial_dims": 3,
+        },
+    ),
+    "sfcn": Network(
+        "headstart.training.sfcn:SFCN",
+        "the SFCN",
+        "Peng et al. 2021, SFCN, https://doi.org/10.1016/j.media.2020.101871",
+        Cost(32, 550, 1.2, 2.95e6),
+        shortest=32,
+        batch_size=8,
+        fixed={},
+    ),
+    "unet": Network(
+        "monai.networks.nets.unet:UNet",
+        "MONAI's residual U-Net",
+        "Kerfoot et al. 2019, residual U-Net, https://doi.org/10.1007/978-3-030-12029-0_40",
+        Cost(16, 230, 1.1, 4.8e6),
+        dense=True,
+        divisor=16,
+        learning_rate=2e-3,
+        defaults=_of_unet,
+    ),
+    "segresnet": Network(
+        "monai.networks.nets.segresnet:SegResNet",
+        "MONAI's SegResNet",
+        "Myronenko 2019, SegResNet, https://doi.org/10.1007/978-3-030-11726-9_28",
+        Cost(8, 470, 2.6, 1.2e6),
+        dense=True,
+        divisor=8,
+    ),
+    "dynunet": Network(
+        "monai.networks.nets.dynunet:DynUNet",
+        "MONAI's DynUNet",
+        "Isensee et al. 2021, nnU-Net, https://doi.org/10.1038/s41592-020-01008-z",
+        Cost(32, 2000, 13.5, 16.5e6),
+        dense=True,
+        divisor=16,
+        defaults=_of_dynunet,
+    ),
+}
+LOSSES = {
+    "l1": Part("headstart.training.losses:l1"),
+    "mse": Part("headstart.training.losses:mse"),
+    "huber": Part("headstart.training.losses:huber"),
+    "cross_entropy": Part("headstart.training.losses:cross_entropy"),
+    "dice_cross_entropy": Part("headstart.training.losses:dice_cross_entropy", library="monai"),
+    "dice": Part("headstart.training.losses:dice", library="monai"),
+}
+OPTIMIZERS = {
+    "adamw": Part(
+        "torch.optim:AdamW",
+        "Loshchilov and Hutter 2019, AdamW, https://doi.org/10.48550/arXiv.1711.05101",
+    ),
+}
+SCHEDULES = {
+    "cosine": Part(
+        "headstart.training.schedule:learning_rate",
+        "Loshchilov and Hutter 2017, SGDR, https://doi.org/10.48550/arXiv.1608.03983",
+    ),
+}
+
+
+def networks_for(*, dense: bool) -> list[str]:
+    """Name the networks that answer for every voxel, or for whole scans."""
+    return [name for name, network in NETWORKS.items() if network.dense == dense]

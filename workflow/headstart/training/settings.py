@@ -1,0 +1,57 @@
+"""What the commands train and predict need of a study's settings."""
+
+from __future__ import annotations
+
+import hashlib
+
+from headstart.cohort.settings import Question
+from headstart.common.schema import Column
+from headstart.common.schema import Section
+from headstart.common.schema import Window
+from headstart.common.schema import canonical_json
+from headstart.common.schema import settings_text
+from headstart.training.config import Train
+
+
+class Run(Question):
+    """The settings of one training: an experiment, one fold, one seed."""
+
+    channels: tuple[Column, ...]
+    window: Window
+    train: Train
+    fold: int
+    seed: int
+
+
+class RunIdentity(Section):
+    """What was trained: the settings, and what a run rests on besides.
+
+    Attributes:
+        run: The settings.
+        cohort_digest: Digest of the scans and targets that it consumes.
+        splits_digest: sha256 of splits.csv.
+        code: Identity of the code of training.
+        network_digest: Digest of the user's own network file, or "".
+    """
+
+    run: Run
+    cohort_digest: str
+    splits_digest: str
+    code: str
+    network_digest: str
+
+    @property
+    def key(self) -> str:
+        """Digest of all that the result depends on, 16 hex digits; names the run in the store."""
+        rests_on = [self.cohort_digest, self.code, self.network_digest]
+        text = canonical_json([settings_text(self.run), *rests_on])
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class PredictSettings(Question):
+    """Which scans a network predicts: the fold that it has not seen, and the test if it is open."""
+
+    channels: tuple[Column, ...]
+    test: bool
+    fold: int
+    seed: int

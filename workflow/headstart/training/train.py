@@ -1,0 +1,158 @@
+"""One run: trained in the run store, or found there, and published."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from headstart.cohort.local_copy import stage_in
+from headstart.cohort.prepared import Cohort
+from headstart.cohort.prepared import Scan
+from headstart.cohort.prepared import cohort_digest
+from headstart.cohort.prepared import read_cohort
+from headstart.common import files
+from headstart.common.errors import UserError
+from headstart.tasks import TASKS
+from headstart.training import own_network
+from headstart.training import run_store
+from headstart.training.settings import Run
+from headstart.training.settings import RunIdentity
+
+# What `--try` does with a run's command.
+TRY_SUBJECTS = 8
+TRY_EPOCHS = 2
+
+
+def rehearse(*, run: Run, **arguments: Any) -> None:
+    """Try a run on a few subjects for a few epochs, in a scratch folder that is removed again.
+
+    Args:
+        run: The run's settings.
+        **arguments: As for `train`; `store` and `output` are left alone.
+
+    Raises:
+        UserError: As `train`.
+    """
+    few = run.train.model_copy(update={"epochs": TRY_EPOCHS})
+    with tempfile.TemporaryDirectory(prefix="headstart-try-") as scratch:
+        arguments |= {"store": Path(scratch, "runs"), "output": Path(scratch, "output")}
+        train(run=run.model_copy(update={"train": few}), subjects=TRY_SUBJECTS, **arguments)
+    print(
+        f"the trial went through (at most {TRY_SUBJECTS} subjects, {TRY_EPOCHS} epochs); nothing "
+        "of it was kept, and the real training can start"
+    )
+
+
+def train(
+    *,
+    run: Run,
+    code: str,
+    passed: Path,
+    splits: Path,
+    prepared: Path,
+    store: Path,
+    output: Path,
+    networks: Path = Path(),
+    device: str = "auto",
+    workers: int = 0,
+    subjects: int | None = None,
+) -> None:
+    """Train a network in the run store, or find it trained there, and publish it.
+
+    Args:
+        run: The run's settings.
+        code: Digest of the code of this stage.
+        passed: `check/passed.csv`.
+        splits: `split/splits.csv`.
+        prepared: Folder with `shard-K.npy` and `shard-K.json`.
+        store: Folder of the run store.
+        output: Gets `history.csv`, `model.safetensors` and `model.json`.
+        networks: Folder of the user's own network file.
+        device: auto, cpu or cuda.
+        workers: Processes that load scans; their number changes no bit of the result.
+        subjects: Use no more than so many subjects; the default is all.
+
+    Raises:
+        UserError: If there is nobody to train on or to choose the epoch with, the settings do not
+            fit the network or the cohort, a shard is damaged, or the loss is not finite.
+        OutOfTimeError: If the job's time limit comes before the last epoch.
+    """
+    prepared = stage_in(prepared, masks=TASKS[run.task].dense)
+    cohort = read_cohort(passed, splits, prepared, run.target)
+    task = TASKS[run.task].of(cohort, tuple(run.classes))
+    _check_cohort(cohort, run, splits)
+    if subjects is not None:
+        cohort = _few(cohort, run.fold, subjects)
+    identity = RunIdentity(
+        run=run,
+        cohort_digest=cohort_digest(cohort, run.fold, masks=task.dense, classes=task.classes),
+        splits_digest=files.sha256(splits),
+        code=code,
+        network_digest=own_network.digest(run.train.network, networks),
+    )
+    folder = store / identity.key
+    finished = run_store.finished_attempt(folder)
+    if finished is not None:
+        print(f"already finished: {finished}", file=sys.stderr)
+        run_store.tidy(folder)  # it may have been killed before it was tidied
+    else:
+        with run_store.new_attempt(folder) as attempt:
+            if attempt is not None:
+                # torch takes seconds to import, and a finished run is published without it
+                from headstart.training.loop import fit
+
+                run_store.write_identity(folder, identity)
+                card = fit(
+                    identity,
+                    task,
+                    cohort,
+                    attempt,
+                    networks=networks,
+                    device=device,
+                    workers=workers,
+                )
+                card.write(attempt)
+                run_store.finish(attempt)
+    run_store.check_whole(folder)
+    # the settings of the whole study, in a job: what to compare with before training again
+    run_store.publish(folder / "finished", output, snapshot=os.environ.get("HEADSTART_SETTINGS"))
+
+
+def _check_cohort(cohort: Cohort, run: Run, splits: Path) -> None:
+    if (cohort.channels, cohort.window) != (run.channels, run.window):
+        raise UserError(
+            f"the prepared volumes have channels {list(cohort.channels)} and window "
+            f"{list(cohort.window)}, but the settings say {list(run.channels)} and "
+            f"{list(run.window)}; run the stage prepare again"
+        )
+    for name, scans in (
+        ("training", cohort.training(run.fold)),
+        ("validation", cohort.validation(run.fold)),
+    ):
+        if not scans and not (name == "validation" and run.train.choose == "last"):
+            raise UserError(
+                f"{splits}: fold {run.fold} has nobody with a {run.target} in its {name} part; "
+                "add subjects, use fewer folds, or change split.validation; train.choose: last "
+                "needs no validation set"
+            )
+
+
+def _few(cohort: Cohort, fold: int, subjects: int) -> Cohort:
+    """Keep so many subjects, of each class in turn; a quarter of them validate if any do."""
+    kept = _in_turn(cohort.validation(fold))[: subjects // 4]
+    kept += _in_turn(cohort.training(fold))[: subjects - len(kept)]
+    return dataclasses.replace(cohort, scans=tuple(s for s in cohort.scans if s.subject in kept))
+
+
+def _in_turn(scans: Sequence[Scan]) -> list[str]:
+    by_target: dict[str, list[str]] = {}
+    for scan in scans:
+        by_target.setdefault(scan.target, []).append(scan.subject)
+    turns = itertools.chain.from_iterable(itertools.zip_longest(*by_target.values()))
+    return list(dict.fromkeys(subject for subject in turns if subject is not None))

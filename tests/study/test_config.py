@@ -111,6 +111,15 @@ def complaint(path: str, value: Any) -> str:
         ("classes", {"grey": [1, 2], "white": 2}, "belongs to 'grey' and to 'white'"),
         ("classes", {0: "air", 1: "grey"}, "background"),
         ("experiments", {}, "experiments: {} is not allowed"),
+        ("experiments.age.train.optimizer", "adam", "must be 'adamw', 'sgd' or 'radam'"),
+        (
+            "experiments.age.train.optimizer",
+            "sgd",
+            "experiments.age.train: learning_rate, weight_decay: the default is not for sgd; write "
+            "e.g. `learning_rate: 0.01`, `weight_decay: 3e-5`",
+        ),
+        ("experiments.age.train.schedule", "step", "must be 'cosine', 'polynomial' or 'constant'"),
+        ("experiments.age.train.clip", 0, "train.clip: 0 is not allowed: must be greater than 0"),
         ("experiments.age.train.augment", [{"RandomNose": {}}], "did you mean 'RandomNoise'?"),
         ("experiments.age.train.augment", [{"RandomNoise": {"sd": 1}}], "'sd' is not an argument"),
     ],

@@ -226,3 +226,28 @@ def test_a_training_without_validation_says_so():
     run = make_run(train=Train(network="sfcn", choose="last", epochs=1))
     said = training._training([make_card(run, counts=counts, chosen_by=None)])
     assert "3 scans to learn from, none for validation; " in said
+
+
+def test_a_training_says_how_its_weights_were_changed():
+    plain = training._optimization(Train(network="sfcn"))
+    assert plain == (
+        "optimized by AdamW, whose learning rate rose linearly to 0.001 over 5% of the steps and "
+        "then fell to 0 as half a cosine, weight decay 0.01"
+    )
+    sgd = {"optimizer": "sgd", "learning_rate": 0.01, "weight_decay": 3e-5}
+    said = training._optimization(Train(network="sfcn", schedule="constant", clip=12, **sgd))
+    assert "Nesterov's momentum of 0.99" in said
+    assert said.endswith(
+        "then stayed there, weight decay 3e-05, gradients scaled down to a norm of 12"
+    )
+
+
+def test_an_optimizer_and_a_schedule_are_cited_where_they_were_used():
+    def cited(**train: Any) -> str:
+        return " ".join(citations.of_training([make_run(train=Train(network="sfcn", **train))]))
+
+    assert "AdamW" in cited()
+    assert "SGDR" in cited()
+    assert "RAdam" in cited(optimizer="radam", schedule="polynomial")
+    assert "polynomial schedule" in cited(optimizer="radam", schedule="polynomial")
+    assert not {"AdamW,", "SGDR,"} & set(cited(optimizer="radam", schedule="constant").split())

@@ -20,7 +20,10 @@ from headstart.tasks import TASKS
 from headstart.training import networks
 from headstart.training.data import make_batches
 from headstart.training.loop import fit
+from headstart.training.schedule import constant
+from headstart.training.schedule import cosine
 from headstart.training.schedule import learning_rate
+from headstart.training.schedule import polynomial
 
 STILL = {"learning_rate": 1e-30, "weight_decay": 0.0}  # a network that stays as it is
 
@@ -102,6 +105,70 @@ def test_adamw_on_a_cosine_with_warmup_step_by_step(learn):
         losses.append(total / len(training))
     assert [weights["weight"].item(), weights["bias"].item()] == pytest.approx(theta, rel=1e-4)
     np.testing.assert_allclose(history["train_loss"], losses, rtol=1e-4)
+
+
+def of_one_step(cohort):
+    """Gradient of the mean squared error at the first weights, over all training scans."""
+    training = cohort.training(0)
+    x, y = means(training), ages(training)
+    error = 0.5 * x + 0.1 - (y - y.mean()) / y.std()
+    return 2 * np.array([(error * x).mean(), error.mean()])
+
+
+ONE_STEP = {"loss": "mse", "choose": "last", "epochs": 1, "batch_size": 100, "warmup": 0.0}
+START = np.array([0.5, 0.1])
+
+
+def test_sgd_with_nesterov_s_momentum_step_by_step(learn):
+    steps = ONE_STEP | {"epochs": 3, "schedule": "constant"}
+    rate = {"learning_rate": 0.01, "weight_decay": 0.3}
+    _, weights, _, cohort = learn(Line(), optimizer="sgd", **steps, **rate)
+    training = cohort.training(0)
+    x, y = means(training), ages(training)
+    z, theta, momentum = (y - y.mean()) / y.std(), START, np.zeros(2)
+    for _ in range(3):
+        error = theta[0] * x + theta[1] - z
+        gradient = 2 * np.array([(error * x).mean(), error.mean()]) + 0.3 * theta
+        momentum = 0.99 * momentum + gradient
+        theta = theta - 0.01 * (gradient + 0.99 * momentum)
+    assert [weights["weight"].item(), weights["bias"].item()] == pytest.approx(theta, rel=1e-4)
+
+
+def test_radam_begins_without_dividing_by_the_second_moment(learn):
+    """Its first step is one of plain gradient descent, and the decay is apart from the gradient."""
+    rate = {"learning_rate": 0.01, "weight_decay": 0.3}
+    _, weights, _, cohort = learn(Line(), optimizer="radam", **ONE_STEP, **rate)
+    expected = START * (1 - 0.01 * 0.3) - 0.01 * of_one_step(cohort)
+    assert [weights["weight"].item(), weights["bias"].item()] == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("longest", [0.01, 1e3, None])
+def test_a_gradient_that_is_too_long_is_scaled_down(learn, longest):
+    rate = {"learning_rate": 0.01, "weight_decay": 0.0}
+    _, weights, _, cohort = learn(Line(), optimizer="sgd", clip=longest, **ONE_STEP, **rate)
+    gradient = of_one_step(cohort)
+    if longest == 0.01:
+        assert np.linalg.norm(gradient) > 0.01
+        gradient *= 0.01 / np.linalg.norm(gradient)
+    expected = START - 0.01 * 1.99 * gradient
+    got = np.array([weights["weight"].item(), weights["bias"].item()])
+    np.testing.assert_allclose(got - START, expected - START, rtol=1e-3)
+
+
+def test_every_schedule_after_the_same_warm_up():
+    for fall, half in ((cosine, 0.5), (polynomial, 0.5**0.9), (constant, 1.0)):
+        rates = [learning_rate(step, 50, 2.0, 0.2, fall) for step in range(50)]
+        assert rates[:10] == pytest.approx([0.2 * (step + 1) for step in range(10)])
+        assert rates[10] == 2.0
+        assert rates[30] == pytest.approx(2 * half)
+        assert rates[10:] == sorted(rates[10:], reverse=True)
+    assert learning_rate(49, 50, 2.0, 0.2, polynomial) == pytest.approx(2 * (1 / 40) ** 0.9)
+
+
+@pytest.mark.parametrize(("name", "last"), [("polynomial", (1 / 3) ** 0.9), ("constant", 1.0)])
+def test_the_schedule_of_the_config_is_that_of_the_training(learn, name, last):
+    history, *_ = learn(Line(), schedule=name, learning_rate=0.01, **ONE_STEP | {"epochs": 3})
+    assert history["learning_rate"][2] == pytest.approx(0.01 * last)
 
 
 def test_the_rate_at_its_ends():

@@ -8,12 +8,15 @@ from typing import Literal
 
 from pydantic import Field
 from pydantic import field_validator
+from pydantic import model_validator
 
 from headstart.common.schema import Arguments
 from headstart.common.schema import Section
 from headstart.tasks import TASKS
 from headstart.tasks.base import Task
 from headstart.training.registry import NETWORKS
+from headstart.training.registry import OPTIMIZERS
+from headstart.training.registry import SCHEDULES
 from headstart.training.registry import networks_for
 from headstart.training.torchio_names import check_augmentation
 from headstart.training.torchio_names import without_blanks
@@ -52,14 +55,44 @@ class Train(Section):
     )
     epochs: int = Field(60, ge=1, description="passes over the training scans")
     batch_size: int = Field(4, ge=1, description="scans per step")
-    learning_rate: float = Field(1e-3, gt=0, le=10, description="peak learning rate of AdamW")
-    weight_decay: float = Field(1e-2, ge=0, description="weight decay of AdamW")
+    optimizer: Literal[tuple(OPTIMIZERS)] = Field(  # type: ignore[valid-type]
+        "adamw",
+        description="AdamW; SGD with Nesterov's momentum of 0.99, nnU-Net's; or RAdam, which needs "
+        "less warm-up. Stay with adamw unless you repeat a published training",
+    )
+    learning_rate: float = Field(
+        1e-3,
+        gt=0,
+        le=10,
+        description="peak learning rate per step, above 0, at most 10; the first knob to turn, by "
+        "threes; sgd has no default (nnU-Net's: 0.01)",
+    )
+    weight_decay: float = Field(
+        1e-2,
+        ge=0,
+        description="weight decay, 0 or more: the share of the weights that a step takes away, in "
+        "units of the learning rate; for sgd, which has no default (nnU-Net's: 3e-5), the factor "
+        "of an L2 penalty. Seldom worth a search",
+    )
+    schedule: Literal[tuple(SCHEDULES)] = Field(  # type: ignore[valid-type]
+        "cosine",
+        description="the learning rate after the warm-up: it falls to 0 as half a cosine, falls "
+        "to 0 as (1 - share of steps done)^0.9, nnU-Net's, or stays constant. Constant is for "
+        "finding a rate, hardly for the final network",
+    )
     warmup: float = Field(
         0.05,
         ge=0,
         lt=1,
-        description="share of all steps over which the learning rate rises linearly; "
-        "then it falls as a cosine to 0",
+        description="share of all steps, 0 to below 1, over which the learning rate rises "
+        "linearly, under every schedule; more of it where the first epochs diverge",
+    )
+    clip: float | None = Field(
+        None,
+        gt=0,
+        description="largest norm of the gradient of all weights together, above 0; a longer one "
+        "is scaled down to it; the default is none. Where the loss jumps up now and then, try 1 "
+        "(nnU-Net's: 12)",
     )
     choose: Literal["best", "last"] = Field(
         "best",
@@ -110,3 +143,15 @@ class Train(Section):
             return network
         known = ", ".join(sorted(NETWORKS))
         raise ValueError(f"'{network}' is not a network; allowed: {known}, or my_net.py:Net")
+
+    @model_validator(mode="after")
+    def _has_what_its_optimizer_asks(self) -> Train:
+        asks = OPTIMIZERS[self.optimizer].asks
+        missing = [key for key in asks if key not in self.model_fields_set]
+        if missing:
+            written = ", ".join(f"`{key}: {asks[key]}`" for key in missing)
+            raise ValueError(
+                f"{', '.join(missing)}: the default is not for {self.optimizer}; write e.g. "
+                f"{written}"
+            )
+        return self

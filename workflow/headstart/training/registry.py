@@ -75,13 +75,28 @@ class Part:
 
     Attributes:
         path: MODULE:NAME of what makes it.
+        words: What the methods say of it.
         cite: Its paper, if it has one of its own.
         library: What it rests on.
     """
 
     path: str
+    words: str = ""
     cite: str = ""
     library: str = "torch"
+
+
+@dataclass(frozen=True)
+class Optimizer(Part):
+    """An optimizer of torch.
+
+    Attributes:
+        fixed: Arguments of its class that are not the user's.
+        asks: Keys of `train` whose defaults are not for it, with values to begin with.
+    """
+
+    fixed: Arguments = field(default_factory=dict)
+    asks: Mapping[str, str] = field(default_factory=dict)
 
 
 def _of_unet(given: Arguments) -> Arguments:
@@ -168,16 +183,38 @@ LOSSES = {
     "dice": Part("headstart.training.losses:dice", library="monai"),
 }
 OPTIMIZERS = {
-    "adamw": Part(
+    "adamw": Optimizer(
         "torch.optim:AdamW",
+        "AdamW",
         "Loshchilov and Hutter 2019, AdamW, https://doi.org/10.48550/arXiv.1711.05101",
+    ),
+    # as nnU-Net has it (Isensee et al. 2021)
+    "sgd": Optimizer(
+        "torch.optim:SGD",
+        "stochastic gradient descent with Nesterov's momentum of 0.99",
+        "Sutskever et al. 2013, Nesterov's momentum, https://proceedings.mlr.press/v28/sutskever13.html",
+        fixed={"momentum": 0.99, "nesterov": True},
+        asks={"learning_rate": "0.01", "weight_decay": "3e-5"},
+    ),
+    "radam": Optimizer(
+        "torch.optim:RAdam",
+        "RAdam with decoupled weight decay",
+        "Liu et al. 2020, RAdam, https://doi.org/10.48550/arXiv.1908.03265",
+        fixed={"decoupled_weight_decay": True},
     ),
 }
 SCHEDULES = {
     "cosine": Part(
-        "headstart.training.schedule:learning_rate",
+        "headstart.training.schedule:cosine",
+        "then fell to 0 as half a cosine",
         "Loshchilov and Hutter 2017, SGDR, https://doi.org/10.48550/arXiv.1608.03983",
     ),
+    "polynomial": Part(
+        "headstart.training.schedule:polynomial",
+        "then fell to 0 as the 0.9th power of the steps that are left",
+        "Chen et al. 2018, polynomial schedule, https://doi.org/10.1109/TPAMI.2017.2699184",
+    ),
+    "constant": Part("headstart.training.schedule:constant", "then stayed there"),
 }
 
 

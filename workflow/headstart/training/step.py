@@ -14,6 +14,7 @@ from headstart.training.losses import make_loss
 from headstart.training.networks import check_output
 from headstart.training.registry import OPTIMIZERS
 from headstart.training.registry import SCHEDULES
+from headstart.training.schedule import learning_rate
 from headstart.training.settings import Run
 
 
@@ -22,7 +23,7 @@ class Stepper:
 
     Attributes:
         loss_of: The loss.
-        optimizer: AdamW.
+        optimizer: The optimizer.
         rate: Learning rate of the last step.
     """
 
@@ -30,11 +31,15 @@ class Stepper:
         self, network: nn.Module, task: Task, run: Run, steps_per_epoch: int, place: torch.device
     ) -> None:
         self.loss_of = make_loss(run.train.loss, task, place)
-        self.optimizer = resolve_name(OPTIMIZERS["adamw"].path)(
-            network.parameters(), lr=run.train.learning_rate, weight_decay=run.train.weight_decay
+        optimizer = OPTIMIZERS[run.train.optimizer]
+        self.optimizer = resolve_name(optimizer.path)(
+            network.parameters(),
+            lr=run.train.learning_rate,
+            weight_decay=run.train.weight_decay,
+            **optimizer.fixed,
         )
         self.rate = 0.0
-        self._rate_of = resolve_name(SCHEDULES["cosine"].path)
+        self._fall = resolve_name(SCHEDULES[run.train.schedule].path)
         self._network, self._run, self._place = network, run, place
         self._steps = run.train.epochs * steps_per_epoch
         self._expected = (task.out_channels, *(run.window if task.dense else ()))
@@ -52,7 +57,9 @@ class Stepper:
             UserError: If the network gives another shape than the task needs.
         """
         train = self._run.train
-        self.rate = self._rate_of(number, self._steps, train.learning_rate, train.warmup)
+        self.rate = learning_rate(
+            number, self._steps, train.learning_rate, train.warmup, self._fall
+        )
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate
         # dropout and the like draw the same numbers whether or not the run was interrupted
@@ -66,4 +73,6 @@ class Stepper:
         """Change the weights by the gradient of the last batch."""
         self.optimizer.zero_grad()
         self._loss.backward()
+        if (longest := self._run.train.clip) is not None:
+            nn.utils.clip_grad_norm_(self._network.parameters(), longest)
         self.optimizer.step()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from collections.abc import Mapping
 from collections.abc import Sequence
 
 from headstart.data.collections import read_catalogue
@@ -14,6 +15,8 @@ from headstart.training.registry import LOSSES
 from headstart.training.registry import NETWORKS
 from headstart.training.registry import OPTIMIZERS
 from headstart.training.registry import SCHEDULES
+from headstart.training.registry import Network
+from headstart.training.registry import Part
 from headstart.training.settings import Run
 
 # What each word of a card rests on.
@@ -42,22 +45,37 @@ def citations(study: StudyFiles, cards: Sequence[ModelCard]) -> Iterator[str]:
             yield f"{source.source}: [your data: put their paper, or whom to thank, here]"
     used = ["snakemake"]
     used += ["split"] * (not study.config.split.file and not study.config.split.stable)
-    if cards:
-        trains = [card.run.train for card in cards]
-        used += ["bootstrap"] * any(one.has_intervals for one in outcomes(study))
-        used += ["torch", "adamw", "cosine"]
-        used += ["torchio"] * any(train.augment for train in trains)
-        used += ["monai"] * any(_rests_on_monai(card.run) for card in cards)
-        zscore = any(card.prepare.normalise == "zscore" for card in cards)
-        used += ["head"] * (zscore and cards[0].brain_masks != "all")
-        used += sorted({train.network for train in trains} & set(NETWORKS))
-    registered = (OPTIMIZERS, SCHEDULES, NETWORKS)
-    cited = REFERENCES | {name: row.cite for rows in registered for name, row in rows.items()}
-    yield from (cited[name] for name in used)
+    used += ["bootstrap"] * (bool(cards) and any(one.has_intervals for one in outcomes(study)))
+    zscore = any(card.prepare.normalise == "zscore" for card in cards)
+    used += ["head"] * (zscore and cards[0].brain_masks != "all")
+    yield from (REFERENCES[name] for name in used)
+    yield from of_training([card.run for card in cards])
+
+
+def of_training(runs: Sequence[Run]) -> Iterator[str]:
+    """Yield what a paper should cite for how networks were trained."""
+    if not runs:
+        return
+    yield REFERENCES["torch"]
+    trains = [run.train for run in runs]
+    if any(train.augment for train in trains):
+        yield REFERENCES["torchio"]
+    if any(map(_rests_on_monai, runs)):
+        yield REFERENCES["monai"]
+    used: list[tuple[Mapping[str, Part | Network], set[str]]] = [
+        (OPTIMIZERS, {train.optimizer for train in trains}),
+        (SCHEDULES, {train.schedule for train in trains}),
+        (LOSSES, {_loss(run) for run in runs}),
+        (NETWORKS, {train.network for train in trains}),
+    ]
+    for rows, names in used:
+        yield from (rows[name].cite for name in sorted(names & set(rows)) if rows[name].cite)
+
+
+def _loss(run: Run) -> str:
+    return run.train.loss or TASKS[run.task].losses[0]
 
 
 def _rests_on_monai(run: Run) -> bool:
-    train = run.train
-    loss = LOSSES[train.loss or TASKS[run.task].losses[0]]
-    ours = NETWORKS.get(train.network)
-    return "monai" in (loss.library, ours and ours.library)
+    ours = NETWORKS.get(run.train.network)
+    return "monai" in (LOSSES[_loss(run)].library, ours and ours.library)

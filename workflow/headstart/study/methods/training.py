@@ -15,7 +15,10 @@ from headstart.study.methods.phrases import times
 from headstart.study.methods.study_files import StudyFiles
 from headstart.tasks import TASKS
 from headstart.training.card import ModelCard
+from headstart.training.config import Train
 from headstart.training.registry import NETWORKS
+from headstart.training.registry import OPTIMIZERS
+from headstart.training.registry import SCHEDULES
 
 
 def tell_preparation(card: ModelCard) -> str:
@@ -38,10 +41,7 @@ def tell_preparation(card: ModelCard) -> str:
 def tell_common(cards: Sequence[ModelCard]) -> str:
     """Tell what all trainings have in common."""
     devices = sorted({card.device for card in cards})
-    return (
-        "Weights were trained by AdamW; the learning rate rose linearly and then fell to 0 as "
-        f"half a cosine. {counted(len(cards), 'training')} ran on {and_joined(devices)}."
-    )
+    return f"{counted(len(cards), 'training')} ran on {and_joined(devices)}."
 
 
 def _network(card: ModelCard) -> str:
@@ -103,11 +103,20 @@ def _training(cards: Sequence[ModelCard]) -> str:
         f"{run.task} {of} by {_network(card)}; "
         f"fold{'s' * (len(folds) > 1)} {and_joined(map(str, folds))} held out, "
         f"seed{'s' * (len(seeds) > 1)} {and_joined(map(str, seeds))}; {scans_text(learnt)} to "
-        f"learn from, {chose}; loss {loss}{weighed}; peak learning rate "
-        f"{train.learning_rate:g} after {train.warmup:.0%} of the steps, weight decay "
-        f"{train.weight_decay:g}, {counted(train.batch_size, 'scan')} a step, "
+        f"learn from, {chose}; loss {loss}{weighed}; {_optimization(train)}, "
+        f"{counted(train.batch_size, 'scan')} a step, "
         f"{counted(train.epochs, 'epoch')}; "
         f"augmentation by TorchIO: {augment or 'none'}; {kept}."
+    )
+
+
+def _optimization(train: Train) -> str:
+    """Tell what the weights were changed by."""
+    clipped = f", gradients scaled down to a norm of {train.clip:g}" if train.clip else ""
+    return (
+        f"optimized by {OPTIMIZERS[train.optimizer].words}, whose learning rate rose linearly to "
+        f"{train.learning_rate:g} over {train.warmup:.0%} of the steps and "
+        f"{SCHEDULES[train.schedule].words}, weight decay {train.weight_decay:g}{clipped}"
     )
 
 

@@ -119,6 +119,18 @@ def complaint(path: str, value: Any) -> str:
             "e.g. `learning_rate: 0.01`, `weight_decay: 3e-5`",
         ),
         ("experiments.age.train.schedule", "step", "must be 'cosine', 'polynomial' or 'constant'"),
+        ("experiments.age.train.loss", "focal", "train.loss 'focal' is not for regression"),
+        (
+            "experiments.age.train.label_smoothing",
+            0.1,
+            "train.label_smoothing: the loss l1 has no labels to smooth; remove it",
+        ),
+        (
+            "experiments.grey.train",
+            {"network": "unet", "loss": "tversky", "label_smoothing": 0.1},
+            "the loss tversky has no labels to smooth; remove it, or take the loss "
+            "dice_cross_entropy",
+        ),
         ("experiments.age.train.clip", 0, "train.clip: 0 is not allowed: must be greater than 0"),
         ("experiments.age.train.augment", [{"RandomNose": {}}], "did you mean 'RandomNoise'?"),
         ("experiments.age.train.augment", [{"RandomNoise": {"sd": 1}}], "'sd' is not an argument"),

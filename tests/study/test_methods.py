@@ -251,3 +251,16 @@ def test_an_optimizer_and_a_schedule_are_cited_where_they_were_used():
     assert "RAdam" in cited(optimizer="radam", schedule="polynomial")
     assert "polynomial schedule" in cited(optimizer="radam", schedule="polynomial")
     assert not {"AdamW,", "SGDR,"} & set(cited(optimizer="radam", schedule="constant").split())
+
+
+def test_a_training_says_what_its_loss_was():
+    def said(task: str, **train: Any) -> str:
+        run = make_run(task=task, train=Train(network="sfcn", **train))
+        return training._training([make_card(run)])
+
+    assert "; loss l1; " in said("regression")
+    assert "; loss cross_entropy, labels smoothed by 0.1; " in said(
+        "classification", label_smoothing=0.1
+    )
+    assert "loss focal (gamma 2, which" in said("classification", loss="focal")
+    assert "false negatives weigh 0.7" in said("segmentation", loss="tversky")

@@ -7,11 +7,14 @@ from small_study import SmallStudy
 
 from headstart.cohort.prepared import read_cohort
 from headstart.common.errors import UserError
+from headstart.tasks import task_with
 from headstart.tasks.classification import Classification
+from headstart.tasks.classification import FocalClassification
 from headstart.tasks.classification import inverse_frequency
 from headstart.tasks.regression import Regression
 from headstart.tasks.segmentation import Segmentation
 from headstart.training.losses import cross_entropy
+from headstart.training.losses import make_loss
 
 
 @pytest.fixture
@@ -140,3 +143,52 @@ def test_answers_are_plain_numbers_of_double_precision(task, output, read, score
         sure = np.exp(2) / (np.exp(2) + 1)
         scores = [[[sure, 1 - sure], [1 - sure, sure]]]
     np.testing.assert_allclose(scored, scores, rtol=1e-12)
+
+
+@pytest.mark.parametrize("weights", [(), (5 / 9, 5.0), (3.0, 0.1)])
+@pytest.mark.parametrize("name", ["cross_entropy", "focal", "ordinal"])
+@pytest.mark.parametrize("share", [1, 4])
+def test_every_loss_of_classes_gives_the_true_frequencies(name, weights, share):
+    """A constant network, fitted until its loss is least, tells the share of each class."""
+    truth = torch.tensor([1] * share + [0] * (10 - share))
+    task = task_with("classification", name)(("0", "1"), weights)
+    loss_of = make_loss(name, task, torch.device("cpu"))
+    logits = torch.zeros(1, 2, requires_grad=True)
+    optimizer = torch.optim.LBFGS([logits], max_iter=200, tolerance_grad=1e-9)
+
+    def step():
+        optimizer.zero_grad()
+        loss = loss_of(logits.expand(10, 2), truth)
+        loss.backward()
+        return loss
+
+    for _ in range(5):
+        optimizer.step(step)
+    expected = [[1 - share / 10, share / 10]]
+    np.testing.assert_allclose(task.scores(logits.detach()), expected, atol=1e-3)
+
+
+def test_probabilities_of_a_focal_network_are_numbers_however_sure_it_is():
+    task = FocalClassification(("a", "b", "c"))
+    output = torch.tensor([[0.0, 0, 0], [40.0, 0, 0], [5000.0, -5000, 0], [1.0, 0, -1]])
+    scores = task.scores(output)
+    np.testing.assert_allclose(scores[:3], [[1 / 3] * 3, [1, 0, 0], [1, 0, 0]], atol=1e-12)
+    assert scores[3].argmax() == 0
+    # surer than what the network says: it has been told less of what it knew well
+    assert scores[3][0] > output[3].softmax(0)[0]
+
+
+def test_ordered_classes_go_by_their_numbers(study):
+    study.change_table("sex", {row: ["10", "2", "0.5"][row % 3] for row in range(21)})
+    cohort = read(study, "sex")
+    assert Classification.of(cohort, ()).classes == ("0.5", "10", "2")
+    assert task_with("classification", "ordinal").of(cohort, ()).classes == ("0.5", "2", "10")
+    study.change_table("sex", {0: "mild"})
+    with pytest.raises(UserError, match="'mild' of sex is no number"):
+        task_with("classification", "ordinal").of(read(study, "sex"), ())
+
+
+def test_a_task_is_another_one_only_under_a_loss_of_its_own():
+    assert task_with("classification", None) is Classification
+    assert task_with("classification", "focal") is FocalClassification
+    assert task_with("regression", "focal") is Regression

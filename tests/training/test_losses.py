@@ -100,3 +100,75 @@ def test_huber_is_square_within_one_deviation_and_straight_beyond():
     loss = make_loss("huber", Regression(), CPU)
     assert loss(torch.tensor([[0.5]]), torch.tensor([0.0])).item() == pytest.approx(0.125)
     assert loss(torch.tensor([[3.0]]), torch.tensor([0.0])).item() == pytest.approx(2.5)
+
+
+def test_focal_loss_by_hand():
+    output, truth = torch.tensor([[0.0, math.log(3)], [0.0, 0.0]]), torch.tensor([1, 0])
+    scans = [0.25**2 * -math.log(0.75), 0.5**2 * math.log(2)]
+    loss = make_loss("focal", Classification(("a", "b")), CPU)
+    assert loss(output, truth).item() == pytest.approx(sum(scans) / 2)
+    weighed = make_loss("focal", Classification(("a", "b"), (0.5, 2.0)), CPU)
+    assert weighed(output, truth).item() == pytest.approx((2 * scans[0] + 0.5 * scans[1]) / 2)
+
+
+def test_ranked_probability_score_by_hand():
+    output = torch.tensor([[0.2, 0.3, 0.5], [0.1, 0.1, 0.8]]).log()
+    truth = torch.tensor([0, 2])
+    scans = [0.8**2 + 0.5**2, 0.1**2 + 0.2**2]
+    loss = make_loss("ordinal", Classification(("0", "1", "2")), CPU)
+    assert loss(output, truth).item() == pytest.approx(sum(scans) / 2)
+    weighed = make_loss("ordinal", Classification(("0", "1", "2"), (0.5, 1.0, 2.0)), CPU)
+    assert weighed(output, truth).item() == pytest.approx((0.5 * scans[0] + 2 * scans[1]) / 2)
+
+
+def test_tversky_losses_by_hand():
+    """Over the batch, without the background; what is missed counts more than what is too much."""
+    said = torch.tensor([[0.8, 0.4], [0.2, 0.4]]).reshape(2, 1, 1, 1, 2)
+    output = torch.cat([1 - said, said], dim=1).log()
+    truth = torch.tensor([[1, 0], [0, 0]]).reshape(2, 1, 1, 1, 2)
+    expected = 1 - 0.8 / (0.8 + 0.3 * (0.4 + 0.2 + 0.4) + 0.7 * 0.2)
+    task = Segmentation(("a",))
+    assert make_loss("tversky", task, CPU)(output, truth).item() == pytest.approx(
+        expected, rel=1e-4
+    )
+    focal = make_loss("focal_tversky", task, CPU)
+    assert focal(output, truth).item() == pytest.approx(expected**0.75, rel=1e-4)
+
+
+def test_focal_tversky_is_taken_class_by_class():
+    task, truth = Segmentation(("a", "b")), torch.tensor([0, 1, 2, 2]).reshape(1, 1, 1, 1, 4)
+    p = torch.tensor([[0.2, 0.3, 0.5], [0.1, 0.8, 0.1], [0.3, 0.3, 0.4], [0.6, 0.2, 0.2]])
+    a = 1 - 0.8 / (0.8 + 0.3 * 0.8 + 0.7 * 0.2)
+    b = 1 - 0.6 / (0.6 + 0.3 * 0.6 + 0.7 * 1.4)
+    loss = make_loss("focal_tversky", task, CPU)(p.T.reshape(1, 3, 1, 1, 4).log(), truth)
+    assert loss.item() == pytest.approx((a**0.75 + b**0.75) / 2, rel=1e-4)
+
+
+def test_a_perfect_mask_has_a_finite_slope():
+    truth = OUTPUTS["segmentation"][1]
+    sure = torch.nn.functional.one_hot(truth[:, 0], 3).movedim(-1, 1) * 1000.0
+    sure.requires_grad_()
+    loss = make_loss("focal_tversky", FITTED["segmentation"], CPU)(sure, truth)
+    loss.backward()
+    assert loss < 1e-4
+    assert sure.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("weights", [(), (0.5, 2.0)])
+def test_smoothed_labels_by_hand(weights):
+    """A tenth of each label goes to both classes; a class's weight stays with its part."""
+    loss = make_loss("cross_entropy", Classification(("a", "b"), weights), CPU, smoothing=0.1)
+    one, two = weights or (1.0, 1.0)
+    expected = 0.95 * one * math.log(4) + 0.05 * two * -math.log(0.75)
+    output = torch.tensor([[0.0, math.log(3)]])
+    assert loss(output, torch.tensor([0])).item() == pytest.approx(expected)
+
+
+def test_smoothed_labels_reach_the_cross_entropy_of_masks_alone():
+    output = torch.tensor([0.25, 0.75]).log().reshape(1, 2, 1, 1, 1)
+    truth = torch.ones(1, 1, 1, 1, 1, dtype=torch.uint8)
+    task = Segmentation(("a",))
+    plain = make_loss(None, task, CPU)(output, truth)
+    smoothed = make_loss(None, task, CPU, smoothing=0.1)(output, truth)
+    moved = 0.05 * (math.log(4) + math.log(0.75))
+    assert (smoothed - plain).item() == pytest.approx(moved, rel=1e-4)

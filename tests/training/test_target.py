@@ -74,3 +74,31 @@ def test_dry_run_checks_the_labels_of_the_last_run(tmp_path: Path) -> None:
     # a label that the config now promises is not in the old table yet
     source |= {"table": {"path": "t.csv"}, "labels": {"iq": "IQ"}}
     Settings.resolve(config, tmp_path)
+
+
+def test_classes_whose_order_counts_are_numbers() -> None:
+    ordered = Target(experiment="e", target="cdr", numeric=False, categorical=True, ordered=True)
+    check_target(cohort(cdr=["0", "0.5", "10", ""]), ordered)
+    for word in ("mild", "nan"):
+        said = (
+            rf"experiments.e.train.loss: ordinal .* cdr = '{word[0]}… .*'; give .*map: \{{none: 0"
+        )
+        with pytest.raises(UserError, match=said):
+            check_target(cohort(cdr=["0", word]), ordered)
+        check_target(cohort(cdr=["0", word]), question("classification", "cdr"))
+
+
+def test_an_experiment_asks_for_numbers_where_its_loss_does(tmp_path: Path) -> None:
+    labels = tmp_path / "small/label/labels.csv"
+    write_rows(labels, LabelRow, cohort(grade=["low", "high"]))
+    train = {"network": "sfcn", "loss": "ordinal"}
+    config = {
+        "study": "small",
+        "results": str(tmp_path),
+        "data": [{"source": "own", "channels": {"T1": "{subject}.nii"}}],
+        "experiments": {"g": {"task": "classification", "target": "grade", "train": train}},
+    }
+    with pytest.raises(UserError, match="ordinal takes the order"):
+        Settings.resolve(config, tmp_path)
+    train["loss"] = "focal"
+    Settings.resolve(config, tmp_path)

@@ -36,12 +36,14 @@ from headstart.imaging.config import Check
 from headstart.imaging.config import MaskClasses
 from headstart.imaging.config import Prepare
 from headstart.tasks import TASKS
+from headstart.tasks import task_with
 from headstart.tasks.base import Task
 from headstart.training.config import Train
 from headstart.training.mirrors import check_masks_follow
 from headstart.training.mirrors import check_mirrors
 from headstart.training.mirrors import check_swap
 from headstart.training.mirrors import mirrored_axes
+from headstart.training.registry import LOSSES
 from headstart.training.registry import NETWORKS
 from headstart.training.registry import networks_for
 
@@ -70,6 +72,13 @@ class Experiment(Section):
                 f"train.loss '{self.train.loss}' is not for {self.task}; "
                 f"allowed: {', '.join(kind.losses)}"
             )
+        loss = self.train.loss or kind.losses[0]
+        if self.train.label_smoothing and not LOSSES[loss].smoothed:
+            fitting = ", ".join(name for name in kind.losses if LOSSES[name].smoothed)
+            raise ValueError(
+                f"train.label_smoothing: the loss {loss} has no labels to smooth; remove it"
+                f"{fitting and f', or take the loss {fitting}'}"
+            )
         if self.train.class_weights and not kind.categorical:
             fitting = ", ".join(name for name, task in TASKS.items() if task.categorical)
             raise ValueError(f"train.class_weights: only for {fitting}, not {self.task}; remove it")
@@ -87,8 +96,8 @@ class Experiment(Section):
 
     @property
     def kind(self) -> type[Task]:
-        """The task's class."""
-        return TASKS[self.task]
+        """The task's class, under its loss."""
+        return task_with(self.task, self.train.loss)
 
 
 class Config(Section):

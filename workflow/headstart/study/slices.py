@@ -169,6 +169,7 @@ class Slices:
             target=asked.target,
             numeric=asked.kind.numeric,
             categorical=asked.kind.categorical,
+            ordered=asked.kind.ordered,
             augment=() if asked.train.flip_reason else asked.train.augment,
             swap=asked.train.swap,
         )

@@ -4,8 +4,26 @@ from __future__ import annotations
 
 from headstart.tasks.base import Task
 from headstart.tasks.classification import Classification
+from headstart.tasks.classification import FocalClassification
+from headstart.tasks.classification import OrdinalClassification
 from headstart.tasks.regression import Regression
 from headstart.tasks.segmentation import Segmentation
 
 KINDS: tuple[type[Task], ...] = (Regression, Classification, Segmentation)
 TASKS = {kind.name: kind for kind in KINDS}
+# Losses under which a network's output means something else.
+WITH_LOSS: dict[str | None, type[Task]] = {
+    "focal": FocalClassification,
+    "ordinal": OrdinalClassification,
+}
+
+
+def task_with(name: str, loss: str | None) -> type[Task]:
+    """Return a task's class under a loss.
+
+    Args:
+        name: One of `TASKS`.
+        loss: `train.loss`.
+    """
+    kind, special = TASKS[name], WITH_LOSS.get(loss)
+    return special if special is not None and issubclass(special, kind) else kind

@@ -36,6 +36,7 @@ class Task(ABC):
         dense: Whether it answers for every voxel, and its truth is a mask.
         numeric: Whether its truth is a number.
         categorical: Whether its truth is one of the target's values, which its loss may weigh.
+        ordered: Whether its classes are numbers, whose order counts.
         losses: What may be made small in training, `headstart.training.losses`; the first is the
             default.
         metrics: What evaluates its answers, `headstart.tasks.metrics`; the first chooses the epoch.
@@ -53,6 +54,7 @@ class Task(ABC):
     dense: ClassVar[bool] = False
     numeric: ClassVar[bool] = False
     categorical: ClassVar[bool] = False
+    ordered: ClassVar[bool] = False
     losses: ClassVar[tuple[str, ...]]
     metrics: ClassVar[tuple[str, ...]]
     baselines: ClassVar[str]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.common.errors import UserError
+from headstart.common.text import as_number
 from headstart.tasks.base import Array
 from headstart.tasks.base import Task
 
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 
     from headstart.cohort.prepared import Cohort
     from headstart.cohort.prepared import Scan
+
+
+GAMMA = 2.0  # of the focal loss, as Lin and others have it
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,7 @@ class Classification(Task):
 
     name = "classification"
     categorical = True
-    losses = ("cross_entropy",)
+    losses = ("cross_entropy", "focal", "ordinal")
     metrics = ("log_loss", "balanced_accuracy", "auroc", "accuracy")
     baselines = "classes"
     figure = "classes"
@@ -124,6 +129,51 @@ class Classification(Task):
         if not np.isfinite(prediction).all():
             return dict.fromkeys(self.metrics, np.full(len(weights), np.nan))
         return super().evaluate(truth, prediction, weights)
+
+
+@dataclass(frozen=True)
+class FocalClassification(Classification):
+    """Probabilities from a network that the focal loss trained."""
+
+    def scores(self, output: Tensor) -> Array:
+        """Probabilities, (n, classes).
+
+        The focal loss is least where a network says something else than the probabilities, which
+        follow from what it says: where the loss of class c is l(p) and weighs w, they are in
+        proportion to -1 / (w l'(p)) (Charoenphakdee and others 2021, arXiv:2011.09172).
+        """
+        log_p = output.double().log_softmax(dim=1)
+        p = log_p.exp()
+        rest = p.sum(dim=1, keepdim=True) - p  # 1 - p
+        slope = rest**GAMMA - GAMMA * rest ** (GAMMA - 1) * p * log_p  # -p l'(p)
+        # where it is too small for a number, the class is certain
+        log_odds = log_p - slope.clamp_min(1e-300).log()
+        if self.weights:
+            log_odds = log_odds - log_odds.new_tensor(self.weights).log()
+        return log_odds.softmax(dim=1).cpu().numpy()
+
+
+@dataclass(frozen=True)
+class OrdinalClassification(Classification):
+    """Probabilities of values that are numbers, whose order counts.
+
+    Attributes:
+        classes: Values of the target, from the least number to the greatest.
+    """
+
+    ordered = True
+
+    @classmethod
+    def of(cls, cohort: Cohort, mask_classes: Sequence[str]) -> Self:
+        """See `Task.of`; a value that is no number is an error."""
+        task = super().of(cohort, mask_classes)
+        words = [name for name in task.classes if not math.isfinite(as_number(name, math.nan))]
+        if words:
+            raise UserError(
+                f"{cohort.table}: '{words[0]}' of {cohort.target} is no number; "
+                "train.loss: ordinal takes the order of the classes from their numbers"
+            )
+        return cls(tuple(sorted(task.classes, key=float)))
 
 
 def inverse_frequency(targets: Sequence[str], classes: Sequence[str]) -> tuple[float, ...]:

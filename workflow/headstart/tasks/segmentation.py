@@ -34,7 +34,7 @@ class Segmentation(Task):
 
     name = "segmentation"
     dense = True
-    losses = ("dice_cross_entropy", "dice")
+    losses = ("dice_cross_entropy", "dice", "tversky", "focal_tversky")
     metrics = ("dice",)
     baselines = "masks"
     figure = "masks"

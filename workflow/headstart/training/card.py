@@ -23,6 +23,7 @@ from headstart.common.run_id import WEIGHTS
 from headstart.common.schema import Section
 from headstart.imaging.config import Preparation
 from headstart.tasks import TASKS
+from headstart.tasks import task_with
 from headstart.tasks.base import Task
 from headstart.training.history import History
 from headstart.training.settings import RunIdentity
@@ -99,7 +100,7 @@ class ModelCard(RunIdentity):
     @property
     def task(self) -> Task:
         """The task that the network was trained for."""
-        return TASKS[self.run.task].from_state(self.state)
+        return task_with(self.run.task, self.run.train.loss).from_state(self.state)
 
     @model_validator(mode="after")
     def _has_its_task(self) -> ModelCard:

@@ -46,7 +46,19 @@ class Train(Section):
     )
     loss: str | None = Field(
         None,
-        description="; ".join(map(_losses, TASKS.values())),
+        description="; ".join(map(_losses, TASKS.values()))
+        + ". Begin with the default. focal (gamma 2) is for classes that are hard to tell apart; "
+        "ordinal, the ranked probability score, for classes that are numbers, in their order; "
+        "tversky and focal_tversky, in which a missed voxel counts more than one too many (0.7 to "
+        "0.3), for small lesions",
+    )
+    label_smoothing: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="cross_entropy, and its part of dice_cross_entropy: share of each label, 0 to "
+        "below 1, that is spread over all classes; predicted probabilities then stay away from 0 "
+        "and 1. 0.1 where labels are often wrong, else leave it",
     )
     class_weights: bool = Field(
         False,

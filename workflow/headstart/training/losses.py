@@ -11,21 +11,26 @@ from torch import Tensor
 from torch.nn import functional
 
 from headstart.tasks.base import Task
+from headstart.tasks.classification import GAMMA
 from headstart.training.registry import LOSSES
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
-def make_loss(name: str | None, task: Task, place: torch.device) -> Loss:
+def make_loss(name: str | None, task: Task, place: torch.device, *, smoothing: float = 0.0) -> Loss:
     """Make a loss: a function of (output, truth) that gives the batch's mean.
 
     Args:
         name: One of `LOSSES`; None is the first one of the task.
         task: The task, whose truths it takes.
         place: Where it is computed.
+        smoothing: `train.label_smoothing`, for a loss that has labels to smooth.
     """
     weights = torch.tensor(task.weights, device=place) if task.weights else None
-    return resolve_name(LOSSES[name or task.losses[0]].path)(weights)
+    loss = LOSSES[name or task.losses[0]]
+    if loss.smoothed:
+        return resolve_name(loss.path)(weights, smoothing)
+    return resolve_name(loss.path)(weights)
 
 
 def l1(_: Tensor | None) -> Loss:
@@ -43,17 +48,60 @@ def huber(_: Tensor | None) -> Loss:
     return lambda output, truth: functional.huber_loss(output[:, 0], truth)
 
 
-def cross_entropy(class_weights: Tensor | None) -> Loss:
+def cross_entropy(class_weights: Tensor | None, smoothing: float = 0.0) -> Loss:
     """Make the cross-entropy of logits (n, classes) and indices of classes (n,).
 
     Args:
         class_weights: Weight of each class, 1 on average over the training scans, or None.
+        smoothing: Share of each label that is spread over all classes.
     """
     # not the mean that torch weighs by the batch's own classes: in a small batch it would take the
     # weights out again, so that rare classes weigh less the smaller the batch is
     return lambda output, truth: functional.cross_entropy(
-        output, truth, class_weights, reduction="none"
+        output, truth, class_weights, reduction="none", label_smoothing=smoothing
     ).mean()
+
+
+def focal(class_weights: Tensor | None) -> Loss:
+    """Make the focal loss: cross-entropy in which scans that are almost right count less.
+
+    Lin and others 2020, doi:10.1109/TPAMI.2018.2858826. `FocalClassification` gives probabilities
+    from what it makes a network say.
+
+    Args:
+        class_weights: As for `cross_entropy`.
+    """
+
+    def loss(output: Tensor, truth: Tensor) -> Tensor:
+        entropy = functional.cross_entropy(output, truth, reduction="none")
+        return _mean((1 - (-entropy).exp()) ** GAMMA * entropy, truth, class_weights)
+
+    return loss
+
+
+def ordinal(class_weights: Tensor | None) -> Loss:
+    """Make the ranked probability score of logits of ordered classes (n, classes).
+
+    It is the squared distance of the cumulative probabilities, so that a class counts the more the
+    farther it is from the true one. As a proper score it is least at the true probabilities:
+    Epstein 1969; Gneiting and Raftery 2007, doi:10.1198/016214506000001437. As a loss: Hou and
+    others 2017, arXiv:1611.05916.
+
+    Args:
+        class_weights: As for `cross_entropy`.
+    """
+
+    def loss(output: Tensor, truth: Tensor) -> Tensor:
+        said = output.softmax(dim=1).cumsum(dim=1)
+        true = functional.one_hot(truth, output.shape[1]).cumsum(dim=1)
+        return _mean((said - true).square().sum(dim=1), truth, class_weights)
+
+    return loss
+
+
+def _mean(losses: Tensor, truth: Tensor, class_weights: Tensor | None) -> Tensor:
+    """Mean of the scans' losses (n,), each weighed by its class."""
+    return (losses if class_weights is None else losses * class_weights[truth]).mean()
 
 
 # Over the whole batch: a class that one scan lacks then adds no noise of its own.
@@ -72,8 +120,35 @@ def dice(_: Tensor | None) -> Loss:
     return DiceLoss(**DICE)
 
 
-def dice_cross_entropy(_: Tensor | None) -> Loss:
-    """Make the sum of the Dice loss and the cross-entropy."""
+def dice_cross_entropy(_: Tensor | None, smoothing: float = 0.0) -> Loss:
+    """Make the sum of the Dice loss and the cross-entropy, whose labels alone are smoothed."""
     from monai.losses.dice import DiceCELoss
 
-    return DiceCELoss(**DICE)
+    return DiceCELoss(**DICE, label_smoothing=smoothing)
+
+
+# Of false positives and false negatives: a voxel that is missed counts more.
+TVERSKY: dict[str, Any] = {"alpha": 0.3, "beta": 0.7}
+FOCAL_TVERSKY = 0.75
+
+
+def tversky(_: Tensor | None) -> Loss:
+    """Make the Tversky loss of logits and masks, as for `dice`.
+
+    Salehi and others 2017, doi:10.1007/978-3-319-67389-9_44.
+    """
+    from monai.losses.tversky import TverskyLoss
+
+    return TverskyLoss(**DICE, **TVERSKY)
+
+
+def focal_tversky(_: Tensor | None) -> Loss:
+    """Make the mean over classes of a power of their Tversky loss.
+
+    Abraham and Khan 2019, doi:10.1109/ISBI.2019.8759329.
+    """
+    from monai.losses.tversky import TverskyLoss
+
+    by_class = TverskyLoss(**DICE, **TVERSKY, reduction="none")
+    # the power has no slope at 0, which rounding reaches
+    return lambda output, truth: (by_class(output, truth).clamp_min(1e-6) ** FOCAL_TVERSKY).mean()

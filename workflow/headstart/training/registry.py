@@ -87,6 +87,17 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Loss(Part):
+    """What training makes small.
+
+    Attributes:
+        smoothed: Whether it is a cross-entropy, or has one in it, whose labels may be smoothed.
+    """
+
+    smoothed: bool = False
+
+
+@dataclass(frozen=True)
 class Optimizer(Part):
     """An optimizer of torch.
 
@@ -175,12 +186,39 @@ NETWORKS = {
     ),
 }
 LOSSES = {
-    "l1": Part("headstart.training.losses:l1"),
-    "mse": Part("headstart.training.losses:mse"),
-    "huber": Part("headstart.training.losses:huber"),
-    "cross_entropy": Part("headstart.training.losses:cross_entropy"),
-    "dice_cross_entropy": Part("headstart.training.losses:dice_cross_entropy", library="monai"),
-    "dice": Part("headstart.training.losses:dice", library="monai"),
+    "l1": Loss("headstart.training.losses:l1"),
+    "mse": Loss("headstart.training.losses:mse"),
+    "huber": Loss("headstart.training.losses:huber"),
+    "cross_entropy": Loss("headstart.training.losses:cross_entropy", smoothed=True),
+    "focal": Loss(
+        "headstart.training.losses:focal",
+        "gamma 2, which the predicted probabilities are corrected for",
+        "Lin et al. 2020, focal loss, https://doi.org/10.1109/TPAMI.2018.2858826; Charoenphakdee "
+        "et al. 2021, its probabilities, https://doi.org/10.48550/arXiv.2011.09172",
+    ),
+    "ordinal": Loss(
+        "headstart.training.losses:ordinal",
+        "the ranked probability score of the classes in the order of their numbers",
+        "Hou et al. 2017, squared earth mover's distance, "
+        "https://doi.org/10.48550/arXiv.1611.05916; Gneiting and Raftery 2007, proper scores, "
+        "https://doi.org/10.1198/016214506000001437",
+    ),
+    "dice_cross_entropy": Loss(
+        "headstart.training.losses:dice_cross_entropy", library="monai", smoothed=True
+    ),
+    "dice": Loss("headstart.training.losses:dice", library="monai"),
+    "tversky": Loss(
+        "headstart.training.losses:tversky",
+        "false negatives weigh 0.7, false positives 0.3",
+        "Salehi et al. 2017, Tversky loss, https://doi.org/10.1007/978-3-319-67389-9_44",
+        library="monai",
+    ),
+    "focal_tversky": Loss(
+        "headstart.training.losses:focal_tversky",
+        "false negatives weigh 0.7, false positives 0.3; to the power of 0.75",
+        "Abraham and Khan 2019, focal Tversky loss, https://doi.org/10.1109/ISBI.2019.8759329",
+        library="monai",
+    ),
 }
 OPTIMIZERS = {
     "adamw": Optimizer(

@@ -30,7 +30,7 @@ class Stepper:
     def __init__(
         self, network: nn.Module, task: Task, run: Run, steps_per_epoch: int, place: torch.device
     ) -> None:
-        self.loss_of = make_loss(run.train.loss, task, place)
+        self.loss_of = make_loss(run.train.loss, task, place, smoothing=run.train.label_smoothing)
         optimizer = OPTIMIZERS[run.train.optimizer]
         self.optimizer = resolve_name(optimizer.path)(
             network.parameters(),

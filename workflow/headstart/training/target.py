@@ -25,6 +25,7 @@ class Target(Section):
         target: A label, or `mask`.
         numeric: Whether it must be a number.
         categorical: Whether its values are classes.
+        ordered: Whether they must be numbers, for their order.
         augment: `train.augment`.
         swap: The classes that a mirror turns into each other.
     """
@@ -33,6 +34,7 @@ class Target(Section):
     target: str
     numeric: bool
     categorical: bool
+    ordered: bool = False
     augment: tuple[dict[str, dict[str, Any]], ...] = ()
     swap: tuple[tuple[str, str], ...] = ()
 
@@ -78,6 +80,15 @@ def check_target(labels: Sequence[LabelRow], question: Target) -> None:
                 f"would be two classes; if they are one, say so: `labels: {{{target}: {{from: "
                 f"COLUMN, map: {{{shown}}}}}}}`"
             )
+    if question.ordered:
+        for value in sorted(values):
+            if not math.isfinite(as_number(value, math.nan)):
+                raise UserError(
+                    f"experiments.{question.experiment}.train.loss: ordinal takes the "
+                    f"order of the classes from their numbers, but {target} = "
+                    f"'{redacted(value)}'; give each class one, e.g. `labels: {{{target}: "
+                    "{from: COLUMN, map: {none: 0, mild: 1, severe: 2}}}`"
+                )
     if question.numeric:
         for subject, value in known:
             if not math.isfinite(float(as_number(value, "nan"))):

@@ -19,6 +19,7 @@ from headstart.cohort.prepared import read_cohort
 from headstart.common import files
 from headstart.common.errors import UserError
 from headstart.tasks import TASKS
+from headstart.tasks import task_with
 from headstart.training import own_network
 from headstart.training import run_store
 from headstart.training.settings import Run
@@ -85,7 +86,7 @@ def train(
     """
     prepared = stage_in(prepared, masks=TASKS[run.task].dense)
     cohort = read_cohort(passed, splits, prepared, run.target)
-    task = TASKS[run.task].of(cohort, tuple(run.classes))
+    task = task_with(run.task, run.train.loss).of(cohort, tuple(run.classes))
     _check_cohort(cohort, run, splits)
     if subjects is not None:
         cohort = _few(cohort, run.fold, subjects)

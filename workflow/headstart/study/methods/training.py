@@ -16,6 +16,7 @@ from headstart.study.methods.study_files import StudyFiles
 from headstart.tasks import TASKS
 from headstart.training.card import ModelCard
 from headstart.training.config import Train
+from headstart.training.registry import LOSSES
 from headstart.training.registry import NETWORKS
 from headstart.training.registry import OPTIMIZERS
 from headstart.training.registry import SCHEDULES
@@ -85,6 +86,8 @@ def _training(cards: Sequence[ModelCard]) -> str:
         if train.class_weights
         else ""
     )
+    smoothed = f", labels smoothed by {train.label_smoothing:g}" if train.label_smoothing else ""
+    about = f" ({LOSSES[loss].words})" if LOSSES[loss].words else ""
     augment = "; ".join(
         f"{kind} ({', '.join(f'{key} {value}' for key, value in arguments.items())})"
         if arguments
@@ -103,7 +106,7 @@ def _training(cards: Sequence[ModelCard]) -> str:
         f"{run.task} {of} by {_network(card)}; "
         f"fold{'s' * (len(folds) > 1)} {and_joined(map(str, folds))} held out, "
         f"seed{'s' * (len(seeds) > 1)} {and_joined(map(str, seeds))}; {scans_text(learnt)} to "
-        f"learn from, {chose}; loss {loss}{weighed}; {_optimization(train)}, "
+        f"learn from, {chose}; loss {loss}{about}{weighed}{smoothed}; {_optimization(train)}, "
         f"{counted(train.batch_size, 'scan')} a step, "
         f"{counted(train.epochs, 'epoch')}; "
         f"augmentation by TorchIO: {augment or 'none'}; {kept}."

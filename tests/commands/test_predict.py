@@ -32,6 +32,7 @@ from headstart.imaging.config import Preparation
 from headstart.imaging.headers import GEOMETRY
 from headstart.imaging.headers import geometry_fields
 from headstart.imaging.headers import image_like
+from headstart.tasks import task_with
 from headstart.training import own_network
 from headstart.training.card import ModelCard
 from headstart.training.predict import predict
@@ -67,6 +68,40 @@ def predict_only(study, slice_, *, test=False):
     output = study.folder / "predict"
     predict_with(study, study.folder / "train", output, slice_, test=test)
     return pd.read_csv(output / "predictions.csv", dtype={"session": str})
+
+
+@pytest.mark.parametrize(
+    ("task", "loss", "columns"),
+    [
+        ("regression", "soft_label", ["prediction"]),
+        ("classification", "focal", ["p_F", "p_M"]),
+        ("classification", "ordinal", ["p_2", "p_10"]),
+        ("segmentation", "tversky", ["dice_left", "dice_right"]),
+        ("segmentation", "focal_tversky", ["dice_left", "dice_right"]),
+    ],
+)
+def test_every_loss_goes_from_the_settings_to_the_predictions(study, task, loss, columns):
+    if loss == "ordinal":
+        numbers = {"F": "2", "M": "10"}
+        study.change_table("sex", {n: numbers[sex] for n, sex in enumerate(study.table["sex"])})
+    train_and_predict(study, task, loss=loss, epochs=15, learning_rate=0.05)
+    history = pd.read_csv(study.folder / "train/history.csv")
+    assert history["train_loss"].iloc[-1] < history["train_loss"].iloc[0]
+    card = ModelCard.read(study.folder / "train")
+    assert card.run.train.loss == loss
+    assert type(card.task) is task_with(task, loss)
+    (path,) = study.folder.rglob("predictions.csv")
+    said = pd.read_csv(path)
+    numbers = said[columns].to_numpy()
+    assert np.isfinite(numbers).all()
+    if task == "regression":
+        low, high = card.state["bins"][0], card.state["bins"][-1]
+        assert ((numbers > low) & (numbers < high)).all()
+        assert numbers.std() > 0
+    if task == "classification":
+        np.testing.assert_allclose(numbers.sum(axis=1), 1, atol=1e-6)
+    if loss == "ordinal":
+        assert card.task.classes == ("2", "10")
 
 
 def test_regression(study):

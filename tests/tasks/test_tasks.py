@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +13,7 @@ from headstart.tasks import task_with
 from headstart.tasks.classification import Classification
 from headstart.tasks.classification import FocalClassification
 from headstart.tasks.classification import inverse_frequency
+from headstart.tasks.regression import BinnedRegression
 from headstart.tasks.regression import Regression
 from headstart.tasks.segmentation import Segmentation
 from headstart.training.losses import cross_entropy
@@ -192,3 +195,36 @@ def test_a_task_is_another_one_only_under_a_loss_of_its_own():
     assert task_with("classification", None) is Classification
     assert task_with("classification", "focal") is FocalClassification
     assert task_with("regression", "focal") is Regression
+    assert task_with("regression", "soft_label") is BinnedRegression
+    assert BinnedRegression.asked(()).out_channels == 40
+
+
+def test_bins_cover_the_training_targets_and_a_little_more(study):
+    training = read(study, "age").training(0)
+    task = task_with("regression", "soft_label")().fit(training, class_weights=False)
+    ages = [float(scan.target) for scan in training]
+    width = (max(ages) - min(ages)) / 33
+    bins = np.array(task.state()["bins"])
+    assert len(bins) == task.out_channels == 40
+    np.testing.assert_allclose(np.diff(bins), width)
+    assert bins[3] == min(ages)
+    assert bins[36] == pytest.approx(max(ages))
+    places = np.array([task.truth(scan) for scan in training])
+    np.testing.assert_allclose(places, (ages - bins[0]) / width, rtol=1e-6)
+    # all on one bin, and two bins in shares of 1 to 3
+    output = torch.full((2, 40), -1e4)
+    output[0, 7] = 0
+    output[1, 10], output[1, 20] = 0, math.log(3)
+    said = [bins[7], (bins[10] + 3 * bins[20]) / 4]
+    np.testing.assert_allclose(task.scores(output), said)
+    truth, read_again = task.compare(places[:2], output)
+    np.testing.assert_allclose(truth, ages[:2], rtol=1e-6)
+    np.testing.assert_allclose(read_again, said)
+    assert type(task).from_state(task.state()) == task
+
+
+@pytest.mark.parametrize("kind", [Regression, BinnedRegression])
+def test_equal_targets_can_not_be_divided_either(study, kind):
+    study.change_table("age", dict.fromkeys(range(21), "50"))
+    with pytest.raises(UserError, match="the target is 50 in all"):
+        kind().fit(read(study, "age").training(0), class_weights=False)

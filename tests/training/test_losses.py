@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 import math
+import statistics
 
+import numpy as np
 import pytest
 import torch
+from scipy.special import rel_entr
 
 from headstart.common.errors import UserError
 from headstart.tasks import TASKS
 from headstart.tasks.classification import Classification
 from headstart.tasks.classification import inverse_frequency
+from headstart.tasks.regression import BinnedRegression
 from headstart.tasks.regression import Regression
 from headstart.tasks.segmentation import Segmentation
 from headstart.training.losses import cross_entropy
@@ -30,10 +34,12 @@ CPU = torch.device("cpu")
 
 
 @pytest.mark.parametrize(
-    ("task", "name"), [(t, n) for t, kind in TASKS.items() for n in (None, *kind.losses)]
+    ("task", "name"),
+    [(t, n) for t, kind in TASKS.items() for n in (None, *kind.losses) if n != "soft_label"],
 )
 def test_every_loss_of_the_config(task, name):
-    loss = make_loss(name, FITTED[task], CPU)(*OUTPUTS[task])
+    output, truth = OUTPUTS[task]
+    loss = make_loss(name, FITTED[task], CPU)(output, truth)
     assert loss.ndim == 0
     assert loss > 0
 
@@ -172,3 +178,32 @@ def test_smoothed_labels_reach_the_cross_entropy_of_masks_alone():
     smoothed = make_loss(None, task, CPU, smoothing=0.1)(output, truth)
     moved = 0.05 * (math.log(4) + math.log(0.75))
     assert (smoothed - plain).item() == pytest.approx(moved, rel=1e-4)
+
+
+def _normal(place: float) -> np.ndarray:
+    """Share of a normal distribution around a place in each of 40 bins of width 1."""
+    ends = [statistics.NormalDist(place, 1).cdf(edge - 0.5) for edge in range(41)]
+    return np.diff(ends) / (ends[-1] - ends[0])
+
+
+def test_soft_labels_by_hand():
+    loss = make_loss("soft_label", BinnedRegression(), CPU)
+    places, said = [3.0, 20.4], np.full(40, 1 / 40)
+    labels = [_normal(place) for place in places]
+    expected = np.mean([rel_entr(label, said).sum() for label in labels])
+    output = torch.zeros(2, 40)
+    assert loss(output, torch.tensor(places)).item() == pytest.approx(expected, rel=1e-5)
+    right = torch.tensor(np.array(labels)).clamp_min(1e-30).log().float()
+    assert loss(right, torch.tensor(places)).item() == pytest.approx(0, abs=1e-6)
+
+
+def test_a_network_that_says_the_soft_label_says_the_target():
+    for place in (3.0, 3.4, 17.8, 36.0):
+        assert _normal(place) @ np.arange(40) == pytest.approx(place, abs=1e-3)
+
+
+def test_a_target_beyond_the_bins_is_one_at_their_end():
+    loss = make_loss("soft_label", BinnedRegression(), CPU)
+    output = torch.randn(1, 40)
+    for beyond, end in ((-50.0, 0.0), (90.0, 39.0)):
+        assert loss(output, torch.tensor([beyond])) == loss(output, torch.tensor([end]))

@@ -6,6 +6,7 @@ from headstart.tasks.base import Task
 from headstart.tasks.classification import Classification
 from headstart.tasks.classification import FocalClassification
 from headstart.tasks.classification import OrdinalClassification
+from headstart.tasks.regression import BinnedRegression
 from headstart.tasks.regression import Regression
 from headstart.tasks.segmentation import Segmentation
 
@@ -15,6 +16,7 @@ TASKS = {kind.name: kind for kind in KINDS}
 WITH_LOSS: dict[str | None, type[Task]] = {
     "focal": FocalClassification,
     "ordinal": OrdinalClassification,
+    "soft_label": BinnedRegression,
 }
 
 
@@ -26,4 +28,4 @@ def task_with(name: str, loss: str | None) -> type[Task]:
         loss: `train.loss`.
     """
     kind, special = TASKS[name], WITH_LOSS.get(loss)
-    return special if special is not None and issubclass(special, kind) else kind
+    return special if special is not None and special.name == name else kind

@@ -47,8 +47,10 @@ class Train(Section):
     loss: str | None = Field(
         None,
         description="; ".join(map(_losses, TASKS.values()))
-        + ". Begin with the default. focal (gamma 2) is for classes that are hard to tell apart; "
-        "ordinal, the ranked probability score, for classes that are numbers, in their order; "
+        + ". Begin with the default. soft_label is SFCN's for brain age: the network gives "
+        "probabilities of 40 bins of the training targets' range; focal (gamma 2) is for classes "
+        "that are hard to tell apart; ordinal, the ranked probability score, for classes that are "
+        "numbers, in their order; "
         "tversky and focal_tversky, in which a missed voxel counts more than one too many (0.7 to "
         "0.3), for small lesions",
     )

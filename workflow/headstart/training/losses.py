@@ -48,6 +48,25 @@ def huber(_: Tensor | None) -> Loss:
     return lambda output, truth: functional.huber_loss(output[:, 0], truth)
 
 
+def soft_label(_: Tensor | None) -> Loss:
+    """Make the divergence of logits of bins (n, bins) from targets (n,) that are blurred.
+
+    A target is a place among the bins, as `BinnedRegression` gives it; its label is a normal
+    distribution around it, as wide as a bin. Peng and others 2021, doi:10.1016/j.media.2020.101871.
+    """
+
+    def loss(output: Tensor, truth: Tensor) -> Tensor:
+        bins = output.shape[1]
+        # of a scan that is held out, the target may lie outside
+        place = truth.clamp(0, bins - 1)[:, None]
+        edges = torch.arange(bins + 1, device=output.device) - 0.5
+        label = torch.special.ndtr(edges - place).diff(dim=1)
+        label = label / label.sum(dim=1, keepdim=True)
+        return functional.kl_div(output.log_softmax(dim=1), label, reduction="batchmean")
+
+    return loss
+
+
 def cross_entropy(class_weights: Tensor | None, smoothing: float = 0.0) -> Loss:
     """Make the cross-entropy of logits (n, classes) and indices of classes (n,).
 

@@ -189,6 +189,12 @@ LOSSES = {
     "l1": Loss("headstart.training.losses:l1"),
     "mse": Loss("headstart.training.losses:mse"),
     "huber": Loss("headstart.training.losses:huber"),
+    "soft_label": Loss(
+        "headstart.training.losses:soft_label",
+        "the Kullback-Leibler divergence of 40 bins' probabilities from a normal distribution "
+        "around the target with the standard deviation of a bin; their mean is the prediction",
+        "Peng et al. 2021, SFCN, https://doi.org/10.1016/j.media.2020.101871",
+    ),
     "cross_entropy": Loss("headstart.training.losses:cross_entropy", smoothed=True),
     "focal": Loss(
         "headstart.training.losses:focal",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ from headstart.study import network_trial
 from headstart.study.config import Config
 from headstart.study.config import read_config
 from headstart.study.network_trial import check_networks
+from headstart.study.provenance import PACKAGE
+from headstart.study.provenance import _tree
+from headstart.study.provenance import closure_digest
 
 OWN = """
 import torch
@@ -162,6 +166,38 @@ def test_where_nothing_can_be_remembered_it_is_tried_again(
     for _ in range(2):
         check_networks(study({"a": ("sfcn", {})}), folder)
     assert tried == ["a", "a"]
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "again"),
+    [
+        ("own_modules.py", "EXTRA = 1", True),
+        ("blocks.py", "EXTRA = 1", True),  # a new module, which nobody listed
+        ("blocks.py", "# a comment", False),
+        ("loop.py", "EXTRA = 1", False),  # builds no network
+    ],
+)
+def test_it_is_tried_again_after_an_edit_of_what_builds_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, file: str, line: str, again: bool
+) -> None:
+    training = shutil.copytree(PACKAGE, folder / "headstart") / "training"
+    (training / "blocks.py").write_text("WIDTH = 1\n")
+    add(training / "networks.py", "from headstart.training.blocks import WIDTH")
+    tried: list[str] = []
+    monkeypatch.setattr(network_trial, "PACKAGE", training.parent)
+    monkeypatch.setattr(
+        network_trial, "_in_own_process", lambda trials, *_: tried.extend(trials) or {}
+    )
+    check_networks(study({"a": ("sfcn", {})}), folder)
+    add(training / file, line)
+    closure_digest.cache_clear()
+    _tree.cache_clear()
+    check_networks(study({"a": ("sfcn", {})}), folder)
+    assert tried == ["a"] * (1 + again)
+
+
+def add(module: Path, line: str) -> None:
+    module.write_text(f"{module.read_text()}{line}\n")
 
 
 @pytest.mark.parametrize("home", ["/proc/nohome", "/dev/null"])

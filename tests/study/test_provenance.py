@@ -17,6 +17,7 @@ from headstart.study.provenance import PACKAGE
 from headstart.study.provenance import Version
 from headstart.study.provenance import _tree
 from headstart.study.provenance import check_code
+from headstart.study.provenance import closure_digest
 from headstart.study.provenance import code_digest
 from headstart.study.provenance import copy_package
 from headstart.study.provenance import identity
@@ -32,7 +33,7 @@ def package(tmp_path: Path) -> Path:
 
 
 def digest(package: Path, stage: str = "train") -> str:
-    code_digest.cache_clear()
+    closure_digest.cache_clear()
     _tree.cache_clear()
     return code_digest(stage, package)
 

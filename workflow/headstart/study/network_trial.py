@@ -20,17 +20,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from headstart.common import files
 from headstart.common.errors import UserError
 from headstart.common.schema import canonical_json
 from headstart.common.walk import is_file
 from headstart.study.config import Config
 from headstart.study.provenance import PACKAGE
+from headstart.study.provenance import closure_digest
 from headstart.training import own_network
 
 Trial = dict[str, Any]
-# What a network and an augmentation are built by.
-CODE = ("registry", "networks", "own_modules", "sfcn", "augment", "network_build")
+BUILDER = "headstart.training.network_build"  # the module that builds them
 LIBRARIES = ("torch", "monai", "torchio")
 SECONDS = 600
 
@@ -77,7 +76,7 @@ def _trial(config: Config, name: str, project: Path) -> Trial:
 
 def _mark(trial: Trial) -> Path:
     """Return the empty file that stands for a trial that went well."""
-    code = [files.sha256(PACKAGE / "training" / f"{name}.py") for name in CODE]
+    code = closure_digest(BUILDER, PACKAGE)
     known = [trial, code, [version(name) for name in LIBRARIES]]
     digest = hashlib.sha256(canonical_json(known).encode()).hexdigest()[:32]
     home = os.path.expanduser("~")  # noqa: PTH111 Path's raises where nobody knows the home
@@ -105,7 +104,7 @@ def _in_own_process(trials: Mapping[str, Trial], project: Path, results: Path) -
                     sys.executable,
                     "-P",  # nor does a job import from the folder that it runs in
                     "-m",
-                    "headstart.training.network_build",
+                    BUILDER,
                     networks,
                     answer,
                 ],

@@ -92,13 +92,8 @@ def what_changed(stage: str, before: str, now: str) -> str:
     return f"{stage} gives other results since {'; '.join(version.changes[int(number) - 1 :])}"
 
 
-@cache
 def code_digest(stage: str, package: Path = PACKAGE) -> str:
     """Digest the code that a stage runs, by meaning.
-
-    The digest covers the stage's module and every module of this package that it imports,
-    directly or not. Comments, docstrings, layout and the words of errors do not count; nothing is
-    imported.
 
     Args:
         stage: Name of a stage: of a module in `headstart/commands`.
@@ -107,8 +102,24 @@ def code_digest(stage: str, package: Path = PACKAGE) -> str:
     Returns:
         16 hex digits.
     """
+    return closure_digest(f"headstart.commands.{stage.replace('-', '_')}", package)
+
+
+@cache
+def closure_digest(module: str, package: Path = PACKAGE) -> str:
+    """Digest a module and every module of this package that it imports, directly or not.
+
+    Comments, docstrings, layout and the words of errors do not count; nothing is imported.
+
+    Args:
+        module: Name of the module, with its package's.
+        package: Folder of the package.
+
+    Returns:
+        16 hex digits.
+    """
     digest = hashlib.sha256()
-    for name in sorted(_closure(f"headstart.commands.{stage.replace('-', '_')}", package)):
+    for name in sorted(_closure(module, package)):
         digest.update(name.encode() + b"\0" + _meaning(_file(name, package)))
     return digest.hexdigest()[:16]
 

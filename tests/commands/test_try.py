@@ -6,10 +6,12 @@ import json
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 from rows import label_rows
+from small_study import NETWORK
 from small_study import SmallStudy
 
 from headstart.cli import main
@@ -20,6 +22,7 @@ from headstart.commands import try_
 from headstart.common.records import write_rows
 from headstart.common.schema import settings_text
 from headstart.data.label_table import LabelRow
+from headstart.study.provenance import identity
 from headstart.training import run_store
 from headstart.training.card import ModelCard
 from headstart.training.train import _few
@@ -78,8 +81,8 @@ def test_a_mistake_is_told_and_nothing_is_left(
 
 
 @pytest.fixture
-def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """A study `mine` whose cohort is prepared; gets the settings of what would be trained."""
+def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """A study `mine` whose cohort is prepared; gets what would be rehearsed."""
     monkeypatch.chdir(tmp_path)
     for name, text in {
         "config/mine.yaml": "study: mine\ndata: [{source: own, channels: {T1: '{subject}.nii'}}]\n"
@@ -93,17 +96,26 @@ def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         (tmp_path / name).write_text(text)
     passed = label_rows(pd.DataFrame({"subject": ["1"], "age": ["30"]}))
     write_rows(tmp_path / "results/mine/check/passed.csv", LabelRow, passed)
-    tried: list[str] = []
-    monkeypatch.setattr(try_, "_train", lambda settings, _: tried.append(settings))
+    tried: list[dict[str, Any]] = []
+    monkeypatch.setattr(try_, "rehearse", lambda **asked: tried.append(asked))
     return tried
 
 
 def test_a_training_is_named_or_the_first_one(
-    trained: list[str], capsys: pytest.CaptureFixture[str]
+    trained: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["try", "mine/age"]) == 0
     assert "mine/age/fold-0/seed-0:" in capsys.readouterr().err
-    assert len(trained) == 1
+    (asked,) = trained
+    run, folder = asked.pop("run"), Path("results/mine")
+    assert (run.experiment, run.target, run.train.network) == ("age", "age", "sfcn")
+    assert (run.fold, run.seed) == (0, 0)
+    assert asked == {
+        "code": identity("train"),
+        "passed": folder / "check/passed.csv",
+        "splits": folder / "split/splits.csv",
+        "prepared": folder / "prepare",
+    }
     assert main(["try", "mine/age/seed-7"]) == 2
     said = "mine: has no such training; there are: age/fold-0/seed-0"
     assert said in capsys.readouterr().err
@@ -111,7 +123,7 @@ def test_a_training_is_named_or_the_first_one(
 
 
 def test_a_target_that_is_no_label_stops_before_the_first_training(
-    trained: list[str], capsys: pytest.CaptureFixture[str]
+    trained: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["try", "mine"]) == 2
     assert "experiments.iq.target" in (said := capsys.readouterr().err)
@@ -119,6 +131,34 @@ def test_a_target_that_is_no_label_stops_before_the_first_training(
     assert trained == []
     assert main(["try", "mine/age"]) == 0
     assert len(trained) == 1
+
+
+def test_a_study_is_tried_training_by_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(try_, "check_networks", lambda *_: None)
+    small = SmallStudy(tmp_path / "results/small")
+    (small.splits.parent / "audit.json").write_text("")
+    Path("net.py").write_text(NETWORK)
+    Path("config").mkdir()
+    tasks = {"age": "regression", "sex": "classification"}
+    config = {
+        "study": "small",
+        "data": [{"source": "own", "channels": {"T1": "{subject}.nii"}}],
+        "prepare": {"voxel_size": [2, 2, 2], "window": [8, 8, 8], "normalise": "none"},
+        "experiments": {
+            target: {"task": task, "target": target, "train": {"network": "net.py:Net"}}
+            for target, task in tasks.items()
+        },
+    }
+    Path("config/small.yaml").write_text(json.dumps(config))
+    before = sorted(small.folder.rglob("*"))
+    assert main(["try", "small"]) == 0
+    out, err = capsys.readouterr()
+    assert out.count("the trial went through") == 2
+    assert "small/age/fold-0/seed-0:" in err.partition("small/sex/fold-0/seed-0:")[0]
+    assert sorted(small.folder.rglob("*")) == before
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -20,7 +19,9 @@ from headstart.study.config import read_resolved
 from headstart.study.named import Named
 from headstart.study.named import find
 from headstart.study.network_trial import check_networks
-from headstart.study.settings import Settings
+from headstart.study.provenance import identity
+from headstart.study.slices import Slices
+from headstart.training.train import rehearse
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,17 +38,23 @@ def run(arguments: argparse.Namespace) -> None:
     """
     found = find(arguments.name)
     _check_cohort(found)
-    settings = Settings(
-        _config(found), Path(), codes={}, listing="", package="", networks={}
-    )  # the digests are for what is kept
-    experiments = list(settings.experiments) if found.experiment is None else [found.experiment]
+    config = _config(found)
+    experiments = list(config.experiments) if found.experiment is None else [found.experiment]
     # a job has a copy of one's own network, and no other files of this folder
-    check_networks(settings.config, Path(), experiments)
-    _check_targets(settings.config, experiments, found.folder / "check/passed.csv")
+    check_networks(config, Path(), experiments)
+    passed = found.folder / "check/passed.csv"
+    _check_targets(config, experiments, passed)
+    slices = Slices(config, Path())
     for experiment in experiments:
-        training = _first(settings.config, experiment, found)
+        training = _first(config, experiment, found)
         print(f"{found.study}/{training.name}:", file=sys.stderr, flush=True)
-        _train(settings.slice("train", **training._asdict()), found.folder)
+        rehearse(
+            run=slices.train(*training),
+            code=identity("train"),
+            passed=passed,
+            splits=found.folder / "split/splits.csv",
+            prepared=found.folder / "prepare",
+        )
 
 
 def _check_cohort(found: Named) -> None:
@@ -86,16 +93,3 @@ def _first(config: Config, experiment: str, found: Named) -> RunId:
         there = ", ".join(run.name for run in runs)
         raise UserError(f"{found.study}: has no such training; there are: {there}")
     return named[0]
-
-
-def _train(settings: str, folder: Path) -> None:
-    """Run the command of the stage as a job does, but with its epochs on the screen."""
-    words: list[str | Path] = [
-        *("--settings", settings, "--passed", folder / "check/passed.csv"),
-        *("--splits", folder / "split/splits.csv", "--prepared", folder / "prepare"),
-        *("--networks", Path(), "--store", folder / "runs", "--output", folder / "train", "--try"),
-    ]
-    command = [sys.executable, "-m", "headstart", "train", *map(str, words)]
-    done = subprocess.run(command, check=False)  # noqa: S603 our own command
-    if done.returncode != 0:
-        sys.exit(done.returncode)  # it has said why

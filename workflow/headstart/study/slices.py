@@ -42,8 +42,8 @@ class Slices:
 
     config: Config
     project: Path
-    split_file: str
-    synthetic: bool
+    split_file: str = ""
+    synthetic: bool = False
 
     def of(self, stage: str, **choice: Any) -> Section:
         """Return the slice of a stage.

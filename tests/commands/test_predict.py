@@ -104,6 +104,20 @@ def test_every_loss_goes_from_the_settings_to_the_predictions(study, task, loss,
         assert card.task.classes == ("2", "10")
 
 
+def test_a_network_predicts_without_the_code_of_the_loss_that_trained_it(study):
+    path = study.folder / "loss.py"
+    path.write_text("class Loss:\n    def __call__(self, output, truth):\n")
+    with path.open("a") as file:
+        file.write("        return (output[:, 0] - truth).abs().mean()\n")
+    own = train_and_predict(study, "regression", loss="loss.py:Loss", epochs=3)
+    card = ModelCard.read(study.folder / "train")
+    assert card.loss_digest == own_network.digest("loss.py:Loss", study.folder)
+    path.write_text("raise SystemExit('somebody else runs it')\n")
+    again = predict_only(study, card.run)
+    assert again.equals(own)
+    assert train_and_predict(study, "regression", loss="l1", epochs=3).equals(own)
+
+
 def test_regression(study):
     # the truth of a held-out scan may be missing: it is predicted all the same
     study.change_table("age", {0: ""})

@@ -131,6 +131,21 @@ def complaint(path: str, value: Any) -> str:
             "the loss tversky has no labels to smooth; remove it, or take the loss "
             "dice_cross_entropy",
         ),
+        (
+            "experiments.age.train",
+            {"network": "sfcn", "loss": "my.py:Loss", "label_smoothing": 0.1},
+            "the loss my.py:Loss has no labels to smooth; remove it",
+        ),
+        (
+            "experiments.sex",
+            {
+                "task": "classification",
+                "target": "sex",
+                "train": {"network": "sfcn", "loss": "my.py:Loss", "class_weights": True},
+            },
+            "train.class_weights: my.py:Loss is not given them; weigh the classes in that file",
+        ),
+        ("experiments.age.train.loss", "my.py", "soft_label, or my_loss.py:Loss"),
         ("experiments.age.train.clip", 0, "train.clip: 0 is not allowed: must be greater than 0"),
         ("experiments.age.train.augment", [{"RandomNose": {}}], "did you mean 'RandomNoise'?"),
         ("experiments.age.train.augment", [{"RandomNoise": {"sd": 1}}], "'sd' is not an argument"),

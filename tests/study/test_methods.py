@@ -264,3 +264,11 @@ def test_a_training_says_what_its_loss_was():
     )
     assert "loss focal (gamma 2, which" in said("classification", loss="focal")
     assert "false negatives weigh 0.7" in said("segmentation", loss="tversky")
+
+
+def test_a_loss_of_ones_own_is_told_by_its_digest_and_cites_nothing():
+    run = make_run(train=Train(network="sfcn", loss="my_loss.py:Loss"))
+    said = training._training([make_card(run, loss_digest="cd" * 32)])
+    assert "; loss my_loss.py:Loss (sha256 cdcdcdcdcdcdcdcd); " in said
+    assert not citations._rests_on_monai(run)
+    assert [one for one in citations.of_training([run]) if "SFCN" in one]

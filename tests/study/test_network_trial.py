@@ -258,3 +258,47 @@ def test_a_network_is_built_from_the_files_that_a_job_gets(
     }.items():
         assert f"sub/{name}.py" in said[f"experiments.{name}"]
         assert what in said[f"experiments.{name}"]
+
+
+OWN_LOSS = """
+import numpy as np
+from torch.nn import functional
+
+class Loss:
+    def __call__(self, output, truth):
+        return functional.cross_entropy(output, truth)
+
+class Masks(Loss):
+    def __call__(self, output, truth):
+        return super().__call__(output, truth[:, 0].long())
+
+class Numpy(Loss):
+    def __call__(self, output, truth):
+        return functional.cross_entropy(output.detach(), truth)
+"""
+
+
+@pytest.mark.slow
+def test_a_loss_of_ones_own_is_tried_as_well(folder: Path) -> None:
+    (folder / "loss.py").write_text(OWN_LOSS)
+    raw = study({"a": ("sfcn", {}), "b": ("unet", {})}).model_dump(mode="json")
+    (_, sex), (_, mask) = raw["experiments"]
+
+    def tried(**losses: str) -> list[str]:
+        experiments = {
+            name: {**of, "train": of["train"] | {"loss": f"loss.py:{losses[name]}"}}
+            for name, of in (("a", sex), ("b", mask))
+            if name in losses
+        }
+        try:
+            check_networks(read_config(raw | {"experiments": experiments}), folder)
+        except UserError as error:
+            return str(error).splitlines()
+        return []
+
+    assert tried(a="Loss", b="Masks") == []
+    one, two = tried(a="Numpy", b="Loss")
+    assert one.startswith("experiments.a.train.loss: loss.py:Numpy gives a number that no gradient")
+    assert two.startswith("experiments.b.train.loss: loss.py:Loss can't take an output of shape (2")
+    (folder / "loss.py").write_text(OWN_LOSS.replace("super().__call__", "self.absent"))
+    assert "absent" in tried(b="Masks")[0]

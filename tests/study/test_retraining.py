@@ -55,12 +55,13 @@ def settings(tmp_path: Path) -> Settings:
 
 def publish(settings: Settings, experiment: str, fold: int) -> None:
     run = RunId(experiment, fold, 0)
-    network = settings.config.experiments[experiment].train.network
+    train = settings.config.experiments[experiment].train
     identity = make_identity(settings.slices.train(*run), code=settings.code("train"))
     card = make_card(
         identity.run,
         code=identity.code,
-        network_digest=settings.networks.get(network, ""),
+        network_digest=settings.networks.get(train.network, ""),
+        loss_digest=settings.networks.get(train.loss or "", ""),
         seconds_per_epoch=[360.0, 360.0],
         snapshot=settings.snapshot.name,
     )
@@ -144,6 +145,23 @@ def test_an_edited_network_of_ones_own_is_named(tmp_path: Path) -> None:
     assert retraining(settings) == ""
     said = retraining(replace(settings, networks={"net.py:Net": "after"}))
     assert "age (fold 0, seed 0): net.py, or a file that it imports, was edited; took 12" in said
+
+
+def test_an_edited_loss_of_ones_own_is_named(tmp_path: Path) -> None:
+    (tmp_path / "loss.py").touch()
+    age = {**RAW["experiments"]["age"], "train": {"network": "sfcn", "loss": "loss.py:Loss"}}
+    config = read_config(RAW | {"experiments": {"age": age}})
+    settings = Settings(
+        config, tmp_path, CODES, listing="", package="", networks={"loss.py:Loss": "before"}
+    )
+    settings.write()
+    publish(settings, "age", 0)
+    assert retraining(settings) == ""
+    edited = replace(settings, networks={"loss.py:Loss": "after"})
+    assert "age (fold 0, seed 0): loss.py, or a file that it imports, was edited" in retraining(
+        edited
+    )
+    assert edited.upstream("train", "age") != settings.upstream("train", "age")
 
 
 def test_new_files_are_told_of_until_a_run_has_begun_with_them(settings: Settings) -> None:

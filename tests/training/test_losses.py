@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import statistics
+import sys
 
 import numpy as np
 import pytest
@@ -207,3 +208,72 @@ def test_a_target_beyond_the_bins_is_one_at_their_end():
     output = torch.randn(1, 40)
     for beyond, end in ((-50.0, 0.0), (90.0, 39.0)):
         assert loss(output, torch.tensor([beyond])) == loss(output, torch.tensor([end]))
+
+
+OWN = """
+import torch
+from torch import nn
+from powers import POWER
+
+class Loss:
+    def __call__(self, output, truth):
+        return (output[:, 0] - truth).abs().pow(POWER).mean()
+
+class Scaled(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("scale", torch.tensor(4.0))
+
+    def forward(self, output, truth):
+        return self.scale * (output[:, 0] - truth).mean()
+
+class Learns(nn.Linear):
+    def __init__(self):
+        super().__init__(1, 1)
+
+class Asks:
+    def __init__(self, classes):
+        pass
+
+class Many(Loss):
+    def __call__(self, output, truth):
+        return output
+
+class Plain(Loss):
+    def __call__(self, output, truth):
+        return 1.0
+
+class Slips(Loss):
+    def __call__(self, output, truth):
+        return truth[5]
+"""
+
+
+@pytest.fixture
+def own(tmp_path):
+    (tmp_path / "my_loss.py").write_text(OWN)
+    (tmp_path / "powers.py").write_text("POWER = 3\n")
+    return lambda name: make_loss(f"my_loss.py:{name}", Regression(), CPU, folder=tmp_path)
+
+
+def test_a_loss_of_ones_own(own):
+    output, truth = OUTPUTS["regression"]
+    assert own("Loss")(output, truth).item() == 4  # of 0 and 2 cubed
+    assert own("Scaled")(output, truth).item() == 4
+    assert "powers" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("Away", "has no class Away"),
+        ("Learns", "has weights of its own, which no optimizer changes; register them as buffers"),
+        ("Asks", r"can't be made without arguments: TypeError: .*'classes'"),
+        ("Many", r"gives shape \(2, 1\) where a tensor of one number is needed"),
+        ("Plain", "gives <class 'float'> where a tensor of one number"),
+        ("Slips", r"of shape \(2, 1\) and truths of \(2,\): IndexError.*my_loss\.py, line 3\d"),
+    ],
+)
+def test_a_fault_in_ones_own_loss_is_one_sentence_about_it(own, name, why):
+    with pytest.raises(UserError, match=rf"^train\.loss: my_loss\.py.*{why}"):
+        own(name)(*OUTPUTS["regression"])

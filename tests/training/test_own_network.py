@@ -77,3 +77,24 @@ def test_the_copy_holds_its_files_and_no_others(project: Path, tmp_path: Path) -
     copied = {path.relative_to(tmp_path / "copy") for path in (tmp_path / "copy").rglob("*.py")}
     own = own_network.own_files("nets/my_net.py:Net", project)
     assert copied == {path.relative_to(project) for path in own}
+
+
+def test_a_loss_is_told_of_by_its_own_key(project: Path) -> None:
+    for name, said in (("../my.py:Loss", "leads out of"), ("my.py:Loss", "is not there")):
+        with pytest.raises(UserError, match=rf"^train\.loss: .*{said}"):
+            own_network.digest(name, project, own_network.LOSS)
+    (project / "nets/random.py").touch()
+    (project / "nets/blocks.py").write_text("import random\n")
+    with pytest.raises(UserError, match=r"^train\.loss: .*Python has a module random"):
+        own_network.digest("nets/my_net.py:Net", project, own_network.LOSS)
+
+
+@pytest.mark.parametrize(
+    ("name", "own"),
+    [
+        *[(name, True) for name in ("my.py:Loss", "a/my.py:_L2")],
+        *[(name, False) for name in ("l1", "", "my:Loss", "my.py:2", "my.py:L()", "a:my.py:Loss")],
+    ],
+)
+def test_what_is_code_of_ones_own(name: str, own: bool) -> None:
+    assert own_network.is_own(name) == own

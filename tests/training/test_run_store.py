@@ -49,10 +49,10 @@ def finish(attempt, chosen=2):
 
 def test_the_key_follows_everything_that_counts():
     base = make_identity(make_run())
-    counts = ("cohort_digest", "code", "network_digest")
+    counts = ("cohort_digest", "code", "network_digest", "loss_digest")
     changes = [{"run": make_run(seed=1)}, *({name: "other"} for name in counts)]
     keys = {base.model_copy(update=change).key for change in changes}
-    assert len(keys | {base.key}) == 5
+    assert len(keys | {base.key}) == 6
     assert base.model_copy(update={"splits_digest": "other"}).key == base.key
     assert all(len(key) == 16 for key in keys)
 

@@ -24,7 +24,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--store", type=Path, required=True, help="folder of the run store")
     parser.add_argument("--output", type=Path, required=True, help="folder to publish to")
     parser.add_argument(
-        "--networks", type=Path, default=Path(), help="folder of your own network's file"
+        "--networks",
+        type=Path,
+        default=Path(),
+        help="folder of your own network's and loss's files",
     )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument(

@@ -43,6 +43,7 @@ from headstart.training.mirrors import check_masks_follow
 from headstart.training.mirrors import check_mirrors
 from headstart.training.mirrors import check_swap
 from headstart.training.mirrors import mirrored_axes
+from headstart.training.own_network import is_own
 from headstart.training.registry import LOSSES
 from headstart.training.registry import NETWORKS
 from headstart.training.registry import networks_for
@@ -67,13 +68,13 @@ class Experiment(Section):
     @model_validator(mode="after")
     def _fits_task(self) -> Experiment:
         kind = self.kind
-        if self.train.loss is not None and self.train.loss not in kind.losses:
-            raise ValueError(
-                f"train.loss '{self.train.loss}' is not for {self.task}; "
-                f"allowed: {', '.join(kind.losses)}"
-            )
         loss = self.train.loss or kind.losses[0]
-        if self.train.label_smoothing and not LOSSES[loss].smoothed:
+        if loss not in kind.losses and not is_own(loss):
+            raise ValueError(
+                f"train.loss '{loss}' is not for {self.task}; "
+                f"allowed: {', '.join(kind.losses)}, or my_loss.py:Loss"
+            )
+        if self.train.label_smoothing and (is_own(loss) or not LOSSES[loss].smoothed):
             fitting = ", ".join(name for name in kind.losses if LOSSES[name].smoothed)
             raise ValueError(
                 f"train.label_smoothing: the loss {loss} has no labels to smooth; remove it"
@@ -82,6 +83,11 @@ class Experiment(Section):
         if self.train.class_weights and not kind.categorical:
             fitting = ", ".join(name for name, task in TASKS.items() if task.categorical)
             raise ValueError(f"train.class_weights: only for {fitting}, not {self.task}; remove it")
+        if self.train.class_weights and is_own(loss):
+            raise ValueError(
+                f"train.class_weights: {loss} is not given them; weigh the classes in that file, "
+                "and remove this key"
+            )
         if kind.dense != (self.target == "mask"):
             dense = ", ".join(name for name, task in TASKS.items() if task.dense)
             raise ValueError(f"{dense} has the target `mask`, the other tasks a label")

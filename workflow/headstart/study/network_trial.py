@@ -1,4 +1,4 @@
-"""Every network of a study, built without weights before anything runs.
+"""Every network and loss of a study, built without weights before anything runs.
 
 A network that does not take its arguments, or gives the wrong shape, would else fail after the
 queue. torch takes seconds to import, so this is done in a process of its own, on torch's meta
@@ -44,7 +44,8 @@ def check_networks(config: Config, project: Path, names: Iterable[str] | None = 
 
     Raises:
         UserError: If a network can't be built with its arguments, or gives another shape than the
-            task needs, or TorchIO does not take an augmentation's values; names the experiment.
+            task needs, a loss of the user's own does not take what the network gives, or TorchIO
+            does not take an augmentation's values; names the experiment.
     """
     trials = {name: _trial(config, name, project) for name in names or config.experiments}
     new = {name: trial for name, trial in trials.items() if not is_file(_mark(trial))}
@@ -71,6 +72,9 @@ def _trial(config: Config, name: str, project: Path) -> Trial:
         "window": list(config.prepare.window) if experiment.kind.dense else [],
         "input": list(config.prepare.window),
         "file": own_network.digest(experiment.train.network, project),
+        "loss": train["loss"],
+        "loss_file": own_network.digest(train["loss"] or "", project, own_network.LOSS),
+        "numeric": experiment.kind.numeric,
     }
 
 
@@ -97,6 +101,7 @@ def _in_own_process(trials: Mapping[str, Trial], project: Path, results: Path) -
         networks = Path(scratch, "networks")
         for trial in trials.values():
             own_network.copy(trial["network"], project, networks)
+            own_network.copy(trial["loss"] or "", project, networks)
         answer = Path(scratch, "mistakes.json")
         try:
             done = subprocess.run(  # noqa: S603 our own module

@@ -55,13 +55,15 @@ class _Published:
         return self.card.code != self.settings.code("train")
 
     @cached_property
-    def network(self) -> str:
-        """The user's own network, if one of its files was edited; else ""."""
-        name = self.card.run.train.network
-        now = self.settings.networks.get(name)
-        if now is None or now == self.card.network_digest:
-            return ""
-        return name.partition(":")[0]
+    def edited(self) -> list[str]:
+        """The user's own network and loss, if one of their files was edited."""
+        train = self.card.run.train
+        trained = {
+            train.network: self.card.network_digest,
+            train.loss or "": self.card.loss_digest,
+        }
+        now = self.settings.networks
+        return [name for name in trained if name in now and now[name] != trained[name]]
 
     @cached_property
     def upstream(self) -> tuple[str, ...]:
@@ -91,7 +93,7 @@ class _Published:
     def certain(self) -> bool:
         """Whether it is trained again even if its scans turn out to be the same."""
         other = settings_text(self.card.run) != settings_text(self._now)
-        return other or self.code or bool(self.network)
+        return other or self.code or bool(self.edited)
 
     @property
     def stored(self) -> bool:
@@ -104,6 +106,9 @@ class _Published:
             "run": now,
             "code": self.settings.code("train"),
             "network_digest": own_network.digest(now.train.network, self.settings.project),
+            "loss_digest": own_network.digest(
+                now.train.loss or "", self.settings.project, own_network.LOSS
+            ),
         }
         key = self.card.model_copy(update=asked).key
         study = self.settings.results / self.settings.config.study
@@ -114,8 +119,8 @@ class _Published:
         """All changes, in words."""
         code = self.settings.code("train")
         new = [provenance.what_changed("train", self.card.code, code)] if self.code else []
-        if self.network:
-            new.append(f"{self.network}, or a file that it imports, was edited")
+        for name in self.edited:
+            new.append(f"{name.partition(':')[0]}, or a file that it imports, was edited")
         return "; ".join([*_words(self.own), *new, *self.upstream])
 
     @property

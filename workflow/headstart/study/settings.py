@@ -46,7 +46,8 @@ class Settings:
         codes: Identity of each stage's code: its version, or a digest where it was edited.
         listing: Digest of names, sizes and times of the sources' files, tables among them.
         package: Digest of the package's files, the name of the copy that jobs run from.
-        networks: Digest of the files of each network of the user's own, by `train.network`.
+        networks: Digest of the files of each network and loss of the user's own, by its name in
+            the config.
         split_file: Digest of the user's own split; "" if there is none.
     """
 
@@ -75,10 +76,13 @@ class Settings:
         listing = inventory.digest_sources(
             config.data, project / config.root, project / config.results
         )
+        trains = [experiment.train for experiment in config.experiments.values()]
+        named = {(train.network, own_network.NETWORK) for train in trains}
+        named |= {(train.loss or "", own_network.LOSS) for train in trains}
         networks = {
-            network: digest
-            for network in {experiment.train.network for experiment in config.experiments.values()}
-            if (digest := own_network.digest(network, project))
+            name: digest
+            for name, key in sorted(named)
+            if (digest := own_network.digest(name, project, key))
         }
         package = provenance.package_digest()
         split_file = _split_file(config, project / config.root)
@@ -174,7 +178,7 @@ class Settings:
 
     @property
     def networks_copy(self) -> Path:
-        """Folder with copies of the files that hold the user's own networks."""
+        """Folder with copies of the files that hold the user's own networks and losses."""
         digest = hashlib.sha256(canonical_json(dict(self.networks)).encode()).hexdigest()[:16]
         return self.results / ".settings" / f"networks-{digest}"
 
@@ -309,8 +313,10 @@ class Settings:
             for name in (OF_SCANS if stage == "scans" else STAGES[stage].rests_on)
         ]
         if experiment is not None:
-            network = self.config.experiments[experiment].train.network
-            below.append(["network", self.networks.get(network), []])
+            train = self.config.experiments[experiment].train
+            below.append(["network", self.networks.get(train.network), []])
+            if loss := self.networks.get(train.loss or ""):
+                below.append(["loss", loss, []])
         return hashlib.sha256(canonical_json(below).encode()).hexdigest()[:16]
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 from typing import Literal
 
@@ -14,6 +13,7 @@ from headstart.common.schema import Arguments
 from headstart.common.schema import Section
 from headstart.tasks import TASKS
 from headstart.tasks.base import Task
+from headstart.training.own_network import is_own
 from headstart.training.registry import NETWORKS
 from headstart.training.registry import OPTIMIZERS
 from headstart.training.registry import SCHEDULES
@@ -47,12 +47,12 @@ class Train(Section):
     loss: str | None = Field(
         None,
         description="; ".join(map(_losses, TASKS.values()))
-        + ". Begin with the default. soft_label is SFCN's for brain age: the network gives "
-        "probabilities of 40 bins of the training targets' range; focal (gamma 2) is for classes "
-        "that are hard to tell apart; ordinal, the ranked probability score, for classes that are "
-        "numbers, in their order; "
-        "tversky and focal_tversky, in which a missed voxel counts more than one too many (0.7 to "
-        "0.3), for small lesions",
+        + "; or your own as `my_loss.py:Loss`, see above. Begin with the default. soft_label is "
+        "SFCN's for brain age: the network gives probabilities of 40 bins of the training targets' "
+        "range. focal (gamma 2) is for classes that are hard to tell apart; ordinal, the ranked "
+        "probability score, for classes that are numbers, in their order; tversky and "
+        "focal_tversky, in which a missed voxel counts more than one too many (0.7 to 0.3), for "
+        "small lesions",
     )
     label_smoothing: float = Field(
         0.0,
@@ -153,7 +153,7 @@ class Train(Section):
     @field_validator("network")
     @classmethod
     def _known_network(cls, network: str) -> str:
-        if network in NETWORKS or re.fullmatch(r"[^:]+\.py:[A-Za-z_]\w*", network):
+        if network in NETWORKS or is_own(network):
             return network
         known = ", ".join(sorted(NETWORKS))
         raise ValueError(f"'{network}' is not a network; allowed: {known}, or my_net.py:Net")

@@ -57,7 +57,7 @@ def fit(
         cohort: The cohort.
         attempt: Folder that gets `checkpoint.pt`, the live `history.csv`, and at the end
             `model.safetensors`.
-        networks: Folder of the user's own network file.
+        networks: Folder of the user's own network and loss.
         device: auto, cpu or cuda.
         workers: Processes that load scans.
 
@@ -72,7 +72,7 @@ def fit(
     network = initial_network(this, task, networks).to(place)
     loader = EpochLoader(training, task, settings, this.seed, workers)
     validation_loader = make_validation_loader(validation, task, settings.batch_size, workers)
-    stepper = Stepper(network, task, this, loader.steps, place)
+    stepper = Stepper(network, task, this, loader.steps, place, networks)
     print(
         f"fold {this.fold}, seed {this.seed}: {counted(len(training), 'scan')} to learn from, "
         f"{len(validation)} for validation, {counted(loader.steps, 'step')} an epoch, on "

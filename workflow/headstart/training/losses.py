@@ -3,34 +3,93 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch import nn
 from torch.nn import functional
 
+from headstart.common.errors import UserError
 from headstart.tasks.base import Task
 from headstart.tasks.classification import GAMMA
+from headstart.training.own_modules import OwnModules
+from headstart.training.own_network import LOSS
+from headstart.training.own_network import is_own
 from headstart.training.registry import LOSSES
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
-def make_loss(name: str | None, task: Task, place: torch.device, *, smoothing: float = 0.0) -> Loss:
+def make_loss(
+    name: str | None,
+    task: Task,
+    place: torch.device,
+    *,
+    smoothing: float = 0.0,
+    folder: Path = Path(),
+) -> Loss:
     """Make a loss: a function of (output, truth) that gives the batch's mean.
 
     Args:
-        name: One of `LOSSES`; None is the first one of the task.
+        name: One of `LOSSES`, or `FILE.py:CLASS` for the user's own; None is the first one of the
+            task.
         task: The task, whose truths it takes.
         place: Where it is computed.
         smoothing: `train.label_smoothing`, for a loss that has labels to smooth.
+        folder: Where a relative FILE.py is looked up.
+
+    Raises:
+        UserError: If the user's own code fails, then or when it computes.
     """
+    if name is not None and is_own(name):
+        return own_loss(name, folder, place)
     weights = torch.tensor(task.weights, device=place) if task.weights else None
     loss = LOSSES[name or task.losses[0]]
     if loss.smoothed:
         return resolve_name(loss.path)(weights, smoothing)
     return resolve_name(loss.path)(weights)
+
+
+def own_loss(name: str, folder: Path, place: torch.device) -> Loss:
+    """Make a loss of the user's own, whose class is called without arguments.
+
+    Args:
+        name: FILE.py:CLASS.
+        folder: Where a relative FILE.py is looked up.
+        place: Where it is computed.
+
+    Raises:
+        UserError: If its code fails, then or when it computes; or it has weights that would have
+            to be learnt, or gives something else than one number.
+    """
+    modules = OwnModules(name, folder, LOSS)
+    own = modules.load()
+    with modules.at_work("can't be made without arguments"):
+        loss = own()
+    if isinstance(loss, nn.Module):
+        if any(True for _ in loss.parameters()):
+            raise UserError(
+                f"{LOSS}: {name} has weights of its own, which no optimizer changes; "
+                "register them as buffers"
+            )
+        loss = loss.to(place)
+
+    def mean_of(output: Tensor, truth: Tensor) -> Tensor:
+        shapes = f"an output of shape {tuple(output.shape)} and truths of {tuple(truth.shape)}"
+        with modules.at_work(f"can't take {shapes}"):
+            value = loss(output, truth)
+        if not isinstance(value, Tensor) or value.ndim > 0:
+            given = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value)
+            raise UserError(
+                f"{LOSS}: {name} gives {given} where a tensor of one number is needed, the mean "
+                "over the batch"
+            )
+        return value
+
+    return mean_of
 
 
 def l1(_: Tensor | None) -> Loss:

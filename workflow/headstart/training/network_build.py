@@ -1,7 +1,7 @@
-"""Networks and augmentations that are described on standard input, each built once.
+"""Networks, losses and augmentations that are described on standard input, each built once.
 
 Run by `headstart.study.network_trial`, in a process of its own: `python -m`, then the folder with
-network files of the user's own, and a file to write the mistakes to.
+files of the user's own, and a file to write the mistakes to.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import torch
 from headstart.common import files
 from headstart.common.errors import UserError
 from headstart.training.augment import make_augmentation
+from headstart.training.losses import own_loss
 from headstart.training.networks import build_network
 from headstart.training.networks import check_output
 
@@ -51,6 +52,8 @@ def _try(trial: Trial, project: Path) -> None:
     own = bool(trial["file"])
     network = _built(build, own=own)
     _check_shape(network.to("meta"), trial, own=own)
+    if trial["loss_file"]:
+        _check_loss(trial, project)
 
 
 def _built(build: Callable[[], torch.nn.Module], *, own: bool) -> torch.nn.Module:
@@ -75,6 +78,22 @@ def _check_shape(network: torch.nn.Module, trial: Trial, *, own: bool) -> None:
             f"shape {tuple(batch.shape)}: {type(error).__name__}: {error}"
         ) from None
     check_output(trial["network"], shape, expected)
+
+
+def _check_loss(trial: Trial, project: Path) -> None:
+    """Compute a loss of the user's own, and its gradient, for a small batch of made-up outputs."""
+    window = [8, 8, 8] if trial["window"] else []
+    output = torch.rand(2, trial["outputs"], *window, requires_grad=True)
+    if window:
+        truth = torch.zeros(2, 1, *window, dtype=torch.uint8)
+    else:
+        truth = torch.zeros(2, dtype=torch.float32 if trial["numeric"] else torch.int64)
+    value = own_loss(trial["loss"], project, torch.device("cpu"))(output, truth)
+    if not value.requires_grad:
+        raise UserError(
+            f"train.loss: {trial['loss']} gives a number that no gradient leads back from to the "
+            "output; compute it by torch's functions, without .item(), .detach() or numpy"
+        )
 
 
 if __name__ == "__main__":

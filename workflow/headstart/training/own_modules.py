@@ -1,4 +1,4 @@
-"""The user's own network as code: loaded, built and run with the modules of its own folder."""
+"""The user's own network or loss as code: run with the modules of its own folder."""
 
 from __future__ import annotations
 
@@ -16,28 +16,29 @@ from headstart.training import own_network
 
 
 class OwnModules:
-    """The modules of one network of the user's own.
+    """The modules of one network or loss of the user's own.
 
-    Several networks may be at work in one process, each with another `helper.py` beside it. So
-    modules of its folder can be imported only while the network's own code runs, and nobody else
+    Several may be at work in one process, each with another `helper.py` beside it. So
+    modules of its folder can be imported only while its own code runs, and nobody else
     finds them.
     """
 
-    def __init__(self, name: str, folder: Path) -> None:
-        """Remember which network it is.
+    def __init__(self, name: str, folder: Path, key: str = own_network.NETWORK) -> None:
+        """Remember which one it is.
 
         Args:
-            name: `train.network`, FILE.py:CLASS.
+            name: FILE.py:CLASS.
             folder: Where a relative FILE.py is looked up.
+            key: Key of the config that names it, for messages.
         """
-        self.name = name
+        self.name, self.key = name, key
         self.file, _, self.class_name = name.rpartition(":")
         self.path = (folder / self.file).resolve()
         self.helpers = own_network.helpers(name, folder)
         self.modules: dict[str, ModuleType] = {}
 
     def load(self) -> Any:
-        """Run the network's file.
+        """Run its file.
 
         Returns:
             The class that the name speaks of.
@@ -47,7 +48,7 @@ class OwnModules:
         """
         for taken in sorted(self.helpers & sys.modules.keys()):
             raise UserError(
-                f"train.network: {self.file} imports {taken}, which is also the name of a package "
+                f"{self.key}: {self.file} imports {taken}, which is also the name of a package "
                 f"that is in use here; rename your {taken}"
             )
         module = ModuleType("own_network")
@@ -58,15 +59,15 @@ class OwnModules:
                 compile(self.path.read_bytes(), self.path, "exec"), module.__dict__
             )
         if not hasattr(module, self.class_name):
-            raise UserError(f"train.network: {self.file} has no class {self.class_name}")
+            raise UserError(f"{self.key}: {self.file} has no class {self.class_name}")
         return getattr(module, self.class_name)
 
     @contextmanager
     def at_work(self, fault: str) -> Iterator[None]:
-        """Let the network's code find its modules, and say in one sentence how it fails.
+        """Let the code find its modules, and say in one sentence how it fails.
 
         Args:
-            fault: What the network can't do if the block fails.
+            fault: What it can't do if the block fails.
 
         Raises:
             UserError: If the block fails, unless the computer refused something.
@@ -84,7 +85,7 @@ class OwnModules:
         except (Exception, SystemExit) as error:
             if is_of_machine(error):
                 raise
-            raise UserError(f"train.network: {self.name} {fault}: {self._said(error)}") from error
+            raise UserError(f"{self.key}: {self.name} {fault}: {self._said(error)}") from error
         finally:
             sys.dont_write_bytecode = writes
             if folder in sys.path:  # the network's code may change it too

@@ -1,9 +1,10 @@
-"""A network of the user's own: its file, and the files beside it that it imports."""
+"""A network or loss of the user's own: its file, and the files beside it that it imports."""
 
 from __future__ import annotations
 
 import ast
 import hashlib
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -12,13 +13,21 @@ from pathlib import Path
 from headstart.common import files
 from headstart.common.errors import UserError
 
+NETWORK, LOSS = "train.network", "train.loss"
 
-def own_network_file(name: str, folder: Path) -> Path | None:
-    """Return the file of the user's own network, or None for a network of ours.
+
+def is_own(name: str) -> bool:
+    """Tell whether the config names code of the user's own, `FILE.py:CLASS`."""
+    return re.fullmatch(r"[^:]+\.py:[A-Za-z_]\w*", name) is not None
+
+
+def own_network_file(name: str, folder: Path, key: str = NETWORK) -> Path | None:
+    """Return the file of the user's own network or loss, or None for one of ours.
 
     Args:
-        name: `train.network`; the user's own is `FILE.py:CLASS`.
+        name: The key's value; the user's own is `FILE.py:CLASS`.
         folder: Where a relative FILE.py is looked up.
+        key: Key of the config that names it, for messages.
 
     Raises:
         UserError: If the file is not there, or its path leads out of the folder.
@@ -29,31 +38,30 @@ def own_network_file(name: str, folder: Path) -> Path | None:
     path = folder / file
     if file.is_absolute() or ".." in file.parts:
         raise UserError(
-            f"train.network: {file} leads out of {folder.absolute()}; copy the file there and give "
+            f"{key}: {file} leads out of {folder.absolute()}; copy the file there and give "
             "its path from there on"
         )
     if not path.is_file():
-        raise UserError(
-            f"train.network: {path} is not there; its path starts at the project's folder"
-        )
+        raise UserError(f"{key}: {path} is not there; its path starts at the project's folder")
     return path
 
 
-def own_files(name: str, folder: Path) -> list[Path]:
-    """List the file of the user's own network and those of its folder that it imports.
+def own_files(name: str, folder: Path, key: str = NETWORK) -> list[Path]:
+    """List the file of the user's own network or loss and those of its folder that it imports.
 
     Args:
-        name: `train.network`.
+        name: The key's value.
         folder: Where a relative FILE.py is looked up.
+        key: Key of the config that names it, for messages.
 
     Returns:
-        Paths, sorted; none for a network of ours.
+        Paths, sorted; none for a network or loss of ours.
 
     Raises:
-        UserError: If the network's file is not there, its path leads out of the folder, or what it
+        UserError: If its file is not there, its path leads out of the folder, or what it
             imports is called like a module of Python.
     """
-    first = own_network_file(name, folder)
+    first = own_network_file(name, folder, key)
     if first is None:
         return []
     found: set[Path] = set()
@@ -66,23 +74,23 @@ def own_files(name: str, folder: Path) -> list[Path]:
     for path in found - {first}:
         if (module := _top(path, first)) in sys.stdlib_module_names:
             raise UserError(
-                f"train.network: {path}: Python has a module {module} of its own, which would be "
+                f"{key}: {path}: Python has a module {module} of its own, which would be "
                 "imported in its place; rename yours"
             )
     return sorted(found)
 
 
 def helpers(name: str, folder: Path) -> set[str]:
-    """Name the modules beside the user's own network that it imports; of a package, the package."""
+    """Name the modules beside the user's own code that it imports; of a package, the package."""
     own, first = own_files(name, folder), own_network_file(name, folder)
     return {_top(path, first) for path in own if first and path != first}
 
 
 def copy(name: str, folder: Path, destination: Path) -> None:
-    """Copy the files of the user's own network, which are all that a job gets of it.
+    """Copy the files of the user's own network or loss, which are all that a job gets of it.
 
     Args:
-        name: `train.network`.
+        name: `train.network` or `train.loss`.
         folder: Where a relative FILE.py is looked up.
         destination: Gets the files where they lie in the folder.
     """
@@ -91,9 +99,9 @@ def copy(name: str, folder: Path, destination: Path) -> None:
             shutil.copyfile(file, draft)
 
 
-def digest(name: str, folder: Path) -> str:
-    """Digest the files of the user's own network; "" for a network of ours."""
-    own = own_files(name, folder)
+def digest(name: str, folder: Path, key: str = NETWORK) -> str:
+    """Digest the files of the user's own network or loss; "" for one of ours."""
+    own = own_files(name, folder, key)
     if not own:
         return ""
     lines = [f"{path.relative_to(folder).as_posix()} {files.sha256(path)}\n" for path in own]
@@ -101,7 +109,7 @@ def digest(name: str, folder: Path) -> str:
 
 
 def _imported(path: Path, root: Path) -> Iterator[Path]:
-    """Yield the files that a file imports from the network's folder."""
+    """Yield the files that a file imports from the code's folder."""
     try:
         tree = ast.parse(path.read_bytes())
     except (SyntaxError, ValueError):  # building the network says what is wrong
@@ -118,7 +126,7 @@ def _imported(path: Path, root: Path) -> Iterator[Path]:
 
 
 def _top(path: Path, first: Path) -> str:
-    """Name the module, or the outermost package, by which a network's file imports another one."""
+    """Name the module, or the outermost package, by which the user's file imports another one."""
     beside = path.is_relative_to(first.parent)
     return path.relative_to(first.parent).parts[0].removesuffix(".py") if beside else ""
 

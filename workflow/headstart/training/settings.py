@@ -31,7 +31,8 @@ class RunIdentity(Section):
         cohort_digest: Digest of the scans and targets that it consumes.
         splits_digest: sha256 of splits.csv.
         code: Identity of the code of training.
-        network_digest: Digest of the user's own network file, or "".
+        network_digest: Digest of the files of the user's own network, or "".
+        loss_digest: Digest of those of the user's own loss, or "".
     """
 
     run: Run
@@ -39,11 +40,12 @@ class RunIdentity(Section):
     splits_digest: str
     code: str
     network_digest: str
+    loss_digest: str = ""
 
     @property
     def key(self) -> str:
         """Digest of all that the result depends on, 16 hex digits; names the run in the store."""
-        rests_on = [self.cohort_digest, self.code, self.network_digest]
+        rests_on = [self.cohort_digest, self.code, self.network_digest, self.loss_digest]
         text = canonical_json([settings_text(self.run), *rests_on])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from pkgutil import resolve_name
 
 import torch
@@ -28,9 +29,27 @@ class Stepper:
     """
 
     def __init__(
-        self, network: nn.Module, task: Task, run: Run, steps_per_epoch: int, place: torch.device
+        self,
+        network: nn.Module,
+        task: Task,
+        run: Run,
+        steps_per_epoch: int,
+        place: torch.device,
+        folder: Path,
     ) -> None:
-        self.loss_of = make_loss(run.train.loss, task, place, smoothing=run.train.label_smoothing)
+        """Put them together.
+
+        Args:
+            network: The network.
+            task: The task, fitted to the training scans.
+            run: The run.
+            steps_per_epoch: Batches of an epoch.
+            place: Where to compute.
+            folder: Where the file of a loss of the user's own is looked up.
+        """
+        self.loss_of = make_loss(
+            run.train.loss, task, place, smoothing=run.train.label_smoothing, folder=folder
+        )
         optimizer = OPTIMIZERS[run.train.optimizer]
         self.optimizer = resolve_name(optimizer.path)(
             network.parameters(),

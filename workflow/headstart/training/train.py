@@ -74,7 +74,7 @@ def train(
         prepared: Folder with `shard-K.npy` and `shard-K.json`.
         store: Folder of the run store.
         output: Gets `history.csv`, `model.safetensors` and `model.json`.
-        networks: Folder of the user's own network file.
+        networks: Folder of the user's own network and loss.
         device: auto, cpu or cuda.
         workers: Processes that load scans; their number changes no bit of the result.
         subjects: Use no more than so many subjects; the default is all.
@@ -96,6 +96,7 @@ def train(
         splits_digest=files.sha256(splits),
         code=code,
         network_digest=own_network.digest(run.train.network, networks),
+        loss_digest=own_network.digest(run.train.loss or "", networks, own_network.LOSS),
     )
     folder = store / identity.key
     finished = run_store.finished_attempt(folder)

@@ -77,5 +77,5 @@ def _loss(run: Run) -> str:
 
 
 def _rests_on_monai(run: Run) -> bool:
-    ours = NETWORKS.get(run.train.network)
-    return "monai" in (LOSSES[_loss(run)].library, ours and ours.library)
+    loss, network = LOSSES.get(_loss(run)), NETWORKS.get(run.train.network)
+    return "monai" in (loss and loss.library, network and network.library)

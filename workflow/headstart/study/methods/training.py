@@ -87,7 +87,9 @@ def _training(cards: Sequence[ModelCard]) -> str:
         else ""
     )
     smoothed = f", labels smoothed by {train.label_smoothing:g}" if train.label_smoothing else ""
-    about = f" ({LOSSES[loss].words})" if LOSSES[loss].words else ""
+    own = f"sha256 {card.loss_digest[:16]}" if card.loss_digest else ""
+    words = own or LOSSES[loss].words
+    about = f" ({words})" if words else ""
     augment = "; ".join(
         f"{kind} ({', '.join(f'{key} {value}' for key, value in arguments.items())})"
         if arguments

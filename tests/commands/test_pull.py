@@ -24,7 +24,7 @@ from headstart.cluster.pull import read_pull_settings
 from headstart.common import files
 from headstart.common.errors import UserError
 from headstart.common.strict_yaml import load
-from headstart.figures.drawing import manifest
+from headstart.figures.manifest import manifest
 
 PROJECT = Path(__file__).parents[2]
 PASSWORDS = {"gwen": GATEWAY_PASSWORD, "carl": CLUSTER_PASSWORD}

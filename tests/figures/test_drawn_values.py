@@ -17,10 +17,10 @@ from headstart.evaluation.intervals import subject_weights
 from headstart.evaluation.predictions import Pooled
 from headstart.evaluation.results import DifferenceRow
 from headstart.evaluation.results import MetricRow
+from headstart.figures.curves import Curve
+from headstart.figures.curves import draw_curves
 from headstart.figures.evaluation import draw_evaluation
 from headstart.figures.evaluation_result import Result
-from headstart.figures.learning_curves import Curve
-from headstart.figures.learning_curves import draw_curves
 from headstart.tasks.base import Task
 from headstart.tasks.classification import Classification
 from headstart.tasks.regression import Regression

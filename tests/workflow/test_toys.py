@@ -67,7 +67,7 @@ from headstart.common import files
 from headstart.figures.style import document
 
 
-def sites(*, stamp, output, passed):
+def plot(*, stamp, output, passed):
     counts = Counter(files.read_csv(passed)["site"])
     with document(output, "sites", stamp) as pages:
         with pages.page("Scans of each site", height=60, note="One bar each.") as figure:
@@ -135,7 +135,7 @@ ROWS = [
     (
         f"{PACKAGE}/figures/registry.py",
         "FIGURES = {\n",
-        'FIGURES = {\n    "sites": Figure("headstart.figures.sites:sites", ("passed",), DATA, '
+        'FIGURES = {\n    "sites": Figure("headstart.figures.sites:plot", ("passed",), DATA, '
         '{"": "sites"}),\n',
     ),
     (

@@ -9,8 +9,7 @@ from pkgutil import resolve_name
 from headstart.common import files
 from headstart.common.errors import UserError
 from headstart.common.schema import read_settings
-from headstart.figures.drawing import manifest
-from headstart.figures.drawing import terminal
+from headstart.figures.manifest import manifest
 from headstart.figures.registry import FIGURES
 from headstart.figures.registry import INPUTS
 from headstart.figures.registry import OF_RUNS
@@ -18,6 +17,7 @@ from headstart.figures.registry import PREPARED
 from headstart.figures.settings import ExperimentPlotSettings
 from headstart.figures.settings import PlotSettings
 from headstart.figures.style import Stamp
+from headstart.figures.terminal import plot_in_terminal
 from headstart.study.named import newest_history
 from headstart.study.provenance import identity
 
@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Run the stage from its command line."""
     if arguments.names:
-        print(terminal([newest_history(name) for name in arguments.names]))
+        print(plot_in_terminal([newest_history(name) for name in arguments.names]))
         return
     _check_complete(arguments)
     figure = FIGURES.get(arguments.kind)

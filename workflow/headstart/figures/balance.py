@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from headstart.cohort.balance import BalanceRow
+from headstart.common.records import read_rows
 from headstart.data.label_table import LabelRow
 from headstart.data.label_table import first_scans
 from headstart.data.label_table import labels_of
@@ -26,10 +28,29 @@ from headstart.figures.style import SKY
 from headstart.figures.style import VERMILION
 from headstart.figures.style import YELLOW
 from headstart.figures.style import Document
+from headstart.figures.style import Stamp
+from headstart.figures.style import document
 
 FILLS = (SKY, ORANGE, BLUE, YELLOW, PURPLE, VERMILION, GREY)
 HATCHES = ("", "////", "....", "\\\\\\\\", "xx", "", "||||")
 TOTALS = ("subjects", "scans")  # rows of balance.csv that are no label
+
+
+def plot(*, stamp: Stamp, output: Path, passed: Path, balance: Path) -> None:
+    """Draw each label in each part, how far the parts differ, and each label by site.
+
+    Args:
+        stamp: What the footer says, and of which study.
+        output: The PDF.
+        passed: `check/passed.csv`.
+        balance: `split/balance.csv`.
+    """
+    study = stamp.study
+    with document(output, f"{study}: split and balance", stamp) as pages:
+        rows = read_rows(balance, BalanceRow)
+        draw_balance(pages, rows, study=study)
+        draw_differences(pages, rows, study=study)
+        draw_sites(pages, read_rows(passed, LabelRow), study=study)
 
 
 def draw_balance(document: Document, balance: Sequence[BalanceRow], *, study: str) -> None:

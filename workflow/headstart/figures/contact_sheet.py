@@ -1,10 +1,10 @@
-"""Pictures of scans on paper: the contact sheet of a cohort, and what augmentation does."""
+"""The contact sheet: a small picture of every scan of a cohort."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,24 +13,34 @@ from numpy.typing import NDArray
 
 from headstart.cohort.flags import KINDS
 from headstart.cohort.flags import Mark
-from headstart.cohort.prepared import Scan
+from headstart.cohort.flags import find_marks
+from headstart.cohort.flags import rejected_scans
+from headstart.cohort.outliers import SimilarityRow
+from headstart.cohort.pairs import PairRow
+from headstart.cohort.shards import ShardCard
+from headstart.cohort.shards import read_scan
+from headstart.cohort.shards import volumes_of
+from headstart.common.errors import UserError
 from headstart.common.keys import Key
+from headstart.common.records import read_rows
 from headstart.common.text import counted
+from headstart.data.found_scans import RejectedRow
+from headstart.data.label_table import LabelRow
+from headstart.figures.style import AXIAL
 from headstart.figures.style import GREY
 from headstart.figures.style import VERMILION
 from headstart.figures.style import Document
+from headstart.figures.style import Stamp
+from headstart.figures.style import document
 from headstart.figures.style import shortened
-from headstart.figures.style import show_slice
+from headstart.imaging.scan_rows import CheckRow
 
 Picture = NDArray[np.float32]
 
 COARSE = 4.0  # mm: scans are shown no finer, to protect faces
 CROP, FINE = 80.0, 2.0  # mm: a window no longer than this holds no face, and is shown finer
-AXIAL = 0.6  # height of the axial slice: above the eyes of a head that is centred
 COLUMNS, ROWS = 6, 9
 MOST = 5 * COLUMNS * ROWS  # tiles; a larger cohort is sampled
-DRAWS = 4
-TRANSFORMS_PER_PAGE = 6
 
 
 @dataclass(frozen=True)
@@ -48,7 +58,64 @@ class Tile:
     mark: Mark | None
 
 
-# --- contact sheet ------------------------------------------------------------------------------
+def plot(
+    *,
+    stamp: Stamp,
+    output: Path,
+    labels: Path,
+    rejected: Sequence[Path],
+    passed: Path,
+    summary: Path,
+    prepared: Path,
+    pairs: Path,
+    similarity: Path,
+) -> None:
+    """Draw a small picture of every scan, those rejected or marked ones first.
+
+    Args:
+        stamp: What the footer says, and of which study.
+        output: The PDF.
+        labels: `label/labels.csv`.
+        rejected: rejected.csv of label and check.
+        passed: `check/passed.csv`.
+        summary: `check/summary.csv`.
+        prepared: Folder of the prepared shards.
+        pairs: `near-duplicates/pairs.csv`.
+        similarity: `near-duplicates/similarity.csv`.
+
+    Raises:
+        UserError: If a scan neither passed nor was rejected, or has no volume.
+    """
+    keys = dict.fromkeys(row.key for row in read_rows(labels, LabelRow))
+    away = rejected_scans([read_rows(path, RejectedRow) for path in rejected], keys.keys())
+    bad = {row.key for row in away}
+    keys |= dict.fromkeys(row.key for row in away)
+    similar = read_rows(similarity, SimilarityRow)
+    marks = find_marks(away, read_rows(summary, CheckRow), read_rows(pairs, PairRow), similar)
+    pictures = _pictures(prepared)
+    good = {row.key for row in read_rows(passed, LabelRow)}
+    if bad | good != set(keys) or bad & good or good - pictures.keys():
+        raise UserError(
+            f"{passed}: {len(good)} scans passed and {len(bad)} were rejected, but {len(keys)} "
+            f"were found and {len(pictures)} prepared; run check and prepare again"
+        )
+    distance = {scan.key: scan.distance for scan in similar}
+    in_order = sorted(keys, key=lambda key: -distance.get(key, 0.0))
+    tiles = [Tile(key, pictures.get(key), marks.get(key)) for key in in_order]
+    study = stamp.study
+    with document(output, f"{study}: contact sheet", stamp) as pages:
+        draw_contact_sheet(pages, tiles, study=study)
+
+
+def _pictures(prepared: Path) -> dict[Key, Any]:
+    """Return a small picture of each prepared scan."""
+    pictures = {}
+    for path in sorted(prepared.glob("shard-*.json")):
+        card = ShardCard.read(path)
+        for scan in card.scans:
+            volume = read_scan(volumes_of(path), scan.index, scan.sha256)
+            pictures[scan.key] = thumbnail(volume[0], card.prepare.voxel_size)
+    return pictures
 
 
 def thumbnail(volume: NDArray[Any], voxel_size: Sequence[float]) -> Picture:
@@ -162,100 +229,3 @@ def _pad_height(plane: Picture, height: int) -> Picture:
     below = (height - plane.shape[1]) // 2
     above = height - plane.shape[1] - below
     return np.pad(plane, ((0, 0), (below, above)), constant_values=float(plane.min()))
-
-
-# --- augmentation -------------------------------------------------------------------------------
-
-
-def draw_augmentation(
-    document: Document,
-    scan: Scan,
-    transforms: Sequence[Mapping[str, Mapping[str, Any]]],
-    *,
-    title: str,
-    with_mask: bool,
-) -> None:
-    """Draw one training scan before and after each of TorchIO's transforms, and after all of them.
-
-    Args:
-        document: Where the pages go.
-        scan: The scan.
-        transforms: The entries of `train.augment`.
-        title: The experiment in words.
-        with_mask: Whether the mask, which is moved alike, is outlined.
-    """
-    # torch and TorchIO take seconds to import, and no other figure needs them
-    import torch
-
-    from headstart.training.augment import augment
-    from headstart.training.augment import make_augmentation
-    from headstart.training.data import load_volume
-    from headstart.training.data import seed_of
-
-    sets = [(next(iter(entry)), [entry]) for entry in transforms]
-    if len(transforms) > 1:
-        sets.append(("all of them", list(transforms)))
-    volume = load_volume(scan)
-    truth = torch.tensor(0)
-    if with_mask:
-        truth = torch.from_numpy(np.array(scan.mask()))[None]
-    before = (volume[0].numpy(), truth[0].numpy() if with_mask else None)
-    note = (
-        f"Subject {scan.subject}, session {scan.session}, a training scan, first channel, one "
-        "axial slice. Each row: one transform alone, with this experiment's arguments; each "
-        "column: another random draw." + (" Lines: the mask, moved alike." if with_mask else "")
-    )
-    rows = []
-    for name, chosen in sets:
-        transform = make_augmentation(chosen)
-        if transform is None:
-            continue
-        row = [before]
-        for draw in range(DRAWS):
-            seed = seed_of("gallery", name, draw)
-            changed, moved = augment(transform, volume, truth, scan.affine, seed)
-            row.append((changed[0].numpy(), moved[0].numpy() if with_mask else None))
-        rows.append((name, row))
-    for start in range(0, len(rows), TRANSFORMS_PER_PAGE):
-        _augmentation_page(
-            document, rows[start : start + TRANSFORMS_PER_PAGE], scan.affine, title, note
-        )
-
-
-def _augmentation_page(
-    document: Document,
-    rows: Sequence[tuple[str, Sequence[tuple[NDArray[Any], NDArray[Any] | None]]]],
-    affine: NDArray[np.float64],
-    title: str,
-    note: str,
-) -> None:
-    image, mask = rows[0][1][0]
-    size = np.linalg.norm(affine[:3, :3], axis=0)
-    z = int(AXIAL * image.shape[2])
-    if mask is not None and mask.any():
-        z = int(np.argmax((mask > 0).sum(axis=(0, 1))))
-    limits = tuple(np.percentile(image, [1, 99.5]))
-    tall = 34 * min(image.shape[1] * size[1] / (image.shape[0] * size[0]), 1.3) + 3
-    with document.page(
-        f"{title}: augmentation, before and after", height=26 + tall * len(rows), note=note
-    ) as figure:
-        grid = figure.subplots(len(rows), 1 + DRAWS, squeeze=False)
-        for line, (name, row) in zip(grid, rows, strict=True):
-            for axes, (after, moved) in zip(line, row, strict=True):
-                show_slice(axes, after[:, :, z], aspect=size[1] / size[0], limits=limits)
-                if moved is not None:
-                    _outline(axes, moved[:, :, z])
-            line[0].set_axis_on()
-            line[0].set_xticks([])
-            line[0].set_yticks([])
-            line[0].spines[:].set_visible(False)
-            line[0].set_ylabel(name, size=7)
-        grid[0, 0].set_title("before", weight="normal")
-        for draw, axes in enumerate(grid[0, 1:], start=1):
-            axes.set_title(f"after, draw {draw}", weight="normal")
-
-
-def _outline(axes: Axes, mask: NDArray[Any]) -> None:
-    inside = (mask > 0).T.astype(float)
-    if inside.any() and not inside.all():
-        axes.contour(inside, [0.5], colors="#F0E442", linewidths=0.7)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,14 +13,21 @@ from numpy.typing import NDArray
 
 from headstart.cohort.flags import KINDS
 from headstart.cohort.flags import Mark
+from headstart.cohort.flags import find_marks
+from headstart.cohort.flags import rejected_scans
 from headstart.cohort.outliers import SimilarityRow
+from headstart.cohort.pairs import PairRow
 from headstart.common.keys import Key
+from headstart.common.records import read_rows
+from headstart.data.found_scans import RejectedRow
 from headstart.figures.style import BLACK
 from headstart.figures.style import BLUE
 from headstart.figures.style import GREY
 from headstart.figures.style import SKY
 from headstart.figures.style import VERMILION
 from headstart.figures.style import Document
+from headstart.figures.style import Stamp
+from headstart.figures.style import document
 from headstart.figures.style import set_logarithmic
 from headstart.imaging.scan_rows import CheckRow
 
@@ -28,6 +36,34 @@ AXES = {"left-right": "LR", "back-front": "PA", "down-up": "IS"}
 LOOKS = {"rejected": ("x", VERMILION), "outlier": ("^", BLACK), "near-duplicate": ("D", BLUE)}
 BINS = 40
 WIDE = 50.0  # a quantity that spans more than so many times its lowest value has a log scale
+
+
+def plot(
+    *,
+    stamp: Stamp,
+    output: Path,
+    rejected: Sequence[Path],
+    summary: Path,
+    pairs: Path,
+    similarity: Path,
+) -> None:
+    """Draw how shape, voxel size, intensity and similarity are spread, the marked scans marked.
+
+    Args:
+        stamp: What the footer says, and of which study.
+        output: The PDF.
+        rejected: rejected.csv of label and check.
+        summary: `check/summary.csv`.
+        pairs: `near-duplicates/pairs.csv`.
+        similarity: `near-duplicates/similarity.csv`.
+    """
+    checked, similar = read_rows(summary, CheckRow), read_rows(similarity, SimilarityRow)
+    found = {row.key for row in checked}
+    away = rejected_scans([read_rows(path, RejectedRow) for path in rejected], found)
+    marks = find_marks(away, checked, read_rows(pairs, PairRow), similar)
+    study = stamp.study
+    with document(output, f"{study}: the scans", stamp) as pages:
+        draw_distributions(pages, study=study, summary=checked, similarity=similar, marks=marks)
 
 
 def draw_distributions(

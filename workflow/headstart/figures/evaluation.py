@@ -2,17 +2,90 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
+from headstart.cohort.prepared import read_cohort
+from headstart.common.records import read_rows
+from headstart.data.label_table import LabelRow
+from headstart.evaluation.predictions import pool
+from headstart.evaluation.predictions import read_run
+from headstart.evaluation.results import DifferenceRow
+from headstart.evaluation.results import MetricRow
+from headstart.evaluation.results import having
 from headstart.figures.evaluation_result import Result
 from headstart.figures.predicted_classes import draw_predicted_classes
 from headstart.figures.predicted_masks import draw_predicted_masks
 from headstart.figures.predicted_numbers import draw_predicted_numbers
+from headstart.figures.settings import ExperimentPlotSettings
 from headstart.figures.style import Document
+from headstart.figures.style import Stamp
+from headstart.figures.style import document
+from headstart.tasks import TASKS
 
 PAGES = {
     "numbers": draw_predicted_numbers,
     "classes": draw_predicted_classes,
     "masks": draw_predicted_masks,
 }
+
+
+def plot(
+    *,
+    settings: ExperimentPlotSettings,
+    stamp: Stamp,
+    output: Path,
+    passed: Path,
+    splits: Path,
+    prepared: Path,
+    predictions: Sequence[Path],
+    metrics: Path,
+    comparison: Path,
+) -> None:
+    """Draw the predictions of held-out subjects and the metrics beside the baselines.
+
+    The protocols are those in metrics.csv, the test first.
+
+    Args:
+        settings: The stage's.
+        stamp: What the footer says.
+        output: The PDF.
+        passed: `check/passed.csv`.
+        splits: `split/splits.csv`.
+        prepared: Folder of the prepared shards.
+        predictions: `.../fold-F/seed-S/predictions.csv`; masks lie beside them.
+        metrics: metrics.csv.
+        comparison: comparison.csv.
+
+    Raises:
+        UserError: As `read_cohort` and `pool`.
+    """
+    cohort = read_cohort(passed, splits, prepared, settings.target)
+    scans = {(scan.subject, scan.session): scan for scan in cohort.scans if scan.target}
+    sites = {row.key: row.site for row in read_rows(passed, LabelRow)}
+    classes = settings.classes
+    task = TASKS[settings.task].of(cohort, tuple(classes))
+    runs = [read_run(path) for path in predictions]
+    measured, differences = read_rows(metrics, MetricRow), read_rows(comparison, DifferenceRow)
+    title = settings.title
+    parts = {"test": "test", "cross-validation": "fold"}
+    with document(output, f"{title}: evaluation", stamp) as pages:
+        for protocol in [name for name in parts if having(measured, protocol=name)]:
+            result = Result(
+                title=title,
+                task=task,
+                target=cohort.target,
+                unit=settings.unit,
+                classes=classes,
+                protocol=protocol,
+                pooled=pool(runs, parts[protocol], scans, task),
+                scans=scans,
+                sites=sites,
+                runs=runs,
+                metrics=having(measured, protocol=protocol),
+                comparison=having(differences, protocol=protocol),
+            )
+            draw_evaluation(pages, result)
 
 
 def draw_evaluation(document: Document, result: Result) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,6 +14,7 @@ from headstart.cohort.pairs import Kind
 from headstart.cohort.pairs import PairRow
 from headstart.cohort.rates import OfRescans
 from headstart.cohort.rates import Rates
+from headstart.common.records import read_rows
 from headstart.common.text import counted
 from headstart.figures.style import BLACK
 from headstart.figures.style import BLUE
@@ -20,6 +22,8 @@ from headstart.figures.style import GREY
 from headstart.figures.style import SKY
 from headstart.figures.style import VERMILION
 from headstart.figures.style import Document
+from headstart.figures.style import Stamp
+from headstart.figures.style import document
 from headstart.figures.style import set_logarithmic
 from headstart.figures.style import shortened
 
@@ -36,6 +40,34 @@ KINDS: dict[tuple[Kind, bool], str] = {
     ("numbering", True): "numbered as one person's two scans",
     ("sessions-differ", False): "one subject, unlike",
 }
+
+
+def plot(
+    *,
+    stamp: Stamp,
+    output: Path,
+    pairs: Path,
+    pictures: Path,
+    rates: Path,
+) -> None:
+    """Draw how alike strangers are, and the pairs that stand out side by side.
+
+    Args:
+        stamp: What the footer says, and of which study.
+        output: The PDF.
+        pairs: `near-duplicates/pairs.csv`.
+        pictures: `near-duplicates/pictures.npy`.
+        rates: `near-duplicates/rates.json`.
+    """
+    study = stamp.study
+    with document(output, f"{study}: near-duplicates", stamp) as pages:
+        draw_near_duplicates(
+            pages,
+            study=study,
+            pairs=read_rows(pairs, PairRow),
+            pictures=np.load(pictures),
+            rates=Rates.read(rates),
+        )
 
 
 def draw_near_duplicates(

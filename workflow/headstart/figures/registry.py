@@ -79,21 +79,21 @@ class Figure:
 DATA = "1. Data and exclusions"
 FIGURES = {
     "flow": Figure(
-        "headstart.figures.drawing:flow",
+        "headstart.figures.flow:plot",
         ("labels", "rejected", "passed", "splits"),
         DATA,
         {"": "who came in, who was rejected"},
         of_split=True,
     ),
     "balance": Figure(
-        "headstart.figures.drawing:balance",
+        "headstart.figures.balance:plot",
         ("passed", "balance"),
         "2. Split and balance",
         {"": "labels by part and by site"},
         of_split=True,
     ),
     "contact-sheet": Figure(
-        "headstart.figures.drawing:contact_sheet",
+        "headstart.figures.contact_sheet:plot",
         ("labels", "rejected", "passed", "summary", PREPARED, "pairs", "similarity"),
         DATA,
         {"": "every scan"},
@@ -101,26 +101,26 @@ FIGURES = {
         minutes=60,
     ),
     "near-duplicates": Figure(
-        "headstart.figures.drawing:near_duplicates",
+        "headstart.figures.near_duplicates:plot",
         ("pairs", "pictures", "rates"),
         DATA,
         {"": "near-duplicates, side by side"},
     ),
     "distributions": Figure(
-        "headstart.figures.drawing:distributions",
+        "headstart.figures.distributions:plot",
         ("rejected", "summary", "pairs", "similarity"),
         DATA,
         {"": "shapes, voxel sizes, intensities"},
     ),
     "curves": Figure(
-        "headstart.figures.drawing:curves",
+        "headstart.figures.curves:plot",
         ("histories",),
         "3. Learning curves",
         {"experiment": "{experiment}", "figure": "learning curves"},
         of_experiment=True,
     ),
     "evaluation": Figure(
-        "headstart.figures.drawing:evaluation",
+        "headstart.figures.evaluation:plot",
         ("passed", "splits", PREPARED, "predictions", "metrics", "comparison"),
         "4. Results beside baselines",
         {"experiment": "{experiment}"},
@@ -128,7 +128,7 @@ FIGURES = {
         memory=4000,
     ),
     "augmentation": Figure(
-        "headstart.figures.drawing:augmentation",
+        "headstart.figures.augmentation:plot",
         ("passed", "splits", PREPARED),
         "3. Learning curves",
         {"experiment": "{experiment}", "figure": "augmentation"},

@@ -6,6 +6,7 @@ from typing import Any
 
 from headstart.cohort.settings import Question
 from headstart.common.schema import Section
+from headstart.tasks import TASKS
 
 
 class PlotSettings(Section):
@@ -20,3 +21,9 @@ class ExperimentPlotSettings(PlotSettings, Question):
 
     unit: str = ""
     augment: tuple[dict[str, dict[str, Any]], ...] = ()
+
+    @property
+    def title(self) -> str:
+        """The experiment in words."""
+        of_what = "" if TASKS[self.task].dense else f" of {self.target}"
+        return f"{self.experiment} ({self.task}{of_what})"

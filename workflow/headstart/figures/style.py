@@ -65,6 +65,8 @@ STYLE: dict[Any, Any] = {
     "pdf.fonttype": 42,  # text stays text: it can be searched, and edited by a journal
 }
 
+AXIAL = 0.6  # height of an axial slice: above the eyes of a head that is centred
+
 SUPERSCRIPT = str.maketrans("-\N{MINUS SIGN}0123456789", "⁻⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 

@@ -2,17 +2,49 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from headstart.common.errors import UserError
 from headstart.training.history import History
 
 ROWS = 10  # characters of height of each plot
 COLOURS = ("34", "33")  # blue and yellow of the terminal's own palette
 # Bit of each of the eight dots of a braille character, [row][column]
 DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
+
+
+def plot_in_terminal(histories: Sequence[Path]) -> str:
+    """Draw the learning curves of one run, or of two overlaid, as text.
+
+    Args:
+        histories: One or two history.csv, finished or live.
+
+    Raises:
+        UserError: If there are more than two, or one is missing or empty.
+    """
+    if len(histories) > 2:
+        raise UserError(f"plot: one or two trainings, not {len(histories)}")
+    runs = []
+    for path in histories:
+        if not path.is_file():
+            raise UserError(f"{path}: is not there; give a history.csv of the stage train")
+        runs.append(History.read(path))
+        if not runs[-1].epochs:
+            raise UserError(f"{path}: has no epoch yet; try again when the first one is done")
+    if len({(run.key_metric, run.validates) for run in runs}) > 1:
+        raise UserError(
+            "plot: the two runs are of different tasks, or one of them validates and the other "
+            "does not; show them one by one"
+        )
+    width = min(shutil.get_terminal_size().columns, 120)
+    names = ["/".join(path.parent.parts[-4:]) for path in histories]
+    return terminal_curves(runs, names, width=width, colour=sys.stdout.isatty())
 
 
 def terminal_curves(

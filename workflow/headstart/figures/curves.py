@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,13 @@ from matplotlib.ticker import NullFormatter
 
 from headstart.common.run_id import RunId
 from headstart.common.text import counted
+from headstart.figures.settings import ExperimentPlotSettings
 from headstart.figures.style import BLUE
 from headstart.figures.style import LINES
 from headstart.figures.style import VERMILION
 from headstart.figures.style import Document
+from headstart.figures.style import Stamp
+from headstart.figures.style import document
 from headstart.figures.style import metric_name
 from headstart.figures.style import set_logarithmic
 from headstart.training.history import History
@@ -41,6 +45,26 @@ class Curve:
 
     run: RunId
     history: History
+
+
+def plot(
+    *, settings: ExperimentPlotSettings, stamp: Stamp, output: Path, histories: Sequence[Path]
+) -> None:
+    """Draw the learning curves of all folds and seeds of an experiment.
+
+    Args:
+        settings: The stage's.
+        stamp: What the footer says.
+        output: The PDF.
+        histories: `.../fold-F/seed-S/history.csv`.
+
+    Raises:
+        UserError: If a history lies in a folder of another name.
+    """
+    runs = [Curve(RunId.of(path), History.read(path)) for path in histories]
+    title = settings.title
+    with document(output, f"{title}: learning curves", stamp) as pages:
+        draw_curves(pages, runs, title=title, unit=settings.unit)
 
 
 def draw_curves(document: Document, curves: Sequence[Curve], *, title: str, unit: str = "") -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,13 +12,49 @@ from matplotlib.patches import FancyArrowPatch
 from matplotlib.patches import Rectangle
 
 from headstart.cohort.splits import SplitRow
+from headstart.cohort.splits import read_splits
+from headstart.common.records import read_rows
 from headstart.common.text import counted
 from headstart.data.found_scans import RejectedRow
 from headstart.data.label_table import LabelRow
 from headstart.figures.style import BLACK
 from headstart.figures.style import Document
+from headstart.figures.style import Stamp
+from headstart.figures.style import document
 
 MOST_FOLDS = 5  # boxes; more folds share one
+
+
+def plot(
+    *,
+    stamp: Stamp,
+    output: Path,
+    labels: Path,
+    rejected: Sequence[Path],
+    passed: Path,
+    splits: Path,
+) -> None:
+    """Draw who came in, who was rejected, and how the rest was divided.
+
+    Args:
+        stamp: What the footer says, and of which study.
+        output: The PDF.
+        labels: `label/labels.csv`.
+        rejected: rejected.csv of label and check.
+        passed: `check/passed.csv`.
+        splits: `split/splits.csv`.
+    """
+    study = stamp.study
+    tables = [read_rows(path, RejectedRow) for path in rejected]
+    with document(output, f"{study}: data and exclusions", stamp) as pages:
+        draw_flow(
+            pages,
+            study=study,
+            labels=read_rows(labels, LabelRow),
+            rejected=dict(zip(("label", "check"), tables, strict=True)),
+            passed=read_rows(passed, LabelRow),
+            splits=read_splits(splits),
+        )
 
 
 def draw_flow(

@@ -1,0 +1,153 @@
+"""What augmentation does to a training scan: before and after, by transform."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+
+from headstart.cohort.prepared import Scan
+from headstart.cohort.prepared import read_cohort
+from headstart.figures.settings import ExperimentPlotSettings
+from headstart.figures.style import AXIAL
+from headstart.figures.style import Document
+from headstart.figures.style import Stamp
+from headstart.figures.style import document
+from headstart.figures.style import show_slice
+from headstart.tasks import TASKS
+
+DRAWS = 4
+TRANSFORMS_PER_PAGE = 6
+
+
+def plot(
+    *,
+    settings: ExperimentPlotSettings,
+    stamp: Stamp,
+    output: Path,
+    passed: Path,
+    splits: Path,
+    prepared: Path,
+) -> None:
+    """Draw what TorchIO does to one training scan.
+
+    Args:
+        settings: The stage's.
+        stamp: What the footer says.
+        output: The PDF.
+        passed: `check/passed.csv`.
+        splits: `split/splits.csv`.
+        prepared: Folder of the prepared shards.
+
+    Raises:
+        UserError: As `read_cohort` and `make_augmentation`.
+    """
+    cohort = read_cohort(passed, splits, prepared, settings.target)
+    title = settings.title
+    with document(output, f"{title}: augmentation", stamp) as pages:
+        draw_augmentation(
+            pages,
+            cohort.training(fold=0)[0],
+            settings.augment,
+            title=title,
+            with_mask=TASKS[settings.task].dense,
+        )
+
+
+def draw_augmentation(
+    document: Document,
+    scan: Scan,
+    transforms: Sequence[Mapping[str, Mapping[str, Any]]],
+    *,
+    title: str,
+    with_mask: bool,
+) -> None:
+    """Draw one training scan before and after each of TorchIO's transforms, and after all of them.
+
+    Args:
+        document: Where the pages go.
+        scan: The scan.
+        transforms: The entries of `train.augment`.
+        title: The experiment in words.
+        with_mask: Whether the mask, which is moved alike, is outlined.
+    """
+    # torch and TorchIO take seconds to import, and no other figure needs them
+    import torch
+
+    from headstart.training.augment import augment
+    from headstart.training.augment import make_augmentation
+    from headstart.training.data import load_volume
+    from headstart.training.data import seed_of
+
+    sets = [(next(iter(entry)), [entry]) for entry in transforms]
+    if len(transforms) > 1:
+        sets.append(("all of them", list(transforms)))
+    volume = load_volume(scan)
+    truth = torch.tensor(0)
+    if with_mask:
+        truth = torch.from_numpy(np.array(scan.mask()))[None]
+    before = (volume[0].numpy(), truth[0].numpy() if with_mask else None)
+    note = (
+        f"Subject {scan.subject}, session {scan.session}, a training scan, first channel, one "
+        "axial slice. Each row: one transform alone, with this experiment's arguments; each "
+        "column: another random draw." + (" Lines: the mask, moved alike." if with_mask else "")
+    )
+    rows = []
+    for name, chosen in sets:
+        transform = make_augmentation(chosen)
+        if transform is None:
+            continue
+        row = [before]
+        for draw in range(DRAWS):
+            seed = seed_of("gallery", name, draw)
+            changed, moved = augment(transform, volume, truth, scan.affine, seed)
+            row.append((changed[0].numpy(), moved[0].numpy() if with_mask else None))
+        rows.append((name, row))
+    for start in range(0, len(rows), TRANSFORMS_PER_PAGE):
+        _augmentation_page(
+            document, rows[start : start + TRANSFORMS_PER_PAGE], scan.affine, title, note
+        )
+
+
+def _augmentation_page(
+    document: Document,
+    rows: Sequence[tuple[str, Sequence[tuple[NDArray[Any], NDArray[Any] | None]]]],
+    affine: NDArray[np.float64],
+    title: str,
+    note: str,
+) -> None:
+    image, mask = rows[0][1][0]
+    size = np.linalg.norm(affine[:3, :3], axis=0)
+    z = int(AXIAL * image.shape[2])
+    if mask is not None and mask.any():
+        z = int(np.argmax((mask > 0).sum(axis=(0, 1))))
+    limits = tuple(np.percentile(image, [1, 99.5]))
+    tall = 34 * min(image.shape[1] * size[1] / (image.shape[0] * size[0]), 1.3) + 3
+    with document.page(
+        f"{title}: augmentation, before and after", height=26 + tall * len(rows), note=note
+    ) as figure:
+        grid = figure.subplots(len(rows), 1 + DRAWS, squeeze=False)
+        for line, (name, row) in zip(grid, rows, strict=True):
+            for axes, (after, moved) in zip(line, row, strict=True):
+                show_slice(axes, after[:, :, z], aspect=size[1] / size[0], limits=limits)
+                if moved is not None:
+                    _outline(axes, moved[:, :, z])
+            line[0].set_axis_on()
+            line[0].set_xticks([])
+            line[0].set_yticks([])
+            line[0].spines[:].set_visible(False)
+            line[0].set_ylabel(name, size=7)
+        grid[0, 0].set_title("before", weight="normal")
+        for draw, axes in enumerate(grid[0, 1:], start=1):
+            axes.set_title(f"after, draw {draw}", weight="normal")
+
+
+def _outline(axes: Axes, mask: NDArray[Any]) -> None:
+    inside = (mask > 0).T.astype(float)
+    if inside.any() and not inside.all():
+        axes.contour(inside, [0.5], colors="#F0E442", linewidths=0.7)

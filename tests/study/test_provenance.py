@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import py_compile
 import shutil
@@ -66,10 +67,72 @@ def test_a_new_function_default_counts(package: Path) -> None:
     assert digest(package, "check-scans") != before
 
 
-def test_the_words_of_an_error_do_not_count(package: Path) -> None:
-    before = digest(package)
-    edit(package / "training/own_modules.py", "has no class", "lacks the class")
-    assert digest(package) == before
+@pytest.mark.parametrize(
+    ("file", "before", "after"),
+    [
+        ("training/own_modules.py", "has no class", "lacks the class"),  # raised
+        ("training/diagnosis.py", "to a tenth", "to a half"),  # returned, to be raised
+        ("training/loop.py", " to learn from, ", " for training, "),  # printed
+        ("common/machine_words.py", "free some space", "make room"),
+    ],
+)
+def test_words_for_people_do_not_count(package: Path, file: str, before: str, after: str) -> None:
+    known = digest(package)
+    edit(package / file, before, after)
+    assert digest(package) == known
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('print("a")', 'print("b", end="")'),
+        ('print(f"{x} scans")', 'print(f"heads: {x:.2f}")'),
+        ('print(f"{x} of {y}", file=f)', 'print(x, " in ", y, file=f)'),
+        ('print(x if y else "none")', 'print(f"{x}!" if y else "")'),
+        ('return UserError(f"{x}: is bad")', 'return UserError(f"{x}: is no good")'),
+        ('raise ValueError("a")', 'raise ValueError(f"{x}")'),
+    ],
+)
+def test_words_in_other_words(package: Path, before: str, after: str) -> None:
+    assert meaning(package, before) == meaning(package, after)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('print(f"{x}")', 'print(f"{y}")'),  # what is told is computed
+        ('print(x.pop("a"))', 'print(x.pop("b"))'),
+        ('print(f"{x.pop(0)}")', 'print(f"{x.pop(1)}")'),
+        ('print(x if y else "")', 'print(y if x else "")'),
+        ('print("a", file=f)', 'print("a", file=g)'),
+        ('say("a")', 'say("b")'),
+        ('return UserError(f"{x}")', 'return UserError(f"{y}")'),
+        ('return "a"', 'return "b"'),
+        ('raise KeyError("a")', 'raise KeyError("b")'),
+        ('print("a")', "pass"),
+    ],
+)
+def test_what_computes_is_no_word(package: Path, before: str, after: str) -> None:
+    assert meaning(package, before) != meaning(package, after)
+
+
+def meaning(package: Path, line: str) -> str:
+    (package / "toy.py").write_text(f"def toy(x, y, f, g, say):\n    {line}\n")
+    closure_digest.cache_clear()
+    _tree.cache_clear()
+    return closure_digest("headstart.toy", package)
+
+
+def test_a_docstring_imports_nothing_whenever_it_is_read(package: Path) -> None:
+    documented = meaning(package, '"headstart.common.text:counted"\n    pass')
+    closure_digest.cache_clear()  # the parsed modules stay
+    assert closure_digest("headstart.toy", package) == documented == meaning(package, "pass")
+
+
+def test_words_of_the_machine_are_nothing_but_words() -> None:
+    known = (ast.Import, ast.ImportFrom, ast.Assign, ast.AugAssign, ast.Expr)
+    body = ast.parse((PACKAGE / "common/machine_words.py").read_text()).body
+    assert all(isinstance(statement, known) for statement in body)
 
 
 def test_a_code_that_an_error_carries_counts(package: Path) -> None:

@@ -29,6 +29,7 @@ from isal import igzip
 from isal import isal_zlib
 
 from headstart.common import machine_errors
+from headstart.common import machine_words
 from headstart.common.errors import UserError
 
 # IXI-DTI, the fullest archive known here, has about 9,000 entries.
@@ -138,7 +139,7 @@ def extract(
             ) from error
         fix = "make room there, or set the data root to a larger disk"
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            fix = machine_errors.advice(error, destination) or machine_errors.AGAIN
+            fix = machine_errors.advice(error, destination) or machine_words.AGAIN
         raise UserError(
             f"{archive}: can't be unpacked into {destination} ({error.strerror}); {fix}"
         ) from error

@@ -11,6 +11,8 @@ import ast
 import hashlib
 import json
 import shutil
+from collections.abc import Iterator
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,9 @@ from headstart.common import drafts
 from headstart.common.errors import UserError
 
 PACKAGE = Path(__file__).resolve().parent.parent
-WORDED = ("UserError", "ValueError", "RuntimeError")
+WORDED = ("UserError", "ValueError", "RuntimeError")  # errors that carry nothing but words
+TOLD = ("print", *WORDED)
+WORDS = ("headstart.common.machine_words",)  # modules of nothing but words
 ADDED = ("type_params",)  # by Python 3.12
 
 
@@ -109,7 +113,8 @@ def code_digest(stage: str, package: Path = PACKAGE) -> str:
 def closure_digest(module: str, package: Path = PACKAGE) -> str:
     """Digest a module and every module of this package that it imports, directly or not.
 
-    Comments, docstrings, layout and the words of errors do not count; nothing is imported.
+    Comments, docstrings, layout and words that are told to people do not count; what is computed
+    for these does. Nothing is imported.
 
     Args:
         module: Name of the module, with its package's.
@@ -211,7 +216,7 @@ def _closure(module: str, package: Path) -> set[str]:
     waiting = [module]
     while waiting:
         name = waiting.pop()
-        if name not in seen and _file(name, package).exists():
+        if name not in (*seen, *WORDS) and _file(name, package).exists():
             seen.add(name)
             waiting += _imports(_file(name, package))
     return seen
@@ -231,7 +236,7 @@ def _is_for_checkers(statement: ast.stmt) -> bool:
 
 def _imports(path: Path) -> list[str]:
     names = []
-    for node in ast.walk(_tree(path)):
+    for node in _walk(_tree(path)):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -244,19 +249,7 @@ def _imports(path: Path) -> list[str]:
 
 
 def _meaning(path: Path) -> bytes:
-    tree = _tree(path)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            # a docstring, and any other string that stands alone, computes nothing
-            node.body = [statement for statement in node.body if not _is_text(statement)]
-        elif isinstance(node, ast.Raise) and _is_worded(node.exc):
-            node.exc = node.exc.func
-    return _dump(tree).encode()
-
-
-def _is_worded(error: ast.expr | None) -> TypeGuard[ast.Call]:
-    """Whether an error is raised that has nothing but words; others carry codes that count."""
-    return isinstance(error, ast.Call) and getattr(error.func, "id", "") in WORDED
+    return _dump(_tree(path)).encode()
 
 
 def _dump(node: Any) -> str:
@@ -264,11 +257,51 @@ def _dump(node: Any) -> str:
     if isinstance(node, ast.AST):
         fields = [
             f"{name}={_dump(value)}"
-            for name, value in ast.iter_fields(node)
-            if value not in (None, []) and name not in ADDED
+            for name, value in _fields(node).items()
+            if value not in (None, [])
         ]
         return f"{type(node).__name__}({','.join(fields)})"
     return f"[{','.join(map(_dump, node))}]" if isinstance(node, list) else repr(node)
+
+
+def _walk(node: Any) -> Iterator[ast.AST]:
+    """Yield every part of a tree that computes something."""
+    if isinstance(node, ast.AST):
+        yield node
+        node = [*_fields(node).values()]
+    if isinstance(node, list):
+        for part in node:
+            yield from _walk(part)
+
+
+def _fields(node: ast.AST) -> dict[str, Any]:
+    """Return the fields of a part, without what computes nothing."""
+    fields = {name: value for name, value in ast.iter_fields(node) if name not in ADDED}
+    if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+        # a docstring, and any other string that stands alone
+        fields["body"] = [statement for statement in node.body if not _is_text(statement)]
+    elif isinstance(node, ast.Raise) and _calls(node.exc, WORDED):
+        fields["exc"] = node.exc.func
+    elif _calls(node, TOLD):
+        fields["args"] = [part for argument in node.args for part in _computed(argument)]
+        fields["keywords"] = [word for word in node.keywords if _computed(word.value)]
+    return fields
+
+
+def _calls(node: ast.AST | None, names: Sequence[str]) -> TypeGuard[ast.Call]:
+    return isinstance(node, ast.Call) and getattr(node.func, "id", "") in names
+
+
+def _computed(told: ast.expr) -> list[ast.expr]:
+    """Return what is computed for something that is told, without its words."""
+    if isinstance(told, ast.JoinedStr):
+        return [part for value in told.values for part in _computed(value)]
+    if isinstance(told, ast.FormattedValue):
+        return [*_computed(told.value), *(_computed(told.format_spec) if told.format_spec else [])]
+    if isinstance(told, ast.IfExp):
+        either = (ast.Tuple(_computed(part), ast.Load()) for part in (told.body, told.orelse))
+        return [ast.IfExp(told.test, *either)]
+    return [] if isinstance(told, ast.Constant) and isinstance(told.value, str) else [told]
 
 
 def _is_text(statement: ast.stmt) -> bool:

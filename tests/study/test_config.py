@@ -373,3 +373,21 @@ def test_best_needs_somebody_who_chooses() -> None:
     # an own split may say who chooses
     own = changed("split", {"validation": 0, "file": "split.csv"})
     assert read_config(own).experiments["age"].train.choose == "best"
+
+
+@pytest.mark.parametrize(("severe", "fits"), [("2", True), ("severe", False)])
+def test_the_order_of_classes_is_asked_of_the_config_where_it_names_them(
+    severe: str, fits: bool
+) -> None:
+    study = changed("data.0.table", {"path": "t.csv"})
+    words = {"none": 0, "severe": severe, "unknown": ""}
+    study["data"][0]["labels"] = {"grade": {"from": "Grade", "map": words}}
+    train = {"network": "sfcn", "loss": "ordinal"}
+    study["experiments"]["g"] = {"task": "classification", "target": "grade", "train": train}
+    if fits:
+        read_config(study)
+        return
+    with pytest.raises(
+        UserError, match=r"experiments\.g\.train\.loss: ordinal takes .* grade = 's…"
+    ):
+        read_config(study)

@@ -47,6 +47,7 @@ from headstart.training.own_network import is_own
 from headstart.training.registry import LOSSES
 from headstart.training.registry import NETWORKS
 from headstart.training.registry import networks_for
+from headstart.training.target import check_ordered
 
 
 class Experiment(Section):
@@ -202,6 +203,11 @@ class Config(Section):
                 f"{where}.train.choose: best needs a validation set that chooses the epoch, but "
                 "split.validation is 0; write `choose: last`, or set split.validation, e.g. to 0.15"
             )
+        if experiment.kind.ordered:
+            try:
+                check_ordered(experiment.target, filter(None, self._names(experiment)))
+            except ValueError as error:
+                raise ValueError(f"{where}.train.loss: {error}") from None
         self._check_augmentation(where, experiment)
 
     def _check_augmentation(self, where: str, experiment: Experiment) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from collections.abc import Sequence
 from typing import Any
 
@@ -81,14 +82,10 @@ def check_target(labels: Sequence[LabelRow], question: Target) -> None:
                 f"COLUMN, map: {{{shown}}}}}}}`"
             )
     if question.ordered:
-        for value in sorted(values):
-            if not math.isfinite(as_number(value, math.nan)):
-                raise UserError(
-                    f"experiments.{question.experiment}.train.loss: ordinal takes the "
-                    f"order of the classes from their numbers, but {target} = "
-                    f"'{redacted(value)}'; give each class one, e.g. `labels: {{{target}: "
-                    "{from: COLUMN, map: {none: 0, mild: 1, severe: 2}}}`"
-                )
+        try:
+            check_ordered(target, values)
+        except ValueError as error:
+            raise UserError(f"experiments.{question.experiment}.train.loss: {error}") from None
     if question.numeric:
         for subject, value in known:
             if not math.isfinite(float(as_number(value, "nan"))):
@@ -96,6 +93,25 @@ def check_target(labels: Sequence[LabelRow], question: Target) -> None:
                     f"{key}: subject {subject} has {target} = '{redacted(value)}', which is no "
                     "number; fix the label table, or set the experiment's task to classification"
                 )
+
+
+def check_ordered(target: str, values: Iterable[str]) -> None:
+    """Check that classes whose order counts are numbers.
+
+    Args:
+        target: The label.
+        values: Its values.
+
+    Raises:
+        ValueError: If one is no number.
+    """
+    for value in sorted(values):
+        if not math.isfinite(as_number(value, math.nan)):
+            raise ValueError(
+                "ordinal takes the order of the classes from their numbers, but "
+                f"{target} = '{redacted(value)}'; give each class one, e.g. "
+                f"`labels: {{{target}: {{from: COLUMN, map: {{none: 0, mild: 1, severe: 2}}}}}}`"
+            )
 
 
 def _check_mirrors(question: Target, values: set[str]) -> None:

@@ -110,6 +110,12 @@ def test_a_target_may_ask_for_the_side(target):
     assert asks_for_side(target)
 
 
+def test_capitals_of_every_script_are_capitals():
+    assert sided(["NUCLEUS HØJRE 2", "CÔTÉ GAUCHE", "ПРАВЫЙ ГИППОКАМП"], 0) == [
+        *("NUCLEUS HØJRE 2", "CÔTÉ GAUCHE", "ПРАВЫЙ ГИППОКАМП")
+    ]
+
+
 @given(
     st.sampled_from([(axis, *pair) for axis in range(3) for pair in OPPOSITES[axis]]),
     st.sampled_from(["nucleus", "putamen", "gm"]),

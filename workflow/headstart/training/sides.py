@@ -102,9 +102,18 @@ def asks_for_side(target: str) -> bool:
 
 def _words(name: str) -> tuple[str, ...]:
     """Split a name at signs, digits and capitals, without accents: `LThalamus` is l, thalamus."""
-    # by capitals as they are written: what has an accent is a letter too
-    parts = re.findall(r"[A-Z]+(?![^\W\d_A-Z])|[A-Z]?[^\W\d_A-Z]+|\d+", name)
-    return tuple(_plain(part) for part in parts)
+    whole = unicodedata.normalize("NFC", name)
+    # by capitals as they are written, in every script
+    kinds = "".join(map(_kind, whole))
+    parts = re.finditer("U+(?!l)|U?l+|d+", kinds)
+    return tuple(_plain(whole[part.start() : part.end()]) for part in parts)
+
+
+def _kind(sign: str) -> str:
+    """Say whether a sign is a capital U, another letter l, a digit d, or none of these."""
+    if sign.isalpha():
+        return "U" if sign.isupper() else "l"
+    return "d" if sign.isdecimal() else "-"
 
 
 def _speaks(words: tuple[str, ...], axis: int) -> bool:

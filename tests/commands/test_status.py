@@ -27,7 +27,9 @@ from headstart.data.found_scans import RejectedRow
 from headstart.data.label_table import LabelRow
 from headstart.imaging.scan_rows import CheckRow
 from headstart.study.config import read_config
-from headstart.study.settings import Settings
+from headstart.study.slices import Slices
+from headstart.study.stages import STAGES
+from headstart.study.stages import Stage
 from headstart.study.status import Study
 from headstart.study.status import Training
 from headstart.study.status import last_error
@@ -55,8 +57,7 @@ class Store:
         self.log = self.folder / AGE.log
         self.run = self.folder / "runs/0123456789abcdef"
         config = read_config(RAW)
-        settings = Settings(config, project, codes={}, listing="", package="", networks={})
-        self.settings = settings.slices.train(*AGE)
+        self.settings = Slices(config, project).train(*AGE)
         files.write_json(self.folder / "config.json", config.model_dump(mode="json"))
         self.age(self.folder / "config.json", 3600)
 
@@ -96,7 +97,7 @@ class Store:
 
     def read(self, snakemake: int | None = None) -> Study:
         found = Study.read(self.results, "small", self.results.parent)
-        return Study(found.folder, found.settings, found.since, found.locked, snakemake)
+        return Study(found.folder, found.slices, found.since, found.locked, snakemake)
 
     def training(self, snakemake: int | None = None) -> Training:
         (training,) = self.read(snakemake).trainings()
@@ -260,6 +261,24 @@ def test_a_part_is_what_a_job_makes(store: Store) -> None:
         **{"label": 1, "check": 4, "split": 2, "prepare": 4, "near-duplicates": 1},
         **{"train": 1, "predict": 1, "evaluate": 1, "plot": 9},
     }
+
+
+def test_a_stage_more_has_its_line_and_a_part_of_one_counts_there(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts = Stage("count the scans of each site", "count-sites/sites.json")
+    guess = Stage("guess", "guess/{experiment}/{seed}.csv", rests_on=("train",), part_of="evaluate")
+    monkeypatch.setitem(STAGES, "count-sites", counts)
+    monkeypatch.setitem(STAGES, "guess", guess)
+    for name in ("count-sites/sites.json", "guess/age/0.csv"):
+        files.write_text(store.folder / name, "")
+    stages = {stage.name: (stage.done, stage.parts) for stage in store.read().stages()}
+    assert stages["count-sites"] == (1, 1)
+    assert stages["evaluate"] == (0, 2)  # its network is not there
+    assert "guess" not in stages
+    store.publish()
+    stages = {stage.name: (stage.done, stage.parts) for stage in store.read().stages()}
+    assert stages["evaluate"] == (1, 2)
 
 
 def test_scans_as_augmented_rest_on_no_network(

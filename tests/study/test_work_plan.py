@@ -19,6 +19,8 @@ from headstart.study.jobs import Job
 from headstart.study.jobs import count as number_of
 from headstart.study.provenance import Version
 from headstart.study.settings import Settings
+from headstart.study.stages import STAGES
+from headstart.study.stages import Stage
 from headstart.study.work_plan import work_plan
 from headstart.study.work_plan import work_totals
 
@@ -170,3 +172,14 @@ def test_the_numbers_of_a_quiet_dry_run(tmp_path: Path) -> None:
 def test_a_number_of_things() -> None:
     assert [number_of(n, "job") for n in (0, 1, 2)] == ["0 jobs", "1 job", "2 jobs"]
     assert number_of(2, "study", "studies") == "2 studies"
+
+
+def test_a_stage_more_is_planned_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(STAGES, "count-sites", Stage("count", "count-sites/sites.json"))
+    monkeypatch.setitem(STAGES, "weigh-sites", Stage("weigh", "weigh/sites.json", (), "prepare"))
+    rules = {"count_sites": 1, "weigh_sites": 1, "gather": 1, "manifest": 2, "plot_near-x": 1}
+    assert work_totals(settings(tmp_path), rules) == [
+        "s: what would run: 6 jobs: 2 prepare, 3 plot, 1 count-sites"
+    ]

@@ -141,7 +141,8 @@ ROWS = [
     (
         f"{PACKAGE}/study/stages.py",
         "STAGES = {\n",
-        'STAGES = {\n    "count-sites": Stage("count the scans of each site", CHECKED),\n',
+        'STAGES = {\n    "count-sites": Stage(\n        "count the scans of each site", '
+        '"count-sites/sites.json", CHECKED\n    ),\n',
     ),
     (
         "Snakefile",

@@ -25,7 +25,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Print the methods, or write them."""
     found = find(arguments.study, arguments.results)
     study = Study.read(found.results, found.study, Path())
-    text = tell(study.folder, study.settings)
+    text = tell(study.folder, study.slices)
     if arguments.output is None:
         print(text, end="")
     else:

@@ -43,7 +43,8 @@ class Figure:
         needs: What it is drawn from.
         category: Where it stands in the report.
         labels: What the report calls it.
-        of_split: Whether a figure of the cohort rests on the split, and not on the scans alone.
+        rests_on: What it rests on, as `Settings.upstream` takes it: `scans`; what `train` rests
+            on; or what `plot` does, the results of an experiment.
         of_experiment: Whether it is an experiment's, and not the cohort's.
         wanted: Whether an experiment has it.
         memory: What drawing it takes, MB.
@@ -54,7 +55,7 @@ class Figure:
     needs: tuple[str, ...]
     category: str
     labels: Mapping[str, str]
-    of_split: bool = False
+    rests_on: str = "scans"
     of_experiment: bool = False
     wanted: Callable[[Any], bool] = lambda _: True
     memory: int = 2000
@@ -70,11 +71,6 @@ class Figure:
         """Its folder in `figures`, as the rules name it."""
         return "{experiment}" if self.of_experiment else "cohort"
 
-    @property
-    def rests_on(self) -> str:
-        """What it rests on, as `Settings.upstream` takes it."""
-        return "plot" if self.of_experiment else "train" if self.of_split else "scans"
-
 
 DATA = "1. Data and exclusions"
 FIGURES = {
@@ -83,14 +79,14 @@ FIGURES = {
         ("labels", "rejected", "passed", "splits"),
         DATA,
         {"": "who came in, who was rejected"},
-        of_split=True,
+        rests_on="train",
     ),
     "balance": Figure(
         "headstart.figures.balance:plot",
         ("passed", "balance"),
         "2. Split and balance",
         {"": "labels by part and by site"},
-        of_split=True,
+        rests_on="train",
     ),
     "contact-sheet": Figure(
         "headstart.figures.contact_sheet:plot",
@@ -117,6 +113,7 @@ FIGURES = {
         ("histories",),
         "3. Learning curves",
         {"experiment": "{experiment}", "figure": "learning curves"},
+        rests_on="plot",
         of_experiment=True,
     ),
     "evaluation": Figure(
@@ -124,6 +121,7 @@ FIGURES = {
         ("passed", "splits", PREPARED, "predictions", "metrics", "comparison"),
         "4. Results beside baselines",
         {"experiment": "{experiment}"},
+        rests_on="plot",
         of_experiment=True,
         memory=4000,
     ),
@@ -132,8 +130,18 @@ FIGURES = {
         ("passed", "splits", PREPARED),
         "3. Learning curves",
         {"experiment": "{experiment}", "figure": "augmentation"},
+        rests_on="train",
         of_experiment=True,
         wanted=lambda experiment: bool(experiment.train.augment),
         memory=4000,
     ),
 }
+
+
+def figures_of(experiment: Any | None) -> dict[str, Figure]:
+    """Return the figures of an experiment, or, without one, of the cohort."""
+    return {
+        name: figure
+        for name, figure in FIGURES.items()
+        if figure.of_experiment == (experiment is not None) and figure.wanted(experiment)
+    }

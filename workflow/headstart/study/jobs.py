@@ -6,18 +6,13 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-ORDER = (
-    "fetch", "label", "check", "split", "prepare", "near-duplicates",
-    "train", "predict", "evaluate", "plot",
-)  # fmt: skip
+from headstart.study.stages import FETCH
+from headstart.study.stages import STAGES
+from headstart.study.stages import counted_with
+from headstart.study.stages import order
+
 # Rules that are named neither as their stage nor `STAGE_…`.
-STAGES = {
-    "credits": "fetch",
-    "gather": "prepare",
-    "audit": "split",
-    "manifest": "plot",
-    "near_duplicates": "near-duplicates",
-}
+OTHERS = {"credits": FETCH, "manifest": "plot"}
 # Rules that only ask for what others make.
 TARGETS = ("all", "cohort")
 
@@ -42,13 +37,15 @@ class Job:
 
     @property
     def stage(self) -> str:
-        """The stage that it is a part of."""
-        return STAGES.get(self.rule, self.rule.split("_")[0])
+        """The stage that it is counted with."""
+        name = OTHERS.get(self.rule, self.rule.replace("_", "-"))
+        return counted_with(name) if name in STAGES else name.split("-")[0]
 
     @property
     def place(self) -> int:
         """Where its stage comes in the order of the work."""
-        return ORDER.index(self.stage) if self.stage in ORDER else len(ORDER)
+        stages = order()
+        return stages.index(self.stage) if self.stage in stages else len(stages)
 
     @property
     def name(self) -> str:

@@ -19,14 +19,14 @@ from headstart.common.run_id import RunId
 from headstart.common.schema import settings_text
 from headstart.study import provenance
 from headstart.study.settings import Settings
+from headstart.study.stages import STAGES
 from headstart.training import own_network
 from headstart.training import run_store
 from headstart.training.card import ModelCard
 from headstart.training.settings import Run
 
-# What the cohort is made with: the config's sections, and the stages whose code counts.
+# The config's sections that the cohort is made with.
 SECTIONS = ("data", "classes", "check", "split", "prepare")
-STAGES = ("label", "check-scans", "check", "split", "prepare")
 LONGEST = 40  # characters of a value that is shown
 
 Changes = dict[str, tuple[Any, Any]]
@@ -79,7 +79,8 @@ class _Published:
         words = _words(found)
         if old.get("split_file", "") != self.settings.split_file:
             words.append("the split file")
-        stages = [s for s in STAGES if old["codes"][s] != self.settings.code(s)]
+        below = STAGES["train"].rests_on
+        stages = [s for s in below if old["codes"][s] != self.settings.code(s)]
         words += [
             provenance.what_changed(s, old["codes"][s], self.settings.code(s)) for s in stages
         ]

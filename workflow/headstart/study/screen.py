@@ -26,14 +26,13 @@ from headstart.study.jobs import by_stage
 from headstart.study.jobs import count
 from headstart.study.jobs import in_words
 from headstart.study.settings import Settings
+from headstart.study.stages import before_training
 from headstart.study.status import Study
 from headstart.study.status import last_error
 
 # Seconds between two looks at the logs of trainings.
 POLL = 2.0
 MOST_FAILURES = 5
-# These stages are complete before the first training begins.
-COHORT = ("fetch", "label", "check", "split", "prepare")
 # Snakemake's refusals, by the name of the exception: what is wrong, and what to type.
 REFUSALS = {
     "LockException": "{study} is locked: another snakemake is at work on it, or one was killed; "
@@ -80,7 +79,7 @@ class Screen:
         self.jobs[number], self.began[number] = job, time.monotonic()
         self.logs[number] = _stamp(self.settings.results / job.log)
         if job.stage == "train":
-            for stage in COHORT:
+            for stage in before_training():
                 self._tell_stage(stage)
             self._epochs.follow(job.name, self.settings.results / job.log)
 
@@ -181,7 +180,7 @@ class Screen:
 
     def _found(self, stage: str) -> str:
         folder = self.settings.results / self.settings.config.study
-        study = Study(folder, self.settings, since=0, locked=False, snakemake=None)
+        study = Study(folder, self.settings.slices, since=0, locked=False, snakemake=None)
         try:
             return study.findings(stage)
         except (OSError, UserError):  # it was not all of the stage that ran

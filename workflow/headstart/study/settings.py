@@ -19,12 +19,12 @@ from headstart.common.errors import UserError
 from headstart.common.records import read_rows
 from headstart.common.schema import canonical_json
 from headstart.common.schema import settings_text
-from headstart.common.walk import is_file
 from headstart.data import inventory
 from headstart.data.collections import Request
+from headstart.data.demo_card import synthetic
 from headstart.data.label_names import labels_of_sources
 from headstart.data.label_table import LabelRow
-from headstart.figures.registry import FIGURES
+from headstart.figures.registry import figures_of
 from headstart.study import provenance
 from headstart.study.config import Config
 from headstart.study.config import read_config
@@ -219,13 +219,8 @@ class Settings:
 
     @cached_property
     def synthetic(self) -> bool:
-        """Whether scans are made up: the demo's, or in a folder that `headstart demo` made."""
-        folders = [self.data / source.folder for source in self.config.data]
-        cards = [up / "cohort.json" for folder in folders for up in (folder, folder.parent)]
-        return self.demo or any(
-            is_file(card) and "SYNTHETIC" in card.read_text(encoding="utf-8", errors="replace")
-            for card in cards
-        )
+        """Whether scans are made up."""
+        return synthetic(self.config.data, self.data)
 
     @cached_property
     def replaced_file(self) -> str:
@@ -250,12 +245,7 @@ class Settings:
 
     def figures(self, folder: str) -> tuple[str, ...]:
         """Names of the figures in one of the `figure_folders`."""
-        experiment = self.config.experiments.get(folder)  # none is called cohort
-        return tuple(
-            name
-            for name, figure in FIGURES.items()
-            if figure.of_experiment == (experiment is not None) and figure.wanted(experiment)
-        )
+        return tuple(figures_of(self.config.experiments.get(folder)))  # none is called cohort
 
     def code(self, stage: str) -> str:
         """Identity of a stage's code."""

@@ -18,18 +18,23 @@ from headstart.common.records import read_rows
 from headstart.common.run_id import CARD
 from headstart.common.run_id import HISTORY
 from headstart.common.run_id import IDENTITY
-from headstart.common.run_id import PREDICTIONS
 from headstart.common.run_id import RunId
 from headstart.common.schema import settings_text
 from headstart.common.stopping import STOPPED
 from headstart.common.text import counted
+from headstart.data.demo_card import synthetic
 from headstart.data.found_scans import RejectedRow
+from headstart.data.inventory import markers_of
 from headstart.study.at_work import is_locked
 from headstart.study.at_work import snakemake_on
 from headstart.study.config import read_resolved
 from headstart.study.pairs_to_judge import describe_pairs
 from headstart.study.pairs_to_judge import open_pairs
-from headstart.study.settings import Settings
+from headstart.study.parts import parts
+from headstart.study.slices import Slices
+from headstart.study.stages import FETCH
+from headstart.study.stages import STAGES
+from headstart.study.stages import counted_with
 from headstart.training import run_store
 from headstart.training.card import ModelCard
 from headstart.training.history import History
@@ -87,7 +92,7 @@ class Study:
 
     Attributes:
         folder: `results/STUDY`.
-        settings: The settings of its last run; without digests.
+        slices: The settings of its last run.
         since: When that run began, by the clock of the file system, s.
         locked: Whether a Snakemake locked the study's files, or left them locked.
         snakemake: Process id of the Snakemake that works on it on this machine; None if there is
@@ -95,7 +100,7 @@ class Study:
     """
 
     folder: Path
-    settings: Settings
+    slices: Slices
     since: float
     locked: bool
     snakemake: int | None
@@ -122,7 +127,7 @@ class Study:
         config = read_resolved(resolved)
         return cls(
             folder=results / study,
-            settings=Settings(config, project, codes={}, listing="", package="", networks={}),
+            slices=Slices(config, project, synthetic=synthetic(config.data, project / config.root)),
             since=resolved.stat().st_mtime,
             locked=is_locked(study, results),
             snakemake=snakemake_on(study, results),
@@ -130,48 +135,23 @@ class Study:
 
     def stages(self) -> list[StageStatus]:
         """How far each stage is, in the order of the work; a part is what one job makes."""
-        settings = self.settings
-        runs = [run for name in settings.experiments for run in settings.config.runs(name)]
-        # what an earlier network predicted is there until the new one's turn comes: a part of a
-        # later stage is done when all that it rests on is there, too
-        trained = {run: [f"{run.trained}/{CARD}"] for run in runs}
-        predicted = {run: [*trained[run], f"{run.predicted}/{PREDICTIONS}"] for run in runs}
-        evaluated = {name: [f"evaluate/{name}/metrics.csv"] for name in settings.experiments}
-        for run, paths in predicted.items():
-            evaluated[run.experiment] += paths
-        drawn = [
-            # the scans as augmented rest on no network
-            [
-                *([] if file == "augmentation.pdf" else evaluated.get(folder, [])),
-                f"figures/{folder}/{file}",
-            ]
-            for folder in settings.figure_folders
-            for file in (*(f"{name}.pdf" for name in settings.figures(folder)), "manifest.json")
-        ]
-        prepared = [[f"prepare/shard-{k}.json"] for k in settings.shards]
-        scanned = [[f"check/shards/{k}.csv"] for k in settings.shards]
-        parts = {
-            "label": [["label/labels.csv"]],
-            "check": [*scanned, ["check/passed.csv"]],
-            "split": [["split/splits.csv"], ["split/audit.json"]],
-            "prepare": [*prepared, ["prepare/masks.csv"]],
-            "near-duplicates": [["near-duplicates/pairs.csv"]],
-            "train": [*trained.values()],
-            "predict": [*predicted.values()],
-            "evaluate": [*evaluated.values()],
-            "plot": drawn,
-        }
-        if settings.fetched and not (self.folder / "label/labels.csv").exists():
-            parts = {"fetch": [settings.fetched]} | parts
-        return [self._stage(name, some) for name, some in parts.items()]
+        config = self.slices.config
+        stages: dict[str, list[list[str]]] = {}
+        root = (self.slices.project / config.root).resolve()
+        fetched = [str(root / marker) for source in config.data for marker in markers_of(source)]
+        if fetched and not (self.folder / "label/labels.csv").exists():
+            stages[FETCH] = [fetched]
+        for name in STAGES:
+            stages.setdefault(counted_with(name), []).extend(parts(name, config))
+        return [self._stage(name, some) for name, some in stages.items()]
 
     def trainings(self) -> list[Training]:
         """How far each training of the study is."""
         stored = self._stored()
         return [
             self._training(Training(run, "queued", experiment.train.epochs), stored)
-            for name, experiment in self.settings.config.experiments.items()
-            for run in self.settings.config.runs(name)
+            for name, experiment in self.slices.config.experiments.items()
+            for run in self.slices.config.runs(name)
         ]
 
     def _stage(self, name: str, parts: list[list[str]]) -> StageStatus:
@@ -201,7 +181,7 @@ class Study:
             audit = Audit.read(folder / "audit.json")
             return f"{audit.subjects} subjects; {audit.test} held out for the test"
         if stage == "near-duplicates":
-            split = self.settings.config.split
+            split = self.slices.config.split
             told = describe_pairs([*open_pairs(self.folder, (*split.same, *split.unrelated))])
             return told and f"{told}, for you to judge: figures/cohort/near-duplicates.pdf"
         return ""
@@ -229,7 +209,7 @@ class Study:
         return found
 
     def _training(self, one: Training, stored: Mapping[str, Path]) -> Training:
-        settings = self.settings.slice("train", **one.run._asdict())
+        settings = settings_text(self.slices.train(*one.run))
         log = self.folder / one.run.log
         run = stored.get(settings)
         attempts = [] if run is None else run_store.attempts_at(run)

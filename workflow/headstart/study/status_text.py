@@ -130,7 +130,7 @@ def _next(
 
 def config_option(study: Study) -> str:
     """Return Snakemake's option for the study's config file, or else the resolved config."""
-    path = study_files().get(study.settings.config.study, study.folder / "config.json")
+    path = study_files().get(study.slices.config.study, study.folder / "config.json")
     return option_for(path)
 
 
@@ -141,5 +141,5 @@ def option_for(path: Path) -> str:
 
 def _name(study: Study) -> str:
     """Return the study's name, or its results folder where that is not the usual one."""
-    usual = study.folder == RESULTS / study.settings.config.study
+    usual = study.folder == RESULTS / study.slices.config.study
     return study.folder.name if usual else str(study.folder)

@@ -14,7 +14,6 @@ from typing import Any
 from headstart.common.disk import gigabytes
 from headstart.study import estimates
 from headstart.study import provenance
-from headstart.study.jobs import ORDER
 from headstart.study.jobs import TARGETS
 from headstart.study.jobs import Job
 from headstart.study.jobs import by_stage
@@ -22,6 +21,7 @@ from headstart.study.jobs import count
 from headstart.study.jobs import in_words
 from headstart.study.retraining import changes
 from headstart.study.settings import Settings
+from headstart.study.stages import order
 
 WIDTH = 100
 MOST_EXPERIMENTS = 8
@@ -78,7 +78,7 @@ def work_plan(settings: Settings, jobs: Sequence[Job]) -> list[str]:
     if not jobs:
         return [f"{study}: nothing to do, all is there: `headstart status {study}`"]
     rows = list(_rows(settings, jobs))
-    if len(rows) > len(ORDER) + MOST_EXPERIMENTS:
+    if len(rows) > len(order()) + MOST_EXPERIMENTS:
         rows = _merged(rows)
     size = sum(row.size or 0 for row in rows)
     known = sum(row.seconds or 0 for row in rows)

@@ -16,15 +16,15 @@ from headstart.study.methods.training import tell_common
 from headstart.study.methods.training import tell_preparation
 from headstart.study.methods.training import tell_trainings
 from headstart.study.methods.training import tell_versions
-from headstart.study.settings import Settings
+from headstart.study.slices import Slices
 
 
-def tell(folder: Path, settings: Settings) -> str:
+def tell(folder: Path, slices: Slices) -> str:
     """Tell how a study was done, and what came out.
 
     Args:
         folder: `results/STUDY`.
-        settings: Those of its last run.
+        slices: The settings of its last run.
 
     Returns:
         Text with a heading for each part, also readable as reStructuredText.
@@ -32,8 +32,8 @@ def tell(folder: Path, settings: Settings) -> str:
     Raises:
         UserError: If the study has not come to its split yet.
     """
-    config = settings.config
-    study = StudyFiles(folder, config, settings.synthetic)
+    config = slices.config
+    study = StudyFiles(folder, config, slices.synthetic)
     cards = {name: study.cards(name) for name in config.experiments}
     every = [card for several in cards.values() for card in several]
     parts: list[tuple[str, list[str]]] = [

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from prepared_shards import write_digests
 from safetensors.torch import load_file
 from small_study import AFFINE
 from small_study import SOURCE_AFFINE
@@ -32,6 +33,7 @@ from headstart.imaging.config import Preparation
 from headstart.imaging.headers import GEOMETRY
 from headstart.imaging.headers import geometry_fields
 from headstart.imaging.headers import image_like
+from headstart.imaging.nifti import read_volume
 from headstart.tasks import task_with
 from headstart.training import own_network
 from headstart.training.card import ModelCard
@@ -194,7 +196,7 @@ def test_absent_in_truth_and_prediction_is_not_a_success(study):
     scan = study.table.iloc[0]
     empty = nib.Nifti1Image(np.zeros(SOURCE_SHAPE, np.uint8), SOURCE_AFFINE)
     nib.save(empty, study.data / scan["mask"])
-    (study.data / study.table.iloc[1]["mask"]).unlink()
+    study.change_table("mask", {1: ""})
     # a network that sees background everywhere
     weights = load_file(study.folder / "train" / "model.safetensors")
     weights = {name: value * 0 for name, value in weights.items()}
@@ -205,6 +207,30 @@ def test_absent_in_truth_and_prediction_is_not_a_success(study):
     # without a raw mask nothing is claimed
     assert np.isnan(table["true_volume_left"][1])
     assert table["dice_left"][2] == 0
+
+
+def test_a_mask_that_vanished_or_was_replaced_is_refused_by_its_name(study):
+    train_and_predict(study, "segmentation", epochs=1)
+    path = study.data / study.table.iloc[0]["mask"]
+    for card in study.prepared.glob("shard-*.json"):
+        masks = {(row.subject, row.session): row.mask for row in study.table.itertuples()}
+        scans = ShardCard.read(card).scans
+        told = [read_volume(study.data / masks[scan.key]).content for scan in scans]
+        made = zip(scans, told, strict=True)
+        write_digests(
+            card, scans=tuple(scan.model_copy(update={"mask_content": c}) for scan, c in made)
+        )
+    assert predict_only(study, study.run("segmentation"))["dice_left"].notna().all()
+    other = nib.load(path)
+    said = f"{path.name}: is another mask than the one that was prepared"
+    # as much of each class, elsewhere
+    nib.save(nib.Nifti1Image(np.roll(np.asarray(other.dataobj), 1, axis=2), other.affine), path)
+    with pytest.raises(UserError, match=said):
+        predict_only(study, study.run("segmentation"))
+    path.unlink()
+    said = f"{path.name}: the mask of subject 's00', session '1', is gone since .*; put it back"
+    with pytest.raises(UserError, match=said):
+        predict_only(study, study.run("segmentation"))
 
 
 def test_rerun_gives_the_same_bytes(study):

@@ -105,8 +105,10 @@ def test_shard_is_described_by_its_json(tmp_path: Path) -> None:
         assert scan.mask_sha256 == array_digest(masks[scan.index])
         assert scan.mask_voxels == (masks[scan.index] > 0).sum()
         assert scan.mask_voxels_cropped == 0
+        raw_mask = tmp_path / "data" / f"{scan.subject}-mask.nii.gz"
+        assert scan.mask_content == read_volume(raw_mask).content
         assert nib.aff2axcodes(np.array(scan.affine)) == ("R", "A", "S")
-        raw = nib.load(tmp_path / "data" / f"{scan.subject}-mask.nii.gz")
+        raw = nib.load(raw_mask)
         back = mask_to_source_grid(
             masks[scan.index],
             np.array(scan.affine),

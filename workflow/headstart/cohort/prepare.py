@@ -242,4 +242,5 @@ def _described(row: CheckRow, index: int, prepared: Prepared) -> ShardScan:
         millilitres=prepared.millilitres,
         sha256=array_digest(prepared.volume),
         mask_sha256="" if prepared.mask is None else array_digest(prepared.mask),
+        mask_content=prepared.mask_content,
     )

@@ -48,6 +48,7 @@ class Scan:
         source_header: Geometry fields of the raw scan's header.
         sha256: Digest of the prepared volume.
         mask_sha256: Digest of the prepared mask; "" where masks are not learnt.
+        mask_content: Digest of the raw mask's file; "" where it is not known.
     """
 
     subject: str
@@ -65,6 +66,7 @@ class Scan:
     source_header: dict[str, Any]
     sha256: str
     mask_sha256: str
+    mask_content: str
 
     @property
     def source(self) -> Grid:
@@ -266,4 +268,5 @@ def scan_of(
         source_header=entry.source_header,
         sha256=entry.sha256,
         mask_sha256=entry.mask_sha256,
+        mask_content=entry.mask_content,
     )

@@ -59,6 +59,7 @@ class ShardScan(Section):
             mask.
         sha256: `array_digest` of the volume.
         mask_sha256: That of the mask; "" where masks are not learnt.
+        mask_content: Digest of the raw mask's file; "" without a mask, or by older code.
     """
 
     subject: str
@@ -74,6 +75,7 @@ class ShardScan(Section):
     millilitres: tuple[dict[str, float], dict[str, float]] | None
     sha256: str
     mask_sha256: str
+    mask_content: str = ""
 
     @property
     def key(self) -> Key:

@@ -46,6 +46,7 @@ class Prepared:
         cropped: Labelled voxels that the window cut off; None without a mask.
         millilitres: Each class's volume in the raw mask and in the prepared one, ml; None without
             a mask.
+        mask_content: Digest of the raw mask's file, as `Volume.content`; "" without a mask.
     """
 
     volume: np.ndarray
@@ -56,6 +57,7 @@ class Prepared:
     mask_voxels: int | None = None
     cropped: int | None = None
     millilitres: tuple[dict[str, float], dict[str, float]] | None = None
+    mask_content: str = ""
 
 
 def prepare_scan(
@@ -92,7 +94,8 @@ def prepare_scan(
     _check_size(scan.first, source, resampled)
     brain = None
     if scan.brain_mask:
-        inside = np.rint(_mask_values(data / scan.brain_mask, first)) > 0
+        path = data / scan.brain_mask
+        inside = np.rint(_mask_values(_read(path), path, first)) > 0
         brain = geometry.resample_mask(inside.astype(np.uint8), canonical, resampled) > 0
         if not brain.any():
             raise UnusableError(
@@ -115,7 +118,8 @@ def prepare_scan(
         return Prepared(volume, None, grid, source, header)
     if not scan.mask:
         return Prepared(volume, np.zeros(settings.window, np.uint8), grid, source, header)
-    stored = numbered(_mask_values(data / scan.mask, first), classes)
+    raw_mask = _read(data / scan.mask)
+    stored = numbered(_mask_values(raw_mask, data / scan.mask, first), classes)
     whole = geometry.resample_mask(stored, canonical, resampled)
     mask = geometry.crop_or_pad(whole, settings.window, 0)
     kept = int(np.count_nonzero(mask))
@@ -131,6 +135,7 @@ def prepare_scan(
             millilitres(stored, tuple(classes), canonical.affine),
             millilitres(mask, tuple(classes), grid.affine),
         ),
+        mask_content=raw_mask.content,
     )
 
 
@@ -146,8 +151,8 @@ def _intensities(raw: Volume, path: Path, first: Volume) -> geometry.Array:
     return _placed(raw, path, first, np.float32, fill=raw.quantiles[0])
 
 
-def _mask_values(path: Path, first: Volume) -> NDArray[np.float64]:
-    return _placed(_read(path), path, first, np.float64, fill=0)
+def _mask_values(raw: Volume, path: Path, first: Volume) -> NDArray[np.float64]:
+    return _placed(raw, path, first, np.float64, fill=0)
 
 
 def _placed(

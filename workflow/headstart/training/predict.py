@@ -64,8 +64,8 @@ def predict(
         device: auto, cpu or cuda.
 
     Raises:
-        UserError: If the network was trained on other channels, its file was edited since, or a
-            shard is damaged.
+        UserError: If the network was trained on other channels, its file was edited since, a
+            shard is damaged, or a raw mask is gone or another one than was prepared.
     """
     card = ModelCard.read(model)
     trained = card.run
@@ -116,7 +116,7 @@ def _write_mask(
     save_mask(mask, scan, classes, output / name)
     row: dict[str, Any] = sizes_of_classes("volume", mask, scan, classes)
     row |= {"mask": name, "mask_sha256": files.sha256(output / name)}
-    if scan.target and (data / scan.target).exists():
+    if scan.target:
         truth = _read_truth(data / scan.target, scan, classes)
         dice = dice_by_class(truth, mask, len(classes))
         row |= {f"dice_{c}": value for c, value in zip(classes, dice, strict=True)}
@@ -146,10 +146,20 @@ def sizes_of_classes(
 
 def _read_truth(path: Path, scan: Scan, classes: Classes) -> NDArray[np.uint8]:
     """Read a raw mask as prepare does, onto the scan's own voxels."""
+    if not path.exists():
+        raise UserError(
+            f"{path}: the mask of subject '{scan.subject}', session '{scan.session}', is gone "
+            "since it was prepared; put it back, and type the same command again"
+        )
     try:
         raw = read_volume(path)
     except BadScanError as error:
         raise UserError(error.detail) from error
+    if scan.mask_content not in ("", raw.content):
+        raise UserError(
+            f"{path}: is another mask than the one that was prepared; type the same command "
+            "again, which checks and prepares it again"
+        )
     found = relation(raw.grid, scan.source)
     if found is None:
         different = difference(raw.grid, scan.source)

@@ -94,8 +94,8 @@ def prepare_scan(
     _check_size(scan.first, source, resampled)
     brain = None
     if scan.brain_mask:
-        path = data / scan.brain_mask
-        inside = np.rint(_mask_values(_read(path), path, first)) > 0
+        brain_path = data / scan.brain_mask
+        inside = np.rint(_mask_values(_read(brain_path), brain_path, first)) > 0
         brain = geometry.resample_mask(inside.astype(np.uint8), canonical, resampled) > 0
         if not brain.any():
             raise UnusableError(

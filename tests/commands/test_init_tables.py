@@ -485,3 +485,12 @@ def test_bids_ages_in_the_tables_of_files(folder: Folder) -> None:
         folder.table(f"sub-{n:02d}/sub-{n:02d}_scans.tsv", rows)
     folder.init()
     assert folder.labels()["04 1"]["age"] == "28"
+
+
+def test_a_number_that_may_be_a_thousand_is_why_nothing_can_be_learnt(folder: Folder) -> None:
+    folder.scan(*(f"S{n:02d}/T1.nii.gz" for n in NUMBERS))
+    rows = [[f"S{n:02d}", f"{2 + n / 100:.2f}".replace(".", ","), 900 + n] for n in NUMBERS]
+    rows[10][2] = "1.005"
+    folder.table("t.csv", [["ID", "mm", "ml"], *rows])
+    said = folder.refused()
+    assert "row 12: ml = '1.005' may be 1.005 or 1005" in said[said.index("nothing to learn") :]

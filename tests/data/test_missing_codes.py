@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headstart.data.missing_codes import MISSING
 from headstart.data.missing_codes import are_ranges
+from headstart.data.missing_codes import is_no_number
 from headstart.data.missing_codes import missing_codes
 
 AGES = [str(20 + 2 * n) for n in range(36)]  # 20 to 90
@@ -43,6 +45,28 @@ SEX = ["1", "2"] * 10
 )
 def test_codes(cells: list[str], age: bool, codes: set[str]) -> None:
     assert set(missing_codes(cells, age=age)) == codes
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        *("weiß nicht", "WEISS NICHT", "keine Angabe", "nicht erhoben", "k.A.", "entfällt"),
+        *("don't know", "don\u2019t know", "Not recorded", "Unknown?", "not_known", "N.D."),
+        *("ne sait pas", "je ne sais pas", "Non renseigné", "donnée manquante"),
+        *("no sabe", "NS/NC", "No sé", "sin datos", "Non so", "non lo so", "non rilevato"),
+    ],
+)
+def test_words_for_not_known_in_any_writing(word: str) -> None:
+    if word.lower() not in MISSING:  # those are blank before
+        assert set(missing_codes(["ja", "nein", word] * 4, age=False)) == {word}
+        assert set(missing_codes([*SCORES, word], age=False)) == {word}
+    assert is_no_number(word)
+
+
+@pytest.mark.parametrize("word", ["nein", "no", "non", "kein", "not ill", "ns", "se", "other"])
+def test_words_that_are_classes(word: str) -> None:
+    assert not missing_codes(["ja", word] * 4, age=False)
+    assert not is_no_number(word)
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,8 @@ def read_labels(
     ids = {name: sheet.names.index(name) for name in sheet.names if is_identity(name)}
     ids |= {name: places[name] for name in keys}
     people = people_of(take_columns(sheet, ids), keys)
-    cells = take_columns(sheet, places)
+    missing = {column: rule.missing for column, rule in rules.items()}
+    cells = take_columns(sheet, places, missing)
     return decode(path, cells, labels, keys=keys, rules=rules, books=books, people=people)
 
 

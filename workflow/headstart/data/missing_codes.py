@@ -13,13 +13,39 @@ from headstart.data.column_names import plain
 from headstart.data.spellings import FEMALE
 from headstart.data.spellings import MALE
 
+# How a table may say that a value is missing, in any case of letters; it is read as ''.
+MISSING = {
+    *("n/a", "na", "nan", "n.a.", "<na>", "null", "k.a.", "k. a.", "#n/a", "#nv", "#na"),
+    *("#value!", "#div/0!", "#ref!", "#name?", "#num!", "#null!", "#wert!", "#bezug!"),
+}
 # Signs that never are a value, unless + stands beside them.
 SIGNS = {"-", "--", "---", "\u2013", "\u2014", "?", "??", "???", ".", "..", "…", "/"}
+# Words for 'not known', as `_bare` writes them: English, German, French, Spanish, Italian.
 WORDS = {
-    *("unknown", "unk", "not known", "notknown", "missing", "not available", "not done", "no data"),
-    *("not reported", "not recorded", "nd", "n.d.", "nk", "unbekannt", "nicht bekannt", "fehlt"),
-    *("fehlend", "keine angabe", "inconnu", "inconnue", "non connu", "manquant", "desconocido"),
-    *("desconocida", "no conocido", "sin datos", "sconosciuto", "ignoto", "non noto", "mancante"),
+    *("unknown", "unk", "not known", "notknown", "missing", "missing value", "not available"),
+    *("unavailable", "not done", "no data", "not reported", "not recorded", "not collected"),
+    *("not obtained", "not assessed", "not measured", "not stated", "not specified", "not given"),
+    *("unspecified", "no information", "no answer", "no response", "prefer not to say"),
+    *("prefer not to answer", "don t know", "dont know", "i don t know", "do not know"),
+    *("doesn t know", "does not know", "dk", "nd", "n d", "nk", "not applicable"),
+    *("unbekannt", "nicht bekannt", "fehlt", "fehlend", "fehlender wert", "keine angabe"),
+    *("keine angaben", "ohne angabe", "nicht angegeben", "keine antwort", "keine daten"),
+    *("nicht erhoben", "nicht erfasst", "nicht gemessen", "nicht durchgefuehrt", "weiss nicht"),
+    *("weiss ich nicht", "ich weiss nicht", "ich weiss es nicht", "weiss es nicht"),
+    *("nicht verfuegbar", "nicht zutreffend", "entfaellt"),
+    *("inconnu", "inconnue", "inconnus", "non connu", "non connue", "manquant", "manquante"),
+    *("donnee manquante", "donnees manquantes", "pas de donnee", "pas de donnees"),
+    *("pas de reponse", "sans reponse", "ne sait pas", "ne sais pas", "je ne sais pas"),
+    *("nsp", "non renseigne", "non renseignee", "non precise", "non precisee", "non disponible"),
+    *("non applicable", "non mesure", "non fait", "non communique"),
+    *("desconocido", "desconocida", "no conocido", "no conocida", "sin datos", "sin dato"),
+    *("sin informacion", "sin respuesta", "no sabe", "no se", "no lo se", "no lo sabe"),
+    *("no se sabe", "no contesta", "ns nc", "no sabe no contesta", "no disponible", "no consta"),
+    *("no registrado", "no informado", "no aplica", "no procede", "faltante", "falta"),
+    *("sconosciuto", "sconosciuta", "ignoto", "ignota", "non noto", "non nota", "mancante"),
+    *("dato mancante", "dati mancanti", "non so", "non lo so", "non sa", "non lo sa"),
+    *("non disponibile", "non pervenuto", "non rilevato", "non risponde", "nessuna risposta"),
+    *("non applicabile", "non specificato", "non riportato"),
 }
 NO_NUMBER = {"none", "nil", "keine", "aucun", "ninguno", "nessuno", "x"}
 CODES = {
@@ -35,6 +61,22 @@ CENSORED = re.compile(r"[<>≤≥]=? ?\d+([.,]\d+)?|\d+([.,]\d+)? ?\+|\d+ and (o
 RANGE = re.compile(r"\d+([.,]\d+)? ?(-|\u2013|to|bis|à|a) ?\d+([.,]\d+)?")
 
 
+def _bare(cell: str) -> str:
+    """Return a cell's words, without accents and signs: `Weiß nicht!` is weiss nicht."""
+    return " ".join(re.findall(r"[^\W_]+", plain(cell)))
+
+
+def says_unknown(cell: str) -> bool:
+    """Say whether a cell is a word for 'not known', in any writing."""
+    return _bare(cell) in WORDS
+
+
+def is_no_number(cell: str) -> bool:
+    """Say whether a cell among numbers tells that there is none, or but a bound of it."""
+    nothing = cell.lower() in MISSING or cell in SIGNS or cell.casefold() in NO_NUMBER
+    return nothing or says_unknown(cell) or CENSORED.fullmatch(cell) is not None
+
+
 def missing_codes(cells: Collection[str], *, age: bool) -> dict[str, str]:
     """Find the values of a column that mean 'not known', by how the others are distributed.
 
@@ -47,7 +89,7 @@ def missing_codes(cells: Collection[str], *, age: bool) -> dict[str, str]:
     """
     known = [cell for cell in cells if cell]
     numbers = [float(cell) for cell in known if is_number(cell)]
-    words = [cell for cell in known if not is_number(cell) and cell.casefold() not in WORDS]
+    words = [cell for cell in known if not is_number(cell) and not says_unknown(cell)]
     if words and (len(numbers) <= NUMBERS_SHARE * len(known) or {*numbers} <= CODES - {0}):
         found, beside = _codes_among_words({*numbers}), ""
     elif numbers:
@@ -64,7 +106,7 @@ def missing_codes(cells: Collection[str], *, age: bool) -> dict[str, str]:
         if is_number(cell):
             if float(cell) in found:
                 codes[cell] = beside or "a number among words"
-        elif text in WORDS or (beside and text in NO_NUMBER) or (text == "u" and sexes):
+        elif says_unknown(cell) or (beside and text in NO_NUMBER) or (text == "u" and sexes):
             codes[cell] = "a word for 'not known'"
         elif beside and CENSORED.fullmatch(cell):
             codes[cell] = "no number, but a bound"

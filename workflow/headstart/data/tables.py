@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,21 +12,15 @@ import pandas as pd
 
 from headstart.common.errors import UserError
 from headstart.common.text import is_number
+from headstart.data.missing_codes import MISSING
 from headstart.data.table_files import ANYWHERE
 from headstart.data.table_files import Sheet
 from headstart.data.table_files import SheetPlace
 from headstart.data.table_files import note
 from headstart.data.table_files import read_sheet
+from headstart.data.written_numbers import read_numbers
 
-# How a table may say that a value is missing, in any case of letters; else it is ''.
-MISSING = {
-    *("n/a", "na", "nan", "n.a.", "<na>", "null", "k.a.", "k. a.", "#n/a", "#nv", "#na"),
-    *("#value!", "#div/0!", "#ref!", "#name?", "#num!", "#null!", "#wert!", "#bezug!"),
-}
 REMARK = re.compile(r"\([^()]*\)\s*$")
-COMMA = re.compile(r"[-+]?\d*,\d+")
-# 1,234 may be a thousand and more, or a little more than one
-THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2},\d{3}")
 
 
 def read_table(
@@ -38,7 +33,7 @@ def read_table(
 
     A column is found by its name, whatever its place; also where only letter case, spaces, signs
     or a remark in parentheses differ. What is fixed is said on stderr: such names, a byte order
-    mark, an encoding, line ends, another separator, decimal commas, a title.
+    mark, an encoding, another separator, how numbers are written, a title.
 
     Args:
         path: A .csv, .tsv, .xls or .xlsx file.
@@ -107,40 +102,21 @@ def _all_data(names: list[str]) -> bool:
     return any(map(is_number, names))
 
 
-def take_columns(sheet: Sheet, places: Mapping[str, int]) -> pd.DataFrame:
-    """Return the columns at some places as text, with the row's number as index; missing is ''."""
+def take_columns(
+    sheet: Sheet, places: Mapping[str, int], missing: Mapping[str, Collection[str]] | None = None
+) -> pd.DataFrame:
+    """Return the columns at some places as text, with the row's number as index; missing is ''.
+
+    Args:
+        sheet: The table.
+        places: Column: its place.
+        missing: Column: words that mean 'not known' in it, among numbers.
+    """
     rows = [[known(row[place]) for place in places.values()] for row in sheet.rows.values()]
     table = pd.DataFrame(rows, index=list(sheet.rows), columns=list(places), dtype=str)
-    return _without_decimal_commas(sheet, table)
+    return read_numbers(sheet, table, missing or {})
 
 
 def known(cell: str) -> str:
     """Return a cell's text, '' if it says that nothing is known."""
     return "" if cell.lower() in MISSING else cell
-
-
-def _without_decimal_commas(sheet: Sheet, table: pd.DataFrame) -> pd.DataFrame:
-    """Write 0.743 for 0,743 in columns of numbers, where it can't be a thousands separator."""
-    commas = {
-        str(name): cells[cells.map(lambda cell: COMMA.fullmatch(cell) is not None)]
-        for name, cells in table.items()
-        if cells.str.contains(",").any()
-        and all(not c or is_number(c) or COMMA.fullmatch(c) for c in cells)
-    }
-    if not commas:
-        return table
-    decimal = sheet.decimal_comma or any(
-        not THOUSANDS.fullmatch(cell) for cells in commas.values() for cell in cells
-    )
-    if not decimal:
-        name, cells = next(iter(commas.items()))
-        cell = str(cells.iloc[0])
-        raise UserError(
-            f"{sheet.path}: row {cells.index[0]}: {name} = '{cell}' may be "
-            f"{cell.replace(',', '.')} or {cell.replace(',', '')}; write it with a decimal point, "
-            "or without the comma"
-        )
-    note(sheet.path, f"has decimal commas in {', '.join(commas)}; read as points")
-    for name, cells in commas.items():
-        table.loc[cells.index, name] = cells.str.replace(",", ".")
-    return table

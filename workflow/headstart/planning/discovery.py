@@ -70,7 +70,6 @@ def discover(folder: Path, listing: tuple[list[str], list[str]]) -> Found:
     cases = None if homes else propose_cases(folder, files, images)
     try:
         found = cases or _propose(folder, listing, homes, images, tables)
-        found.notes += [table.fault for table in tables if table.fault]
         take_person(folder, found, tables)
         _read(folder, found)
     except UserError as error:
@@ -78,6 +77,7 @@ def discover(folder: Path, listing: tuple[list[str], list[str]]) -> Found:
         raise UserError(f"{error}\nwhat there is:\n  {lines}") from None
     if not found.labels and not found.unjoined:
         found.unjoined = list(unlike_ids(found.subjects, tables))
+    found.unjoined += [table.fault for table in tables if table.fault]
     found.notes += filter(None, [lettered_pairs(found.subjects)] if not found.group else [])
     found.notes += _others(files)
     return found

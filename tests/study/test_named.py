@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
@@ -13,12 +12,14 @@ from cards import make_run
 from headstart.cli import main
 from headstart.common.errors import UserError
 from headstart.common.run_id import RunId
+from headstart.study.config import read_config
 from headstart.study.named import Named
 from headstart.study.named import find
 from headstart.study.named import newest_history
 from headstart.study.named import runs_of
 from headstart.training import run_store
 
+KNOWN = ("age", "sex")
 EXPERIMENTS = "experiments: {age: {}, sex: {}}\n"
 
 
@@ -34,8 +35,11 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     Path("config/pull.yaml").write_text("user: ada\n")
     for results in (Path("results/my-study"), Path("results/old"), Path("disk/far")):
         results.mkdir(parents=True)
-        resolved = {"study": results.name, "experiments": [["age", {}], ["sex", {}]]}
-        (results / "config.json").write_text(json.dumps(resolved))
+        train = {"network": "sfcn"}
+        asked = {name: {"task": "regression", "target": "age", "train": train} for name in KNOWN}
+        own = {"source": "own", "channels": {"T1": "{subject}.nii"}}
+        config = read_config({"study": results.name, "data": [own], "experiments": asked})
+        (results / "config.json").write_text(config.model_dump_json())
     return tmp_path
 
 
@@ -119,6 +123,17 @@ def test_runs() -> None:
     assert runs_of("my-study/age") == [first, second]
     assert runs_of("config/mine.yaml/age/fold-1") == [second]
     assert runs_of(str(other)) == [other]
+
+
+def test_results_of_another_version_are_one_sentence() -> None:
+    Path("results/old/config.json").write_text('{"study": "old"}')
+    with pytest.raises(UserError, match=r"old/config\.json: can't be read .*another version"):
+        find("old/age")
+    run = Path("results/my-study/runs/key")
+    run.mkdir(parents=True)
+    (run / "run.json").write_text("{")
+    with pytest.raises(UserError, match=r"run\.json: is damaged"):
+        newest_history("my-study/age")
 
 
 def test_the_newest_history_is_live_or_finished() -> None:

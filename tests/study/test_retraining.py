@@ -89,6 +89,14 @@ def test_nothing_changed_nothing_said(settings: Settings) -> None:
     assert retraining(changed(settings, "experiments.age.folds", [0, 1])) == ""
 
 
+@pytest.mark.parametrize("damage", ["{", '{"config": {}}'])
+def test_settings_that_cant_be_read_any_more_are_compared_with_nothing(
+    settings: Settings, damage: str
+) -> None:
+    settings.snapshot.write_text(damage)
+    assert retraining(changed(settings, "split.seed", 2)) == ""
+
+
 def test_a_changed_key_of_one_experiment(settings: Settings) -> None:
     said = retraining(changed(settings, "experiments.age.train.learning_rate", 0.01))
     assert "  age (fold 0, seed 0): train.learning_rate 0.001 -> 0.01; took 12 min\n" in said

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +83,35 @@ def test_a_command_reads_the_settings_that_were_written(
 ) -> None:
     written = settings.slice(stage, **choice)
     assert settings_text(read_settings(part, written)) == written
+
+
+def test_a_job_reads_what_the_main_process_wrote(settings: Settings, tmp_path: Path) -> None:
+    written = replace(
+        settings,
+        codes={"train": "version-2"},
+        listing="files",
+        package="0123",
+        networks={"net.py:Net": "4567"},
+        split_file="89ab",
+    )
+    (tmp_path / "net.py").touch()
+    _ = written.slices, written.synthetic  # what was worked out meanwhile is not written
+    written.write()
+    assert Settings.read(written.snapshot) == written
+    assert written.snapshot.name == replace(written).snapshot.name
+    later = json.loads(written.snapshot.read_text()) | {"listing": "others"}
+    text = json.dumps(later, sort_keys=True, separators=(",", ":"))
+    written.snapshot.write_text(text)
+    with pytest.raises(UserError, match="damaged or edited"):
+        Settings.read(written.snapshot)
+
+
+def test_a_snapshot_of_another_version_is_refused(tmp_path: Path) -> None:
+    text = '{"config":{},"more":1}'
+    snapshot = tmp_path / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
+    snapshot.write_text(text)
+    with pytest.raises(UserError, match="another version of headstart"):
+        Settings.read(snapshot)
 
 
 def test_the_targets_are_read_as_they_were_written(settings: Settings) -> None:

@@ -6,7 +6,6 @@ The rules take the two patterns, whose fields are their wildcards; the package a
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -49,16 +48,6 @@ class RunId(NamedTuple):
             like = FOLDER.format(experiment="EXPERIMENT", fold="F", seed="S")
             raise UserError(f"{file}: its folder must end in {like}, as train and predict name it")
         return cls(match["experiment"], int(match["fold"]), int(match["seed"]))
-
-    @classmethod
-    def described(cls, identity: Path) -> RunId:
-        """Read which run the attempts beside a run.json are at.
-
-        The file says more (`headstart.training.settings.RunIdentity`), which who only looks for a
-        run's folder does not rest on.
-        """
-        run = json.loads(identity.read_text(encoding="utf-8"))["run"]
-        return cls(run["experiment"], run["fold"], run["seed"])
 
     @property
     def folder(self) -> Path:

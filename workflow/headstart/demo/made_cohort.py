@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -17,6 +16,8 @@ import pandas as pd
 from headstart.common import files
 from headstart.common.errors import UserError
 from headstart.common.progress import progress
+from headstart.data.demo_card import NAME
+from headstart.data.demo_card import DemoCard
 from headstart.demo.anatomy import load_template
 from headstart.demo.broken import BREAKERS
 from headstart.demo.broken import nifti
@@ -62,25 +63,19 @@ def make_cohort(*, output: Path, subjects: int, seed: int, jobs: int) -> None:
             f"{output}: can't be written ({error.strerror}); free some space"
         ) from error
     listing = "".join(f"{digest} {name}\n" for name, digest in sorted(digests.items()))
-    card = {
-        "SYNTHETIC": True,
-        "template": "ICBM 152 nonlinear symmetric 2009a, doi:10.1016/j.neuroimage.2010.07.033",
-        "seed": seed,
-        "subjects": subjects,
-        "broken": broken,
-        "files": len(digests),
-        "sha256": hashlib.sha256(listing.encode()).hexdigest(),
-    }
-    files.write_json(output / "cohort.json", card)
+    DemoCard(
+        seed=seed,
+        subjects=subjects,
+        broken=broken,
+        files=len(digests),
+        sha256=hashlib.sha256(listing.encode()).hexdigest(),
+    ).write(output)
 
 
 def is_complete(output: Path, *, subjects: int, seed: int) -> bool:
     """Return whether a folder holds this very cohort, complete."""
-    card = output / "cohort.json"
-    if not card.exists():
-        return False
-    found = json.loads(card.read_text(encoding="utf-8"))
-    return bool(found["subjects"] == subjects and found["seed"] == seed)
+    card = DemoCard.read(output)
+    return card is not None and (card.subjects, card.seed) == (subjects, seed)
 
 
 def truth(output: Path) -> pd.DataFrame:
@@ -113,7 +108,7 @@ def _clear(output: Path) -> None:
     note = output / "SYNTHETIC.txt"
     if output.exists() and any(output.iterdir()) and not note.exists():
         raise UserError(f"{output}: holds files that are not a demo cohort; choose another folder")
-    (output / "cohort.json").unlink(missing_ok=True)
+    (output / NAME).unlink(missing_ok=True)
     for layout in ("subjects", "classes", "pairs"):
         shutil.rmtree(output / layout, ignore_errors=True)
     files.write_text(note, NOTE)

@@ -25,6 +25,8 @@ from headstart.common.keys import OfScan
 from headstart.common.records import read_rows
 from headstart.common.records import write_rows
 from headstart.common.run_id import RunId
+from headstart.common.schema import Section
+from headstart.common.schema import validated
 from headstart.common.text import as_number
 from headstart.imaging.nifti import read_volume
 from headstart.imaging.volume import Volume
@@ -95,10 +97,22 @@ def write_predictions(path: Path, rows: Sequence[PredictionRow], weights: str) -
     seal(path, weights)
 
 
+class Seal(Section):
+    """What stands beside a predictions.csv.
+
+    Attributes:
+        weights_sha256: Whose answers it holds.
+        table_digest: Digest of its cells.
+    """
+
+    weights_sha256: str
+    table_digest: str
+
+
 def seal(path: Path, weights: str) -> None:
     """Write beside a predictions.csv whose answers it holds, and its digest."""
-    digest = integrity.table_digest(files.read_csv(path))
-    integrity.write_sealed(_seal(path), {"weights_sha256": weights, "table_digest": digest})
+    made = Seal(weights_sha256=weights, table_digest=integrity.table_digest(files.read_csv(path)))
+    integrity.write_sealed(_seal(path), made.model_dump(mode="json"))
 
 
 def read_run(path: Path, weights: Path | None = None) -> NetworkPredictions:
@@ -115,14 +129,14 @@ def read_run(path: Path, weights: Path | None = None) -> NetworkPredictions:
     belongs = RunId.of(path)
     if not _seal(path).is_file():
         raise UserError(f"{_seal(path)}: is not there; {again(path)}")
-    seal = integrity.read_sealed(_seal(path), again(path))
+    seal = validated(Seal, integrity.read_sealed(_seal(path), again(path)))
     try:
         table = files.read_csv(path)
     except UserError:
         table = pd.DataFrame()
-    if integrity.table_digest(table) != seal["table_digest"]:
+    if integrity.table_digest(table) != seal.table_digest:
         raise UserError(f"{path}: was edited or damaged after predict wrote it; {again(path)}")
-    if weights is not None and files.sha256(weights) != seal["weights_sha256"]:
+    if weights is not None and files.sha256(weights) != seal.weights_sha256:
         raise UserError(f"{path}: are answers of other weights than {weights}; {again(path)}")
     rows = read_rows(path, PredictionRow, again(path))
     return NetworkPredictions(path, belongs.fold, belongs.seed, rows)

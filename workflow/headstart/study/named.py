@@ -6,7 +6,6 @@ config file or its results folder, and any path below that.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +19,9 @@ from headstart.common.run_id import HISTORY
 from headstart.common.run_id import IDENTITY
 from headstart.common.run_id import RunId
 from headstart.common.strict_yaml import read_study
+from headstart.study.config import read_resolved
 from headstart.study.study_words import DEFAULT
+from headstart.training import run_store
 
 CONFIGS = Path("config")
 RESULTS = Path("results")
@@ -142,8 +143,7 @@ def _with_rest(found: Named, rest: tuple[str, ...]) -> Named:
 def _experiments(found: Named) -> list[str]:
     if found.file is not None:
         return list(_read(found.file).get("experiments", ()))
-    raw = json.loads((found.folder / "config.json").read_text(encoding="utf-8"))
-    return list(dict(raw["experiments"]))
+    return list(read_resolved(found.folder / "config.json").experiments)
 
 
 def _read(path: Path) -> Mapping[str, Any]:
@@ -200,7 +200,8 @@ def newest_history(name: str) -> Path:
 def _attempts(found: Named) -> Iterator[Path]:
     """Return the folders of attempts in the run store that a name stands for."""
     for path in found.folder.glob(f"runs/*/{IDENTITY}"):
-        if found.includes(RunId.described(path)):
+        run = run_store.read_identity(path.parent).run
+        if found.includes(RunId(run.experiment, run.fold, run.seed)):
             yield from path.parent.glob("attempt-*")
 
 

@@ -11,9 +11,12 @@ import shlex
 from collections.abc import Iterator
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
+from headstart.common.errors import UserError
 from headstart.common.run_id import CARD
 from headstart.common.run_id import RunId
 from headstart.common.schema import settings_text
@@ -69,23 +72,23 @@ class _Published:
     def upstream(self) -> tuple[str, ...]:
         """Changes of what the cohort is made with, in words."""
         snapshot = self.settings.snapshot.parent / (self.card.snapshot or "")
-        if not snapshot.is_file():
+        old = _read(snapshot)
+        if old is None:
             return ()
-        old = json.loads(snapshot.read_text(encoding="utf-8"))
-        now = self.settings.config.model_dump(mode="json")
-        before, after = ({name: c[name] for name in SECTIONS} for c in (old["config"], now))
+        before, after = (
+            config.model_dump(mode="json", include={*SECTIONS})
+            for config in (old.config, self.settings.config)
+        )
         found = changes(before, after)
         found.pop("split.unrelated", None)  # for the audit, which changes nothing
         words = _words(found)
-        if old.get("split_file", "") != self.settings.split_file:
+        if old.split_file != self.settings.split_file:
             words.append("the split file")
         below = STAGES["train"].rests_on
-        stages = [s for s in below if old["codes"][s] != self.settings.code(s)]
-        words += [
-            provenance.what_changed(s, old["codes"][s], self.settings.code(s)) for s in stages
-        ]
+        stages = [s for s in below if old.codes[s] != self.settings.code(s)]
+        words += [provenance.what_changed(s, old.codes[s], self.settings.code(s)) for s in stages]
         # once a run has begun with these scans, label has looked at them
-        if old["listing"] != self.settings.listing and not self.settings.snapshot.exists():
+        if old.listing != self.settings.listing and not self.settings.snapshot.exists():
             one = self.settings.replaced_file
             words.append(f"files in the data folder{one and f', such as {one}'}")
         return tuple(words)
@@ -132,6 +135,15 @@ class _Published:
     @cached_property
     def _now(self) -> Run:
         return self.settings.slices.train(*self.run)
+
+
+@cache
+def _read(snapshot: Path) -> Settings | None:
+    """Read settings of an earlier run; None if they are not there, or can't be read any more."""
+    try:
+        return Settings.read(snapshot) if snapshot.is_file() else None
+    except UserError:
+        return None
 
 
 def retraining(settings: Settings) -> str:

@@ -7,12 +7,14 @@ only the snapshot. So an edit while jobs are queued changes nothing that they co
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+from pydantic import TypeAdapter
+from pydantic import ValidationError
 
 from headstart.common import files
 from headstart.common.errors import UserError
@@ -100,7 +102,7 @@ class Settings:
         """Read a snapshot that `write` made.
 
         Raises:
-            UserError: If it is not what its name says.
+            UserError: If it is not what its name says, or of another version of headstart.
         """
         text = snapshot.read_text(encoding="utf-8")
         if _digest(text) != snapshot.stem:
@@ -108,16 +110,12 @@ class Settings:
                 f"{snapshot}: was damaged or edited since the run began; start the run again, "
                 "which writes it again"
             )
-        values = json.loads(text)
-        return cls(
-            Config.model_validate(values["config"]),
-            Path(values["project"]),
-            values["codes"],
-            values["listing"],
-            values["package"],
-            values["networks"],
-            values["split_file"],
-        )
+        try:
+            return TypeAdapter(cls).validate_json(text)
+        except ValidationError as error:
+            raise UserError(
+                f"{snapshot}: another version of headstart wrote it; start the run again"
+            ) from error
 
     def write(self) -> None:
         """Write the snapshot, the resolved config, and the code that jobs run from."""
@@ -130,16 +128,7 @@ class Settings:
 
     @cached_property
     def _text(self) -> str:
-        values = {
-            "config": self.config.model_dump(mode="json"),
-            "project": str(self.project),
-            "codes": dict(self.codes),
-            "listing": self.listing,
-            "package": self.package,
-            "networks": dict(self.networks),
-            "split_file": self.split_file,
-        }
-        return canonical_json(values)
+        return canonical_json(TypeAdapter(Settings).dump_python(self, mode="json"))
 
     @property
     def results(self) -> Path:

@@ -34,7 +34,16 @@ TESTS = {
         f"headstart.tasks.{module}": ["tasks/tasks", "training/known_answers"]
         for module in ("base", "regression", "classification", "segmentation")
     },
-    "headstart.training.augment": ["training/augment", "training/known_answers"],
+    **{
+        f"headstart.training.augmentation.{module}": [
+            "training/augmentation/augmentation",
+            "training/augmentation/parity",
+        ]
+        for module in (
+            *("augmentation", "base", "elsewhere", "intensity", "kspace", "parse", "resampling"),
+            *("spatial", "stages"),
+        )
+    },
     "headstart.tasks.metrics": ["tasks/metrics", "evaluation/intervals"],
     "headstart.evaluation.intervals": ["evaluation/intervals", "commands/evaluate"],
     "headstart.evaluation.predictions": ["evaluation/predictions", "commands/evaluate"],

@@ -242,6 +242,18 @@ def test_a_training_says_how_its_weights_were_changed():
     )
 
 
+def test_a_training_says_what_changed_its_scans_and_how():
+    def said(*augment: dict[str, dict[str, Any]]) -> str:
+        return training._augmentation(Train(network="sfcn", augment=augment))
+
+    assert said() == "no augmentation"
+    assert said({"RandomFlip": {}}, {"RandomNoise": {"std": 0.1, "p": 0.5}}) == (
+        "augmentation as TorchIO defines it, but neighbouring spatial transforms in one "
+        "interpolation, and bias fields and gammas of the signal above the scan's minimum: "
+        "RandomFlip; RandomNoise (p 0.5, std 0.1)"
+    )
+
+
 def test_an_optimizer_and_a_schedule_are_cited_where_they_were_used():
     def cited(**train: Any) -> str:
         return " ".join(citations.of_training([make_run(train=Train(network="sfcn", **train))]))

@@ -34,7 +34,7 @@ def plot(
     splits: Path,
     prepared: Path,
 ) -> None:
-    """Draw what TorchIO does to one training scan.
+    """Draw what augmentation does to one training scan.
 
     Args:
         settings: The stage's.
@@ -45,7 +45,7 @@ def plot(
         prepared: Folder of the prepared shards.
 
     Raises:
-        UserError: As `read_cohort` and `make_augmentation`.
+        UserError: As `read_cohort` and `Augmentation`.
     """
     cohort = read_cohort(passed, splits, prepared, settings.target)
     title = settings.title
@@ -67,7 +67,7 @@ def draw_augmentation(
     title: str,
     with_mask: bool,
 ) -> None:
-    """Draw one training scan before and after each of TorchIO's transforms, and after all of them.
+    """Draw one training scan before and after each transform, and after all of them.
 
     Args:
         document: Where the pages go.
@@ -79,8 +79,7 @@ def draw_augmentation(
     # torch and TorchIO take seconds to import, and no other figure needs them
     import torch
 
-    from headstart.training.augment import augment
-    from headstart.training.augment import make_augmentation
+    from headstart.training.augmentation.augmentation import Augmentation
     from headstart.training.data import load_volume
     from headstart.training.data import seed_of
 
@@ -99,14 +98,12 @@ def draw_augmentation(
     )
     rows = []
     for name, chosen in sets:
-        transform = make_augmentation(chosen)
-        if transform is None:
-            continue
-        row = [before]
+        augmentation, row = Augmentation(chosen), [before]
         for draw in range(DRAWS):
             seed = seed_of("gallery", name, draw)
-            changed, moved = augment(transform, volume, truth, scan.affine, seed)
-            row.append((changed[0].numpy(), moved[0].numpy() if with_mask else None))
+            drawn = [augmentation.draw(seed, len(volume))]
+            changed, moved = augmentation.apply(volume[None], truth[None], drawn, [scan.affine])
+            row.append((changed[0, 0].numpy(), moved[0, 0].numpy() if with_mask else None))
         rows.append((name, row))
     for start in range(0, len(rows), TRANSFORMS_PER_PAGE):
         _augmentation_page(

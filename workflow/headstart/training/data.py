@@ -17,8 +17,7 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset
 
 from headstart.cohort.prepared import Scan
-from headstart.training.augment import augment
-from headstart.training.augment import make_augmentation
+from headstart.training.augmentation.augmentation import Augmentation
 
 if TYPE_CHECKING:
     from headstart.tasks.base import Task
@@ -62,8 +61,7 @@ class PreparedScans(Dataset[tuple[Tensor, Tensor]]):
     Args:
         scans: The scans, in order.
         truth: Gives the truth of a scan, see `headstart.tasks.Task.truth`.
-        transform: Augmentation that `make_augmentation` made, or None.
-        swap: What a truth becomes in a mirrored scan, see `Task.swap_table`.
+        augmentation: What changes them; None if nothing does.
         seed: The run's seed; the augmentation of a scan follows from (seed, epoch, scan).
         epoch: The epoch, from 1.
 
@@ -76,15 +74,13 @@ class PreparedScans(Dataset[tuple[Tensor, Tensor]]):
         scans: Sequence[Scan],
         truth: Callable[[Scan], NDArray[Any]],
         *,
-        transform: Callable[[Any], Any] | None = None,
-        swap: NDArray[np.int64] | None = None,
+        augmentation: Augmentation | None = None,
         seed: int = 0,
         epoch: int = 0,
     ) -> None:
         self.scans = scans
         self.truth = truth
-        self.transform = transform
-        self.swap = swap
+        self.augmentation = augmentation
         self.seed = seed
         self.epoch = epoch
 
@@ -95,12 +91,12 @@ class PreparedScans(Dataset[tuple[Tensor, Tensor]]):
         scan = self.scans[index]
         volume = load_volume(scan)
         truth = torch.from_numpy(self.truth(scan))
-        if self.transform is not None:
-            seed = seed_of(self.seed, "augment", self.epoch, scan.subject, scan.session)
-            volume, truth = augment(
-                self.transform, volume, truth, scan.affine, seed, swap=self.swap
-            )
-        return volume, truth
+        if self.augmentation is None:
+            return volume, truth
+        seed = seed_of(self.seed, "augment", self.epoch, scan.subject, scan.session)
+        draw = self.augmentation.draw(seed, len(volume))
+        volumes, truths = self.augmentation.apply(volume[None], truth[None], [draw], [scan.affine])
+        return volumes[0], truths[0]
 
 
 def load_volume(scan: Scan) -> Tensor:
@@ -121,6 +117,7 @@ class EpochLoader:
 
     Attributes:
         steps: Batches of an epoch.
+        augmentation: What changes the scans.
     """
 
     def __init__(
@@ -129,16 +126,14 @@ class EpochLoader:
         self.steps = len(make_batches(scans, config.batch_size, seed, 1))
         self._scans, self._task, self._seed, self._workers = scans, task, seed, workers
         self._batch_size = config.batch_size
-        self._transform = make_augmentation(config.augment)
-        self._swap = task.swap_table(config.swap)
+        self.augmentation = Augmentation(config.augment, task.swap_table(config.swap))
 
     def epoch(self, epoch: int) -> Iterable[tuple[Tensor, Tensor]]:
         """Volumes and truths of an epoch's batches; the epoch counts from 1 on."""
         scans = PreparedScans(
             self._scans,
             self._task.truth,
-            transform=self._transform,
-            swap=self._swap,
+            augmentation=self.augmentation,
             seed=self._seed,
             epoch=epoch,
         )

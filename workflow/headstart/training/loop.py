@@ -80,6 +80,8 @@ def fit(
         file=sys.stderr,
         flush=True,
     )
+    if loader.augmentation.where:
+        print(loader.augmentation.where, file=sys.stderr, flush=True)
     progress = resume(attempt, network, stepper.optimizer, task.metrics[0])
 
     deadline, first = Deadline(), len(progress.history.epochs) + 1

@@ -26,18 +26,27 @@ def mirrored_axes(transforms: Transforms) -> set[int]:
     axes: set[int] = set()
     for name, arguments in every_transform(transforms):
         if name == "RandomFlip":
-            named = _named_axes(arguments.get("axes", 0))
+            named = named_axes(name, arguments.get("axes", 0))
             never = arguments.get("p") == 0 or arguments.get("flip_probability") == 0
             axes |= set() if never else named
     return axes
 
 
-def _named_axes(asked: Any) -> set[int]:
+def named_axes(name: str, asked: Any) -> set[int]:
+    """Return which axes of a prepared volume are meant.
+
+    Args:
+        name: The transform.
+        asked: Its argument `axes`: numbers or TorchIO's words, such as LR or Anterior.
+
+    Raises:
+        ValueError: If there is no such axis.
+    """
     several = list(asked) if isinstance(asked, list | tuple) else [asked]
     found = [AXES.get(one[:1].upper()) if isinstance(one, str) else one for one in several]
     axes = {axis for axis in found if type(axis) is int and axis in (0, 1, 2)}
     if not found or not all(type(axis) is int and axis in axes for axis in found):
-        raise ValueError(f"RandomFlip has axes such as [LR], [AP] or [0, 1], but not {asked!r}")
+        raise ValueError(f"{name} has axes such as [LR], [AP] or [0, 1], but not {asked!r}")
     return axes
 
 

@@ -18,7 +18,7 @@ import torch
 
 from headstart.common import files
 from headstart.common.errors import UserError
-from headstart.training.augment import make_augmentation
+from headstart.training.augmentation.parse import parse
 from headstart.training.losses import own_loss
 from headstart.training.networks import build_network
 from headstart.training.networks import check_output
@@ -38,7 +38,7 @@ def main(project: Path, answer: Path) -> None:
 
 
 def _try(trial: Trial, project: Path) -> None:
-    make_augmentation(trial["augment"])
+    parse(trial["augment"])
 
     def build() -> torch.nn.Module:
         return build_network(

@@ -69,14 +69,15 @@ def without_blanks(transform: Any) -> Any:
 
 
 def _without_blanks_inside(value: Any) -> Any:
-    return [without_blanks(part) for part in value] if _holds_transforms(value) else value
+    return [without_blanks(part) for part in value] if holds_transforms(value) else value
 
 
 def _nested(arguments: Mapping[str, Any]) -> list[Mapping[str, Mapping[str, Any]]]:
-    return [part for value in arguments.values() if _holds_transforms(value) for part in value]
+    return [part for value in arguments.values() if holds_transforms(value) for part in value]
 
 
-def _holds_transforms(value: Any) -> bool:
+def holds_transforms(value: Any) -> bool:
+    """Tell whether an argument is a list of transforms, as that of `OneOf`."""
     return isinstance(value, list | tuple) and any(isinstance(part, Mapping) for part in value)
 
 

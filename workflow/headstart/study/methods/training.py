@@ -90,13 +90,6 @@ def _training(cards: Sequence[ModelCard]) -> str:
     own = f"sha256 {card.loss_digest[:16]}" if card.loss_digest else ""
     words = own or LOSSES[loss].words
     about = f" ({words})" if words else ""
-    augment = "; ".join(
-        f"{kind} ({', '.join(f'{key} {value}' for key, value in arguments.items())})"
-        if arguments
-        else kind
-        for transform in train.augment
-        for kind, arguments in transform.items()
-    )
     epochs = span([one.chosen_epoch for one in cards])
     kept = (
         f"the weights kept are those of the epoch with the best validation "
@@ -111,7 +104,24 @@ def _training(cards: Sequence[ModelCard]) -> str:
         f"learn from, {chose}; loss {loss}{about}{weighed}{smoothed}; {_optimization(train)}, "
         f"{counted(train.batch_size, 'scan')} a step, "
         f"{counted(train.epochs, 'epoch')}; "
-        f"augmentation by TorchIO: {augment or 'none'}; {kept}."
+        f"{_augmentation(train)}; {kept}."
+    )
+
+
+def _augmentation(train: Train) -> str:
+    """Tell what changed the training scans."""
+    said = "; ".join(
+        f"{kind} ({', '.join(f'{key} {value}' for key, value in arguments.items())})"
+        if arguments
+        else kind
+        for transform in train.augment
+        for kind, arguments in transform.items()
+    )
+    if not said:
+        return "no augmentation"
+    return (
+        "augmentation as TorchIO defines it, but neighbouring spatial transforms in one "
+        f"interpolation, and bias fields and gammas of the signal above the scan's minimum: {said}"
     )
 
 

@@ -1,0 +1,176 @@
+"""Augmentation of batches on the training device, in an order and a way that seeds alone decide."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from headstart.training.augmentation.base import Array
+from headstart.training.augmentation.base import Batch
+from headstart.training.augmentation.base import Dice
+from headstart.training.augmentation.base import Transform
+from headstart.training.augmentation.base import origins_of
+from headstart.training.augmentation.elsewhere import Elsewhere
+from headstart.training.augmentation.parse import Asked
+from headstart.training.augmentation.parse import Choice
+from headstart.training.augmentation.parse import leaves
+from headstart.training.augmentation.parse import parse
+from headstart.training.augmentation.spatial import Flip
+from headstart.training.augmentation.stages import Stage
+from headstart.training.augmentation.stages import stages_of
+
+
+@dataclass(frozen=True)
+class Draw:
+    """What happens to one scan.
+
+    Attributes:
+        steps: The transforms that it drew, by their place among those of `train.augment`.
+    """
+
+    steps: Mapping[int, Transform]
+
+    @property
+    def mirrored(self) -> bool:
+        """Whether left and right change places."""
+        flips = [step for step in self.steps.values() if isinstance(step, Flip)]
+        return sum(0 in flip.axes for flip in flips) % 2 == 1
+
+
+class Augmentation:
+    """The transforms of `train.augment`, with TorchIO's names, arguments and distributions.
+
+    Most run here, on the device where the volumes are: on a GPU batch by batch, on a CPU scan by
+    scan, which is faster there. What we don't run, TorchIO itself runs on the CPU, in its place in
+    the order. A scan's result follows from its draw, whatever its neighbours in the batch; the
+    process's own random numbers are left as they are.
+
+    Args:
+        transforms: One class name and its arguments each, e.g. `{"RandomNoise": {"std": 0.1}}`.
+        swap: What each value of a truth becomes if the scan is mirrored left to right, see
+            `Task.swap_table`.
+
+    Attributes:
+        where: What runs where, in a line for the log; "" without transforms.
+
+    Raises:
+        UserError: If TorchIO does not take an argument's value.
+    """
+
+    def __init__(
+        self,
+        transforms: Sequence[Mapping[str, Mapping[str, Any]]],
+        swap: NDArray[np.int64] | None = None,
+    ) -> None:
+        self._nodes = parse(transforms)
+        self._places = {asked: place for place, asked in enumerate(leaves(self._nodes))}
+        self._stages = stages_of(self._places)
+        self._swap = swap
+        self.where = _tell(self._stages)
+
+    def draw(self, seed: int, channels: int) -> Draw:
+        """Draw what happens to a scan; no voxel is touched.
+
+        Args:
+            seed: Decides it.
+            channels: Channels of the scan.
+        """
+        dice = Dice(np.random.default_rng(seed), channels)
+        return Draw(dict(self._drawn(self._nodes, dice)))
+
+    def apply(
+        self, volumes: Tensor, truths: Tensor, draws: Sequence[Draw], affines: Sequence[Array]
+    ) -> tuple[Tensor, Tensor]:
+        """Augment a batch.
+
+        Args:
+            volumes: As they were prepared, (n, channels, x, y, z), float32.
+            truths: On the same device: masks of whole numbers (n, 1, x, y, z), which move alike, or
+                scalars (n,); they change by `swap` alone.
+            draws: What happens to each scan.
+            affines: Prepared voxel to mm of each, 4x4.
+
+        Returns:
+            Volumes and truths, in their types.
+
+        Raises:
+            UserError: If a volume has another shape afterwards.
+        """
+        if volumes.device.type != "cpu":
+            return self.apply_at_once(volumes, truths, draws, affines)
+        # several at once need fresh pages of memory at every step, which cost more than they save
+        each = zip(volumes.split(1), truths.split(1), draws, affines, strict=True)
+        done = [self.apply_at_once(v, t, [draw], [affine]) for v, t, draw, affine in each]
+        return torch.cat([v for v, _ in done]), torch.cat([t for _, t in done])
+
+    def apply_at_once(
+        self, volumes: Tensor, truths: Tensor, draws: Sequence[Draw], affines: Sequence[Array]
+    ) -> tuple[Tensor, Tensor]:
+        """Augment a batch as `apply` does, all its scans together: the same bits."""
+        if not self._stages:
+            return volumes, truths
+        masks = truths if truths.ndim == volumes.ndim else None
+        batch = Batch(volumes, masks, origins_of(volumes), affines)
+        with torch.no_grad(), _exact_products():
+            for stage in self._stages:
+                batch = stage.apply(batch, [draw.steps for draw in draws])
+        return batch.volumes, self._swapped(truths if batch.masks is None else batch.masks, draws)
+
+    def _drawn(
+        self, nodes: Sequence[Asked | Choice], dice: Dice
+    ) -> Iterator[tuple[int, Transform]]:
+        for node in nodes:
+            if isinstance(node, Choice):
+                if dice.hits(node.probability):
+                    branch = node.branches[dice.integer((0, len(node.branches) - 1))]
+                    yield from self._drawn([branch], dice)
+            elif node.kind is None:
+                yield self._places[node], Elsewhere.draw(node.transform, dice)
+            elif dice.hits(node.transform.probability):
+                step = node.kind.draw(node.transform, dice)
+                if step is not None:
+                    yield self._places[node], step
+
+    def _swapped(self, truths: Tensor, draws: Sequence[Draw]) -> Tensor:
+        mirrored = [draw.mirrored for draw in draws]
+        if self._swap is None or not any(mirrored):
+            return truths
+        table = torch.from_numpy(self._swap).to(truths.device, non_blocking=True)
+        return torch.stack(
+            [
+                table[truth.long()].to(truth.dtype) if turned else truth
+                for truth, turned in zip(truths, mirrored, strict=True)
+            ]
+        )
+
+
+@contextmanager
+def _exact_products() -> Iterator[None]:
+    """Multiply matrices in full float32, whatever is allowed to the network."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def _tell(stages: Sequence[Stage]) -> str:
+    here: list[str] = []
+    there: list[str] = []
+    for stage in stages:
+        for_torchio = any(asked.kind is None for asked in stage.asked.values())
+        names = " + ".join(asked.name for asked in stage.asked.values())
+        (there if for_torchio else here).append(names)
+    said = [f"on the training device: {', '.join(here)}"] if here else []
+    said += [f"by TorchIO on the CPU: {', '.join(there)}"] if there else []
+    return f"augmentation {'; '.join(said)}" if said else ""

@@ -41,7 +41,7 @@ TESTS = {
         ]
         for module in (
             *("augmentation", "base", "elsewhere", "intensity", "kspace", "parse", "resampling"),
-            *("spatial", "stages"),
+            *("spatial", "passes"),
         )
     },
     "headstart.tasks.metrics": ["tasks/metrics", "evaluation/intervals"],

@@ -24,9 +24,9 @@ from headstart.training.augmentation.parse import Asked
 from headstart.training.augmentation.parse import Choice
 from headstart.training.augmentation.parse import leaves
 from headstart.training.augmentation.parse import parse
+from headstart.training.augmentation.passes import Pass
+from headstart.training.augmentation.passes import passes_of
 from headstart.training.augmentation.spatial import Flip
-from headstart.training.augmentation.stages import Stage
-from headstart.training.augmentation.stages import stages_of
 
 
 @dataclass(frozen=True)
@@ -73,9 +73,9 @@ class Augmentation:
     ) -> None:
         self._nodes = parse(transforms)
         self._places = {asked: place for place, asked in enumerate(leaves(self._nodes))}
-        self._stages = stages_of(self._places)
+        self._passes = passes_of(self._places)
         self._swap = swap
-        self.where = _tell(self._stages)
+        self.where = _tell(self._passes)
 
     def draw(self, seed: int, channels: int) -> Draw:
         """Draw what happens to a scan; no voxel is touched.
@@ -105,7 +105,7 @@ class Augmentation:
         Raises:
             UserError: If a volume has another shape afterwards.
         """
-        if volumes.device.type != "cpu":
+        if volumes.device.type != "cpu" or len(volumes) == 1:
             return self.apply_at_once(volumes, truths, draws, affines)
         # several at once need fresh pages of memory at every step, which cost more than they save
         each = zip(volumes.split(1), truths.split(1), draws, affines, strict=True)
@@ -116,13 +116,13 @@ class Augmentation:
         self, volumes: Tensor, truths: Tensor, draws: Sequence[Draw], affines: Sequence[Array]
     ) -> tuple[Tensor, Tensor]:
         """Augment a batch as `apply` does, all its scans together: the same bits."""
-        if not self._stages:
+        if not self._passes:
             return volumes, truths
         masks = truths if truths.ndim == volumes.ndim else None
         batch = Batch(volumes, masks, origins_of(volumes), affines)
         with torch.no_grad(), _exact_products():
-            for stage in self._stages:
-                batch = stage.apply(batch, [draw.steps for draw in draws])
+            for one in self._passes:
+                batch = one.apply(batch, [draw.steps for draw in draws])
         return batch.volumes, self._swapped(truths if batch.masks is None else batch.masks, draws)
 
     def _drawn(
@@ -164,12 +164,12 @@ def _exact_products() -> Iterator[None]:
         torch.set_float32_matmul_precision(before)
 
 
-def _tell(stages: Sequence[Stage]) -> str:
+def _tell(passes: Sequence[Pass]) -> str:
     here: list[str] = []
     there: list[str] = []
-    for stage in stages:
-        for_torchio = any(asked.kind is None for asked in stage.asked.values())
-        names = " + ".join(asked.name for asked in stage.asked.values())
+    for one in passes:
+        for_torchio = any(asked.kind is None for asked in one.asked.values())
+        names = " + ".join(asked.name for asked in one.asked.values())
         (there if for_torchio else here).append(names)
     said = [f"on the training device: {', '.join(here)}"] if here else []
     said += [f"by TorchIO on the CPU: {', '.join(there)}"] if there else []

@@ -1,4 +1,4 @@
-"""The order in which transforms are applied: spatial neighbours are one stage, others one each."""
+"""The order in which transforms are applied: spatial neighbours are one pass, others one each."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Steps = Mapping[int, Transform]
 
 
 @dataclass
-class Stage:
+class Pass:
     """Transforms that are applied at once.
 
     Attributes:
@@ -44,7 +44,7 @@ class Stage:
         return not bends and (self.fill is None or fill_of(asked) in (None, self.fill))
 
     def apply(self, batch: Batch, drawn: Sequence[Steps]) -> Batch:
-        """Apply the stage to the scans that drew one of its transforms.
+        """Apply it to the scans that drew one of its transforms.
 
         Args:
             batch: The scans.
@@ -73,12 +73,12 @@ def fill_of(asked: Asked) -> Fill | None:
     return asked.kind.fill(asked.transform)
 
 
-def stages_of(asked: Iterable[Asked]) -> list[Stage]:
+def passes_of(asked: Iterable[Asked]) -> list[Pass]:
     """Put spatial neighbours together, up to the first that bends or fills otherwise."""
-    stages: list[Stage] = []
+    passes: list[Pass] = []
     for place, one in enumerate(asked):
-        if not stages or not stages[-1].takes(one):
-            stages.append(Stage({}))
-        stages[-1].asked[place] = one
-        stages[-1].fill = stages[-1].fill or fill_of(one)
-    return stages
+        if not passes or not passes[-1].takes(one):
+            passes.append(Pass({}))
+        passes[-1].asked[place] = one
+        passes[-1].fill = passes[-1].fill or fill_of(one)
+    return passes

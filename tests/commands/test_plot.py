@@ -15,6 +15,8 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from cards import make_card
+from cards import make_run
 from evaluated import Study
 from evaluated import change_masks
 from evaluated import make_study
@@ -25,6 +27,7 @@ from headstart.cohort.flags import find_marks
 from headstart.cohort.flags import rejected_scans
 from headstart.cohort.outliers import SimilarityRow
 from headstart.cohort.pairs import PairRow
+from headstart.common import files
 from headstart.common.records import read_rows
 from headstart.common.records import write_rows
 from headstart.common.schema import settings_text
@@ -408,6 +411,16 @@ def test_the_terminal_shows_a_live_history(tmp_path: Path, capsys):
     History("mae", (Epoch(1, 0.1, 3.0, 4.0, {"mae": 4.0}),), chosen=1).write(history)
     assert main(["plot", str(history)]) == 0
     assert "at epoch 1" in capsys.readouterr().out
+
+
+def test_curves_of_a_history_that_was_edited_are_not_drawn(tmp_path: Path, capsys):
+    study = make_study(tmp_path, folds=(0,), seeds=(0,), subjects=24)
+    (path,) = study.histories
+    make_card(make_run(), history_sha256=files.sha256(path)).write(path.parent)
+    path.write_text(path.read_text().replace("0.", "0.0", 1))
+    for asked in (["plot", str(path)], words(study, "curves", "regression", tmp_path / "a.pdf")):
+        assert main(asked) == 2
+        assert f"{path}: was damaged or edited" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,8 @@ class Store:
         folder = self.folder / AGE.trained
         self.history(folder, 10)
         run = self.settings.model_copy(update=settings)
-        make_card(run, seconds_per_epoch=[30.0] * 10).write(folder)
+        digest = files.sha256(folder / "history.csv")
+        make_card(run, seconds_per_epoch=[30.0] * 10, history_sha256=digest).write(folder)
 
     def fail(self, said: str, ago: float = 60) -> None:
         self.log.parent.mkdir(parents=True, exist_ok=True)
@@ -210,6 +211,14 @@ def test_finished(store: Store) -> None:
     training = store.training()
     assert (training.state, training.minutes, training.best) == ("finished", 5.0, ("mae", 6.0, 3))
     assert training.history == store.folder / AGE.trained / "history.csv"
+
+
+def test_a_history_that_was_edited_since_is_not_believed(store: Store) -> None:
+    store.publish()
+    path = store.folder / AGE.trained / "history.csv"
+    path.write_text(path.read_text().replace("6.0", "0.6"))
+    with pytest.raises(UserError, match=f"{path}: was damaged or edited"):
+        store.training()
 
 
 def test_a_network_of_other_settings_is_not_this_one(store: Store) -> None:

@@ -25,6 +25,7 @@ from headstart.figures.style import Stamp
 from headstart.figures.style import document
 from headstart.figures.style import metric_name
 from headstart.figures.style import set_logarithmic
+from headstart.training.card import read_history
 from headstart.training.history import History
 
 FOLDS_PER_PAGE = 10
@@ -59,9 +60,9 @@ def plot(
         histories: `.../fold-F/seed-S/history.csv`.
 
     Raises:
-        UserError: If a history lies in a folder of another name.
+        UserError: If a history lies in a folder of another name, or was edited.
     """
-    runs = [Curve(RunId.of(path), History.read(path)) for path in histories]
+    runs = [Curve(RunId.of(path), read_history(path)) for path in histories]
     title = settings.title
     with document(output, f"{title}: learning curves", stamp) as pages:
         draw_curves(pages, runs, title=title, unit=settings.unit)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.common.errors import UserError
+from headstart.training.card import read_history
 from headstart.training.history import History
 
 ROWS = 10  # characters of height of each plot
@@ -26,7 +27,7 @@ def plot_in_terminal(histories: Sequence[Path]) -> str:
         histories: One or two history.csv, finished or live.
 
     Raises:
-        UserError: If there are more than two, or one is missing or empty.
+        UserError: If there are more than two, or one is missing, empty or edited.
     """
     if len(histories) > 2:
         raise UserError(f"plot: one or two trainings, not {len(histories)}")
@@ -34,7 +35,7 @@ def plot_in_terminal(histories: Sequence[Path]) -> str:
     for path in histories:
         if not path.is_file():
             raise UserError(f"{path}: is not there; give a history.csv of the stage train")
-        runs.append(History.read(path))
+        runs.append(read_history(path))
         if not runs[-1].epochs:
             raise UserError(f"{path}: has no epoch yet; try again when the first one is done")
     if len({(run.key_metric, run.validates) for run in runs}) > 1:

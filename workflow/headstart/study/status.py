@@ -37,6 +37,7 @@ from headstart.study.stages import STAGES
 from headstart.study.stages import counted_with
 from headstart.training import run_store
 from headstart.training.card import ModelCard
+from headstart.training.card import read_history
 from headstart.training.history import History
 
 LONGEST = 6  # lines of an error
@@ -254,7 +255,7 @@ class Study:
 
     def _with_history(self, one: Training, folders: list[Path]) -> Training:
         """Add what the longest history of some attempts tells."""
-        found = [(History.read(path), path) for path in _histories(folders)]
+        found = [(read_history(path), path) for path in _histories(folders)]
         if not found:
             return one
         history, path = max(found, key=lambda pair: (len(pair[0].epochs), pair[1]))

@@ -149,6 +149,18 @@ class ModelCard(RunIdentity):
         return integrity.read_bytes(model / WEIGHTS, self.weights_sha256, REMEDY)
 
 
+def read_history(path: Path) -> History:
+    """Read a history.csv, live or finished; a finished one as the card beside it describes it.
+
+    Raises:
+        UserError: If it is damaged, or was edited since its training ended.
+    """
+    if (path.parent / CARD).is_file():
+        card = ModelCard.read(path.parent)
+        integrity.read_bytes(path, card.history_sha256, REMEDY)
+    return History.read(path)
+
+
 def _first(error: ValidationError) -> str:
     """Say which key is wrong first, and how."""
     first = error.errors()[0]

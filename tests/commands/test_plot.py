@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from cards import make_card
+from cards import make_identity
 from cards import make_run
 from evaluated import Study
 from evaluated import change_masks
@@ -39,6 +40,7 @@ from headstart.figures.registry import FIGURES
 from headstart.figures.settings import ExperimentPlotSettings
 from headstart.figures.settings import PlotSettings
 from headstart.imaging.scan_rows import CheckRow
+from headstart.training import run_store
 from headstart.training.history import Epoch
 from headstart.training.history import History
 
@@ -400,8 +402,8 @@ def test_the_terminal_shows_one_run_or_two_overlaid(studies, capsys):
     assert any("\u2800" < character < "\u28ff" for character in one)
     assert main(["plot", first, second]) == 0
     two = capsys.readouterr().out
-    assert "seed-0" in two
-    assert "seed-1" in two
+    assert " exp/fold-0/seed-0: " in two
+    assert " exp/fold-0/seed-1: " in two
     assert "\033" not in two  # no colours into a pipe
     assert max(map(len, two.splitlines())) <= 120
 
@@ -411,6 +413,15 @@ def test_the_terminal_shows_a_live_history(tmp_path: Path, capsys):
     History("mae", (Epoch(1, 0.1, 3.0, 4.0, {"mae": 4.0}),), chosen=1).write(history)
     assert main(["plot", str(history)]) == 0
     assert "at epoch 1" in capsys.readouterr().out
+    attempts = [tmp_path / f"runs/{seed}/attempt-1/history.csv" for seed in (3, 4)]
+    for seed, attempt in zip((3, 4), attempts, strict=True):
+        attempt.parent.mkdir(parents=True)
+        shutil.copy(history, attempt)
+        run_store.write_identity(attempt.parents[1], make_identity(make_run(fold=2, seed=seed)))
+    assert main(["plot", *map(str, attempts)]) == 0
+    two = capsys.readouterr().out
+    assert " age/fold-2/seed-3: " in two
+    assert " age/fold-2/seed-4: " in two
 
 
 def test_curves_of_a_history_that_was_edited_are_not_drawn(tmp_path: Path, capsys):

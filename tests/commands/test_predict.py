@@ -28,7 +28,6 @@ from headstart.cohort.shards import volumes_of
 from headstart.common import files
 from headstart.common import integrity
 from headstart.common.errors import UserError
-from headstart.common.run_id import RunId
 from headstart.imaging.config import Preparation
 from headstart.imaging.headers import GEOMETRY
 from headstart.imaging.headers import geometry_fields
@@ -479,10 +478,9 @@ def test_networks_in_one_mean_have_each_their_own_helper(study, tmp_path, capsys
 
 def test_a_folder_of_scans_and_warnings_for_those_that_say_little(study, tmp_path, capsys):
     train_and_predict(study, "regression", epochs=1)
-    files.write_json(study.folder / "config.json", {"experiments": [["small", {"unit": "years"}]]})
-    run = study.folder / RunId("small", 0, 0).trained
-    shutil.copytree(study.folder / "train", tmp_path / "copy")
-    shutil.copytree(tmp_path / "copy", run)
+    edit_card(study.folder / "train", unit="years")
+    run = tmp_path / "a network by itself"
+    shutil.copytree(study.folder / "train", run)
     scans = write_scans(study, tmp_path / "new")
     image = nib.load(scans / "s01/1/T1.nii.gz")
     strange = np.random.default_rng(0).normal(900, 9, image.shape).astype(np.float32)

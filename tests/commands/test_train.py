@@ -58,12 +58,12 @@ def go(study, run, name="out", code="code", **more):
     return output
 
 
-def command(study, run, name, **environment):
+def command(study, run, name, *more, **environment):
     words = ["--settings", settings_text(run), "--code", identity("train")]
     for key, value in study.inputs.items():
         words += [f"--{key}", value]
     words += ["--store", study.folder / "runs" / name, "--output", study.folder / name]
-    words += ["--networks", study.folder, "--device", "cpu"]
+    words += ["--networks", study.folder, "--device", "cpu", *more]
     return subprocess.Popen(
         [sys.executable, "-m", "headstart", "train", *map(str, words)],
         env=os.environ | environment,
@@ -129,6 +129,16 @@ def test_targets_are_standardised_with_training_subjects(study):
     rows = rows[(rows["test"] == 0) & (rows["fold"] != 0) & (rows["validation"] == 0)]
     assert card.task.mean == pytest.approx(rows["age"].mean())
     assert card.task.standard_deviation == pytest.approx(rows["age"].std(ddof=0))
+
+
+def test_a_network_says_in_which_unit_it_answers_and_is_no_other_for_it(study):
+    run = study.run(epochs=1)
+    output = go(study, run, code=identity("train"), unit="years")
+    assert card_of(output).unit == "years"
+    weights = (output / "model.safetensors").read_bytes()
+    assert command(study, run, "out", "--unit", "y").wait() == 0
+    assert card_of(output).unit == "y"
+    assert (output / "model.safetensors").read_bytes() == weights
 
 
 def test_choose_last(study):

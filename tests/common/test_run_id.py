@@ -8,6 +8,7 @@ import pytest
 
 from headstart.common.errors import UserError
 from headstart.common.run_id import RunId
+from headstart.common.run_id import named_by
 
 
 def test_a_run_has_one_folder_and_one_name() -> None:
@@ -20,6 +21,20 @@ def test_a_run_has_one_folder_and_one_name() -> None:
 def test_a_file_says_which_run_it_belongs_to(above: str) -> None:
     run = RunId("age", 12, 3)
     assert RunId.of(above / run.folder / "predictions.csv") == run
+
+
+@pytest.mark.parametrize(
+    ("folder", "named"),
+    [
+        ("", ()),
+        ("age", ("age",)),
+        ("age/main", ("age",)),
+        ("main/main/fold-1", ("main", "fold-1")),
+        ("age/main/fold-1/seed-2", ("age", "fold-1", "seed-2")),
+    ],
+)
+def test_a_folder_above_a_runs_names_a_part_of_it(folder: str, named: tuple[str, ...]) -> None:
+    assert named_by(Path(folder)) == named
 
 
 @pytest.mark.parametrize(

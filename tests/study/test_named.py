@@ -67,6 +67,8 @@ def write_run(folder: Path, time: int) -> Path:
         ("my-study/age", ("age",)),
         ("config/mine.yaml/age", ("age",)),
         ("results/my-study/train/age", ("age",)),
+        ("results/my-study/train/age/main", ("age",)),
+        ("results/my-study/config.json", ()),
         ("my-study/age/fold-2", ("age", 2)),
         ("my-study/age/fold-2/seed-1", ("age", 2, 1)),
         ("my-study/age/seed-1", ("age", None, 1)),

@@ -94,6 +94,13 @@ def test_learning_rate_reruns_its_experiment(checkout: Checkout) -> None:
     assert checkout.planned() == Counter()
 
 
+def test_a_unit_in_other_words_trains_nothing(checkout: Checkout) -> None:
+    config = checkout.config()
+    config["experiments"]["age"]["unit"] = "years of age"
+    checkout.configure(config)
+    assert checkout.planned() == Counter(plot_curves=1, plot_evaluation=1, manifest=1)
+
+
 def test_new_seeds_are_the_only_new_trainings(checkout: Checkout) -> None:
     config = checkout.config()
     config["experiments"]["age"]["seeds"] = [0, 1]

@@ -26,8 +26,13 @@ rule train:
         prepared=PREPARED,
         store=RUNS,
         folder=subpath(output.card, parent=True),
+        # the same network, whatever its unit is called; with =, as :q leaves nothing of an empty one
+        unit=lambda wildcards, output: settings.config.experiments[
+            wildcards.experiment
+        ].unit,
     shell:
         "headstart train --settings {params.settings:q} --code {params.code}"
         " --passed {input.passed:q} --splits {input.splits:q} --prepared {params.prepared:q}"
         " --networks {params.networks:q} --store {params.store:q} --output {params.folder:q}"
+        " --unit={params.unit:q}"
         " 2> {log:q}"

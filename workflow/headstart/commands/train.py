@@ -33,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers", type=int, default=0, help="processes that load scans; changes no result"
     )
+    parser.add_argument("--unit", default="", help="unit of the target, for the model card")
     parser.add_argument(
         "--try",
         dest="work",
@@ -57,4 +58,5 @@ def run(arguments: argparse.Namespace) -> None:
         networks=arguments.networks,
         device=arguments.device,
         workers=arguments.workers,
+        unit=arguments.unit,
     )

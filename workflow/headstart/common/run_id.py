@@ -22,6 +22,16 @@ PREDICTIONS = "predictions.csv"
 IDENTITY = "run.json"  # in the run store, beside the attempts
 
 
+def named_by(folder: Path) -> tuple[str, ...]:
+    """Return the parts of `NAME` that a folder stands for: a run's, or one above it.
+
+    Args:
+        folder: Relative to `train` or `predict`.
+    """
+    parts = zip(folder.parts, FOLDER.split("/"), strict=False)
+    return tuple(part for part, pattern in parts if "{" in pattern)
+
+
 class RunId(NamedTuple):
     """One training.
 

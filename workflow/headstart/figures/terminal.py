@@ -11,6 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.common.errors import UserError
+from headstart.common.run_id import IDENTITY
+from headstart.common.run_id import RunId
+from headstart.training import run_store
 from headstart.training.card import read_history
 from headstart.training.history import History
 
@@ -44,8 +47,20 @@ def plot_in_terminal(histories: Sequence[Path]) -> str:
             "does not; show them one by one"
         )
     width = min(shutil.get_terminal_size().columns, 120)
-    names = ["/".join(path.parent.parts[-4:]) for path in histories]
+    names = [_name(path) for path in histories]
     return terminal_curves(runs, names, width=width, colour=sys.stdout.isatty())
+
+
+def _name(history: Path) -> str:
+    """Name a training as a person types it; by its path, if it lies outside a study."""
+    store = history.parent.parent
+    if (store / IDENTITY).is_file():
+        run = run_store.read_identity(store).run
+        return RunId(run.experiment, run.fold, run.seed).name
+    try:
+        return RunId.of(history).name
+    except UserError:
+        return str(history)
 
 
 def terminal_curves(

@@ -18,6 +18,7 @@ from headstart.common.run_id import FOLDER
 from headstart.common.run_id import HISTORY
 from headstart.common.run_id import IDENTITY
 from headstart.common.run_id import RunId
+from headstart.common.run_id import named_by
 from headstart.common.strict_yaml import read_study
 from headstart.study.config import read_resolved
 from headstart.study.study_words import DEFAULT
@@ -89,9 +90,9 @@ def _in_results(name: str) -> Named | None:
         return None
     for folder in (path, *path.parents):
         if (folder / "config.json").is_file() and folder.name:
-            rest = path.relative_to(folder).parts
-            # train/EXPERIMENT/main/fold-0/seed-0/history.csv; the figures of an experiment
-            rest = tuple(part for part in rest[1:] if part != "main" and "." not in part)
+            # in the folder of a stage, as an experiment's figures and its trainings lie there
+            stage = path if path.is_dir() else path.parent
+            rest = named_by(Path(*stage.relative_to(folder).parts[1:]))
             found = Named(folder.name, study_files().get(folder.name), folder.parent)
             return _with_rest(found, rest)
     return None

@@ -81,6 +81,7 @@ class ModelCard(RunIdentity):
         device: Name of the GPU or processor.
         versions: Version of each package in use.
         snapshot: File with the whole study's settings that it was published under.
+        unit: Of the target, in the study's words then; "" if they name none.
     """
 
     state: dict[str, Any]
@@ -96,6 +97,7 @@ class ModelCard(RunIdentity):
     device: str
     versions: dict[str, str]
     snapshot: str | None = None
+    unit: str = ""
 
     @property
     def task(self) -> Task:

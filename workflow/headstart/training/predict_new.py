@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -79,7 +78,7 @@ def predict_new(
             scratch=Path(scratch),
         )
         task, classes = card.task, card.run.classes
-        about = {"target": card.run.target, "unit": task.unit(_unit(runs[0]))}
+        about = {"target": card.run.target, "unit": task.unit(card.unit)}
         columns = ["rejected", "warning", *about, *task.columns, "networks", "spread"]
         taken = sorted(set(columns) & set(new.table.columns))
         if taken:
@@ -127,16 +126,6 @@ def _mean_answer(
     return sizes_of_classes("volume", mask, scan, classes) | {
         "mask": f"{path.parent.name}/{path.name}"
     }
-
-
-def _unit(run: Path) -> str:
-    """Unit of the target; it stands in the study that the network lies in."""
-    folders = [run.resolve(), *run.resolve().parents]
-    config = folders[min(5, len(folders) - 1)] / "config.json"
-    if not config.is_file():
-        return ""
-    experiments = dict(json.loads(config.read_text(encoding="utf-8"))["experiments"])
-    return str(experiments.get(folders[3].name, {}).get("unit", ""))
 
 
 def _warning(scan: Scan, seen: Sequence[TrainingScans]) -> str:

@@ -174,13 +174,14 @@ def check_whole(run: Path) -> None:
     integrity.read_bytes(attempt / HISTORY, card.history_sha256, again)
 
 
-def publish(attempt: Path, output: Path, snapshot: str | None = None) -> None:
+def publish(attempt: Path, output: Path, snapshot: str | None = None, unit: str = "") -> None:
     """Copy a finished attempt's results to where the workflow expects them, the card last.
 
     Args:
         attempt: Folder with `history.csv`, `model.safetensors` and `model.json`, or a link to it.
-        output: Folder to write the same names to; the card gains the name of the snapshot.
+        output: Folder to write the same names to; the card gains the snapshot's name and the unit.
         snapshot: File with the whole study's settings that the results are published under.
+        unit: Unit of the target. A network is no other one for it, so it is no part of its key.
     """
     attempt = attempt.resolve()  # not through a link that may come to name another one
     card = ModelCard.read(attempt)
@@ -188,7 +189,7 @@ def publish(attempt: Path, output: Path, snapshot: str | None = None) -> None:
         with files.temporary(output / name) as draft:
             shutil.copyfile(attempt / name, draft)
     now = None if snapshot is None else Path(snapshot).name
-    card.model_copy(update={"snapshot": now}).write(output)
+    card.model_copy(update={"snapshot": now, "unit": unit}).write(output)
 
 
 def _claim(run: Path) -> Path | None:

@@ -62,6 +62,7 @@ def train(
     networks: Path = Path(),
     device: str = "auto",
     workers: int = 0,
+    unit: str = "",
     subjects: int | None = None,
 ) -> None:
     """Train a network in the run store, or find it trained there, and publish it.
@@ -77,6 +78,7 @@ def train(
         networks: Folder of the user's own network and loss.
         device: auto, cpu or cuda.
         workers: Processes that load scans; their number changes no bit of the result.
+        unit: Unit of the target, for the card.
         subjects: Use no more than so many subjects; the default is all.
 
     Raises:
@@ -123,7 +125,8 @@ def train(
                 run_store.finish(attempt)
     run_store.check_whole(folder)
     # the settings of the whole study, in a job: what to compare with before training again
-    run_store.publish(folder / "finished", output, snapshot=os.environ.get("HEADSTART_SETTINGS"))
+    snapshot = os.environ.get("HEADSTART_SETTINGS")
+    run_store.publish(folder / "finished", output, snapshot, unit)
 
 
 def _check_cohort(cohort: Cohort, run: Run, splits: Path) -> None:

@@ -38,6 +38,25 @@ VALUES = st.recursive(
         ("a: 1\n---\nb: 2\n", "line 2: not YAML"),
         ("a: !!python/object:os.system x", "line 1: not YAML"),
         ("{[a]: b}", "line 1: not YAML"),
+        ("{1: grey,\n 1.0: white}", "line 2: '1.0' is there already, in line 1"),
+        ("{0.5: a,\n .50: b}", "line 2: '.50' is there already, in line 1"),
+        ("a: 1\nb: {1: grey, 01: white}", "line 2: '01' is the number 1 to YAML; put it in quotes"),
+        ("{010: a, 8: b}", "line 1: '010' is the number 8 to YAML; put it in quotes, or write 8"),
+        ("{0x1F: a}", "line 1: '0x1F' is the number 31 to YAML"),
+        ("{0b11: a}", "line 1: '0b11' is the number 3 to YAML"),
+        ("{12:30: a}", "line 1: '12:30' is the number 750 to YAML"),
+        ("{1:30.5: a}", "line 1: '1:30.5' is the number 90.5 to YAML"),
+        ("{-017: a}", "line 1: '-017' is the number -15 to YAML"),
+        ("exclude:\n- subject: 0012", "line 2: '0012' is the number 10 to YAML"),
+        ("a: 12:30:45", "line 1: '12:30:45' is the number 45045 to YAML"),
+        ("a: [1, 007]", "line 1: '007' is the number 7 to YAML"),
+        ("a: !!int '010'", "line 1: '010' is the number 8 to YAML"),
+        ("{yes: a}", "line 1: the key 'yes' is no text to YAML; put it in quotes"),
+        ("{Off: a}", "line 1: the key 'Off' is no text"),
+        ("{null: a}", "line 1: the key 'null' is no text"),
+        ("{~: a}", "line 1: the key '~' is no text"),
+        ("{2020-01-02: a}", "line 1: the key '2020-01-02' is no text"),
+        ("{.nan: a}", "line 1: the key '.nan' is no text"),
         ("a: \0", "not YAML"),
         ("a: 1\nb: 2020-13-45\n", "line 2: '2020-13-45' can't be read: month must be in 1..12"),
         ("a: 1\nb: !!bool x\n", "line 2: 'x' can't be read: no bool"),
@@ -58,6 +77,13 @@ def test_a_mistake_is_one_sentence_with_its_line(text: str, said: str) -> None:
         load(text)
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_keys_are_what_they_look_like() -> None:
+    text = "{1: a, -2: b, 0: c, 0.5: d, 1e-3: e, '01': f, '1:30': g, 'yes': h, 1.0e+3: i, 1_0: j}"
+    wanted = [1, -2, 0, 0.5, "1e-3", "01", "1:30", "yes", 1000.0, 10]
+    assert list(load(text)) == wanted
+    assert load("a: [0, -0, +3, 1_000, 0009]")["a"] == [0, 0, 3, 1000, "0009"]
 
 
 def test_merged_sections_may_be_overlaid() -> None:

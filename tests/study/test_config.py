@@ -43,6 +43,11 @@ def changed(path: str, value: Any) -> dict[str, Any]:
     return study
 
 
+def sex(words: dict[Any, Any]) -> dict[str, Any]:
+    """Return `labels` with a map."""
+    return {"sex": {"from": "Sex", "map": words}}
+
+
 UNSEEN = "holds a character that can't be seen"
 
 
@@ -110,6 +115,9 @@ def complaint(path: str, value: Any) -> str:
         ("classes", {}, "segmentation needs the key `classes`"),
         ("classes", {"grey": [1, 2], "white": 2}, "belongs to 'grey' and to 'white'"),
         ("classes", {0: "air", 1: "grey"}, "background"),
+        ("classes", {"1": "grey", "01": "white"}, "1 belongs to 'grey' and to 'white'"),
+        ("data.0.labels", sex({"1": "a", "1.0": "b"}), "'1.0' is the number '1' again"),
+        ("data.0.labels", sex({"8": "a", "08": "b"}), "'08' is the number '8' again"),
         ("experiments", {}, "experiments: {} is not allowed"),
         ("experiments.age.train.optimizer", "adam", "must be 'adamw', 'sgd' or 'radam'"),
         (

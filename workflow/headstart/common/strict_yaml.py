@@ -7,6 +7,8 @@ there twice loses its first value in silence. Also how a text is written that a 
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Iterable
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,26 +21,29 @@ from headstart.common.walk import refuse_special
 
 # Levels of lists and sections; a study has about seven.
 DEEPEST = 50
+# How a person writes a whole number. YAML 1.1 also reads 010 as 8, 0x1F as 31 and 12:30 as 750.
+WHOLE = re.compile(r"[-+]?(0|[1-9][0-9_]*)")
 
 
 class StrictLoader(yaml.SafeLoader):
-    """PyYAML's safe loader, which also refuses keys that are there twice."""
+    """PyYAML's safe loader, which also refuses keys that are there twice, and odd numbers."""
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
-        """Read a mapping; "1" and 1 are one key, as they are in a config."""
+        """Read a mapping; "1", 1 and 1.0 are one key, as they are in a config."""
         node = super().compose_mapping_node(anchor)
         lines: dict[str, int] = {}
         for key, _ in node.value:
-            name, line = str(key.value), key.start_mark.line + 1
+            name, line = self._name(key), key.start_mark.line + 1
             if name in lines:
-                raise _Refused(f"line {line}: {name!r} is there already, in line {lines[name]}")
+                text = str(key.value)
+                raise RefusedError(f"line {line}: {text!r} is there already, in line {lines[name]}")
             lines[name] = line
         return node
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
-        """Make the value of a node, and say where one is that can't be made."""
+        """Make the value of a node, and say where one is that can't be made, or is misread."""
         try:
-            return super().construct_object(node, deep=deep)
+            value = super().construct_object(node, deep=deep)
         except (ValueError, OverflowError, LookupError, AttributeError) as error:
             # PyYAML looks up `!!bool x`, and takes `!!timestamp x` apart, without a look at them
             why = (
@@ -46,12 +51,32 @@ class StrictLoader(yaml.SafeLoader):
                 if isinstance(error, ValueError | OverflowError)
                 else f"no {node.tag.rpartition(':')[2]}"
             )
-            raise _Refused(
+            raise RefusedError(
                 f"line {node.start_mark.line + 1}: {str(node.value)[:30]!r} can't be read: {why}"
             ) from None
+        if isinstance(node, yaml.ScalarNode) and not _is_as_written(value, node.value):
+            raise RefusedError(
+                f"line {node.start_mark.line + 1}: {node.value!r} is the number {value} to YAML; "
+                f"put it in quotes, or write {value}"
+            )
+        return value
+
+    def _name(self, key: yaml.Node) -> str:
+        """Return what a key is called once it is read."""
+        if not isinstance(key, yaml.ScalarNode) or key.tag.endswith((":merge", ":value")):
+            return str(key.value)
+        value = self.construct_object(key)
+        if isinstance(value, float) and math.isfinite(value):
+            return str(int(value) if value.is_integer() else value)
+        if isinstance(value, bool | float) or not isinstance(value, str | int):
+            raise RefusedError(
+                f"line {key.start_mark.line + 1}: the key {key.value!r} is no text to YAML; "
+                "put it in quotes"
+            )
+        return str(value)
 
 
-class _Refused(yaml.YAMLError):
+class RefusedError(yaml.YAMLError):
     """What is wrong, in one sentence with the line."""
 
 
@@ -67,7 +92,7 @@ def load(text: str) -> Any:
         _check_depth(value)
     except RecursionError:
         raise UserError(f"has lists or sections in more than {DEEPEST} levels") from None
-    except _Refused as error:
+    except RefusedError as error:
         raise UserError(str(error)) from None
     except yaml.MarkedYAMLError as error:
         where = error.problem_mark or error.context_mark
@@ -132,6 +157,13 @@ def overlay(base: Any, top: Any) -> Any:
     for key, value in top.items():
         merged[key] = overlay(base[key], value) if key in base else value
     return merged
+
+
+def _is_as_written(value: Any, text: str) -> bool:
+    """Tell whether a number is the one that a person reads in its text."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return WHOLE.fullmatch(text) is not None
+    return not (isinstance(value, float) and ":" in text)
 
 
 def _load(text: str) -> Any:

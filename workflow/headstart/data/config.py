@@ -20,6 +20,7 @@ from headstart.common.schema import OneOrMany
 from headstart.common.schema import RelativePath
 from headstart.common.schema import Section
 from headstart.common.schema import compiled
+from headstart.common.text import as_number
 from headstart.data.collections import Md5
 from headstart.data.collections import Request
 from headstart.data.collections import Sha256
@@ -139,6 +140,15 @@ class Label(Section):
         description="value in the table: the label's value, e.g. {0: control, 0.5: case, 1: case}; "
         "numbers compare as numbers, blank stays blank, and any other value is an error",
     )
+
+    @field_validator("map")
+    @classmethod
+    def _numbers_once(cls, words: dict[str, str]) -> dict[str, str]:
+        first: dict[str | float, str] = {}
+        for code in words:
+            if (other := first.setdefault(as_number(code, code), code)) != code:
+                raise ValueError(f"'{code}' is the number '{other}' again; keep one of them")
+        return words
 
 
 def _label(value: Any) -> Any:

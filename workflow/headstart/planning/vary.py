@@ -9,6 +9,8 @@ from typing import Any
 import yaml
 
 from headstart.common.errors import UserError
+from headstart.common.strict_yaml import RefusedError
+from headstart.common.strict_yaml import StrictLoader
 from headstart.common.strict_yaml import load
 from headstart.data.label_names import labels_of_sources
 from headstart.planning.edit_yaml import add_entry
@@ -71,7 +73,9 @@ def _set(entry: dict[str, Any], change: str) -> None:
     if not re.fullmatch(r"\w+(\.\w+)*", key) or not equals:
         raise UserError(f"--set {change}: write KEY=VALUE, e.g. train.learning_rate=3e-4")
     try:
-        value = yaml.safe_load(written)
+        value = yaml.load(written, Loader=StrictLoader)  # noqa: S506 a safe loader
+    except RefusedError as error:
+        raise UserError(f"--set {change}: {error}") from None
     except yaml.YAMLError:
         raise UserError(f"--set {change}: the value is not YAML; put it in quotes") from None
     *above, last = key.split(".")

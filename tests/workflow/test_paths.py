@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from pathlib import Path
 
 import pytest
 from fresh import PROJECT
@@ -34,3 +36,18 @@ def test_a_file_that_the_package_names_is_one_of_the_rules(name: str) -> None:
 
 def test_files_are_named() -> None:
     assert {"label/labels.csv", "check/passed.csv", "prepare/shard-{}.json"} <= named()
+
+
+def spelled(module: Path) -> set[str]:
+    """Paths of a study's files that a module's code has as text, but for those that helps show."""
+    tree = ast.parse(module.read_text())
+    helps = {id(n.value) for n in ast.walk(tree) if isinstance(n, ast.keyword) and n.arg == "help"}
+    texts = (n for n in ast.walk(tree) if isinstance(n, ast.Constant) and id(n) not in helps)
+    return {str(text.value) for text in texts if NAMED.fullmatch(f'"{text.value}')}
+
+
+def test_paths_are_spelled_in_one_place() -> None:
+    package = PROJECT / "workflow/headstart"
+    found = {path: spelled(path) for path in package.rglob("*.py")}
+    places = {str(path.relative_to(package)) for path, names in found.items() if names}
+    assert places == {"common/study_paths.py"}

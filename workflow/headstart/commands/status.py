@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from headstart.common import study_paths
 from headstart.common.errors import UserError
 from headstart.study.named import find
 from headstart.study.status import Study
@@ -22,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Print the study's state."""
     found = find(arguments.study, arguments.results)
-    if found.file is not None and not (found.folder / "config.json").is_file():
+    if found.file is not None and not (found.folder / study_paths.CONFIG).is_file():
         raise UserError(
             f"{found.folder}: {found.study} was not run yet; type: "
             f"snakemake --cores 2{option_for(found.file)}"

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from headstart.common import study_paths
 from headstart.common.errors import UserError
 from headstart.common.records import read_rows
 from headstart.common.run_id import RunId
@@ -42,7 +43,7 @@ def run(arguments: argparse.Namespace) -> None:
     experiments = list(config.experiments) if found.experiment is None else [found.experiment]
     # a job has a copy of one's own network, and no other files of this folder
     check_networks(config, Path(), experiments)
-    passed = found.folder / "check/passed.csv"
+    passed = found.folder / study_paths.PASSED
     _check_targets(config, experiments, passed)
     slices = Slices(config, Path())
     for experiment in experiments:
@@ -52,13 +53,13 @@ def run(arguments: argparse.Namespace) -> None:
             run=slices.train(*training),
             code=identity("train"),
             passed=passed,
-            splits=found.folder / "split/splits.csv",
-            prepared=found.folder / "prepare",
+            splits=found.folder / study_paths.SPLITS,
+            prepared=found.folder / study_paths.PREPARED,
         )
 
 
 def _check_cohort(found: Named) -> None:
-    needed = ("check/passed.csv", "split/splits.csv", "split/audit.json")
+    needed = (study_paths.PASSED, study_paths.SPLITS, study_paths.AUDIT)
     if all((found.folder / name).is_file() for name in needed):
         return
     option = "" if found.file is None else f" --configfile {found.file}"
@@ -70,7 +71,7 @@ def _check_cohort(found: Named) -> None:
 def _config(found: Named) -> Config:
     if found.file is not None:
         return read_config(read_study(found.file))
-    return read_resolved(found.folder / "config.json")
+    return read_resolved(found.folder / study_paths.CONFIG)
 
 
 def _check_targets(config: Config, experiments: Iterable[str], passed: Path) -> None:

@@ -10,20 +10,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from headstart.common import study_paths
+
 # What a figure may be drawn from: files of a study.
 INPUTS: dict[str, str | list[str]] = {
-    "labels": "<study>/label/labels.csv",
-    "rejected": ["<study>/label/rejected.csv", "<study>/check/rejected.csv"],
-    "passed": "<study>/check/passed.csv",
-    "summary": "<study>/check/summary.csv",
-    "splits": "<study>/split/splits.csv",
-    "balance": "<study>/split/balance.csv",
-    "pairs": "<study>/near-duplicates/pairs.csv",
-    "similarity": "<study>/near-duplicates/similarity.csv",
-    "pictures": "<study>/near-duplicates/pictures.npy",
-    "rates": "<study>/near-duplicates/rates.json",
-    "metrics": "<study>/evaluate/{experiment}/metrics.csv",
-    "comparison": "<study>/evaluate/{experiment}/comparison.csv",
+    "labels": f"<study>/{study_paths.LABELS}",
+    "rejected": [f"<study>/{study_paths.UNLABELLED}", f"<study>/{study_paths.REJECTED}"],
+    "passed": f"<study>/{study_paths.PASSED}",
+    "summary": f"<study>/{study_paths.SUMMARY}",
+    "splits": f"<study>/{study_paths.SPLITS}",
+    "balance": f"<study>/{study_paths.BALANCE}",
+    "pairs": f"<study>/{study_paths.PAIRS}",
+    "similarity": f"<study>/{study_paths.SIMILARITY}",
+    "pictures": f"<study>/{study_paths.PICTURES}",
+    "rates": f"<study>/{study_paths.RATES}",
+    "metrics": f"<study>/{study_paths.METRICS}",
+    "comparison": f"<study>/{study_paths.COMPARISON}",
 }
 # Of every fold and seed.
 OF_RUNS = {

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from headstart.common import files
+from headstart.common import study_paths
 from headstart.common.errors import UserError
 from headstart.common.run_id import CARD
 from headstart.common.run_id import FOLDER
@@ -49,7 +50,7 @@ def download_bytes(settings: Settings, source: str) -> int | None:
 
 def count_scans(settings: Settings) -> int | None:
     """Count a study's scans: as label did in the last run, or in the folders; None if unknown."""
-    table = settings.results / settings.config.study / "label/labels.csv"
+    table = settings.results / settings.config.study / study_paths.LABELS
     if table.is_file():
         return len(files.read_csv(table))
     found = 0

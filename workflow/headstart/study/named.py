@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from headstart.common import study_paths
 from headstart.common.errors import UserError
 from headstart.common.run_id import CARD
 from headstart.common.run_id import FOLDER
@@ -89,7 +90,7 @@ def _in_results(name: str) -> Named | None:
     if not path.exists():
         return None
     for folder in (path, *path.parents):
-        if (folder / "config.json").is_file() and folder.name:
+        if (folder / study_paths.CONFIG).is_file() and folder.name:
             # in the folder of a stage, as an experiment's figures and its trainings lie there
             stage = path if path.is_dir() else path.parent
             rest = named_by(Path(*stage.relative_to(folder).parts[1:]))
@@ -111,8 +112,10 @@ def _by_name(name: str, results: Path | None) -> Named:
     files = study_files()
     said = _read(files[study]).get("results", RESULTS) if study in files else RESULTS
     root = results or Path(str(said))
-    if study not in files and not (root / study / "config.json").is_file():
-        known = sorted({*files, *(path.parent.name for path in root.glob("*/config.json"))})
+    if study not in files and not (root / study / study_paths.CONFIG).is_file():
+        known = sorted(
+            {*files, *(path.parent.name for path in root.glob(f"*/{study_paths.CONFIG}"))}
+        )
         raise UserError(
             f"{name}: there is no study '{study}'; there are: {', '.join(known) or 'none yet'}; "
             "a study is named by its name, its config file or its results folder"
@@ -144,7 +147,7 @@ def _with_rest(found: Named, rest: tuple[str, ...]) -> Named:
 def _experiments(found: Named) -> list[str]:
     if found.file is not None:
         return list(_read(found.file).get("experiments", ()))
-    return list(read_resolved(found.folder / "config.json").experiments)
+    return list(read_resolved(found.folder / study_paths.CONFIG).experiments)
 
 
 def _read(path: Path) -> Mapping[str, Any]:
@@ -200,7 +203,7 @@ def newest_history(name: str) -> Path:
 
 def _attempts(found: Named) -> Iterator[Path]:
     """Return the folders of attempts in the run store that a name stands for."""
-    for path in found.folder.glob(f"runs/*/{IDENTITY}"):
+    for path in found.folder.glob(f"{study_paths.STORE}/*/{IDENTITY}"):
         run = run_store.read_identity(path.parent).run
         if found.includes(RunId(run.experiment, run.fold, run.seed)):
             yield from path.parent.glob("attempt-*")

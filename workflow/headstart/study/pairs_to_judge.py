@@ -9,6 +9,7 @@ from pathlib import Path
 
 from headstart.cohort.config import RelatedSubjects
 from headstart.cohort.pairs import PairRow
+from headstart.common import study_paths
 from headstart.common.keys import OfScan
 from headstart.common.records import read_rows
 from headstart.study.jobs import count
@@ -24,8 +25,8 @@ def open_pairs(study: Path, decided: Collection[RelatedSubjects]) -> Iterator[tu
     Yields:
         The subjects of a pair of scans; twice the same for two sessions of one subject.
     """
-    there = {row.key for row in read_rows(study / "check/passed.csv", OfScan)}
-    for pair in read_rows(study / "near-duplicates/pairs.csv", PairRow):
+    there = {row.key for row in read_rows(study / study_paths.PASSED, OfScan)}
+    for pair in read_rows(study / study_paths.PAIRS, PairRow):
         settled = any({*pair.subjects} <= {*related.subjects} for related in decided)
         if not pair.certain and {pair.key, pair.other} <= there and not settled:
             yield pair.subjects

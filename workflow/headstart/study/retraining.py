@@ -16,6 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from headstart.common import study_paths
 from headstart.common.errors import UserError
 from headstart.common.run_id import CARD
 from headstart.common.run_id import RunId
@@ -116,7 +117,7 @@ class _Published:
         }
         key = self.card.model_copy(update=asked).key
         study = self.settings.results / self.settings.config.study
-        return run_store.finished_attempt(study / "runs" / key) is not None
+        return run_store.finished_attempt(study / study_paths.STORE / key) is not None
 
     @property
     def why(self) -> str:
@@ -170,7 +171,7 @@ def retraining(settings: Settings) -> str:
         minutes = sum(one.minutes for one in members) / len(members)
         took = f"took {minutes:.0f} min{each}" if minutes >= 1 else f"took under a minute{each}"
         lines.append(f"  {experiment} ({_which(members)}): {why}; {took}{only}")
-    store = settings.results / settings.config.study / "runs"
+    store = settings.results / settings.config.study / study_paths.STORE
     lines.append(
         f"To keep them in their place, stop here and undo the change{_hint(groups)}.\n"
         f"They stay in {store} in any case, and come back from there in seconds."

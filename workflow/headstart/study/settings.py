@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 from pydantic import ValidationError
 
 from headstart.common import files
+from headstart.common import study_paths
 from headstart.common.errors import UserError
 from headstart.common.records import read_rows
 from headstart.common.schema import canonical_json
@@ -143,17 +144,17 @@ class Settings:
     @property
     def resolved(self) -> Path:
         """The study's complete config, with all defaults, as of its last run."""
-        return self.results / self.config.study / "config.json"
+        return self.results / self.config.study / study_paths.CONFIG
 
     @property
     def story(self) -> Path:
         """The methods and results in words, which the report opens with."""
-        return self.results / self.config.study / "methods.rst"
+        return self.results / self.config.study / study_paths.STORY
 
     @property
     def report(self) -> Path:
         """The study's report."""
-        return self.results / self.config.study / "report.html"
+        return self.results / self.config.study / study_paths.REPORT
 
     @cached_property
     def snapshot(self) -> Path:
@@ -214,7 +215,7 @@ class Settings:
     @cached_property
     def replaced_file(self) -> str:
         """A file in the data folder that changed since label looked; "" if there is none."""
-        table = self.results / self.config.study / "label/files"
+        table = self.results / self.config.study / study_paths.RAW_FILES
         return inventory.first_replaced(table, self.data)
 
     @property
@@ -311,7 +312,7 @@ class Settings:
         Raises:
             UserError: If a target can't be learnt.
         """
-        table = self.results / self.config.study / "label/labels.csv"
+        table = self.results / self.config.study / study_paths.LABELS
         if not table.exists():
             return
         labels = read_rows(table, LabelRow)

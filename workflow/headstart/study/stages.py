@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from headstart.common import study_paths
 from headstart.common.run_id import CARD
 from headstart.common.run_id import FOLDER
 from headstart.common.run_id import PREDICTIONS
@@ -34,39 +35,37 @@ CHECKED = ("label", "check-scans", "check")
 LEARNT_FROM = (*CHECKED, "split", "prepare")
 # In the order of the work.
 STAGES = {
-    "label": Stage("collect scans and labels into labels.csv", "label/labels.csv"),
-    "check-scans": Stage(
-        "read every scan to the last byte", "check/shards/{shard}.csv", part_of="check"
-    ),
+    "label": Stage("collect scans and labels into labels.csv", study_paths.LABELS),
+    "check-scans": Stage("read every scan to the last byte", study_paths.READ, part_of="check"),
     "check": Stage(
         "compare the scans with each other and reject the bad",
-        "check/passed.csv",
+        study_paths.PASSED,
         ("label", "check-scans"),
     ),
     "split": Stage(
-        "divide the subjects into folds and a held-out test set", "split/splits.csv", CHECKED
+        "divide the subjects into folds and a held-out test set", study_paths.SPLITS, CHECKED
     ),
     # on single scans only, never on labels or splits: a corrected age rebuilds no volume
     "prepare": Stage(
         "resample, crop and normalise every scan, once",
-        "prepare/shard-{shard}.json",
+        study_paths.SHARD,
         ("check-scans",),
     ),
     "gather": Stage(
         "say what preparation left of each class of each mask",
-        "prepare/masks.csv",
+        study_paths.MASKS,
         (*CHECKED, "prepare"),
         part_of="prepare",
     ),
     "near-duplicates": Stage(
         "find one head under two names, and scans unlike the rest",
-        "near-duplicates/pairs.csv",
+        study_paths.PAIRS,
         ("check-scans", "prepare"),
     ),
     # nothing rests on the audit: it changes nothing of what passes it
     "audit": Stage(
         "look for leaks in the split",
-        "split/audit.json",
+        study_paths.AUDIT,
         (*LEARNT_FROM, "near-duplicates"),
         part_of="split",
     ),
@@ -78,12 +77,12 @@ STAGES = {
     ),
     "evaluate": Stage(
         "evaluate the predictions beside their baselines",
-        "evaluate/{experiment}/metrics.csv",
+        study_paths.METRICS,
         (*LEARNT_FROM, "train", "predict"),
     ),
     "plot": Stage(
         "draw figures as PDF",
-        "figures/{folder}/{figure}",
+        study_paths.FIGURE,
         (*LEARNT_FROM, "train", "predict", "evaluate"),
     ),
 }

@@ -13,6 +13,7 @@ from typing import Literal
 
 from headstart.cohort.audit import Audit
 from headstart.common import files
+from headstart.common import study_paths
 from headstart.common.errors import UserError
 from headstart.common.records import read_rows
 from headstart.common.run_id import CARD
@@ -118,9 +119,9 @@ class Study:
         Raises:
             UserError: If there are no results of this study; names those that there are.
         """
-        resolved = results / study / "config.json"
+        resolved = results / study / study_paths.CONFIG
         if not resolved.is_file():
-            found = sorted(path.parent.name for path in results.glob("*/config.json"))
+            found = sorted(path.parent.name for path in results.glob(f"*/{study_paths.CONFIG}"))
             raise UserError(
                 f"{results}: has no study '{study}'; there are: {', '.join(found) or 'none yet'}"
                 " (--results names another folder)"
@@ -140,7 +141,7 @@ class Study:
         stages: dict[str, list[list[str]]] = {}
         root = (self.slices.project / config.root).resolve()
         fetched = [str(root / marker) for source in config.data for marker in markers_of(source)]
-        if fetched and not (self.folder / "label/labels.csv").exists():
+        if fetched and not (self.folder / study_paths.LABELS).exists():
             stages[FETCH] = [fetched]
         for name in STAGES:
             stages.setdefault(counted_with(name), []).extend(parts(name, config))
@@ -205,7 +206,7 @@ class Study:
     def _stored(self) -> dict[str, Path]:
         """The newest run in the store for each settings."""
         found: dict[str, Path] = {}
-        for path in sorted((self.folder / "runs").glob(f"*/{IDENTITY}"), key=_modified):
+        for path in sorted((self.folder / study_paths.STORE).glob(f"*/{IDENTITY}"), key=_modified):
             found[settings_text(run_store.read_identity(path.parent).run)] = path.parent
         return found
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from collections.abc import Sequence
 from pathlib import Path
 
+from headstart.common import study_paths
 from headstart.study.named import RESULTS
 from headstart.study.named import study_files
 from headstart.study.status import StageStatus
@@ -124,13 +125,13 @@ def _next(
         yield "learning curves of the newest training:"
         yield f"  headstart plot {shlex.quote(_name(study))}"
     if finished:
-        yield f"next: look at {study.folder}/report.html and at the figures"
+        yield f"next: look at {study.folder / study_paths.REPORT} and at the figures"
         yield f"  ls {shlex.quote(str(study.folder))}/figures/*/*.pdf"
 
 
 def config_option(study: Study) -> str:
     """Return Snakemake's option for the study's config file, or else the resolved config."""
-    path = study_files().get(study.slices.config.study, study.folder / "config.json")
+    path = study_files().get(study.slices.config.study, study.folder / study_paths.CONFIG)
     return option_for(path)
 
 

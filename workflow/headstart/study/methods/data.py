@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from headstart.common import study_paths
 from headstart.common.records import read_rows
 from headstart.common.text import counted
 from headstart.data.found_scans import RejectedRow
@@ -21,8 +22,8 @@ from headstart.study.methods.study_files import StudyFiles
 def tell_data(study: StudyFiles) -> Iterator[str]:
     """Tell which scans were collected, rejected and used."""
     config = study.config
-    labels = read_rows(study.path("label/labels.csv"), LabelRow)
-    passed = read_rows(study.path("check/passed.csv"), LabelRow)
+    labels = read_rows(study.path(study_paths.LABELS), LabelRow)
+    passed = read_rows(study.path(study_paths.PASSED), LabelRow)
     if study.synthetic:
         yield (
             "SYNTHETIC: the scans were made by the demo from one template of the average "

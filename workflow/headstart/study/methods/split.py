@@ -8,6 +8,7 @@ from headstart.cohort.audit import Audit
 from headstart.cohort.config import Split
 from headstart.cohort.rates import Rates
 from headstart.cohort.splits import read_splits
+from headstart.common import study_paths
 from headstart.common.text import counted
 from headstart.figures.near_duplicates import tell_simulated
 from headstart.study.config import Config
@@ -18,8 +19,8 @@ from headstart.study.pairs_to_judge import describe_pairs
 
 def tell_split(study: StudyFiles) -> Iterator[str]:
     """Tell how subjects were divided, and what the audit found."""
-    splits = read_splits(study.path("split/splits.csv"))
-    audit = Audit.read(study.path("split/audit.json"))
+    splits = read_splits(study.path(study_paths.SPLITS))
+    audit = Audit.read(study.path(study_paths.AUDIT))
     test = sum(row.test for row in splits)
     were = "was" if test == 1 else "were"
     held = f"{test} {were} held out for the test, the other " if test else ""

@@ -12,6 +12,7 @@ from headstart.training.card import ModelCard
 from headstart.training.config import Train
 from headstart.training.settings import Run
 from headstart.training.settings import RunIdentity
+from headstart.training.spent import Spent
 from headstart.training.training_scans import WORDS
 from headstart.training.training_scans import TrainingScans
 
@@ -57,6 +58,6 @@ def make_card(run: Run, **changes: Any) -> ModelCard:
         ),
         **{"chosen_epoch": 1, "chosen_by": TASKS[run.task].metrics[0]},
         **{"history_sha256": "0" * 64, "weights_sha256": "0" * 64},
-        **{"seconds_per_epoch": (60.0,), "device": "AMD EPYC", "versions": {"torch": "2"}},
+        **{"spent": (Spent(computing=60.0),), "device": "AMD EPYC", "versions": {"torch": "2"}},
     }
     return ModelCard(**card | changes)

@@ -36,6 +36,7 @@ from headstart.study.status import last_error
 from headstart.training import run_store
 from headstart.training.history import Epoch
 from headstart.training.history import History
+from headstart.training.spent import Spent
 
 RAW: dict[str, Any] = {
     "study": "small",
@@ -78,7 +79,7 @@ class Store:
 
     def history(self, folder: Path, epochs: int) -> None:
         errors = [9.0 - epoch if epoch < 4 else 6.0 for epoch in range(1, epochs + 1)]
-        choose = self.settings.train.choose
+        choose = self.settings.train.keep
         chosen = epochs if choose == "last" else 1 + errors.index(min(errors))
         rows = enumerate(errors, start=1)
         told = tuple(Epoch(number, 0.001, 1.0, 1.0, {"mae": error}) for number, error in rows)
@@ -89,7 +90,7 @@ class Store:
         self.history(folder, 10)
         run = self.settings.model_copy(update=settings)
         digest = files.sha256(folder / "history.csv")
-        make_card(run, seconds_per_epoch=[30.0] * 10, history_sha256=digest).write(folder)
+        make_card(run, spent=[Spent(computing=30.0)] * 10, history_sha256=digest).write(folder)
 
     def fail(self, said: str, ago: float = 60) -> None:
         self.log.parent.mkdir(parents=True, exist_ok=True)
@@ -233,7 +234,7 @@ def test_finished_in_the_store_but_not_published(store: Store) -> None:
 
 
 def test_the_choice_of_the_last_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    train = {"network": "sfcn", "epochs": 10, "choose": "last"}
+    train = {"network": "sfcn", "epochs": 10, "keep": "last"}
     monkeypatch.setitem(RAW["experiments"]["age"], "train", train)
     store = Store(tmp_path / "project")
     store.attempt(1, epochs=5, beat=1)

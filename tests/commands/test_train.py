@@ -25,12 +25,15 @@ from headstart.common.errors import OutOfTimeError
 from headstart.common.errors import UserError
 from headstart.common.schema import settings_text
 from headstart.study.provenance import identity
+from headstart.training import checkpoint
+from headstart.training import loop
 from headstart.training import run_store
 from headstart.training.card import Count
 from headstart.training.card import ModelCard
 from headstart.training.checkpoint import newest_checkpoint
 from headstart.training.device import choose_device
 from headstart.training.schedule import learning_rate
+from headstart.training.spent import Spent
 from headstart.training.train import train
 
 HARD = {"epochs": 5, "batch_size": 3, "augment": [{"RandomNoise": {}}, {"RandomAffine": {}}]}
@@ -108,7 +111,7 @@ def test_each_task_learns(study, capsys, task, columns):
     card = card_of(output)
     assert (card.chosen_epoch, card.chosen_by) == (best + 1, columns[0])
     assert card.counts.held_out == Count(scans=7, subjects=6)
-    assert len(card.seconds_per_epoch) == epochs
+    assert len(card.spent) == epochs
     assert capsys.readouterr().err.count("epoch ") == epochs
 
 
@@ -142,14 +145,14 @@ def test_a_network_says_in_which_unit_it_answers_and_is_no_other_for_it(study):
 
 
 def test_choose_last(study):
-    output = go(study, study.run(choose="last", epochs=4, learning_rate=1.0))
+    output = go(study, study.run(keep="last", epochs=4, learning_rate=1.0))
     assert card_of(output).chosen_epoch == 4
 
 
 def test_nobody_chooses_where_nobody_is_set_aside(study, capsys):
     splits = read_splits(study.splits)
     write_splits(study.splits, [replace(row, validation=False) for row in splits])
-    output = go(study, study.run(choose="last", epochs=2))
+    output = go(study, study.run(keep="last", epochs=2))
     card = card_of(output)
     assert card.counts.validation == Count(scans=0, subjects=0)
     learnt = [row for row in splits if not row.test and row.fold != 0]
@@ -158,13 +161,6 @@ def test_nobody_chooses_where_nobody_is_set_aside(study, capsys):
     assert list(history) == ["epoch", "learning_rate", "train_loss", "key_metric", "chosen"]
     assert history["chosen"].tolist() == [0, 1]
     assert "validation loss" not in capsys.readouterr().err
-
-
-def test_workers_change_no_bit(study):
-    settings = study.run(**HARD)
-    none, two = go(study, settings, "none"), go(study, settings, "two", workers=2)
-    for name in PUBLISHED[:2]:
-        assert (none / name).read_bytes() == (two / name).read_bytes()
 
 
 def test_seeds_differ(study):
@@ -193,30 +189,40 @@ def test_killed_and_rerun_has_the_bits_of_an_unbroken_run(study):
     assert not list(store.rglob("*.pt"))
     for name in PUBLISHED[:2]:
         assert (study.folder / "broken" / name).read_bytes() == (unbroken / name).read_bytes()
-    assert len(card_of(study.folder / "broken").seconds_per_epoch) == HARD["epochs"]
+    assert len(card_of(study.folder / "broken").spent) == HARD["epochs"]
 
 
-def test_rounds_under_a_time_limit_have_the_bits_of_an_unbroken_run(study):
-    settings = study.run(**HARD)
-    unbroken = go(study, settings, "unbroken")
+def test_a_time_limit_ends_the_command_after_a_step(study):
     marker = study.folder / "out-of-time"
-    codes = []
-    for _ in range(HARD["epochs"]):
-        marker.unlink(missing_ok=True)
-        # a deadline that has passed leaves time for one epoch, never for a second one
-        limit = {"HEADSTART_DEADLINE": "0", "HEADSTART_OUT_OF_TIME": str(marker)}
-        round_ = command(study, settings, "broken", **limit)
-        said = round_.communicate()[1]
-        codes.append(round_.returncode)
-        assert marker.exists() == (round_.returncode != 0)
-        assert "Traceback" not in said
-    assert codes == [os.EX_TEMPFAIL] * 4 + [0]
+    limit = {"HEADSTART_DEADLINE": "0", "HEADSTART_OUT_OF_TIME": str(marker)}
+    process = command(study, study.run(**HARD), "out", **limit)
+    said = process.communicate()[1]
+    assert process.returncode == os.EX_TEMPFAIL, said
+    assert marker.exists()
+    assert said.splitlines()[-1].startswith("headstart: out of time")
+
+
+@pytest.mark.parametrize("task", ["regression", "classification", "segmentation"])
+def test_rounds_under_a_time_limit_have_the_bits_of_an_unbroken_run(
+    study, task, monkeypatch, capsys
+):
+    """A passed deadline leaves time for one step: the run is gone on with at every place."""
+    settings = study.run(task, **HARD | {"epochs": 2, "keep": "ema"})
+    unbroken = go(study, settings, "unbroken")
+    monkeypatch.setenv("HEADSTART_DEADLINE", "0")
+    # of 6 steps, and of the validations between and after them
+    for _ in range(6):
+        with pytest.raises(OutOfTimeError):
+            go(study, settings, "broken")
+    broken = go(study, settings, "broken")
+    assert "going on after epoch 1, step 2 of the next\n" in capsys.readouterr().err
     for name in PUBLISHED[:2]:
-        assert (study.folder / "broken" / name).read_bytes() == (unbroken / name).read_bytes()
+        assert (broken / name).read_bytes() == (unbroken / name).read_bytes()
+    assert len(card_of(broken).spent) == 2
 
 
 @pytest.mark.parametrize("told", [signal.SIGUSR2, signal.SIGTERM])
-def test_a_signal_stops_the_run_after_an_epoch(study, told):
+def test_a_signal_stops_the_run_after_a_step(study, told):
     """USR2 is what Grid Engine says before the end, to a job that is put back into the queue."""
     marker = study.folder / "out-of-time"
     limit = {"HEADSTART_OUT_OF_TIME": str(marker)} if told is signal.SIGUSR2 else {}
@@ -240,6 +246,49 @@ def test_a_signal_stops_the_run_after_an_epoch(study, told):
     assert not list(attempt.glob(".*"))
 
 
+def test_a_warning_is_answered_by_a_checkpoint_in_mid_epoch(study):
+    """USR1 says that the job may be suspended: what there is is kept, and the work goes on."""
+    process = command(study, study.run(**HARD), "told", SLOW="0.3")
+    store = study.folder / "runs/told"
+    while not list(store.glob("*/attempt-1/checkpoint.pt")):
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.01)
+    steps = set()
+    while process.poll() is None and not steps - {0}:
+        process.send_signal(signal.SIGUSR1)
+        time.sleep(0.2)
+        for run in store.iterdir():
+            steps.add(newest_checkpoint(run)["progress"]["step"])
+    assert steps - {0}
+    assert process.wait() == 0, process.stderr.read()
+
+
+def test_a_long_epoch_is_kept_every_so_often(study, monkeypatch):
+    monkeypatch.setattr(checkpoint, "EVERY", 0.0)
+    written = []
+    write = checkpoint.Checkpoints.write
+
+    def note(self, progress):
+        written.append(progress.position)
+        write(self, progress)
+
+    monkeypatch.setattr(checkpoint.Checkpoints, "write", note)
+    go(study, study.run(epochs=1, batch_size=3))
+    # after each step, again in the validation, and at the end of the epoch
+    assert written == [(1, 1), (1, 2), (1, 3), (1, 3), (2, 0)]
+
+
+def test_a_budget_brings_the_schedule_to_its_end_in_time(study, monkeypatch):
+    monkeypatch.setattr(Spent, "seconds", 100.0)
+    output = go(study, study.run(epochs=50, budget="10min", warmup=0.0))
+    history = pd.read_csv(output / "history.csv")
+    assert len(history) == 6
+    steps = 6 * 2
+    assert history["learning_rate"].iloc[-1] == pytest.approx(
+        learning_rate(steps - 1, steps, 0.01, 0)
+    )
+
+
 def test_a_gpu_job_never_trains_on_the_cpu_in_silence(monkeypatch):
     if torch.cuda.is_available():
         pytest.skip("there is a GPU here")
@@ -251,13 +300,25 @@ def test_a_gpu_job_never_trains_on_the_cpu_in_silence(monkeypatch):
 
 def stop_in_the_last_epoch(study, settings, name, monkeypatch):
     """Leave a run as a kill after its last checkpoint but one does; return its newest attempt."""
-    monkeypatch.setenv("HEADSTART_DEADLINE", "0")  # time for one epoch, never for a second one
-    for _ in range(settings.train.epochs - 1):
-        with pytest.raises(OutOfTimeError):
+    with monkeypatch.context() as patch:
+        # before the last epoch is validated
+        patch.setattr(loop, "validate", dying_in_call(loop.validate, settings.train.epochs))
+        with pytest.raises(KeyboardInterrupt):
             go(study, settings, name)
-    monkeypatch.delenv("HEADSTART_DEADLINE")
     (run,) = (study.folder / "runs" / name).iterdir()
     return run_store.attempts_at(run)[-1]
+
+
+def dying_in_call(function, number):
+    """Make a function that is killed in its so-manieth call."""
+    calls = iter(range(1, number))
+
+    def call(*arguments, **named):
+        if next(calls, None) is None:
+            raise KeyboardInterrupt
+        return function(*arguments, **named)
+
+    return call
 
 
 def torn(content):

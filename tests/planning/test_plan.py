@@ -35,7 +35,7 @@ def test_each_fold_learns_from_most_and_never_one_subject_chooses(subjects: int)
         rest = [row for row in splits if not row.test and row.fold != fold]
         choosing = sum(row.validation for row in rest)
         assert len(rest) - choosing >= (0.6 if subjects >= 10 else 0.4) * len(rest)
-        assert choosing == 0 if made.train["choose"] == "last" else choosing >= 3
+        assert choosing == 0 if made.train["keep"] == "last" else choosing >= 3
         assert sum(row.fold == fold for row in splits) >= 2
 
 

@@ -372,15 +372,18 @@ def test_what_places_of_a_config_share_stays_shared_and_may_lead_in_a_circle() -
 
 def test_best_needs_somebody_who_chooses() -> None:
     said = complaint("split.validation", 0)
-    assert "experiments.age.train.choose: best needs a validation set" in said
-    assert "write `choose: last`, or set split.validation" in said
+    assert "experiments.age.train.keep: best needs a validation set" in said
+    assert "write `keep: last`, or set split.validation" in said
     last = changed("split.validation", 0)
     for experiment in last["experiments"].values():
-        experiment["train"]["choose"] = "last"
+        experiment["train"]["keep"] = "last"
     assert read_config(last).split.validation == 0
+    last["experiments"]["age"]["train"]["patience"] = 5
+    with pytest.raises(UserError, match=r"experiments\.age\.train\.patience: needs a validation"):
+        read_config(last)
     # an own split may say who chooses
     own = changed("split", {"validation": 0, "file": "split.csv"})
-    assert read_config(own).experiments["age"].train.choose == "best"
+    assert read_config(own).experiments["age"].train.keep == "best"
 
 
 @pytest.mark.parametrize(("severe", "fits"), [("2", True), ("severe", False)])

@@ -65,25 +65,25 @@ def test_nothing_is_said_of_a_time_that_depends_on_the_machine_s_load():
     ],
 )
 def test_subjects_choose_an_epoch_only_where_one_is_chosen(choices, said):
-    experiments = {k: SimpleNamespace(train=SimpleNamespace(choose=v)) for k, v in choices.items()}
+    experiments = {k: SimpleNamespace(train=SimpleNamespace(keep=v)) for k, v in choices.items()}
     assert split._choosers(SimpleNamespace(experiments=experiments)) == said  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("choose", ["best", "last"])
-def test_a_training_says_which_epoch_was_kept(choose):
+@pytest.mark.parametrize("keep", ["best", "last"])
+def test_a_training_says_which_epoch_was_kept(keep):
     some = make_card(make_run()).counts
     counts = some.model_copy(
         update={"training": Count(scans=1, subjects=1), "validation": Count(scans=2, subjects=2)}
     )
-    run = make_run(train=Train(network="sfcn", choose=choose, batch_size=1, epochs=1))
-    by = "mae" if choose == "best" else None
+    run = make_run(train=Train(network="sfcn", keep=keep, batch_size=1, epochs=1))
+    by = "mae" if keep == "best" else None
     said = training._training([make_card(run, counts=counts, chosen_epoch=7, chosen_by=by)])
     assert "1 scan to learn from, 2 for validation" in said
     assert "1 scan a step, 1 epoch;" in said
     assert "none for validation" not in said
-    assert ("the last epoch" in said) == (choose == "last")
-    assert ("(epoch 7)" in said) == (choose == "best")
-    assert not {"val_loss", "choose"} & set(said.split())
+    assert ("the last epoch" in said) == (keep == "last")
+    assert ("(epoch 7)" in said) == (keep == "best")
+    assert not {"val_loss", "keep"} & set(said.split())
 
 
 @pytest.mark.parametrize(
@@ -223,7 +223,7 @@ def test_a_text_of_several_lines_is_one():
 def test_a_training_without_validation_says_so():
     counts = make_card(make_run()).counts
     counts = counts.model_copy(update={"training": Count(scans=3, subjects=3)})
-    run = make_run(train=Train(network="sfcn", choose="last", epochs=1))
+    run = make_run(train=Train(network="sfcn", keep="last", epochs=1))
     said = training._training([make_card(run, counts=counts, chosen_by=None)])
     assert "3 scans to learn from, none for validation; " in said
 

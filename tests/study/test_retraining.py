@@ -23,6 +23,7 @@ from headstart.study.retraining import retraining
 from headstart.study.settings import Settings
 from headstart.study.stages import STAGES
 from headstart.training import run_store
+from headstart.training.spent import Spent
 
 RAW: dict[str, Any] = {
     "study": "small",
@@ -62,7 +63,7 @@ def publish(settings: Settings, experiment: str, fold: int) -> None:
         code=identity.code,
         network_digest=settings.networks.get(train.network, ""),
         loss_digest=settings.networks.get(train.loss or "", ""),
-        seconds_per_epoch=[360.0, 360.0],
+        spent=[Spent(computing=360.0)] * 2,
         snapshot=settings.snapshot.name,
     )
     study = settings.results / "small"

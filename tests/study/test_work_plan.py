@@ -23,6 +23,7 @@ from headstart.study.stages import STAGES
 from headstart.study.stages import Stage
 from headstart.study.work_plan import work_plan
 from headstart.study.work_plan import work_totals
+from headstart.training.spent import Spent
 
 NEW = "Missing output files: s/label/labels.csv"
 CHANGED = "Params have changed since last execution"
@@ -78,7 +79,7 @@ def test_a_new_study(tmp_path: Path) -> None:
 def test_times_of_earlier_runs_count_more_than_rough_ones(tmp_path: Path) -> None:
     made = settings(tmp_path)
     run = made.results / "s" / RunId("e0", 1, 0).trained
-    make_card(made.slices.train("e0", 1, 0), seconds_per_epoch=[600]).write(run)
+    make_card(made.slices.train("e0", 1, 0), spent=[Spent(computing=600)]).write(run)
     benchmark = made.results / "s/benchmarks/check/0.tsv"
     benchmark.parent.mkdir(parents=True)
     benchmark.write_text("s\th:m:s\n7200.0\t2:00:00\n")

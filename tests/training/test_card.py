@@ -22,6 +22,7 @@ from headstart.training.card import ModelCard
 from headstart.training.card import read_history
 from headstart.training.history import Epoch
 from headstart.training.history import History
+from headstart.training.spent import Spent
 
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 TASKS = {
@@ -38,14 +39,14 @@ def test_what_is_written_is_read(
     data: Any, name: str, chosen: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     task = data.draw(TASKS[name])
-    seconds = data.draw(st.lists(FLOATS, max_size=3))
+    spent = data.draw(st.lists(st.builds(Spent, FLOATS, FLOATS, FLOATS), max_size=3))
     classes = {"white": (2, 3), "grey": (1,)}  # in this order
     card = make_card(
         make_run(task=name, classes=classes),
         state=task.state(),
         chosen_epoch=chosen,
         chosen_by=data.draw(st.sampled_from(["mae", None])),
-        seconds_per_epoch=seconds,
+        spent=spent,
     )
     folder = tmp_path_factory.mktemp("model")
     card.write(folder)

@@ -2,16 +2,20 @@ from __future__ import annotations
 
 from itertools import chain
 
+import numpy as np
 import pytest
 import torch
 from small_study import SmallStudy
 
 from headstart.cohort.prepared import read_cohort
 from headstart.tasks.regression import Regression
-from headstart.training.augmentation.augmentation import Augmentation
-from headstart.training.data import PreparedScans
+from headstart.training import data
+from headstart.training.config import Train
+from headstart.training.data import EpochLoader
 from headstart.training.data import make_batches
+from headstart.training.data import read_batch
 from headstart.training.data import seed_of
+from headstart.training.data import validation_batches
 
 
 @pytest.fixture(scope="module")
@@ -43,15 +47,66 @@ def test_no_batch_of_one(scans):
     assert make_batches(scans[:1], 3, 0, 1) == [[0]]
 
 
-def test_augmentation_changes_volumes_by_seed_and_epoch_and_no_number(scans):
-    noise = Augmentation([{"RandomNoise": {}}])
-    truth = Regression().truth
-    plain = PreparedScans(scans, truth)[0]
-    noisy = [
-        PreparedScans(scans, truth, augmentation=noise, seed=seed, epoch=epoch)[0]
-        for seed, epoch in ((0, 1), (0, 1), (1, 1), (0, 2))
-    ]
-    assert {one[1].item() for one in noisy} == {plain[1].item()} == {float(scans[0].target)}
-    volumes = [plain[0], *(one[0] for one in noisy[1:])]
-    assert torch.equal(noisy[0][0], noisy[1][0])
-    assert not any(torch.equal(a, b) for n, a in enumerate(volumes) for b in volumes[:n])
+CPU = torch.device("cpu")
+NOISE = [{"RandomNoise": {}}, {"RandomAffine": {"degrees": 20}}]
+
+
+def batches(scans, epoch=1, start=0, seed=0, augment=(), size=3):
+    train = Train(network="sfcn", batch_size=size, augment=augment)
+    return list(EpochLoader(scans, Regression(), train, seed, CPU).epoch(epoch, start))
+
+
+def by_subject(found):
+    rows = [zip(one.scans, one.volumes, one.truths, strict=True) for one in found]
+    return {(scan.subject, scan.session): (v, t) for row in rows for scan, v, t in row}
+
+
+def test_batches_hold_what_was_prepared(scans):
+    found = batches(scans)
+    order = [scans[index] for batch in make_batches(scans, 3, 0, 1) for index in batch]
+    assert [scan for batch in found for scan in batch.scans] == order
+    for scan, (volume, truth) in zip(order, by_subject(found).values(), strict=True):
+        assert volume.dtype == torch.float32
+        np.testing.assert_array_equal(volume, np.float32(scan.volume()))
+        assert truth == float(scan.target)
+
+
+def test_an_epoch_goes_on_at_any_batch(scans):
+    whole = batches(scans, augment=NOISE)
+    for start in range(len(whole) + 1):
+        rest = batches(scans, start=start, augment=NOISE)
+        assert len(rest) == len(whole) - start
+        for one, other in zip(rest, whole[start:], strict=True):
+            assert one.scans == other.scans
+            assert torch.equal(one.volumes, other.volumes)
+
+
+def test_one_batch_is_read_ahead_and_no_more(scans, monkeypatch):
+    read = []
+    monkeypatch.setattr(data, "read_batch", lambda *asked: read.append(1) or read_batch(*asked))
+    train = Train(network="sfcn", batch_size=2)
+    loader = EpochLoader(scans, Regression(), train, 0, CPU)
+    seen = [len(read) for _ in loader.epoch(1, 0)]
+    assert seen == [min(number + 2, loader.steps) for number in range(loader.steps)]
+
+
+def test_augmentation_follows_from_seed_epoch_and_scan_and_changes_no_number(scans):
+    plain = by_subject(batches(scans))
+    drawn = by_subject(batches(scans, augment=NOISE))
+    others = (
+        by_subject(batches(scans, augment=NOISE, seed=1)),
+        by_subject(batches(scans, augment=NOISE, epoch=2)),
+        plain,
+    )
+    # other neighbours in its batch, another place in the order
+    again = by_subject(batches(scans[1:], augment=NOISE, size=4))
+    for who, (volume, truth) in drawn.items():
+        assert truth == plain[who][1]
+        assert not any(torch.equal(volume, other[who][0]) for other in others)
+        assert who not in again or torch.equal(volume, again[who][0])
+
+
+def test_validation_scans_come_in_their_order(scans):
+    found = list(validation_batches(scans[:5], Regression(), 2, CPU))
+    assert [len(batch.scans) for batch in found] == [2, 2, 1]
+    assert [scan for batch in found for scan in batch.scans] == list(scans[:5])

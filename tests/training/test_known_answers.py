@@ -60,7 +60,7 @@ def learn(study, tmp_path, monkeypatch):
         attempt.mkdir(parents=True)
         asked = TASKS[task].of(cohort, tuple(this.classes))
         identity = make_identity(this)
-        card = fit(identity, asked, cohort, attempt, networks=study.folder, device="cpu", workers=0)
+        card = fit(identity, asked, cohort, attempt, networks=study.folder, device="cpu")
         weights = load_file(attempt / "model.safetensors")
         return pd.read_csv(attempt / "history.csv"), weights, card, cohort
 
@@ -79,7 +79,7 @@ def test_adamw_on_a_cosine_with_warmup_step_by_step(learn):
     """The whole training again in numpy: order, loss, gradient, rate, decay and moments."""
     settings = {"epochs": 4, "batch_size": 4, "warmup": 0.2}
     rate = {"learning_rate": 0.05, "weight_decay": 0.3}
-    history, weights, _, cohort = learn(Line(), choose="last", loss="mse", **settings, **rate)
+    history, weights, _, cohort = learn(Line(), keep="last", loss="mse", **settings, **rate)
     training = cohort.training(0)
     x, y = means(training), ages(training)
     z = (y - y.mean()) / y.std()
@@ -115,7 +115,7 @@ def of_one_step(cohort):
     return 2 * np.array([(error * x).mean(), error.mean()])
 
 
-ONE_STEP = {"loss": "mse", "choose": "last", "epochs": 1, "batch_size": 100, "warmup": 0.0}
+ONE_STEP = {"loss": "mse", "keep": "last", "epochs": 1, "batch_size": 100, "warmup": 0.0}
 START = np.array([0.5, 0.1])
 
 
@@ -246,16 +246,16 @@ def test_class_weights_reach_the_loss(learn):
         assert history["val_log_loss"][0] == pytest.approx(plain.mean(), rel=1e-5)
 
 
-@pytest.mark.parametrize("choose", ["best", "last"])
-def test_the_weights_that_are_kept_are_those_of_the_chosen_epoch(learn, choose):
+@pytest.mark.parametrize("keep", ["best", "last"])
+def test_the_weights_that_are_kept_are_those_of_the_chosen_epoch(learn, keep):
     network = Line()
     settings = {"epochs": 6, "learning_rate": 1.5, "batch_size": 4}
-    history, weights, card, _ = learn(network, choose=choose, **settings)
+    history, weights, card, _ = learn(network, keep=keep, **settings)
     judged = [weight for training, weight, _ in network.calls if not training]
     by_epoch = judged[:: len(judged) // 6]  # each epoch judges with one state
     best = int(history["val_mae"].idxmin())
     assert best != 5  # else this would say nothing
-    chosen = best if choose == "best" else 5
+    chosen = best if keep == "best" else 5
     assert card.chosen_epoch == chosen + 1
     assert weights["weight"].tolist() == by_epoch[chosen]
     assert by_epoch[best] != by_epoch[5]
@@ -280,7 +280,7 @@ class Normed(nn.Module):
 def test_validation_leaves_the_network_alone(learn):
     """Other validation scans give other losses there, and bit-identical weights and statistics."""
     torch.manual_seed(3)
-    plain = learn(Normed(), choose="last", epochs=2)
+    plain = learn(Normed(), keep="last", epochs=2)
 
     def brighter(cohort):
         one = cohort.scans[0]
@@ -288,7 +288,7 @@ def test_validation_leaves_the_network_alone(learn):
         scans = [type(s)(**{**vars(s), **another}) if s.validation else s for s in cohort.scans]
         return type(cohort)(**{**vars(cohort), "scans": tuple(scans)})
 
-    other = learn(Normed(), change=brighter, choose="last", epochs=2)
+    other = learn(Normed(), change=brighter, keep="last", epochs=2)
     assert not np.allclose(plain[0]["val_loss"], other[0]["val_loss"])
     assert list(plain[0]["train_loss"]) == list(other[0]["train_loss"])
     assert set(plain[1]) == set(other[1]) >= {"norm.running_mean", "norm.running_var"}

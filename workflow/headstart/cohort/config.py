@@ -35,7 +35,7 @@ class Split(Section):
         ge=0,
         lt=0.5,
         description="share of each training fold that chooses the epoch and is not trained on; "
-        "0, nobody, with `train.choose: last`",
+        "0, nobody, with `train.keep: last`",
     )
     stratify: tuple[Column | Literal["site"], ...] = Field(
         (), description="labels that every part holds in equal shares (numbers are binned)"

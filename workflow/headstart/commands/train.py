@@ -30,9 +30,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder of your own network's and loss's files",
     )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    parser.add_argument(
-        "--workers", type=int, default=0, help="processes that load scans; changes no result"
-    )
     parser.add_argument("--unit", default="", help="unit of the target, for the model card")
     parser.add_argument(
         "--try",
@@ -57,6 +54,5 @@ def run(arguments: argparse.Namespace) -> None:
         output=arguments.output,
         networks=arguments.networks,
         device=arguments.device,
-        workers=arguments.workers,
         unit=arguments.unit,
     )

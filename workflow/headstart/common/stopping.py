@@ -12,6 +12,8 @@ from types import FrameType
 # What schedulers and closed terminals send. They are left ignored where they are: by nohup, or in a
 # job of Grid Engine, which sends some of them as a warning.
 SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+# What schedulers send a while before they suspend or end a job.
+WARNINGS = (signal.SIGUSR1, signal.SIGUSR2)
 # How what is said of a stopped process begins.
 STOPPED = "stopped ("
 
@@ -44,6 +46,37 @@ def stoppable() -> Iterator[None]:
             signal.signal(number, stop)
     try:
         yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def remembered() -> Iterator[list[int]]:
+    """Let signals wait inside the block until what is at work looks for them.
+
+    A second one that asks to stop raises `Stopped` at once.
+
+    Yields:
+        Gets the number of each signal that comes.
+    """
+    came: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield came
+        return
+
+    def remember(number: int, _: FrameType | None) -> None:
+        if number in came and number not in WARNINGS:
+            raise Stopped(number)
+        came.append(number)
+
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    for number, handler in before.items():
+        # Grid Engine's jobs ignore the warnings, but for those who listen
+        if handler is not signal.SIG_IGN or number in WARNINGS:
+            signal.signal(number, remember)
+    try:
+        yield came
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -102,7 +102,7 @@ def plan(fingerprint: Fingerprint, place: Place, *, imbalance: float = 1.0) -> P
         "batch_size": batch,
         "learning_rate": NETWORKS[network].learning_rate,
         "class_weights": imbalance > 1.5,
-        "choose": "best" if fingerprint.subjects >= CHOOSERS else "last",
+        "keep": "best" if fingerprint.subjects >= CHOOSERS else "last",
         "threads": threads,
     }
     folds = _folds(split, hours)
@@ -279,8 +279,8 @@ def _train_reasons(
         "learning_rate": "a good start for this network; try a third and three times of it",
         "threads": "CPU threads; 1 and 2 give other bits, so it is a setting",
     }
-    if train["choose"] == "last":
-        reasons["choose"] = (
+    if train["keep"] == "last":
+        reasons["keep"] = (
             f"the last epoch: of {fingerprint.subjects} subjects too few could choose one, so that "
             "all are learnt from"
         )

@@ -197,12 +197,9 @@ class Config(Section):
                 f"each way, but it is {list(window)}"
             )
 
-        # an own split may say by itself who chooses
-        if experiment.train.choose == "best" and self.split.validation == 0 and not self.split.file:
-            raise ValueError(
-                f"{where}.train.choose: best needs a validation set that chooses the epoch, but "
-                "split.validation is 0; write `choose: last`, or set split.validation, e.g. to 0.15"
-            )
+        # an own split may say by itself who is for validation
+        if self.split.validation == 0 and not self.split.file:
+            _check_without_validation(where, experiment.train)
         if experiment.kind.ordered:
             try:
                 check_ordered(experiment.target, filter(None, self._names(experiment)))
@@ -360,3 +357,16 @@ def _like(base: Any, own: Mapping[str, Any]) -> Any:
 def _section(experiment: Mapping[str, Any], name: str) -> dict[str, Any]:
     section = experiment.get(name)
     return dict(section) if isinstance(section, Mapping) else {}
+
+
+def _check_without_validation(where: str, train: Train) -> None:
+    if train.keep == "best":
+        raise ValueError(
+            f"{where}.train.keep: best needs a validation set that chooses the epoch, but "
+            "split.validation is 0; write `keep: last`, or set split.validation, e.g. to 0.15"
+        )
+    if train.patience is not None:
+        raise ValueError(
+            f"{where}.train.patience: needs a validation set that says when nothing gets better, "
+            "but split.validation is 0; take it out, or set split.validation, e.g. to 0.15"
+        )

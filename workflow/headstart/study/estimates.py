@@ -102,7 +102,7 @@ def _training_seconds(
         before = card.run.train
         alike = all(getattr(before, key) == getattr(train, key) for key in keys)
         if alike and card.run.window == window:
-            took += card.seconds_per_epoch
+            took += [epoch.seconds for epoch in card.spent]
     if took:
         return train.epochs * sum(took) / len(took), True
     if scans is None or train.network not in NETWORKS:

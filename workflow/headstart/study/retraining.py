@@ -131,7 +131,7 @@ class _Published:
     @property
     def minutes(self) -> float:
         """How long the training took."""
-        return sum(self.card.seconds_per_epoch) / 60
+        return self.card.seconds / 60
 
     @cached_property
     def _now(self) -> Run:

@@ -225,7 +225,7 @@ class Study:
         card = ModelCard.read(published) if (published / CARD).is_file() else None
         if card is not None and settings_text(card.run) == settings:
             one = self._with_history(one, [published])
-            return replace(one, state="finished", minutes=sum(card.seconds_per_epoch) / 60)
+            return replace(one, state="finished", minutes=card.seconds / 60)
 
         error = self._fresh_error(log)
         if error is not None:

@@ -27,6 +27,7 @@ from headstart.tasks import task_with
 from headstart.tasks.base import Task
 from headstart.training.history import History
 from headstart.training.settings import RunIdentity
+from headstart.training.spent import Spent
 from headstart.training.training_scans import TrainingScans
 from headstart.training.training_scans import describe
 
@@ -77,7 +78,7 @@ class ModelCard(RunIdentity):
         chosen_by: The metric that chose it; None if it is the last one.
         history_sha256: Digest of history.csv.
         weights_sha256: Digest of the weights.
-        seconds_per_epoch: How long each epoch took.
+        spent: What each epoch took.
         device: Name of the GPU or processor.
         versions: Version of each package in use.
         snapshot: File with the whole study's settings that it was published under.
@@ -93,7 +94,7 @@ class ModelCard(RunIdentity):
     chosen_by: str | None
     history_sha256: str
     weights_sha256: str
-    seconds_per_epoch: tuple[float, ...]
+    spent: tuple[Spent, ...]
     device: str
     versions: dict[str, str]
     snapshot: str | None = None
@@ -103,6 +104,11 @@ class ModelCard(RunIdentity):
     def task(self) -> Task:
         """The task that the network was trained for."""
         return task_with(self.run.task, self.run.train.loss).from_state(self.state)
+
+    @property
+    def seconds(self) -> float:
+        """How long the training took."""
+        return sum(epoch.seconds for epoch in self.spent)
 
     @model_validator(mode="after")
     def _has_its_task(self) -> ModelCard:
@@ -174,7 +180,7 @@ def describe_run(
     cohort: Cohort,
     task: Task,
     history: History,
-    seconds: Sequence[float],
+    spent: Sequence[Spent],
     attempt: Path,
     device: str,
 ) -> ModelCard:
@@ -185,7 +191,7 @@ def describe_run(
         cohort: The cohort.
         task: The task, fitted to the training scans.
         history: Its epochs.
-        seconds: How long each of them took.
+        spent: What each of them took.
         attempt: Folder with the history and the weights.
         device: Name of the GPU or processor.
     """
@@ -205,10 +211,10 @@ def describe_run(
         ),
         training_scans=describe(training, validation),
         chosen_epoch=history.chosen,
-        chosen_by=history.key_metric if run.train.choose == "best" else None,
+        chosen_by=history.key_metric if run.train.keep == "best" else None,
         history_sha256=files.sha256(attempt / HISTORY),
         weights_sha256=files.sha256(attempt / WEIGHTS),
-        seconds_per_epoch=tuple(seconds),
+        spent=tuple(spent),
         device=device,
         versions={"headstart": headstart.__version__, "python": platform.python_version()}
         | {name: version_in_use(name) for name in PACKAGES},

@@ -3,38 +3,94 @@
 from __future__ import annotations
 
 import sys
+import time
 import zipfile
-from dataclasses import asdict
-from dataclasses import dataclass
-from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 from torch import nn
 
 from headstart.common import files
+from headstart.common.deadline import Deadline
 from headstart.common.machine_errors import is_of_machine
 from headstart.common.run_id import HISTORY
 from headstart.training import run_store
-from headstart.training.history import Epoch
 from headstart.training.history import History
+from headstart.training.progress import Progress
+from headstart.training.step import Stepper
+
+# A checkpoint is written at the end of each epoch, and in a long one every so often (s).
+EVERY = 300.0
 
 
-@dataclass
-class Progress:
-    """How far a training is.
+class Checkpoints:
+    """Takes a training up where it was left, and puts it away between two steps.
 
-    Attributes:
-        history: What each epoch gave.
-        seconds: How long each epoch took.
-        kept: Weights of the epoch that the history calls chosen.
+    Args:
+        attempt: Folder of the attempt that begins.
+        network: The network.
+        stepper: What trains it.
+        deadline: When to stop.
     """
 
-    history: History
-    seconds: list[float] = field(default_factory=list)
-    kept: dict[str, Tensor] = field(default_factory=dict)
+    def __init__(
+        self, attempt: Path, network: nn.Module, stepper: Stepper, deadline: Deadline
+    ) -> None:
+        self._attempt, self._deadline = attempt, deadline
+        self._network, self._stepper = network, stepper
+        self._written = time.monotonic()
+        self._begun = (1, 0)
+
+    def resume(self, key_metric: str, epochs: int) -> Progress:
+        """Take up the newest checkpoint of the run, if there is one.
+
+        Args:
+            key_metric: The metric that compares epochs.
+            epochs: How many there shall be.
+        """
+        earlier = newest_checkpoint(self._attempt.parent)
+        if earlier is None:
+            return Progress(History(key_metric), epochs)
+        self._network.load_state_dict(earlier["network"])
+        self._stepper.load_state(earlier["stepper"])
+        progress = Progress.of(earlier["progress"], key_metric)
+        if progress.history.epochs:
+            progress.history.write(self._attempt / HISTORY)
+        self._begun = progress.position
+        step = f", step {progress.step} of the next" if progress.step else ""
+        print(f"going on after epoch {progress.epoch - 1}{step}", file=sys.stderr, flush=True)
+        return progress
+
+    def look_up(self, progress: Progress) -> None:
+        """Write a checkpoint if the last one is old or the end is near, and stop if it is here.
+
+        Raises:
+            OutOfTimeError: At the time limit.
+            Stopped: Told to stop.
+        """
+        if progress.position == self._begun:
+            # its first validation: one that is stopped begins again, and so would every start
+            return
+        if self._deadline.is_near or time.monotonic() - self._written >= EVERY:
+            self.write(progress)
+            self._deadline.stop_if_told()
+
+    def write(self, progress: Progress) -> None:
+        """Keep all that the training needs to go on; the checkpoint before stays."""
+        path = self._attempt / "checkpoint.pt"
+        whole = {
+            "network": self._network.state_dict(),
+            "stepper": self._stepper.state(),
+            "progress": progress.state(),
+        }
+        with files.temporary(path) as draft:
+            # through a file object, so that a full disk is an OSError
+            with draft.open("wb") as file:
+                torch.save(whole, file)
+            if path.exists():
+                path.replace(self._attempt / "previous.pt")
+        self._written = time.monotonic()
 
 
 def newest_checkpoint(folder: Path) -> dict[str, Any] | None:
@@ -51,58 +107,3 @@ def newest_checkpoint(folder: Path) -> dict[str, Any] | None:
                 raise
             print(f"{path}: damaged, passed over ({error})", file=sys.stderr, flush=True)
     return None
-
-
-def resume(
-    attempt: Path, network: nn.Module, optimizer: torch.optim.Optimizer, key_metric: str
-) -> Progress:
-    """Take up the newest checkpoint of a run, if there is one.
-
-    Args:
-        attempt: Folder of the attempt that begins; gets the history so far.
-        network: Gets the weights.
-        optimizer: Gets its moments.
-        key_metric: The metric that compares epochs.
-
-    Returns:
-        How far the run is.
-    """
-    earlier = newest_checkpoint(attempt.parent)
-    if earlier is None:
-        return Progress(History(key_metric))
-    network.load_state_dict(earlier["network"])
-    optimizer.load_state_dict(earlier["optimizer"])
-    epochs = tuple(Epoch(**values) for values in earlier["epochs"])
-    history = History(key_metric, epochs, earlier["chosen"])
-    history.write(attempt / HISTORY)
-    print(f"going on after epoch {len(epochs)}", file=sys.stderr, flush=True)
-    return Progress(history, earlier["seconds"], earlier["kept"])
-
-
-def write_checkpoint(
-    attempt: Path, progress: Progress, network: nn.Module, optimizer: torch.optim.Optimizer
-) -> None:
-    """Keep all that the training needs to go on, and the history; the checkpoint before stays.
-
-    Args:
-        attempt: Folder of the attempt.
-        progress: How far it is.
-        network: The network.
-        optimizer: Its optimizer.
-    """
-    path = attempt / "checkpoint.pt"
-    whole = {
-        "network": network.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "epochs": [asdict(epoch) for epoch in progress.history.epochs],
-        "chosen": progress.history.chosen,
-        "seconds": progress.seconds,
-        "kept": progress.kept,
-    }
-    with files.temporary(path) as draft:
-        # through a file object, so that a full disk is an OSError
-        with draft.open("wb") as file:
-            torch.save(whole, file)
-        if path.exists():
-            path.replace(attempt / "previous.pt")
-    progress.history.write(attempt / HISTORY)

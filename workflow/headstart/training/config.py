@@ -108,9 +108,21 @@ class Train(Section):
         "is scaled down to it; the default is none. Where the loss jumps up now and then, try 1 "
         "(nnU-Net's: 12)",
     )
-    choose: Literal["best", "last"] = Field(
+    keep: Literal["best", "last", "ema"] = Field(
         "best",
-        description="weights to keep: of the epoch with the best validation metric, or of the last",
+        description="weights to keep: of the epoch with the best validation metric, of the last "
+        "one, or their exponential moving average over a fiftieth of all steps",
+    )
+    patience: int | None = Field(
+        None,
+        ge=1,
+        description="epochs; stop after so many in which the validation metric got no better",
+    )
+    budget: str | None = Field(
+        None,
+        pattern=r"^\d+(\.\d+)?\s*(h|min)$",
+        description="time for the training, e.g. 6h or 90min: after the first epoch their number "
+        "is cut so that the learning rate reaches 0 within it",
     )
     augment: tuple[dict[str, Arguments], ...] = Field(
         (),
@@ -132,6 +144,14 @@ class Train(Section):
         ge=1,
         description="CPU threads of the training: a setting, as 1 and 2 threads give other bits",
     )
+
+    @property
+    def budget_seconds(self) -> float | None:
+        """The budget in seconds."""
+        if self.budget is None:
+            return None
+        number = float(self.budget.rstrip(" hmin"))
+        return number * (3600 if self.budget.endswith("h") else 60)
 
     @field_validator("augment", mode="before")
     @classmethod

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from headstart.cohort.prepared import Scan
@@ -28,7 +29,7 @@ def _find_culprit(scans: Sequence[Scan], volumes: Tensor | None = None) -> None:
                 f"{scan.volumes}: the prepared volume of {who} is not finite; remove that file, "
                 "and it is prepared again"
             )
-        if volumes is not None and not np.isfinite(volumes[number].numpy()).all():
+        if volumes is not None and not torch.isfinite(volumes[number]).all():
             raise UserError(
                 f"train.augment: {who} is not finite any more once it is augmented; "
                 "take out one transform after the other"

@@ -26,19 +26,18 @@ class NotFiniteError(UserError):
     """A prediction that is no number."""
 
 
-def predict_volumes(network: nn.Module, volumes: Tensor, place: torch.device) -> Tensor:
+def predict_volumes(network: nn.Module, volumes: Tensor) -> Tensor:
     """Let a network see volumes without learning from them.
 
     Args:
         network: The network, in evaluation mode.
-        volumes: (n, channels, x, y, z).
-        place: Where it computes.
+        volumes: (n, channels, x, y, z), where it computes.
 
     Returns:
         Its output, (n, ...).
     """
     with torch.inference_mode():
-        return network(volumes.to(place))
+        return network(volumes)
 
 
 def predict_scan(network: nn.Module, scan: Scan, place: torch.device) -> Tensor:
@@ -51,7 +50,7 @@ def predict_scan(network: nn.Module, scan: Scan, place: torch.device) -> Tensor:
         NotFiniteError: If there is NaN or infinity in it, which would be read as the first class.
     """
     volume = load_volume(scan)
-    output = predict_volumes(network, volume[None], place)
+    output = predict_volumes(network, volume[None].to(place))
     if not torch.isfinite(output).all():
         fault = (
             "the network gives numbers that are not finite; train it again, with a lower "

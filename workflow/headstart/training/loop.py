@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-import time
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,24 +13,28 @@ from tqdm import tqdm
 
 from headstart.cohort.prepared import Cohort
 from headstart.common import files
-from headstart.common.deadline import Deadline
+from headstart.common.deadline import watch_deadline
+from headstart.common.run_id import HISTORY
 from headstart.common.run_id import WEIGHTS
 from headstart.common.text import counted
 from headstart.tasks.base import Task
 from headstart.training import diagnosis
 from headstart.training.card import ModelCard
 from headstart.training.card import describe_run
-from headstart.training.checkpoint import resume
-from headstart.training.checkpoint import write_checkpoint
+from headstart.training.checkpoint import Checkpoints
+from headstart.training.data import Batch
 from headstart.training.data import EpochLoader
-from headstart.training.data import make_validation_loader
+from headstart.training.data import validation_batches
 from headstart.training.device import choose_device
 from headstart.training.device import device_name
 from headstart.training.device import keep_to
 from headstart.training.history import Epoch
 from headstart.training.networks import initial_network
+from headstart.training.progress import Progress
+from headstart.training.progress import Step
 from headstart.training.progress import show_epoch
-from headstart.training.selection import is_best
+from headstart.training.selection import epochs_of
+from headstart.training.selection import is_kept
 from headstart.training.settings import RunIdentity
 from headstart.training.step import Stepper
 from headstart.training.validation import validate
@@ -44,7 +48,6 @@ def fit(
     *,
     networks: Path,
     device: str,
-    workers: int,
 ) -> ModelCard:
     """Train until the last epoch, going on from the newest checkpoint of an earlier attempt.
 
@@ -59,10 +62,14 @@ def fit(
             `model.safetensors`.
         networks: Folder of the user's own network and loss.
         device: auto, cpu or cuda.
-        workers: Processes that load scans.
 
     Returns:
         What there is to say about the network.
+
+    Raises:
+        UserError: If the loss is no number, or the network does not fit the task.
+        OutOfTimeError: If the time limit comes before the last epoch.
+        Stopped: If a signal asks it to stop.
     """
     this, settings = identity.run, identity.run.train
     keep_to(settings.threads)
@@ -70,9 +77,8 @@ def fit(
     training, validation = cohort.training(this.fold), cohort.validation(this.fold)
     task = task.fit(training, class_weights=settings.class_weights)
     network = initial_network(this, task, networks).to(place)
-    loader = EpochLoader(training, task, settings, this.seed, workers)
-    validation_loader = make_validation_loader(validation, task, settings.batch_size, workers)
-    stepper = Stepper(network, task, this, loader.steps, place, networks)
+    loader = EpochLoader(training, task, settings, this.seed, place)
+    stepper = Stepper(network, task, this, place, networks)
     print(
         f"fold {this.fold}, seed {this.seed}: {counted(len(training), 'scan')} to learn from, "
         f"{len(validation)} for validation, {counted(loader.steps, 'step')} an epoch, on "
@@ -82,50 +88,53 @@ def fit(
     )
     if loader.augmentation.where:
         print(loader.augmentation.where, file=sys.stderr, flush=True)
-    progress = resume(attempt, network, stepper.optimizer, task.metrics[0])
+    with watch_deadline() as deadline:
+        checkpoints = Checkpoints(attempt, network, stepper, deadline)
+        progress = checkpoints.resume(task.metrics[0], settings.epochs)
+        while progress.epoch <= progress.epochs:
+            network.train()
+            for batch in _shown(loader.epoch(progress.epoch, progress.step), progress, loader):
+                number = (progress.epoch - 1) * loader.steps + progress.step
+                taken = stepper.step(batch, number, progress.epochs * loader.steps)
+                progress.add(Step(taken, batch, stepper.rate))
+                checkpoints.look_up(progress)
+            progress.settle()
 
-    deadline, first = Deadline(), len(progress.history.epochs) + 1
-    for epoch in range(first, settings.epochs + 1):
-        began = time.monotonic()
-        network.train()
-        total = 0.0
-        bar = tqdm(
-            loader.epoch(epoch),
-            total=loader.steps,
-            desc=f"epoch {epoch}",
-            leave=False,
-            disable=not sys.stderr.isatty(),
-        )
-        for number, (volumes, truths) in enumerate(bar, start=(epoch - 1) * loader.steps):
-            loss = stepper.step(number, volumes, truths)
-            if not math.isfinite(loss):
-                scans = loader.scans_of(epoch, number % loader.steps)
-                raise diagnosis.diverged(loss, epoch, stepper.rate, scans, volumes)
-            stepper.update()
-            total += loss * len(volumes)
-            # without one epoch done, the next start would come no further than this one
-            if deadline.passed and epoch > first:
-                deadline.stop()
-
-        row = Epoch(epoch, stepper.rate, total / len(training))
-        if validation:
-            loss, metrics = validate(network, validation_loader, stepper.loss_of, task, place)
-            row = replace(row, val_loss=loss, metrics=metrics)
-            if not math.isfinite(loss):
-                raise diagnosis.diverged(loss, epoch, stepper.rate, validation)
-        chosen = settings.choose == "last" or is_best(row, progress.history.epochs, task.metrics[0])
-        if chosen:
-            # a copy: the next step changes the network's own
-            progress.kept = {n: value.cpu().clone() for n, value in network.state_dict().items()}
-        progress.history = progress.history.with_epoch(row, chosen=chosen)
-        progress.seconds.append(time.monotonic() - began)
-        write_checkpoint(attempt, progress, network, stepper.optimizer)
-        show_epoch(progress.history, progress.seconds, settings.epochs)
-        if epoch < settings.epochs and deadline.comes_within(max(progress.seconds)):
-            deadline.stop()
+            row = Epoch(progress.epoch, stepper.rate, progress.loss / len(training))
+            if validation:
+                with progress.validating():
+                    batches = validation_batches(validation, task, settings.batch_size, place)
+                    loss, metrics = validate(
+                        stepper.judged,
+                        batches,
+                        stepper.loss_of,
+                        task,
+                        between=lambda: checkpoints.look_up(progress),
+                    )
+                row = replace(row, val_loss=loss, metrics=metrics)
+                if not math.isfinite(loss):
+                    raise diagnosis.diverged(loss, progress.epoch, stepper.rate, validation)
+            kept = is_kept(row, progress.history, settings.keep)
+            progress.end_epoch(row, stepper.judged.state_dict() if kept else None)
+            progress.epochs, over = epochs_of(progress, settings)
+            checkpoints.write(progress)
+            progress.history.write(attempt / HISTORY)
+            show_epoch(progress, over)
 
     with files.temporary(attempt / WEIGHTS) as draft:
         save_file(progress.kept, draft)
     return describe_run(
-        identity, cohort, task, progress.history, progress.seconds, attempt, device_name(place)
+        identity, cohort, task, progress.history, progress.spent, attempt, device_name(place)
+    )
+
+
+def _shown(batches: Iterable[Batch], progress: Progress, loader: EpochLoader) -> Iterable[Batch]:
+    """Draw a bar on a terminal, and note how long the batches are waited for."""
+    return tqdm(
+        progress.timed(batches),
+        total=loader.steps,
+        initial=progress.step,
+        desc=f"epoch {progress.epoch}",
+        leave=False,
+        disable=not sys.stderr.isatty(),
     )

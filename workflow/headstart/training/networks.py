@@ -127,11 +127,12 @@ def _own(name: str, folder: Path, channels: Arguments, arguments: Mapping[str, A
         network = own(**channels, **arguments)
     if not isinstance(network, nn.Module):
         raise UserError(f"train.network: {name} is no torch.nn.Module")
-    forward = network.forward
+    kind = type(network)
 
-    def run(volumes: Tensor) -> Tensor:
+    def forward(self: nn.Module, volumes: Tensor) -> Tensor:
         with modules.at_work(f"can't take a batch of shape {tuple(volumes.shape)}"):
-            return forward(volumes)
+            return kind.forward(self, volumes)
 
-    network.forward = run
+    # of its class, not of the network: a copy of the network would run the original's
+    network.__class__ = type(kind.__name__, (kind,), {"forward": forward})
     return network

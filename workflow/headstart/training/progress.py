@@ -1,31 +1,176 @@
-"""What a training says of itself, epoch by epoch."""
+"""How far a training is, and what it says of itself, epoch by epoch."""
 
 from __future__ import annotations
 
+import math
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from dataclasses import dataclass
+from dataclasses import field
+from typing import Any
+from typing import NamedTuple
 
+from torch import Tensor
+
+from headstart.training import diagnosis
+from headstart.training.data import Batch
+from headstart.training.history import Epoch
 from headstart.training.history import History
+from headstart.training.spent import Spent
 
 
-def show_epoch(history: History, seconds: Sequence[float], epochs: int) -> None:
+class Step(NamedTuple):
+    """A step whose loss nobody has looked at yet."""
+
+    loss: Tensor
+    batch: Batch
+    rate: float
+
+
+@dataclass
+class Progress:
+    """How far a training is: all that it goes on from but the network and its optimizer.
+
+    Attributes:
+        history: What each epoch gave.
+        spent: What each took.
+        kept: The weights that are kept so far.
+        epochs: How many there shall be.
+        step: Steps of the epoch under way.
+        loss: Sum of their losses over its scans.
+        now: What it took so far.
+    """
+
+    history: History
+    epochs: int
+    spent: list[Spent] = field(default_factory=list)
+    kept: dict[str, Tensor] = field(default_factory=dict)
+    step: int = 0
+    loss: float = 0.0
+    now: Spent = field(default_factory=Spent)
+    _last: Step | None = None
+
+    @property
+    def epoch(self) -> int:
+        """Number of the epoch under way; the first is 1."""
+        return len(self.history.epochs) + 1
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """The epoch under way, and how many of its steps are done."""
+        return self.epoch, self.step
+
+    def timed(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """Yield batches, and note how long the network computed and how long it waited for them."""
+        upcoming = iter(batches)
+        while True:
+            asked = time.monotonic()
+            batch = next(upcoming, None)
+            came = time.monotonic()
+            self.now.waiting += came - asked
+            if batch is None:
+                return
+            yield batch
+            self.now.computing += time.monotonic() - came
+
+    @contextmanager
+    def validating(self) -> Iterator[None]:
+        """Note how long the block validates."""
+        began = time.monotonic()
+        yield
+        self.now.validating += time.monotonic() - began
+
+    def add(self, step: Step) -> None:
+        """Take a step that has begun, and look at the loss of the one before it.
+
+        To look at a loss is to wait until the GPU has computed it: one step late, it never idles.
+        """
+        self.settle()
+        self._last = step
+        self.step += 1
+
+    def settle(self) -> None:
+        """Look at the loss of the last step.
+
+        Raises:
+            UserError: If it is no number.
+        """
+        if self._last is None:
+            return
+        (loss, batch, rate), self._last = self._last, None
+        value = loss.item()
+        if not math.isfinite(value):
+            raise diagnosis.diverged(value, self.epoch, rate, batch.scans, batch.volumes)
+        self.loss += value * len(batch.scans)
+
+    def end_epoch(self, row: Epoch, kept: dict[str, Tensor] | None) -> None:
+        """Close the epoch under way.
+
+        Args:
+            row: What it gave.
+            kept: Its weights, if they are kept from now on.
+        """
+        self.now.measure_memory()
+        self.history = self.history.with_epoch(row, chosen=kept is not None)
+        if kept is not None:
+            # a copy: the next step changes the network's own
+            self.kept = {name: value.cpu().clone() for name, value in kept.items()}
+        self.spent.append(self.now)
+        self.step, self.loss, self.now = 0, 0.0, Spent()
+
+    def state(self) -> dict[str, Any]:
+        """Return all of it as plain values and tensors."""
+        self.settle()
+        self.now.measure_memory()
+        return {
+            "rows": [asdict(epoch) for epoch in self.history.epochs],
+            "chosen": self.history.chosen,
+            "spent": [asdict(spent) for spent in self.spent],
+            "now": asdict(self.now),
+            **{name: getattr(self, name) for name in ("epochs", "kept", "step", "loss")},
+        }
+
+    @classmethod
+    def of(cls, state: Mapping[str, Any], key_metric: str) -> Progress:
+        """Make it of its state.
+
+        Args:
+            state: What `state` returned.
+            key_metric: The metric that compares epochs.
+        """
+        rows = tuple(Epoch(**row) for row in state["rows"])
+        return cls(
+            History(key_metric, rows, state["chosen"]),
+            spent=[Spent(**spent) for spent in state["spent"]],
+            now=Spent(**state["now"]),
+            **{name: state[name] for name in ("epochs", "kept", "step", "loss")},
+        )
+
+
+def show_epoch(progress: Progress, over: str) -> None:
     """Print what the last epoch gave, and how long the rest will take.
 
     Args:
-        history: The history, with that epoch.
-        seconds: How long each epoch took.
-        epochs: All epochs.
+        progress: How far the training is.
+        over: Why it ends with this epoch; "" if it was meant to, or goes on.
     """
+    history, spent = progress.history, progress.spent
     epoch, metric = history.epochs[-1], history.key_metric
-    left = (epochs - epoch.number) * sum(seconds) / len(seconds) / 60
+    mean = sum(one.seconds for one in spent) / len(spent)
+    left = (progress.epochs - epoch.number) * mean / 60
     validation = (
         ""
         if epoch.val_loss is None
         else f"validation loss {epoch.val_loss:.4g}  {metric} {epoch.metrics[metric]:.4g}  "
     )
     print(
-        f"epoch {epoch.number}/{epochs}  train loss {epoch.train_loss:.4g}  {validation}"
-        f"{seconds[-1]:.1f} s  {left:.0f} min left",
+        f"epoch {epoch.number}/{progress.epochs}  train loss {epoch.train_loss:.4g}  {validation}"
+        f"{spent[-1].seconds:.1f} s  {f'the last one: {over}' if over else f'{left:.0f} min left'}",
         file=sys.stderr,
         flush=True,
     )

@@ -61,7 +61,6 @@ def train(
     output: Path,
     networks: Path = Path(),
     device: str = "auto",
-    workers: int = 0,
     unit: str = "",
     subjects: int | None = None,
 ) -> None:
@@ -77,7 +76,6 @@ def train(
         output: Gets `history.csv`, `model.safetensors` and `model.json`.
         networks: Folder of the user's own network and loss.
         device: auto, cpu or cuda.
-        workers: Processes that load scans; their number changes no bit of the result.
         unit: Unit of the target, for the card.
         subjects: Use no more than so many subjects; the default is all.
 
@@ -119,7 +117,6 @@ def train(
                     attempt,
                     networks=networks,
                     device=device,
-                    workers=workers,
                 )
                 card.write(attempt)
                 run_store.finish(attempt)
@@ -140,10 +137,10 @@ def _check_cohort(cohort: Cohort, run: Run, splits: Path) -> None:
         ("training", cohort.training(run.fold)),
         ("validation", cohort.validation(run.fold)),
     ):
-        if not scans and not (name == "validation" and run.train.choose == "last"):
+        if not scans and not (name == "validation" and run.train.keep != "best"):
             raise UserError(
                 f"{splits}: fold {run.fold} has nobody with a {run.target} in its {name} part; "
-                "add subjects, use fewer folds, or change split.validation; train.choose: last "
+                "add subjects, use fewer folds, or change split.validation; train.keep: last "
                 "needs no validation set"
             )
 

@@ -80,7 +80,7 @@ def _how(settings: Split) -> str:
 
 def _choosers(config: Config) -> str:
     """Say what the validation subjects decide."""
-    choosing = [name for name, one in config.experiments.items() if one.train.choose == "best"]
+    choosing = [name for name, one in config.experiments.items() if one.train.keep == "best"]
     if not choosing:
         return "; they show how the training went, and decide nothing"
     of = "" if len(choosing) == len(config.experiments) else f" of {and_joined(choosing)}"

@@ -31,7 +31,7 @@ STAGES = {
 HELPS = {
     "init": "look at a folder of scans and write a ready study for it",
     "demo": "make a synthetic cohort to try everything on",
-    "status": "show where a study stands, and what to type next",
+    "status": "show a study's status, and what to type next",
     "try": "train a little, to see before hours in a queue that it goes through",
     "vary": "add an experiment that is like another one, but for some keys",
     "methods": "tell how a study was done and what came out, in words for a paper",

@@ -1,4 +1,4 @@
-"""Show where a study stands: its stages, every training, why, and what to type next."""
+"""Show a study's status: its stages, every training, why, and what to type next."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ def draw_differences(document: Document, balance: Sequence[BalanceRow], *, study
     if not rows:
         return
     size = _sizes(balance)
-    chance = 1.96 * max(_deviation_by_chance(size, part) for part in size)
+    chance = 1.96 * max(_sd_by_chance(size, part) for part in size)
     note = (
         "Standardised mean difference (Austin 2009, doi:10.1002/sim.3697): each fold against the "
         "other folds, the test against all folds. Dashed: 0.1 either way, the usual bound of "
@@ -176,7 +176,7 @@ def _is_number(own: Sequence[BalanceRow]) -> bool:
     return any(row.mean is not None for row in own)
 
 
-def _deviation_by_chance(size: Mapping[str, int], part: str) -> float:
+def _sd_by_chance(size: Mapping[str, int], part: str) -> float:
     """Standard deviation of a part's standardised mean difference if chance alone deals out."""
     others = sum(n for other, n in size.items() if other not in (part, "test"))
     return float(np.sqrt(1 / size[part] + 1 / others))
@@ -185,8 +185,8 @@ def _deviation_by_chance(size: Mapping[str, int], part: str) -> float:
 def _means(axes: Axes, own: Sequence[BalanceRow], label: str) -> None:
     """Mean and standard deviation, one row per part."""
     rows = np.arange(len(own))[::-1]
-    mean, deviation = (np.array(v, float) for v in zip(*((r.mean, r.sd) for r in own), strict=True))
-    axes.errorbar(mean, rows, xerr=np.nan_to_num(deviation), fmt="o", color=BLUE, lw=1, capsize=2)
+    mean, sd = (np.array(v, float) for v in zip(*((r.mean, r.sd) for r in own), strict=True))
+    axes.errorbar(mean, rows, xerr=np.nan_to_num(sd), fmt="o", color=BLUE, lw=1, capsize=2)
     axes.set_xlabel(label)
     axes.set_ylim(-0.6, len(own) - 0.4)
     axes.grid(axis="x")

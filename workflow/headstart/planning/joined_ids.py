@@ -46,7 +46,7 @@ def join_words(kind: Kind, tables: Sequence[Table]) -> Kind:
             for table in tables
             for column in (*table.columns, *table.ids_in_two)
         )
-        if known or _numbered_anew(kind, first, last):
+        if known or _same_numbers(kind, first, last):
             joined.ids = kind.ids | set(whole)
             return join_words(joined, tables)
     return kind
@@ -65,7 +65,7 @@ def _runs(kind: Kind) -> Iterator[tuple[int, int]]:
                 yield first, last
 
 
-def _numbered_anew(kind: Kind, first: int, last: int) -> bool:
+def _same_numbers(kind: Kind, first: int, last: int) -> bool:
     """Whether two classes use the same numbers: HC_01 and PAT_01 are two people."""
     return last == first + 1 and are_classes(kind.values(first)) and nearly_all(kind, first)
 

@@ -1,10 +1,14 @@
-"""What counts as a number in a table."""
+"""What counts as a number in a table, and how numbers are written."""
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+from headstart.common.text import counted
+from headstart.common.text import duration
 from headstart.common.text import is_number
+from headstart.common.text import times
 
 
 @pytest.mark.parametrize("text", ["1", "-1.5", "1e-3", " 2 ", ".5", "+3"])
@@ -15,3 +19,23 @@ def test_numbers(text: str) -> None:
 @pytest.mark.parametrize("text", ["", "1_0", "1_000.5", "\u0663", "\uff11", "½", "1,5", "one"])
 def test_what_python_or_nobody_takes_for_one(text: str) -> None:
     assert not is_number(text)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        *((0, "0 s"), (59.4, "59 s"), (60, "1 min"), (5399, "90 min")),
+        *((5400, "1.5 h"), (100 * 3600, "100 h")),
+    ],
+)
+def test_a_duration_has_one_unit(seconds: float, said: str) -> None:
+    assert duration(seconds) == said
+
+
+def test_voxels_are_counted_exactly_and_lengths_to_four_digits() -> None:
+    assert times(np.array([12345, 256, 1])) == "12345x256x1"
+    assert times(np.array([0.9375, 1.20004, 2.0], np.float32)) == "0.9375x1.2x2"
+
+
+def test_a_number_of_things() -> None:
+    assert [counted(n, "job") for n in (0, 1, 2)] == ["0 jobs", "1 job", "2 jobs"]

@@ -16,7 +16,6 @@ from headstart.data.inventory import FileRow
 from headstart.study import provenance
 from headstart.study.config import read_config
 from headstart.study.jobs import Job
-from headstart.study.jobs import count as number_of
 from headstart.study.provenance import Version
 from headstart.study.settings import Settings
 from headstart.study.stages import STAGES
@@ -86,7 +85,7 @@ def test_times_of_earlier_runs_count_more_than_rough_ones(tmp_path: Path) -> Non
     jobs = [Job("check_scans", {}, NEW, benchmark=f"s/benchmarks/check/{k}.tsv") for k in (0, 1)]
     found = rows(work_plan(made, [*jobs, training()]))
     assert found["train e0"][1] == "10 h"
-    assert found["check"][1] == "4 h"
+    assert found["check"][1] == "4.0 h"
     assert found["all"][1] == "14 h"
 
 
@@ -168,11 +167,6 @@ def test_the_numbers_of_a_quiet_dry_run(tmp_path: Path) -> None:
     rules = {"all": 1, "label": 1, "check_scans": 2, "gather": 1, "prepare": 2, "total": 7}
     assert work_totals(made, rules) == ["s: what would run: 6 jobs: 1 label, 2 check, 3 prepare"]
     assert "nothing to do" in work_totals(made, {"all": 1, "total": 1})[0]
-
-
-def test_a_number_of_things() -> None:
-    assert [number_of(n, "job") for n in (0, 1, 2)] == ["0 jobs", "1 job", "2 jobs"]
-    assert number_of(2, "study", "studies") == "2 studies"
 
 
 def test_a_stage_more_is_planned_by_its_name(

@@ -101,16 +101,6 @@ def read_csv(path: Path, needed: Iterable[str] = (), remedy: str = MADE_AGAIN) -
     return table
 
 
-def read_numbers(path: Path) -> pd.DataFrame:
-    """Read a CSV of this project; columns that hold numbers only become numbers, '' NaN in them.
-
-    Raises:
-        UserError: As for `read_csv`.
-    """
-    read_csv(path)
-    return pd.read_csv(path)
-
-
 def _damage(table: pd.DataFrame, path: Path, needed: Iterable[str]) -> str:
     """Say what pandas reads over; "" if there is nothing."""
     missing = [name for name in needed if name not in table.columns]

@@ -10,6 +10,7 @@ from types import TracebackType
 from tqdm import tqdm
 
 from headstart.common.disk import gigabytes
+from headstart.common.text import duration
 
 LINE_SECONDS = 30.0
 
@@ -66,12 +67,5 @@ class Meter:
             text += f" of {gigabytes(self.total)}"
         text += f", {gigabytes(int(speed))}/s"
         if self.total is not None and speed > 0:
-            text += f", {_duration((self.total - self.done) / speed)} left"
+            text += f", {duration((self.total - self.done) / speed)} left"
         return text
-
-
-def _duration(seconds: float) -> str:
-    minutes = round(seconds / 60)
-    if minutes >= 60:
-        return f"{minutes // 60} h {minutes % 60} min"
-    return f"{minutes} min" if minutes else f"{seconds:.0f} s"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from numbers import Integral
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -23,6 +25,21 @@ def as_number(text: str, otherwise: T) -> float | T:
 def is_number(text: str) -> bool:
     """Say whether a text is a number."""
     return as_number(text, None) is not None
+
+
+def times(lengths: Iterable[float]) -> str:
+    """Write lengths of several edges: 256x256x150, 0.9375x0.9375x1.2."""
+    return "x".join(str(n) if isinstance(n, Integral) else f"{n:.4g}" for n in lengths)
+
+
+def duration(seconds: float) -> str:
+    """Write how long something takes: 40 s, 75 min, 2.5 h."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} min"
+    hours = seconds / 3600
+    return f"{hours:.1f} h" if hours < 10 else f"{hours:.0f} h"
 
 
 def counted(number: int, noun: str) -> str:

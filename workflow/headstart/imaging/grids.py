@@ -14,6 +14,7 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
+from headstart.common.text import times
 from headstart.imaging.geometry import Grid
 
 # Two affines are one when no number in them differs by more, mm: headers round.
@@ -113,18 +114,14 @@ def difference(grid: Grid, other: Grid) -> str:
     """
     one, two = grid.canonical(), other.canonical()
     if np.abs(one.voxel_size / two.voxel_size - 1).max() > SIZE:
-        return f"voxels of {_times(one.voxel_size)} mm instead of {_times(two.voxel_size)} mm"
+        return f"voxels of {times(one.voxel_size)} mm instead of {times(two.voxel_size)} mm"
     cosines = (one.affine[:3, :3] * two.affine[:3, :3]).sum(axis=0) / one.voxel_size**2
     angle = float(np.degrees(np.arccos(np.clip(cosines.min(), -1, 1))))
     if angle > ANGLE:
         return f"axes turned by {angle:.2g} degrees"
     away = one.affine[:3, 3] - two.affine[:3, 3]
     return (
-        f"{_times(one.shape)} voxels that begin {np.linalg.norm(away):.3g} mm "
+        f"{times(one.shape)} voxels that begin {np.linalg.norm(away):.3g} mm "
         f"({', '.join(f'{edge:.3g}' for edge in away)} to the right, the front and up) from the "
-        f"{_times(two.shape)}"
+        f"{times(two.shape)}"
     )
-
-
-def _times(numbers: Sequence[float] | NDArray[np.float64]) -> str:
-    return "x".join(f"{number:.4g}" for number in numbers)

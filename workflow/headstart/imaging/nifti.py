@@ -21,6 +21,7 @@ from nibabel import imageglobals
 from nibabel.spatialimages import HeaderDataError
 
 from headstart.common.machine_errors import is_of_machine
+from headstart.common.text import times
 from headstart.imaging.headers import best_affine
 from headstart.imaging.volume import Volume
 
@@ -188,18 +189,18 @@ def _volume(path: Path, file: io.BufferedIOBase) -> Volume:
         raise BadScanError(
             path,
             "unreadable",
-            f"holds {_times(shape)} voxels, {declared / 1e9:.3g} GB, more than any scan of a head; "
+            f"holds {times(shape)} voxels, {declared / 1e9:.3g} GB, more than any scan of a head; "
             f"{COPY_AGAIN}",
         )
     if surplus < 0:
         raise BadScanError(
             path,
             "dimensions" if path.name.lower().endswith(".gz") else "truncated",
-            f"declares {_times(shape)} voxels, {declared} bytes, but holds {declared + surplus}; "
+            f"declares {times(shape)} voxels, {declared} bytes, but holds {declared + surplus}; "
             f"{COPY_AGAIN}",
         )
     digest = hashlib.sha256(voxels)
-    digest.update(f"{_times(shape)} {kind.str}".encode())
+    digest.update(f"{times(shape)} {kind.str}".encode())
     return Volume(
         stored=np.frombuffer(voxels, kind).reshape(shape, order="F"),
         slope=slope,
@@ -265,10 +266,10 @@ def _shape(path: Path, header: Any) -> tuple[int, ...]:
         raise BadScanError(
             path,
             "not-3d",
-            f"is {_times(shape)} voxels, not one 3-D volume; extract the one to use",
+            f"is {times(shape)} voxels, not one 3-D volume; extract the one to use",
         )
     if min(shape) < 1:
-        raise BadScanError(path, "dimensions", f"declares {_times(shape)} voxels; {COPY_AGAIN}")
+        raise BadScanError(path, "dimensions", f"declares {times(shape)} voxels; {COPY_AGAIN}")
     return shape
 
 
@@ -298,7 +299,3 @@ def _geometry(path: Path, header: Any) -> tuple[float, float, np.ndarray]:
     ):
         raise BadScanError(path, "unreadable", "its affine gives no voxel size; set sform or qform")
     return 1.0 if slope is None else slope, 0.0 if intercept is None else intercept, affine
-
-
-def _times(shape: tuple[int, ...]) -> str:
-    return "x".join(str(length) for length in shape)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from headstart.common.text import times
 from headstart.imaging.config import Check
 from headstart.imaging.config import Preparation
 from headstart.imaging.scan_rows import CheckRow
@@ -41,7 +42,7 @@ def out_of_range(row: CheckRow, rules: Check) -> Iterator[tuple[str, str]]:
         ("field-of-view", edges, rules.field_of_view, "mm", units),
     ):
         if wanted and not all(wanted[0] <= edge <= wanted[1] for edge in found):
-            has = "x".join(f"{edge:.4g}" for edge in found)
+            has = times(found)
             yield (
                 code,
                 f"{row.path}: has {has} {unit}, outside check.{code.replace('-', '_')} = "

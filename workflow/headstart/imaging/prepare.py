@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.common.errors import UserError
+from headstart.common.text import times
 from headstart.imaging import geometry
 from headstart.imaging.config import Preparation
 from headstart.imaging.grids import difference
@@ -188,7 +189,7 @@ def _check_size(path: str, source: geometry.Grid, resampled: geometry.Grid) -> N
     """Refuse a scan whose header asks for more voxels than any head has, before allocating them."""
     count = math.prod(resampled.shape)
     if count > MOST_VOXELS:
-        edges = "x".join(f"{edge:.4g}" for edge in np.multiply(source.shape, source.voxel_size))
+        edges = times(np.multiply(source.shape, source.voxel_size))
         raise UnusableError(
             f"{path}: its {edges} mm would be {count:.2g} voxels at prepare.voxel_size; correct "
             "the voxel size or the unit in its header, or choose larger voxels"

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from headstart.common.text import counted
 from headstart.study.stages import FETCH
 from headstart.study.stages import STAGES
 from headstart.study.stages import counted_with
@@ -76,9 +77,4 @@ def in_words(stages: Counter[str]) -> str:
     """Write how many jobs each stage has: `3 jobs: 1 label, 2 prepare`."""
     ordered = sorted(stages, key=lambda stage: Job(stage, {}).place)
     parts = ", ".join(f"{stages[stage]} {stage}" for stage in ordered)
-    return f"{count(stages.total(), 'job')}: {parts}"
-
-
-def count(number: int, one: str, many: str = "") -> str:
-    """Write a number of things: `1 job`, `2 jobs`."""
-    return f"{number} {one if number == 1 else many or one + 's'}"
+    return f"{counted(stages.total(), 'job')}: {parts}"

@@ -12,7 +12,7 @@ from headstart.cohort.pairs import PairRow
 from headstart.common import study_paths
 from headstart.common.keys import OfScan
 from headstart.common.records import read_rows
-from headstart.study.jobs import count
+from headstart.common.text import counted
 
 
 def open_pairs(study: Path, decided: Collection[RelatedSubjects]) -> Iterator[tuple[str, str]]:
@@ -41,7 +41,7 @@ def describe_pairs(pairs: Collection[Sequence[str]]) -> str:
     alike = len({frozenset(pair) for pair in pairs if pair[0] != pair[1]})
     unlike = len({one for one, other in pairs if one == other})
     told = [
-        f"{count(alike, 'pair')} of subjects that may be one person" if alike else "",
-        f"{count(unlike, 'subject')} whose sessions may be two people" if unlike else "",
+        f"{counted(alike, 'pair')} of subjects that may be one person" if alike else "",
+        f"{counted(unlike, 'subject')} whose sessions may be two people" if unlike else "",
     ]
     return " and ".join(filter(None, told))

@@ -19,11 +19,12 @@ from pathlib import Path
 
 from headstart.common.errors import UserError
 from headstart.common.stopping import STOPPED
+from headstart.common.text import counted
+from headstart.common.text import duration
 from headstart.study.estimates import measured
 from headstart.study.jobs import TARGETS
 from headstart.study.jobs import Job
 from headstart.study.jobs import by_stage
-from headstart.study.jobs import count
 from headstart.study.jobs import in_words
 from headstart.study.settings import Settings
 from headstart.study.stages import before_training
@@ -94,7 +95,7 @@ class Screen:
         self.took[job.stage] += took
         if job.stage == "train":
             self._epochs.forget(job.name)
-            self._line(f"{job.name}: done in {_time(took)}")
+            self._line(f"{job.name}: done in {duration(took)}")
         if self.done[job.stage] == self.left[job.stage]:
             self._tell_stage(job.stage)
 
@@ -136,7 +137,7 @@ class Screen:
         elif refusals:
             yield from self._refusals(refusals)
         elif self.done:
-            yield f"done in {_time(time.monotonic() - self.start)}: `headstart status {study}`"
+            yield f"done in {duration(time.monotonic() - self.start)}: `headstart status {study}`"
         else:
             yield f"{study}: nothing to do, all is there: `headstart status {study}`"
 
@@ -146,12 +147,12 @@ class Screen:
         for job, why in self.failed.values():
             groups.setdefault(why, []).append(job)
         for why, jobs in list(groups.items())[:MOST_FAILURES]:
-            more = f" and {count(len(jobs) - 1, 'job')} more" if len(jobs) > 1 else ""
+            more = f" and {counted(len(jobs) - 1, 'job')} more" if len(jobs) > 1 else ""
             yield f"headstart: {jobs[0].name}{more}: {why}"
             if jobs[0].log:
                 yield f"  its log: {self._place(self.settings.results / jobs[0].log)}"
         if len(groups) > MOST_FAILURES:
-            yield f"  and {count(len(groups) - MOST_FAILURES, 'other mistake')}"
+            yield f"  and {counted(len(groups) - MOST_FAILURES, 'other mistake')}"
         yield "What is done is kept. Fix what is said above, then type the same command:"
         yield f"  {self.command}"
 
@@ -168,9 +169,9 @@ class Screen:
             return
         self._told.add(stage)
         # its jobs' own times, one after the other as in a plan: other stages' jobs ran between them
-        took = _time(self.took[stage])
+        took = duration(self.took[stage])
         found = "" if stage == "fetch" else self._found(stage)
-        jobs = count(self.done[stage], "job")
+        jobs = counted(self.done[stage], "job")
         self._line(f"{stage}: {jobs} in {took}{found and f': {found}'}")
 
     def _seconds(self, number: int, job: Job) -> float:
@@ -286,9 +287,3 @@ def _stamp(path: Path) -> int | None:
         return path.stat().st_mtime_ns
     except OSError:
         return None
-
-
-def _time(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from headstart.common import study_paths
+from headstart.common.text import duration
 from headstart.study.named import RESULTS
 from headstart.study.named import study_files
 from headstart.study.status import StageStatus
@@ -22,7 +23,7 @@ LITTLE = 30  # columns that are too few for a text
 
 
 def describe_study(study: Study, option: str) -> str:
-    """Say where a study stands, in lines of at most 100 columns but for commands to type.
+    """Write a study's status down, in lines of at most 100 columns but for commands to type.
 
     Args:
         study: The study.
@@ -86,8 +87,7 @@ def _table(trainings: Sequence[Training]) -> Iterator[str]:
 def _time(one: Training) -> str:
     if one.minutes is None:
         return ""
-    time = f"{one.minutes:.0f} min" if one.minutes < 120 else f"{one.minutes / 60:.1f} h"
-    time = "<1 min" if one.minutes < 1 else time
+    time = "< 1 min" if one.minutes < 1 else duration(60 * one.minutes)
     return time if one.state == "finished" else f"{time} left"
 
 

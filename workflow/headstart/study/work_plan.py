@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from headstart.common.disk import gigabytes
+from headstart.common.text import counted
+from headstart.common.text import duration
 from headstart.study import estimates
 from headstart.study import provenance
 from headstart.study.jobs import TARGETS
 from headstart.study.jobs import Job
 from headstart.study.jobs import by_stage
-from headstart.study.jobs import count
 from headstart.study.jobs import in_words
 from headstart.study.retraining import changes
 from headstart.study.settings import Settings
@@ -223,11 +224,7 @@ def _time(row: Row) -> str:
     if row.seconds is None:
         return "?"
     about = "" if row.seen else "~"
-    if row.seconds < 60:
-        return "< 1 min"
-    if row.seconds < 90 * 60:
-        return f"{about}{row.seconds / 60:.0f} min"
-    return f"{about}{row.seconds / 3600:.0f} h"
+    return "< 1 min" if row.seconds < 60 else f"{about}{duration(row.seconds)}"
 
 
 def _size(size: int | None, more: bool = False) -> str:
@@ -246,7 +243,7 @@ def _table(cells: Sequence[tuple[str, ...]]) -> Iterator[str]:
 
 def _notes(rows: Sequence[Row]) -> Iterator[str]:
     if any(_time(row).startswith("~") for row in rows):
-        cores = count(os.cpu_count() or 1, "core")
+        cores = counted(os.cpu_count() or 1, "core")
         yield f"  ~: a rough figure for a CPU, {cores} free; others: as in earlier runs"
     if any(row.seconds is None for row in rows):
         yield "  ?: not known before it was run once"

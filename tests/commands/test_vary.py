@@ -249,6 +249,7 @@ def test_json_stays_json() -> None:
         ("age", ["unit=y"], "Big Name", "'Big Name' is not allowed: must match"),
         ("age", ["unit"], None, "--set unit: write KEY=VALUE"),
         ("age", ["unit=[1"], None, "--set unit=[1: the value is not YAML"),
+        ("age", ["train.epochs=true"], None, "train.epochs: True is not allowed: must be a whole"),
         ("age", ["folds=[010]"], None, "--set folds=[010]: line 1: '010' is the number 8 to YAML"),
         ("age", ["train=1", "train.epochs=2"], None, "--set train.epochs: a key above it is set"),
         ("age", ["like=young"], None, "--set like: is set already"),

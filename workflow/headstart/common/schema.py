@@ -9,6 +9,7 @@ import reprlib
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
+from functools import cache
 from typing import Annotated
 from typing import Any
 from typing import TypeVar
@@ -20,6 +21,9 @@ from pydantic import BeforeValidator
 from pydantic import ConfigDict
 from pydantic import Field
 from pydantic import ValidationError
+from pydantic import ValidationInfo
+from pydantic import field_validator
+from pydantic_core import InitErrorDetails
 
 from headstart.common.errors import UserError
 from headstart.common.ordered import without_order
@@ -58,6 +62,19 @@ class Section(BaseModel):
         extra="forbid", frozen=True, coerce_numbers_to_str=True, allow_inf_nan=False
     )
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse `yes`, `on` and `true` where a number is due: pydantic takes them for 1."""
+        kind = _number_kind(cls, info.field_name or "")
+        places = list(_truths(value)) if kind else []
+        if places:
+            mistakes: list[InitErrorDetails] = [
+                {"type": f"{kind}_type", "loc": place, "input": truth} for place, truth in places
+            ]
+            raise ValidationError.from_exception_data(cls.__name__, mistakes)
+        return value
+
 
 AnySection = TypeVar("AnySection", bound=Section)
 # A value of another kind than it must be, in our words; by pydantic's name for the mistake.
@@ -72,6 +89,31 @@ KINDS = (
     ("mapping_type", "must be a section of `key: value` lines"),
     ("model_type", "must be a section of `key: value` lines"),
 )
+
+
+@cache
+def _number_kind(section: type[BaseModel], name: str) -> str:
+    """Say whether a field holds whole numbers, `int`, or others, `float`; "" if truths fit too."""
+    kinds = set(_leaves(section.model_fields[name].annotation))
+    numbers = [kind.__name__ for kind in (int, float) if kind in kinds]
+    return numbers[0] if numbers and bool not in kinds else ""
+
+
+def _leaves(annotation: Any) -> Iterator[Any]:
+    inner = get_args(annotation)
+    if not inner:
+        yield annotation
+    for part in inner:
+        yield from _leaves(part)
+
+
+def _truths(value: Any, *place: int) -> Iterator[tuple[tuple[int, ...], bool]]:
+    """Yield each truth value among numbers, and where in their list it stands."""
+    if isinstance(value, bool):
+        yield place, value
+    elif isinstance(value, list | tuple):
+        for number, part in enumerate(value):
+            yield from _truths(part, *place, number)
 
 
 def _number(value: Any) -> Any:

@@ -24,7 +24,7 @@ def by_name(given: Any) -> Any:
             and its value or values.
 
     Raises:
-        ValueError: If both ways are mixed.
+        ValueError: If both ways are mixed, or YAML took a word such as `yes` for none.
     """
     pairs = list(given.items()) if isinstance(given, Mapping) else given
     if not isinstance(pairs, list | tuple) or not all(
@@ -33,9 +33,16 @@ def by_name(given: Any) -> Any:
         return given
     by_value = [_is_whole(key) for key, _ in pairs]
     if not any(by_value):
+        for name, values in pairs:
+            many = values if isinstance(values, list | tuple) else [values]
+            if truths := [value for value in many if isinstance(value, bool)]:
+                raise ValueError(f"'{name}' has the value {truths[0]}; must be a whole number")
         return [[n, list(v) if isinstance(v, list | tuple) else [v]] for n, v in pairs]
     if not all(by_value):
         raise ValueError("give either {value: name} or {name: value or [values]}, but not both")
+    for value, name in pairs:
+        if name is None or isinstance(name, bool):
+            raise ValueError(f"the name of {value} is no text to YAML ({name}); put it in quotes")
     named: dict[str, list[int]] = {}
     for value, name in sorted((int(key), str(name)) for key, name in pairs):
         named.setdefault(name, []).append(value)
@@ -43,7 +50,7 @@ def by_name(given: Any) -> Any:
 
 
 def checked(classes: dict[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
-    """Check that every value fits a file, belongs to one class only, and is not background, 0.
+    """Check that a class has values, and each fits a file, is of one class, and not background, 0.
 
     Raises:
         ValueError: If that is not so, or there are too many classes.
@@ -52,6 +59,8 @@ def checked(classes: dict[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
         raise ValueError(f"has {len(classes)} classes, but there may be {MOST_CLASSES}")
     owner: dict[int, str] = {}
     for name, values in classes.items():
+        if not values:
+            raise ValueError(f"'{name}' has no value; e.g. {{{name}: 1}}")
         for value in values:
             if not -(2**31) <= value < 2**31:
                 raise ValueError(f"'{name}' has the value {value}, more than a mask can hold")
@@ -63,6 +72,8 @@ def checked(classes: dict[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
 
 
 def _is_whole(key: Any) -> bool:
+    if isinstance(key, float):
+        return key.is_integer()
     try:
         int(key)
     except (TypeError, ValueError):

@@ -8,6 +8,8 @@ from collections import defaultdict
 
 from fresh import PROJECT
 
+from headstart.study.stages import STAGES
+
 
 def test_no_two_public_classes_share_a_name() -> None:
     modules = defaultdict(list)
@@ -23,3 +25,15 @@ def test_every_room_is_installed() -> None:
     rooms = (PROJECT / "workflow/headstart").rglob("__init__.py")
     names = {".".join(path.parent.relative_to(PROJECT / "workflow").parts) for path in rooms}
     assert names == {name for name in listed["packages"] if name.startswith("headstart")}
+
+
+def test_a_stage_has_one_name() -> None:
+    """As workflow/README.md says."""
+    for name, stage in STAGES.items():
+        module = name.replace("-", "_")
+        owner = (stage.part_of or name).replace("-", "_")
+        assert (PROJECT / f"workflow/headstart/commands/{module}.py").is_file()
+        assert f" {module}:\n" in (PROJECT / f"workflow/rules/{owner}.smk").read_text() or (
+            name == "plot"  # a rule for each figure
+        )
+        assert stage.output.split("/")[0] == {"plot": "figures"}.get(name, stage.part_of or name)

@@ -1,1 +1,1 @@
-"""What predictions are worth: metrics, their intervals, and the baselines beside them."""
+"""What predictions are worth: pooled, with intervals, and beside those of cheap baselines."""

@@ -571,7 +571,7 @@ def test_a_decision_about_nobody() -> None:
     ("section", "told"),
     [
         ({"sites": ["A", "B"], "folds": 5}, "sites: names 2 sites, each a fold; leave out `folds`"),
-        ({"sites": ["A", "A"]}, "sites: names 2 sites"),
+        ({"sites": ["A", "A"]}, "sites: has 'A' twice; keep one"),
         ({"file": "s.csv", "stable": True}, "file: is a split already"),
         ({"stable": True, "stratify": ["sex"]}, "stable: a place that never changes can't"),
         ({"same": [{"subjects": ["a"], "reason": "one"}]}, r"split\.same\[0\]\.subjects"),

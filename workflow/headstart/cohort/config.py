@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Annotated
 from typing import Any
 from typing import Literal
 
@@ -10,6 +11,7 @@ from pydantic import Field
 from pydantic import model_validator
 
 from headstart.common.schema import Column
+from headstart.common.schema import Once
 from headstart.common.schema import RelativePath
 from headstart.common.schema import Section
 
@@ -17,7 +19,9 @@ from headstart.common.schema import Section
 class RelatedSubjects(Section):
     """A person's decision about subjects that look alike, with the reason."""
 
-    subjects: tuple[str, ...] = Field(min_length=2, description="the subjects as in labels.csv")
+    subjects: Annotated[tuple[str, ...], Once] = Field(
+        min_length=2, description="the subjects as in labels.csv"
+    )
     reason: str = Field(min_length=3, description="why, in words; kept in audit.json")
 
 
@@ -37,13 +41,12 @@ class Split(Section):
         description="share of each training fold that chooses the epoch and is not trained on; "
         "0, nobody, with `train.keep: last`",
     )
-    stratify: tuple[Column | Literal["site"], ...] = Field(
+    stratify: Annotated[tuple[Column | Literal["site"], ...], Once] = Field(
         (), description="labels that every part holds in equal shares (numbers are binned)"
     )
     seed: int = Field(1, ge=0, lt=2**32, description="seed of the random split")
-    sites: tuple[str, ...] | None = Field(
+    sites: Annotated[tuple[str, ...], Field(min_length=2), Once] | None = Field(
         None,
-        min_length=2,
         description="leave one site out: each of these, all there are, is a fold",
     )
     stable: bool = Field(
@@ -76,7 +79,7 @@ class Split(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Split:
-        if self.sites and (self.folds != len(self.sites) or len(set(self.sites)) < self.folds):
+        if self.sites and self.folds != len(self.sites):
             raise ValueError(
                 f"sites: names {len(self.sites)} sites, each a fold; leave out `folds`"
             )

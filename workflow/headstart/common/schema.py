@@ -6,6 +6,7 @@ import difflib
 import json
 import re
 import reprlib
+from collections import Counter
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -50,6 +51,16 @@ def _rising(ends: tuple[float, float]) -> tuple[float, float]:
         raise ValueError("must be the least, then the most")
     return ends
 
+
+def once(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return a list in which nothing is twice; a ValueError says what is."""
+    twice = [value for value, count in Counter(values).items() if count > 1]
+    if twice:
+        raise ValueError(f"has {twice[0]!r} twice; keep one")
+    return values
+
+
+Once = AfterValidator(once)
 
 Range = Annotated[tuple[Positive, Positive], AfterValidator(_rising)]
 RelativePath = Annotated[str, AfterValidator(_relative)]
@@ -213,7 +224,7 @@ def _sentences(error: ValidationError, root: type[BaseModel]) -> list[str]:
             message = mistake["msg"][0].lower() + mistake["msg"][1:]
             message = next((told for kind, told in KINDS if kind in mistake["type"]), message)
             shown = reprlib.repr(mistake["input"])
-            told = message.replace("input should", "must")
+            told = re.sub(r"^\w+ should", "must", message).replace(" after validation", "")
             sentences.append(f"{key}: {shown} is not allowed: {told}")
     return sentences
 

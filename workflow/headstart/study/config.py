@@ -25,7 +25,9 @@ from headstart.common.plain_values import without_line_ends
 from headstart.common.run_id import RunId
 from headstart.common.schema import Column
 from headstart.common.schema import Name
+from headstart.common.schema import Once
 from headstart.common.schema import Section
+from headstart.common.schema import once
 from headstart.common.schema import validated
 from headstart.common.strict_yaml import overlay
 from headstart.data.collections import with_defaults
@@ -61,10 +63,17 @@ class Experiment(Section):
     folds: tuple[Annotated[int, Field(ge=0)], ...] | Literal["all"] = Field(
         (0,), description="folds to train, e.g. [0], or `all`"
     )
-    seeds: tuple[Annotated[int, Field(ge=0, lt=2**32)], ...] = Field(
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**32)], ...], Once] = Field(
         (0,), min_length=1, description="random seeds; every fold is trained once per seed"
     )
     train: Train = Field(description="how to train")
+
+    @field_validator("folds")
+    @classmethod
+    def _some_folds(cls, folds: tuple[int, ...] | str) -> tuple[int, ...] | str:
+        if not folds:
+            raise ValueError("names none; write e.g. [0], or `all`")
+        return folds if isinstance(folds, str) else once(folds)
 
     @model_validator(mode="after")
     def _fits_task(self) -> Experiment:
@@ -133,7 +142,7 @@ class Config(Section):
         "belongs to a network, task or target that is changed (network_arguments, loss, "
         "class_weights, unit) is not taken over",
     )
-    final: tuple[Name, ...] = Field(
+    final: Annotated[tuple[Name, ...], Once] = Field(
         (),
         description="experiments whose chosen networks are evaluated on the held-out test subjects",
     )

@@ -61,6 +61,16 @@ def test_an_edit_in_an_imported_part_counts(package: Path) -> None:
     assert [digest(package, stage) for stage in others] == before[1]
 
 
+@pytest.mark.parametrize(
+    ("end", "said"), [("def (\n", r"\(line [0-9]+: invalid syntax\)"), ("\0", "null bytes")]
+)
+def test_an_edit_that_is_no_python_is_one_sentence(package: Path, end: str, said: str) -> None:
+    path = package / "training/losses.py"
+    path.write_text(path.read_text() + end)
+    with pytest.raises(UserError, match=rf"^{path}: is not Python .*{said}.*; correct it, or git"):
+        digest(package)
+
+
 def test_a_new_function_default_counts(package: Path) -> None:
     before = digest(package, "check-scans")
     edit(package / "common/progress.py", "total // 10", "total // 20")

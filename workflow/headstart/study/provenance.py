@@ -224,8 +224,18 @@ def _closure(module: str, package: Path) -> set[str]:
 
 @cache
 def _tree(path: Path) -> ast.Module:
-    """Parse a module, without what only type checkers read."""
-    tree = ast.parse(path.read_bytes())
+    """Parse a module, without what only type checkers read.
+
+    Raises:
+        UserError: If somebody's edit is no Python.
+    """
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError) as error:
+        why = f"line {error.lineno}: {error.msg}" if isinstance(error, SyntaxError) else error
+        raise UserError(
+            f"{path}: is not Python ({why}); correct it, or git checkout -- {path}"
+        ) from None
     tree.body = [statement for statement in tree.body if not _is_for_checkers(statement)]
     return tree
 

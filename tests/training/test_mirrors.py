@@ -199,6 +199,18 @@ def test_pieces_of_a_scan_are_not_moved_to_the_other_side():
 
 
 @pytest.mark.parametrize(
+    "transforms", [[], None, 3, ["RandomNoise"], [{"RandomNoise": {}}, 3], {"RandomNoise": {}}]
+)
+def test_one_of_needs_a_list_of_transforms(transforms):
+    said = refused(study("regression", [{"OneOf": {"transforms": transforms}}]))
+    assert said.startswith("experiments.one.train.augment: OneOf takes one of several transforms")
+    assert "[{RandomNoise: {}}, {RandomBlur: {}}]" in said
+    assert "OneOf takes" in refused(study("regression", [{"OneOf": {}}]))
+    nested = [{"OneOf": {"transforms": [{"RandomNoise": 3}]}}]
+    assert "RandomNoise takes `key: value` lines, but not 3" in refused(study("regression", nested))
+
+
+@pytest.mark.parametrize(
     "nested", [{"RandomBlurr": {}}, {"RandomBlur": {"sd": 1}}, {"RandomBlur": {}, "OneOf": {}}]
 )
 def test_what_stands_inside_oneof_is_known_too(nested):

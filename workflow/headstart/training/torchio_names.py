@@ -31,7 +31,8 @@ def check_augmentation(transform: Mapping[str, Mapping[str, Any]]) -> None:
         transform: One class name and its keyword arguments, e.g. `{"RandomNoise": {"std": 0.1}}`.
 
     Raises:
-        ValueError: If the class or an argument is unknown to TorchIO; says what is allowed.
+        ValueError: If the class or an argument is unknown to TorchIO, or `OneOf` has nothing to
+            choose from; says what is allowed.
     """
     if len(transform) != 1:
         raise ValueError(f"one transform per list entry, but this one has {list(transform)}")
@@ -39,11 +40,24 @@ def check_augmentation(transform: Mapping[str, Mapping[str, Any]]) -> None:
     known = known_transforms()
     if name not in known:
         raise ValueError(_unknown(name, list(known), "a random transform of TorchIO"))
+    if not isinstance(arguments, Mapping):
+        raise ValueError(f"{name} takes `key: value` lines, but not {arguments!r}")
     for argument in arguments:
         if argument not in known[name]:
             raise ValueError(_unknown(argument, known[name], f"an argument of {name}"))
+    if name == "OneOf":
+        _check_choice(arguments.get("transforms"))
     for nested in _nested(arguments):
         check_augmentation(nested)
+
+
+def _check_choice(transforms: Any) -> None:
+    several = isinstance(transforms, list | tuple) and len(transforms) > 0
+    if not several or not all(isinstance(one, Mapping) for one in transforms):
+        raise ValueError(
+            "OneOf takes one of several transforms, e.g. "
+            f"{{transforms: [{{RandomNoise: {{}}}}, {{RandomBlur: {{}}}}]}}, not {transforms!r}"
+        )
 
 
 def every_transform(

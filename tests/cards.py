@@ -58,6 +58,12 @@ def make_card(run: Run, **changes: Any) -> ModelCard:
         ),
         **{"chosen_epoch": 1, "chosen_by": TASKS[run.task].metrics[0]},
         **{"history_sha256": "0" * 64, "weights_sha256": "0" * 64},
-        **{"spent": (Spent(computing=60.0),), "device": "AMD EPYC", "versions": {"torch": "2"}},
+        **{
+            "spent": (Spent(computing=60.0),),
+            "device": "AMD EPYC",
+            "precision": "fp32",
+            "micro_batch": None,
+            "versions": {"torch": "2"},
+        },
     }
     return ModelCard(**card | changes)

@@ -95,6 +95,11 @@ def is_of_machine(error: BaseException) -> bool:
     )
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether memory was lacking, the computer's or the GPU's."""
+    return isinstance(error, MemoryError) or _kind(error) in ("gpu-memory", "memory")
+
+
 def advice(error: OSError, path: Path) -> str | None:
     """Say what to do about an error of the operating system.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -79,6 +80,8 @@ class ModelCard(RunIdentity):
         history_sha256: Digest of history.csv.
         weights_sha256: Digest of the weights.
         spent: What each epoch took.
+        precision: What it multiplied in: fp32, bf16 or fp16.
+        micro_batch: Scans that it took at once if memory did not hold a batch, else None.
         device: Name of the GPU or processor.
         versions: Version of each package in use.
         snapshot: File with the whole study's settings that it was published under.
@@ -95,6 +98,8 @@ class ModelCard(RunIdentity):
     history_sha256: str
     weights_sha256: str
     spent: tuple[Spent, ...]
+    precision: Literal["fp32", "bf16", "fp16"]
+    micro_batch: int | None
     device: str
     versions: dict[str, str]
     snapshot: str | None = None
@@ -182,7 +187,7 @@ def describe_run(
     history: History,
     spent: Sequence[Spent],
     attempt: Path,
-    device: str,
+    computed: Mapping[str, Any],
 ) -> ModelCard:
     """Tell what there is to say about a network that was trained.
 
@@ -193,7 +198,7 @@ def describe_run(
         history: Its epochs.
         spent: What each of them took.
         attempt: Folder with the history and the weights.
-        device: Name of the GPU or processor.
+        computed: Its `device`, `precision` and `micro_batch`.
     """
     run = identity.run
     training, validation = cohort.training(run.fold), cohort.validation(run.fold)
@@ -215,7 +220,7 @@ def describe_run(
         history_sha256=files.sha256(attempt / HISTORY),
         weights_sha256=files.sha256(attempt / WEIGHTS),
         spent=tuple(spent),
-        device=device,
+        **computed,
         versions={"headstart": headstart.__version__, "python": platform.python_version()}
         | {name: version_in_use(name) for name in PACKAGES},
     )

@@ -108,6 +108,12 @@ class Train(Section):
         "is scaled down to it; the default is none. Where the loss jumps up now and then, try 1 "
         "(nnU-Net's: 12)",
     )
+    precision: Literal["fp32", "bf16", "fp16"] = Field(
+        "fp32",
+        description="what a GPU multiplies in; bf16 is about twice as fast where it has tensor "
+        "cores (fp16 on cards before Ampere) and takes half the memory. Weights, losses and "
+        "everything that is judged stay in fp32, and so does all on a CPU",
+    )
     keep: Literal["best", "last", "ema"] = Field(
         "best",
         description="weights to keep: of the epoch with the best validation metric, of the last "

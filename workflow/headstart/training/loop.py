@@ -124,7 +124,7 @@ def fit(
     with files.temporary(attempt / WEIGHTS) as draft:
         save_file(progress.kept, draft)
     return describe_run(
-        identity, cohort, task, progress.history, progress.spent, attempt, device_name(place)
+        identity, cohort, task, progress.history, progress.spent, attempt, stepper.computed
     )
 
 

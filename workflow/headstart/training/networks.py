@@ -57,7 +57,9 @@ def build_network(
     fixed = {**ours.fixed, given: in_channels, taken: out_channels}
     _check_arguments(name, network, fixed, arguments)
     try:
-        return network(**fixed, **{**ours.defaults(arguments), **arguments})
+        built = network(**fixed, **{**ours.defaults(arguments), **arguments})
+        order = torch.channels_last_3d if ours.channels_last else torch.contiguous_format
+        return built.to(memory_format=order)
     except Exception as error:  # MONAI's checks raise many kinds, all about the arguments
         raise UserError(
             f"train.network_arguments: {name} can't be built with {dict(arguments)}: {error}"

@@ -15,6 +15,7 @@ from dataclasses import field
 from typing import Any
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from headstart.training import diagnosis
@@ -119,7 +120,10 @@ class Progress:
         self.history = self.history.with_epoch(row, chosen=kept is not None)
         if kept is not None:
             # a copy: the next step changes the network's own
-            self.kept = {name: value.cpu().clone() for name, value in kept.items()}
+            self.kept = {
+                name: value.cpu().clone(memory_format=torch.contiguous_format)
+                for name, value in kept.items()
+            }
         self.spent.append(self.now)
         self.step, self.loss, self.now = 0, 0.0, Spent()
 

@@ -43,6 +43,7 @@ class Network:
         divisor: Lengths that it asks of a window are multiples of this: it decodes what it halved.
         shortest: The least length that it asks of a window.
         cost: What a training step costs.
+        channels_last: Whether it is faster with a voxel's channels side by side in memory.
         batch_size: Scans of a step that a plan starts with.
         learning_rate: The rate that it starts with.
         channels: What its class calls the channels that come in and go out.
@@ -55,6 +56,7 @@ class Network:
     cite: str
     cost: Cost
     dense: bool = False
+    channels_last: bool = False
     divisor: int = 1
     shortest: int = 1
     batch_size: int = 4
@@ -153,6 +155,7 @@ NETWORKS = {
         "the SFCN",
         "Peng et al. 2021, SFCN, https://doi.org/10.1016/j.media.2020.101871",
         Cost(32, 550, 1.2, 2.95e6),
+        channels_last=True,
         shortest=32,
         batch_size=8,
         fixed={},
@@ -162,6 +165,7 @@ NETWORKS = {
         "MONAI's residual U-Net",
         "Kerfoot et al. 2019, residual U-Net, https://doi.org/10.1007/978-3-030-12029-0_40",
         Cost(16, 230, 1.1, 4.8e6),
+        channels_last=True,
         dense=True,
         divisor=16,
         learning_rate=2e-3,

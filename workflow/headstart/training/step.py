@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from pkgutil import resolve_name
@@ -10,12 +11,16 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim.swa_utils import AveragedModel
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+from headstart.common.machine_errors import is_out_of_memory
+from headstart.common.text import counted
 from headstart.tasks.base import Task
 from headstart.training.data import Batch
 from headstart.training.data import seed_of
+from headstart.training.device import device_name
 from headstart.training.losses import make_loss
 from headstart.training.networks import check_output
 from headstart.training.registry import OPTIMIZERS
@@ -23,6 +28,9 @@ from headstart.training.registry import SCHEDULES
 from headstart.training.schedule import learning_rate
 from headstart.training.settings import Run
 
+# What a GPU multiplies in. A CPU stays at float32: its convolutions in bfloat16 give gradients that
+# are not finite.
+LOW = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 # The average of the weights reaches over all steps divided by this.
 AVERAGED = 50
 
@@ -33,6 +41,7 @@ class Stepper:
     Attributes:
         loss_of: The loss.
         rate: Learning rate of the last step.
+        micro_batch: Scans that it takes at once; their gradients are added up to a batch's.
         judged: The network that is validated and kept: the one that learns, or its average.
     """
 
@@ -61,7 +70,10 @@ class Stepper:
         )
         self.rate = 0.0
         self._fall = resolve_name(SCHEDULES[train.schedule].path)
-        self._network, self._run = network, run
+        self._network, self._run, self._place = network, run, place
+        self.micro_batch = train.batch_size + 1  # the last one may be so long, see make_batches
+        self._low = LOW[train.precision] if place.type == "cuda" else None
+        self._scaler = torch.amp.GradScaler(place.type, enabled=self._low is torch.float16)
         averages = train.keep == "ema"
         self._average = AveragedModel(network, use_buffers=True) if averages else None
         self.judged = network if self._average is None else self._average.module
@@ -85,35 +97,91 @@ class Stepper:
         self.rate = learning_rate(number, steps, train.learning_rate, train.warmup, self._fall)
         for group in self._optimizer.param_groups:
             group["lr"] = self.rate
-        # dropout and the like draw the same numbers whether or not the run was interrupted
-        torch.manual_seed(seed_of(self._run.seed, "step", number))
-        output = self._network(batch.volumes)
-        check_output(train.network, tuple(output.shape), (len(batch.scans), *self._expected))
-        loss = self.loss_of(output, batch.truths)
-        self._optimizer.zero_grad()
-        loss.backward()
+        loss = None
+        while loss is None:
+            # dropout and the like draw the same numbers whether or not the run was interrupted
+            torch.manual_seed(seed_of(self._run.seed, "step", number))
+            loss = self._differentiate(batch)
         if train.clip is not None:
+            self._scaler.unscale_(self._optimizer)
             nn.utils.clip_grad_norm_(self._network.parameters(), train.clip)
-        self._optimizer.step()
+        self._scaler.step(self._optimizer)
+        self._scaler.update()
         if self._average is not None:
             self._average.multi_avg_fn = get_ema_multi_avg_fn(_decay(number, steps))
             self._average.update_parameters(self._network)
-        return loss.detach()
+        return loss
+
+    @property
+    def computed(self) -> dict[str, Any]:
+        """How it computed, for the model card."""
+        whole = self.micro_batch > self._run.train.batch_size
+        return {
+            "device": device_name(self._place),
+            "precision": "fp32" if self._low is None else self._run.train.precision,
+            "micro_batch": None if whole else self.micro_batch,
+        }
+
+    def _differentiate(self, batch: Batch) -> Tensor | None:
+        """Compute the gradient of the mean loss of a batch, as many scans at once as fit.
+
+        Returns:
+            The loss; None if memory was lacking, and fewer scans are taken at once from now on.
+        """
+        scans = len(batch.scans)
+        self._optimizer.zero_grad()
+        total = torch.zeros((), device=batch.volumes.device)
+        try:
+            for volumes, truths in zip(
+                batch.volumes.split(self.micro_batch),
+                batch.truths.split(self.micro_batch),
+                strict=True,
+            ):
+                with torch.autocast(self._place.type, self._low, enabled=self._low is not None):
+                    output = self._network(volumes)
+                shape = (len(volumes), *self._expected)
+                check_output(self._run.train.network, tuple(output.shape), shape)
+                loss = self.loss_of(output.float(), truths) * (len(volumes) / scans)
+                self._scaler.scale(loss).backward()
+                total += loss.detach()
+        except Exception as error:
+            if not is_out_of_memory(error) or self.micro_batch == 1:
+                raise
+            self._take_fewer(min(scans, self.micro_batch))
+            return None
+        return total
+
+    def _take_fewer(self, before: int) -> None:
+        self.micro_batch = (before + 1) // 2
+        coupled = any(isinstance(module, _BatchNorm) for module in self._network.modules())
+        but = ", but for batch norm, which looks at those alone" if coupled else ""
+        print(
+            f"memory does not hold {counted(before, 'scan')} at once: "
+            f"{self.micro_batch} at once from now on, whose gradients are added up, so that a step "
+            f"is the same{but}",
+            file=sys.stderr,
+            flush=True,
+        )
+        if self._place.type == "cuda":
+            torch.cuda.empty_cache()
 
     def state(self) -> dict[str, Any]:
         """Return what its next step depends on."""
-        return {name: part.state_dict() for name, part in self._parts.items()} | {"rate": self.rate}
+        return {name: part.state_dict() for name, part in self._parts.items()} | {
+            "rate": self.rate,
+            "micro_batch": self.micro_batch,
+        }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Take up what `state` returned."""
-        self.rate = state["rate"]
+        self.rate, self.micro_batch = state["rate"], state["micro_batch"]
         for name, part in self._parts.items():
             part.load_state_dict(state[name])
 
     @property
     def _parts(self) -> dict[str, Any]:
         average = {} if self._average is None else {"average": self._average}
-        return {"optimizer": self._optimizer, **average}
+        return {"optimizer": self._optimizer, "scaler": self._scaler, **average}
 
 
 def _decay(number: int, steps: int) -> float:

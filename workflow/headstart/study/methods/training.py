@@ -92,10 +92,10 @@ def _training(cards: Sequence[ModelCard]) -> str:
     about = f" ({words})" if words else ""
     epochs = span([one.chosen_epoch for one in cards])
     kept = (
-        f"the weights kept are those of the epoch with the best validation "
-        f"{metric_name(card.chosen_by)} (epoch {epochs})"
+        f"those of the epoch with the best validation {metric_name(card.chosen_by)} "
+        f"(epoch {epochs})"
         if card.chosen_by
-        else "the weights kept are those of the last epoch"
+        else {"ema": "their moving average at the end"}.get(train.keep, "those of the last epoch")
     )
     return (
         f"{run.task} {of} by {_network(card)}; "
@@ -103,9 +103,26 @@ def _training(cards: Sequence[ModelCard]) -> str:
         f"seed{'s' * (len(seeds) > 1)} {and_joined(map(str, seeds))}; {scans_text(learnt)} to "
         f"learn from, {chose}; loss {loss}{about}{weighed}{smoothed}; {_optimization(train)}, "
         f"{counted(train.batch_size, 'scan')} a step, "
-        f"{counted(train.epochs, 'epoch')}; "
-        f"{_augmentation(train)}; {kept}."
+        f"{_epochs(cards)}{_precision(cards)}; "
+        f"{_augmentation(train)}; the weights kept are {kept}."
     )
+
+
+def _epochs(cards: Sequence[ModelCard]) -> str:
+    """Tell how many epochs there were, and what ended them."""
+    train, done = cards[0].run.train, [len(card.spent) for card in cards]
+    said = f"{span(done)} epoch{'s' * (max(done) != 1)}"
+    if max(done) == train.epochs == min(done):
+        return said
+    ends = [f"patience of {train.patience} epochs"] if train.patience else []
+    ends += [f"budget of {train.budget}"] if train.budget else []
+    return f"{said} of at most {train.epochs} ({' and '.join(ends)})"
+
+
+def _precision(cards: Sequence[ModelCard]) -> str:
+    """Tell what was multiplied in where it was not float32 throughout."""
+    low = sorted({card.precision for card in cards} - {"fp32"})
+    return f", in mixed precision ({and_joined(low)})" if low else ""
 
 
 def _augmentation(train: Train) -> str:

@@ -93,16 +93,7 @@ def prepare_scan(
     resampled = canonical.resampled(settings.voxel_size)
     grid = resampled.windowed(settings.window)
     _check_size(scan.first, source, resampled)
-    brain = None
-    if scan.brain_mask:
-        brain_path = data / scan.brain_mask
-        inside = np.rint(_mask_values(_read(brain_path), brain_path, first)) > 0
-        brain = geometry.resample_mask(inside.astype(np.uint8), canonical, resampled) > 0
-        if not brain.any():
-            raise UnusableError(
-                f"{scan.brain_mask}: nothing is left of this brain mask at voxels of "
-                f"{settings.voxel_size} mm; make it again, or choose a smaller prepare.voxel_size"
-            )
+    brain = _brain(scan.brain_mask, data, first, resampled) if scan.brain_mask else None
     volume = np.empty((len(scan.channels), *settings.window), np.float16)
     for number, path in enumerate(scan.channels.values()):
         raw = first if number == 0 else _read(data / path)
@@ -138,6 +129,20 @@ def prepare_scan(
         ),
         mask_content=raw_mask.content,
     )
+
+
+def _brain(path: str, data: Path, first: Volume, resampled: geometry.Grid) -> NDArray[np.bool_]:
+    """Return which voxels of the resampled scan lie in its brain."""
+    inside = np.rint(_mask_values(_read(data / path), data / path, first)) > 0
+    canonical = first.grid.canonical()
+    brain: NDArray[np.bool_]
+    brain = geometry.resample_mask(inside.astype(np.uint8), canonical, resampled) > 0
+    if not brain.any():
+        raise UnusableError(
+            f"{path}: nothing is left of this brain mask at voxels of {times(resampled.voxel_size)} "
+            "mm; make it again, or choose a smaller prepare.voxel_size"
+        )
+    return brain
 
 
 def _read(path: Path) -> Volume:

@@ -65,7 +65,12 @@ def from_bids(source: Source, folder: Path) -> list[FoundScan]:
             own[0].path, own[0].reason = home, reason_of(first)
             own[0].detail = _lookup(home, source.channels[first], first, left, there[first][visit])
         scans += own
-    scans += [
+    return scans + _without_image(names, dataset) + _strays(dataset)
+
+
+def _without_image(names: Mapping[str, bids.Name], dataset: bids.Dataset) -> list[FoundScan]:
+    """Return the masks and further channels of visits that have no image."""
+    return [
         FoundScan(
             subject=key[2],
             session=key[3],
@@ -79,10 +84,15 @@ def from_bids(source: Source, folder: Path) -> list[FoundScan]:
         if key[:2] == (wanted.folder, wanted.suffix) and key[2:] not in dataset.visits
         for path in wanted.choose(there)
     ]
-    for path in dataset.strays:
-        scan = FoundScan("", "", path)
-        scan.reject("no-subject", f"{path}: its name and its folder name two people or sessions")
-        scans.append(scan)
+
+
+def _strays(dataset: bids.Dataset) -> list[FoundScan]:
+    """Return the files whose name and folder contradict each other."""
+    scans = [FoundScan("", "", path) for path in dataset.strays]
+    for scan in scans:
+        scan.reject(
+            "no-subject", f"{scan.path}: its name and its folder name two people or sessions"
+        )
     return scans
 
 

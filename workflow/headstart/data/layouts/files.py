@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from headstart.common.errors import UserError
 from headstart.common.text import counted
@@ -35,6 +36,9 @@ from headstart.data.templates import Template
 from headstart.data.templates import parents
 from headstart.imaging.scan_rows import MASKS
 
+# Each file that fits the first channel's template, with its fields.
+Matches: TypeAlias = Sequence[tuple[str, Mapping[str, str]]]
+
 
 def from_files(source: Source, folder: Path) -> list[FoundScan]:
     """List the scans that a file name template finds.
@@ -55,7 +59,21 @@ def from_files(source: Source, folder: Path) -> list[FoundScan]:
     matches = [(file, fields) for file in files if (fields := search.match(file)) is not None]
     if not matches:
         raise UserError(_nothing_found(folder, search, files))
+    _tell_of_others(folder, files, templates)
+    empty = _empty_folders(folders, matches, templates, source)
+    _check_class_folders(folder, search, empty)
 
+    scans = _scans(matches, search, source)
+    claimed = _take_files(scans, matches, files, templates, source)
+    alone = _without_image(claimed, templates, files)
+    # a folder for each series holds the other channels
+    used = {parent for file in claimed for parent in parents(file)}
+    lacking = [path for path in empty if path not in used]
+    return scans + alone + list(_people_without_scan(search, lacking))
+
+
+def _tell_of_others(folder: Path, files: list[str], templates: Mapping[str, Template]) -> None:
+    """Say how many images fit no template."""
     rest = [
         file
         for file in files
@@ -68,15 +86,22 @@ def from_files(source: Source, folder: Path) -> list[FoundScan]:
             file=sys.stderr,
         )
 
+
+def _empty_folders(
+    folders: list[str], matches: Matches, templates: Mapping[str, Template], source: Source
+) -> list[str]:
+    """Return the folders without a scan, but for those that a template or the table names."""
     spared = [
         template.text for t in templates.values() for template in t.folders if template.literal
     ]
     if source.table is not None:
         spared += [posixpath.dirname(source.table.path)]
     occupied = {parent for file, _ in matches for parent in parents(file)}
-    empty = [f for f in folders if f not in occupied and not any(_along(f, s) for s in spared)]
-    _check_class_folders(folder, search, empty)
+    return [f for f in folders if f not in occupied and not any(_along(f, s) for s in spared)]
 
+
+def _scans(matches: Matches, search: Template, source: Source) -> list[FoundScan]:
+    """Return a scan for each file that fits the first channel's template."""
     class_levels = [
         depth
         for depth, part in enumerate(map(Template, search.text.split("/")[:-1]))
@@ -89,22 +114,36 @@ def from_files(source: Source, folder: Path) -> list[FoundScan]:
         scan = make_scan(source, fields, file, "-".join(classes) or source.source)
         scan.place = place
         scans.append(scan)
+    return scans
+
+
+def _take_files(
+    scans: list[FoundScan],
+    matches: Matches,
+    files: list[str],
+    templates: Mapping[str, Template],
+    source: Source,
+) -> set[str]:
+    """Give each scan the file of each channel and mask, or a reason.
+
+    Returns:
+        All files that belong to a scan, those too that were not taken.
+    """
+    first, *others = templates
     fitting = {
         name: [
-            (file, [file] if template is search else template.find(fields, files))
+            (file, [file] if name == first else template.find(fields, files))
             for file, fields in matches
         ]
         for name, template in templates.items()
     }
     candidates = {
-        name: _in_shared_folders(search, template, fitting[name])
+        name: _in_shared_folders(templates[first], template, fitting[name])
         for name, template in templates.items()
     }
-    claimed = {file for own in candidates.values() for found in own for file in found}
     sessions: dict[Hashable, list[str]] = defaultdict(list)
     for scan in scans:
         sessions[scan.visit].append(scan.path)
-    first, *others = templates
     bound = bindings(
         source, {first: [*sessions.values()]} | {name: candidates[name] for name in others}
     )
@@ -121,11 +160,7 @@ def from_files(source: Source, folder: Path) -> list[FoundScan]:
                 scan.reject(reason_of(name), of_another_folder(name, away[0], scan.path))
             else:
                 reject_lookup(scan, name, template.fill(matches[number][1]), found)
-    alone = _without_image(claimed, templates, files)
-    # a folder for each series holds the other channels
-    used = {parent for file in claimed for parent in parents(file)}
-    lacking = [path for path in empty if path not in used]
-    return scans + alone + list(_people_without_scan(search, lacking))
+    return {file for own in candidates.values() for found in own for file in found}
 
 
 def _in_shared_folders(
@@ -159,9 +194,7 @@ def _templates(source: Source) -> dict[str, Template]:
     return templates
 
 
-def _places(
-    search: Template, matches: Sequence[tuple[str, Mapping[str, str]]], words: Sequence[str]
-) -> list[tuple[str, ...]]:
+def _places(search: Template, matches: Matches, words: Sequence[str]) -> list[tuple[str, ...]]:
     """Return what else distinguishes sessions: classes, and the visits that a * stands for.
 
     Where the template has the session, a * below the subject stands for something else. A label

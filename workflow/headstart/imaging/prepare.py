@@ -139,8 +139,9 @@ def _brain(path: str, data: Path, first: Volume, resampled: geometry.Grid) -> ND
     brain = geometry.resample_mask(inside.astype(np.uint8), canonical, resampled) > 0
     if not brain.any():
         raise UnusableError(
-            f"{path}: nothing is left of this brain mask at voxels of {times(resampled.voxel_size)} "
-            "mm; make it again, or choose a smaller prepare.voxel_size"
+            f"{path}: nothing is left of this brain mask at voxels of "
+            f"{times(resampled.voxel_size)} mm; make it again, or choose a smaller "
+            "prepare.voxel_size"
         )
     return brain
 

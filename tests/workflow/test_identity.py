@@ -76,6 +76,21 @@ def test_a_release_that_computes_the_same_runs_nothing(
     assert plan(checkout) == "tiny: nothing to do, all is there: `headstart status tiny`"
 
 
+@pytest.mark.parametrize(
+    ("file", "before", "after"),
+    [
+        ("training/loop.py", " to learn from, ", " for training, "),
+        ("training/diagnosis.py", "to a tenth", "to a half"),
+        ("common/machine_words.py", "free some space", "make room"),
+    ],
+)
+def test_words_of_the_users_own_run_nothing(
+    checkout: Checkout, file: str, before: str, after: str
+) -> None:
+    checkout.edit(f"workflow/headstart/{file}", before, after)
+    assert plan(checkout) == "tiny: nothing to do, all is there: `headstart status tiny`"
+
+
 def test_a_release_with_other_results_says_what_is_trained_again(checkout: Checkout) -> None:
     checkout.edit(LOSSES, *HUBER)
     account_for(checkout, "train", "huber is smooth")

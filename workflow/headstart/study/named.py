@@ -11,6 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from typing import TypeVar
+
+from pydantic import BaseModel
+from pydantic import ValidationError
 
 from headstart.common import study_paths
 from headstart.common.errors import UserError
@@ -21,12 +25,27 @@ from headstart.common.run_id import IDENTITY
 from headstart.common.run_id import RunId
 from headstart.common.run_id import named_by
 from headstart.common.strict_yaml import read_study
-from headstart.study.config import read_resolved
 from headstart.study.study_words import DEFAULT
-from headstart.training import run_store
 
 CONFIGS = Path("config")
 RESULTS = Path("results")
+Part = TypeVar("Part", bound=BaseModel)
+
+
+# What is looked for in files that say more (`Config`, `RunIdentity`): `plot` imports this module,
+# and its code must not rest on that of training.
+class _Resolved(BaseModel):
+    experiments: list[tuple[str, Any]]
+
+
+class _Run(BaseModel):
+    experiment: str
+    fold: int
+    seed: int
+
+
+class _Described(BaseModel):
+    run: _Run
 
 
 @dataclass(frozen=True)
@@ -147,7 +166,17 @@ def _with_rest(found: Named, rest: tuple[str, ...]) -> Named:
 def _experiments(found: Named) -> list[str]:
     if found.file is not None:
         return list(_read(found.file).get("experiments", ()))
-    return list(read_resolved(found.folder / study_paths.CONFIG).experiments)
+    config = _read_part(found.folder / study_paths.CONFIG, _Resolved)
+    return [name for name, _ in config.experiments]
+
+
+def _read_part(path: Path, part: type[Part]) -> Part:
+    try:
+        return part.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise UserError(
+            f"{path}: is damaged, or of another version of headstart; move {path.parent} away"
+        ) from error
 
 
 def _read(path: Path) -> Mapping[str, Any]:
@@ -204,7 +233,7 @@ def newest_history(name: str) -> Path:
 def _attempts(found: Named) -> Iterator[Path]:
     """Return the folders of attempts in the run store that a name stands for."""
     for path in found.folder.glob(f"{study_paths.STORE}/*/{IDENTITY}"):
-        run = run_store.read_identity(path.parent).run
+        run = _read_part(path, _Described).run
         if found.includes(RunId(run.experiment, run.fold, run.seed)):
             yield from path.parent.glob("attempt-*")
 

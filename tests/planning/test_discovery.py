@@ -265,6 +265,32 @@ def test_masks_of_any_values(tmp_path: Path, values: tuple[int, ...]) -> None:
     assert list(found.classes) == [value for value in values if value]
 
 
+def one_value_each(*values: int) -> Callable[[Path, int], None]:
+    """Make masks with one value each, the last value in every fourth."""
+    return lambda path, n: mask(path, (0, values[-1] if n % 4 == 0 else values[0]))
+
+
+def test_masks_that_are_255_here_and_1_there_have_one_class(tmp_path: Path) -> None:
+    found = subjects_with(tmp_path, T1=scan, lesion=one_value_each(255, 1))
+    assert found.classes == {1: "lesion", 255: "lesion"}
+    assert found.written_classes == {"lesion": [1, 255]}
+    (line,) = [line for line in found.notes if "255" in line]
+    assert "no mask of the 5 looked at has both 1 and 255" in line
+    assert "taken for one class, `classes: {lesion: [1, 255]}`" in line
+    assert "if they are two, write `classes: {1: class_1, 255: class_255}`" in line
+
+
+def test_masks_of_which_none_has_two_values_are_told(tmp_path: Path) -> None:
+    found = subjects_with(tmp_path, T1=scan, lesion=one_value_each(1, 2))
+    assert found.classes == found.written_classes == {1: "class_1", 2: "class_2"}
+    (line,) = [line for line in found.notes if "looked at" in line]
+    assert "no mask of the 5 looked at has both 1 and 2" in line
+    assert "if they are one, write `classes: {lesion: [1, 2]}`" in line
+    both = subjects_with(tmp_path / "b", T1=scan, lesion=masked([0, 1, 255], np.uint8))
+    assert both.classes == {1: "class_1", 255: "class_255"}
+    assert not any("looked at" in line for line in both.notes)
+
+
 def test_masks_of_many_values_are_offered_in_words(tmp_path: Path) -> None:
     found = subjects_with(tmp_path, T1=scan, aseg=masked(range(0, 330, 10), np.int16))
     assert "mask" not in found.source

@@ -76,7 +76,7 @@ def run(arguments: argparse.Namespace) -> None:
         channels=len(found.source["channels"]),
         voxel_size=sample.voxel_size,
         needed=sample.needed,
-        classes=len(found.classes) if question.kind.dense else 0,
+        classes=len({*found.classes.values()}) if question.kind.dense else 0,
     )
     text = study_text(
         name, root(folder), found, question, plan(fingerprint, place, imbalance=imbalance)

@@ -95,7 +95,7 @@ def propose_decathlon(folder: Path) -> Found | None:
         _drop_ignored(found)
     elif masks:
         there = [path for path in masks if is_file(folder / path)]
-        add_mask(found, "label", values_of(folder, there) or set(), brain=False)
+        add_mask(found, "label", values_of(folder, there) or [], brain=False)
     take_sides(found, [str(entry["image"]) for entry in entries])
     return found
 
@@ -127,9 +127,8 @@ def propose_nnunet(folder: Path, images: Sequence[str]) -> Found | None:
     paths = [
         mask.replace("{subject}", case) for case in sorted(first) if f"{case}{suffix}" in masks
     ]
-    add_mask(found, mask, values_of(folder, paths) or set(), brain=False, where="labelsTr")
-    names = _class_names(listed)
-    found.classes = {value: names.get(value, word) for value, word in found.classes.items()}
+    values, words = values_of(folder, paths) or [], _class_names(listed)
+    add_mask(found, mask, values, brain=False, where="labelsTr", names=words)
     _drop_ignored(found)
     found.notes += _said_of_names(listed, found.classes)
     found.notes += [f"{LIST} is not used: {fault}"] if fault else []

@@ -135,7 +135,7 @@ def _strange(main: Kind, images: Sequence[str], *, whole: bool) -> list[str]:
 def _described(
     main: Kind,
     others: Sequence[Kind],
-    values: dict[int, set[int] | None],
+    values: dict[int, list[set[int]] | None],
     tables: Sequence[Table],
     repeats: Repeats,
     doubts: Sequence[str],
@@ -221,7 +221,7 @@ def _with(key: Any, old: str, new: str) -> Any:
 
 
 def _add_kind(
-    found: Found, kind: Kind, template: str, values: set[int] | None, example: str
+    found: Found, kind: Kind, template: str, values: list[set[int]] | None, example: str
 ) -> None:
     """Take another kind of file as a mask or a channel; its name counts more than its values."""
     channels = found.source["channels"]
@@ -244,7 +244,7 @@ def _add_kind(
         channels[channel] = template
 
 
-def _rank(kind: Kind, values: set[int] | None, most: int) -> tuple[Any, ...]:
+def _rank(kind: Kind, values: list[set[int]] | None, most: int) -> tuple[Any, ...]:
     """Order kinds by how likely they are the image to learn from: names count before voxels."""
     named = [word for word in kind.known if word in file_words.CHANNELS]
     order = list(file_words.CHANNELS)

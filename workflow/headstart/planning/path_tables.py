@@ -32,7 +32,7 @@ def propose_table(folder: Path, tables: Sequence[Table], images: set[str]) -> Fo
     """
     for table in tables:
         home = posixpath.dirname(table.path)
-        columns = {}
+        columns: dict[str, list[str]] = {}
         for name in table.columns:
             cells = [cell for cell in table.cells[name] if cell]
             inside = [posixpath.normpath(posixpath.join(home, cell)) for cell in cells]
@@ -44,22 +44,20 @@ def propose_table(folder: Path, tables: Sequence[Table], images: set[str]) -> Fo
                 )
             there = sum(path in images for path in inside)
             if there and there >= max(ROWS_SHARE * len(cells), LISTED_SHARE * len(images)):
-                columns[name] = inside[0]
+                columns[name] = inside
         if columns:
             return _from_columns(folder, table, home, columns)
     return None
 
 
-def _from_columns(folder: Path, table: Table, home: str, columns: dict[str, str]) -> Found:
+def _from_columns(folder: Path, table: Table, home: str, columns: dict[str, list[str]]) -> Found:
     source: dict[str, Any] = {"layout": "table", "path": home or ".", "channels": {}}
     found = Found(f"paths and labels in a table, {table.path}", source)
     # images first: without one a mask is nothing
-    for name, example in sorted(
-        columns.items(), key=lambda column: is_mask(split_words(column[0]))
-    ):
+    for name, paths in sorted(columns.items(), key=lambda column: is_mask(split_words(column[0]))):
         named = is_mask(split_words(name))
-        values = values_of(folder, [example]) if len(columns) > 1 or named else None
-        channel = channel_name(f"{name} {example}", source["channels"])
+        values = values_of(folder, paths) if len(columns) > 1 or named else None
+        channel = channel_name(f"{name} {paths[0]}", source["channels"])
         if source["channels"] and values is not None and (named or channel.startswith("image")):
             add_mask(found, name, values, brain="brain" in name.lower())
         elif source["channels"] and named:

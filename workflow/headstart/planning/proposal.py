@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable
+from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
@@ -25,6 +26,7 @@ from headstart.planning.label_columns import Column
 SOURCE = "own"  # name of the source in the config; a public source's name would fetch it
 MASKS_TRIED = 5  # masks of a kind whose voxels are read
 MOST_VALUES = 20  # classes of a mask that init offers to learn
+ON = {1, 255}  # how programs write the voxels of a mask of one class
 FILES_SHARE = 0.9  # a kind of file belongs to the scans if so many have one
 
 
@@ -68,6 +70,14 @@ class Found:
         return {k: v for source in self.sources[::-1] for k, v in source.get("labels", {}).items()}
 
     @property
+    def written_classes(self) -> dict[Any, Any]:
+        """`classes` of the config: value: name, or name: values where one has several."""
+        values: dict[str, list[int]] = {}
+        for value, name in self.classes.items():
+            values.setdefault(name, []).append(value)
+        return values if len(values) < len(self.classes) else dict(self.classes)
+
+    @property
     def subjects(self) -> list[str]:
         """The subjects."""
         return list(dict.fromkeys(scan.subject for scan in self.scans))
@@ -79,10 +89,25 @@ class Found:
 
 
 def add_mask(
-    found: Found, text: str, values: set[int], *, brain: bool, where: str | None = None
+    found: Found,
+    text: str,
+    masks: Sequence[set[int]],
+    *,
+    brain: bool,
+    where: str | None = None,
+    names: Mapping[int, str] | None = None,
 ) -> None:
-    """Take a template or column as the mask or the brain mask, if its values allow."""
-    present = sorted(values - {0})
+    """Take a template or column as the mask or the brain mask, if its values allow.
+
+    Args:
+        found: What the folder holds.
+        text: The template or column.
+        masks: The values of each mask looked at.
+        brain: Whether it may be the brain mask.
+        where: The files as messages call them.
+        names: Names of values, as far as the data set has them.
+    """
+    present = sorted(set().union(*masks) - {0})
     if brain and len(present) == 1 and "brain_mask" not in found.source:
         found.source["brain_mask"] = text
     elif "mask" in found.source:
@@ -96,7 +121,25 @@ def add_mask(
     else:
         found.source["mask"] = text
         single = _class_name(text)
-        found.classes = {v: f"class_{v}" if len(present) > 1 else single for v in present}
+        apart = {v: f"class_{v}" if len(present) > 1 else single for v in present}
+        alone = len(present) > 1 and all(len(values - {0}) <= 1 for values in masks)
+        one = alone and set(present) <= ON
+        named = names or {}
+        found.classes = {v: named.get(v, single if one else apart[v]) for v in present}
+        if alone and not named:
+            found.notes.append(_never_together(len(masks), single, apart, one=one))
+
+
+def _never_together(count: int, single: str, apart: Mapping[int, str], *, one: bool) -> str:
+    """Say that no mask has two of the values: they may be one class in two writings."""
+    values = " and ".join(map(str, apart))
+    two = f"`classes: {{{', '.join(f'{v}: {name}' for v, name in apart.items())}}}`"
+    whole = f"`classes: {{{single}: {list(apart)}}}`"
+    return f"no mask of the {count} looked at has both {values}: taken for " + (
+        f"one class, {whole}, as programs write it either way; if they are two, write {two}"
+        if one
+        else f"classes of their own; if they are one, write {whole}"
+    )
 
 
 def _class_name(text: str) -> str:
@@ -104,11 +147,13 @@ def _class_name(text: str) -> str:
     name = re.sub(r"\{.*?\}|\.nii.*", " ", posixpath.basename(text).lower())
     entity = re.search(r"label-([a-z0-9]+)", name) or re.search(r"desc-([a-z0-9]+)", name)
     words = [w for w in re.split(r"[^a-z]+", name) if len(w) > 1 and not file_words.is_known(w)]
-    return class_word(entity[1]) if entity else words[-1] if words else "target"
+    if entity or "lesion" in name:
+        return class_word(entity[1]) if entity else "lesion"
+    return words[-1] if words else "target"
 
 
-def values_of(folder: Path, paths: Sequence[str]) -> set[int] | None:
-    """Return the values of masks, from a few that can be read; None if images or empty."""
+def values_of(folder: Path, paths: Sequence[str]) -> list[set[int]] | None:
+    """Return the values of each of a few masks that can be read; None if images or empty."""
     found: list[set[int]] = []
     for path in spread(paths, MASKS_TRIED):
         try:
@@ -118,8 +163,7 @@ def values_of(folder: Path, paths: Sequence[str]) -> set[int] | None:
         if values is None:
             return None
         found.append(values)
-    values = set().union(*found)
-    return values if values - {0} else None
+    return found if set().union(*found) - {0} else None
 
 
 def channel_name(text: str, taken: Iterable[str]) -> str:

@@ -88,7 +88,7 @@ def study_text(name: str, root: str, found: Found, question: Aim, plan: Plan) ->
         + (f"# final: {experiment}\n" if plan.split["test"] else ""),
     ]
     if question.kind.dense:
-        sections.insert(3, _comment("The mask's values.") + _line("classes", found.classes))
+        sections.insert(3, _comment("The mask's values.") + _line("classes", found.written_classes))
     return "\n".join(sections)
 
 
@@ -179,7 +179,7 @@ def _mirrored_pair(found: Found, question: Aim) -> str:
 
 def _classes(found: Found, question: Aim) -> list[str]:
     if question.kind.dense:
-        return list(found.classes.values())
+        return list(dict.fromkeys(found.classes.values()))
     column = question.column
     return list(column.counts) if column is not None and question.kind.categorical else []
 

@@ -14,7 +14,10 @@ from hypothesis import strategies as st
 
 from headstart.cli import main
 from headstart.common.errors import UserError
+from headstart.common.records import write_rows
 from headstart.common.strict_yaml import load
+from headstart.data.label_table import LabelRow
+from headstart.imaging.scan_rows import ScanFiles
 from headstart.planning.vary import vary
 from headstart.study.config import read_config
 
@@ -320,3 +323,31 @@ def test_several_keys(words: list[str], tmp_path: Path, monkeypatch: pytest.Monk
     assert main(["vary", "small/age", *words, "--name", "new"]) == 0
     entry = load(path.read_text())["experiments"]["new"]
     assert entry == {"like": "age", "unit": "y", "folds": [1]}
+
+
+def test_a_target_that_the_label_table_refuses_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "config").mkdir()
+    path = tmp_path / "config/small.yaml"
+    labels = "labels: {age: Age, sex: Sex, iq: IQ}, table: {path: t.csv, column: ID}"
+    text = LAYOUTS["block"].replace("mask: m.nii", f"mask: m.nii, {labels}")
+    path.write_text(text)
+    table = tmp_path / "results/small/label/labels.csv"
+    rows = [
+        LabelRow.of(
+            ScanFiles(f"s{n}", "1", {"T1": f"s{n}.nii.gz"}, "m.nii", ""),
+            source="own",
+            site="",
+            labels={"age": str(20 + n), "sex": "MF"[n % 2]},
+        )
+        for n in range(4)
+    ]
+    table.parent.mkdir(parents=True)
+    write_rows(table, LabelRow, rows)
+    monkeypatch.chdir(tmp_path)
+    assert main(["vary", "small/age", "--set", "target=sex", "--name", "new"]) == 2
+    said = capsys.readouterr().err
+    assert "experiments.new.target: subject s0 has sex = 'M', which is no number" in said
+    assert path.read_text() == text
+    assert main(["vary", "small/age", "--set", "target=iq", "--name", "new"]) == 0  # not yet read

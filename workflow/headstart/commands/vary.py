@@ -17,6 +17,7 @@ from headstart.study.config import read_config
 from headstart.study.named import find
 from headstart.study.network_trial import check_networks
 from headstart.study.study_words import DEFAULT
+from headstart.study.targets import check_targets
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,7 +56,9 @@ def run(arguments: argparse.Namespace) -> None:
         name, new = vary(text, found.experiment, arguments.changes, arguments.new)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
-    check_networks(read_config(load(new)), Path(), [name])
+    changed = read_config(load(new))
+    check_targets(changed, Path(), [name])
+    check_networks(changed, Path(), [name])
     files.write_text(path.resolve(), new)
     print(f"{path} has a new experiment, {name}:")
     print(yaml.safe_dump(load(new)["experiments"][name], sort_keys=False, indent=2))

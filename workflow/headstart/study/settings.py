@@ -19,14 +19,11 @@ from pydantic import ValidationError
 from headstart.common import files
 from headstart.common import study_paths
 from headstart.common.errors import UserError
-from headstart.common.records import read_rows
 from headstart.common.schema import canonical_json
 from headstart.common.schema import settings_text
 from headstart.data import inventory
 from headstart.data.collections import Request
 from headstart.data.demo_card import synthetic
-from headstart.data.label_names import labels_of_sources
-from headstart.data.label_table import LabelRow
 from headstart.figures.registry import figures_of
 from headstart.study import provenance
 from headstart.study.config import Config
@@ -34,9 +31,9 @@ from headstart.study.config import read_config
 from headstart.study.slices import Slices
 from headstart.study.stages import OF_SCANS
 from headstart.study.stages import STAGES
+from headstart.study.targets import check_targets
 from headstart.training import own_network
 from headstart.training.target import Targets
-from headstart.training.target import check_target
 
 
 @dataclass(frozen=True)
@@ -95,7 +92,7 @@ class Settings:
                 f"root: {settings.data} has braces in its name, which Snakemake takes for a "
                 "wildcard where it is to make files; choose another folder to fetch to"
             )
-        settings.check_targets()
+        check_targets(config, project)
         return settings
 
     @classmethod
@@ -303,24 +300,6 @@ class Settings:
     def targets(self) -> str:
         """What the experiments are to predict, as canonical JSON; label checks it first."""
         return settings_text(Targets(targets=tuple(map(self.slices.target, self.experiments))))
-
-    def check_targets(self) -> None:
-        """Check the experiments' targets against the label table of the last run, if there is one.
-
-        A label that the config promises may not be in that table yet: the stage label checks it.
-
-        Raises:
-            UserError: If a target can't be learnt.
-        """
-        table = self.results / self.config.study / study_paths.LABELS
-        if not table.exists():
-            return
-        labels = read_rows(table, LabelRow)
-        promised = labels_of_sources(self.config.data)
-        for name, experiment in self.config.experiments.items():
-            known = any(experiment.target in row.values for row in labels)
-            if known or experiment.target not in promised:
-                check_target(labels, self.slices.target(name))
 
 
 def _digest(text: str) -> str:

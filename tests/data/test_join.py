@@ -126,3 +126,46 @@ def test_as_many_keys_as_columns() -> None:
                 "table": {"path": "t.csv", "column": ["ID", "visit"], "key": "{subject}"},
             }
         )
+
+
+DAYS = [f"pat{n}/{day}/T1.nii" for n in (1, 2) for day in ("20190312", "20200405")]
+BY_DAY = {"column": ["ID", "day"], "key": ["{subject}", "{session}"]}
+
+
+@pytest.mark.parametrize(
+    "write", ["{}-{}-{}", "{}/{}/{}", "{}{}{}", "{}.{}.{}", "{}-{}-{} 00:00:00"]
+)
+def test_dates_that_begin_with_the_year_are_joined(write: str, study: Study) -> None:
+    days = [write.format("2019", "03", "12"), write.format("2020", "04", "05")]
+    rows = "".join(f"pat{n},{day},{n}{k}\n" for n in (1, 2) for k, day in enumerate(days))
+    scans = study("{subject}/{session}/T1.nii", DAYS, f"ID,day,Age\n{rows}", **BY_DAY)
+    assert list(ages(scans).values()) == ["10", "11", "20", "21"]
+
+
+def test_two_dates_are_not_one(study: Study) -> None:
+    rows = "ID,day,Age\npat1,2019-11-2,60\npat2,2019-1-12,61\n"
+    files = ["pat1/20190112/T1.nii", "pat2/20190112/T1.nii"]
+    scans = study("{subject}/{session}/T1.nii", files, rows, **BY_DAY)
+    assert ages(scans) == {("pat2", "20190112"): "61"}
+
+
+@pytest.mark.parametrize(
+    ("days", "form"),
+    [(("12.03.2019", "05.04.2020"), "DD.MM.YYYY"), (("03/12/2019", "04/05/2020"), "DD/MM/YYYY or")],
+)
+def test_dates_in_another_order_are_said_to_be(
+    days: tuple[str, str], form: str, study: Study
+) -> None:
+    rows = "".join(f"pat{n},{day},{n}\n" for n in (1, 2) for day in days)
+    scans = study("{subject}/{session}/T1.nii", DAYS, f"ID,day,Age\n{rows}", **BY_DAY)
+    detail = next(one.detail for one in scans if one.reason == "no-row")
+    assert f"the dates in 'day' are written {form}" in detail
+    assert "those of the scans YYYYMMDD: write them as YYYY-MM-DD" in detail
+    assert days[0] not in detail
+
+
+def test_rows_that_differ_are_numbered(study: Study) -> None:
+    rows = "ID,Age\n1,60\n2,61\n1,62\n"
+    scans = study("{subject}.nii", ["1.nii", "2.nii"], rows)
+    detail = next(one.detail for one in scans if one.reason == "conflicting-labels")
+    assert "rows 2 and 4 with ID = '1' differ in 'age': 60 and 62" in detail

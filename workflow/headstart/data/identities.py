@@ -10,10 +10,12 @@ from collections.abc import Hashable
 from collections.abc import Sequence
 from functools import cache
 
-# The signs in a UUID separate nothing.
+from headstart.data.dates import SIGNED
+
+# The signs in a UUID and in a date separate nothing.
 PART = re.compile(
-    r"(?P<uuid>(?<![^\W_])[0-9a-f]{8}(-?)([0-9a-f]{4}\2){3}[0-9a-f]{12}(?![^\W_]))"
-    r"|(?P<number>\d+)|[^\W\d_]+"
+    r"(?P<uuid>(?<![^\W_])[0-9a-f]{8}(?P<dash>-?)([0-9a-f]{4}(?P=dash)){3}[0-9a-f]{12}(?![^\W_]))"
+    rf"|(?P<date>{SIGNED.pattern})|(?P<number>\d+)|[^\W\d_]+"
 )
 Key = tuple[str, ...]
 Form = Callable[[Key], Hashable]
@@ -86,7 +88,10 @@ def alike(scans: Sequence[Key], rows: Sequence[Key]) -> tuple[list[Hashable], li
 
 @cache
 def tokens(text: str) -> Key:
-    """Cut an id into words and numbers without leading zeros: `Sub-007b` is sub, 7, b."""
+    """Cut an id into words and numbers without leading zeros: `Sub-007b` is sub, 7, b.
+
+    A date that begins with the year is one number: 2019-03-12 is 20190312.
+    """
     plain = unicodedata.normalize("NFKC", text).casefold().strip()
     plain = re.sub(r"(\d+)\.0+", r"\1", plain) if re.fullmatch(r"\d+\.0+", plain) else plain
     return tuple(map(_part, PART.finditer(plain)))
@@ -95,6 +100,8 @@ def tokens(text: str) -> Key:
 def _part(match: re.Match[str]) -> str:
     if match["uuid"]:
         return match.group().replace("-", "")
+    if match["date"]:
+        return match["year"] + match["month"].zfill(2) + match["day"].zfill(2)
     return match.group().lstrip("0") or "0" if match["number"] else match.group()
 
 

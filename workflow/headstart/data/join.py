@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Collection
 from collections.abc import Hashable
 from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
@@ -23,6 +24,7 @@ from headstart.data.config import WITHIN
 from headstart.data.config import Label
 from headstart.data.config import LabelTable
 from headstart.data.config import Source
+from headstart.data.dates import written_apart
 from headstart.data.found_scans import FoundScan
 from headstart.data.identities import AmbiguousIdsError
 from headstart.data.identities import Key
@@ -227,8 +229,8 @@ def _join(
             scan.reject(
                 "no-row",
                 f"{path} has no row with {_named(names, texts)} (its first is "
-                f"{_named(names, next(iter(there), ('',) * len(names)))}); "
-                "add the row, or fix `table.key`",
+                f"{_named(names, next(iter(there), ('',) * len(names)))})"
+                f"{_dates_apart(names, texts, there)}; add the row, or fix `table.key`",
             )
         found_of = merged.get(key, nothing) if key is not None else nothing
         for name, found in found_of.items():
@@ -240,8 +242,8 @@ def _join(
         if differ:
             scan.reject(
                 "conflicting-labels",
-                f"{path}: the rows with {_named(names, texts)} differ in {', '.join(differ)}; "
-                "keep the right one",
+                f"{path}: {'the rows' if over else _rows(rows_of[key])} with "
+                f"{_named(names, texts)} differ in {', '.join(differ)}; keep the right one",
             )
     used = set(keys) - {None}
     return [
@@ -283,6 +285,18 @@ def _compared(
         )
         print(f"{path}: ids are compared without {without}: '{scan}' is '{row}'", file=sys.stderr)
     return keys, row_keys
+
+
+def _rows(numbers: Sequence[int]) -> str:
+    return f"rows {' and '.join(map(str, numbers))}"
+
+
+def _dates_apart(names: list[str], texts: Key, there: Sequence[Key]) -> str:
+    """Say where a column has dates in a writing that can't be compared with the scans'."""
+    for name, text, cells in zip(names, texts, zip(*there, strict=True), strict=False):
+        if forms := written_apart(next(filter(None, cells), ""), text):
+            return f"; the dates in '{name}' are written {forms}: write them as YYYY-MM-DD"
+    return ""
 
 
 def _named(names: list[str], texts: Key) -> str:

@@ -150,7 +150,7 @@ def test_participants_and_over_them_sessions(
     assert [scan.path for scan in scans[-2:]] == ["ds/participants.tsv", "ds"]
     assert {scan.reason for scan in scans if scan.reason} == {"no-scan"}
     said = capsys.readouterr().err
-    assert "has a byte order mark, line ends of Windows; read all the same" in said
+    assert "has a byte order mark; read all the same" in said
     assert "column 'age' is called 'Age'" in said
 
 

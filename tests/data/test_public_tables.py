@@ -121,7 +121,7 @@ FIXED: dict[str, tuple[Callable[[Rows], bytes], str]] = {
         lambda rows: b"\xef\xbb\xbf" + text_of(rows),
         "has a byte order mark; read all the same",
     ),
-    "CRLF": (lambda rows: text_of(rows, line_end="\r\n"), "has line ends of Windows; read all"),
+    "CRLF": (lambda rows: text_of(rows, line_end="\r\n"), ""),
     "columns in another order": (lambda rows: text_of([row[::-1] for row in rows]), ""),
     "names in lower case, without signs": (
         lambda rows: text_of([[re.sub(r"\W", "", n).lower() for n in rows[0]], *rows[1:]]),

@@ -81,7 +81,7 @@ class TableColumn(Section):
 
 
 class LabelTable(Section):
-    """A table (.csv, .tsv, .xls, .xlsx) that holds labels, joined to the scans by its columns."""
+    """A table (.csv, .tsv, .txt, .xls, .xlsx) with labels, joined to the scans by its columns."""
 
     path: RelativePath = Field(description="the file, relative to the source's path")
     sheet: str | None = Field(

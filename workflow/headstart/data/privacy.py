@@ -23,6 +23,8 @@ ONCE_SHARE = 0.8
 LONGEST_DATE = 5  # words of a date: Sunday, 12 March 1950 10:00
 # A spreadsheet runs such a cell; its scan is rejected for that.
 FORMULA = re.compile(r"[=@]|\+(?![\d(])")
+# How people write numbers: 56,5 and 1.234,5
+NUMBER_LIKE = re.compile(r"[-+]?\d{1,3}([.,]?\d{1,3}){0,3}")
 CLOSE = 0.7  # similarity of a misspelt value to the one that is meant
 
 MONTHS = (
@@ -163,7 +165,8 @@ def redacted(cell: str, known: Collection[str] = ()) -> str:
         cell: The cell.
         known: Values that there may be.
     """
-    number = is_number(cell) and not re.fullmatch(r"\d{8,}", cell) and not _identifier(cell)
+    number = is_number(cell) or NUMBER_LIKE.fullmatch(cell) is not None
+    number = number and not re.fullmatch(r"\d{8,}", cell) and not _identifier(cell)
     near = difflib.get_close_matches(cell.lower(), [one.lower() for one in known], 1, CLOSE)
     if number or len(cell) <= LONGEST_SHOWN or (near and cell.isalpha()):
         return cell

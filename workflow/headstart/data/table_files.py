@@ -173,7 +173,6 @@ def _read_text(path: Path, header: int | None) -> tuple[list[list[str]], bool]:
     fixed = [
         "a byte order mark" if content.startswith(BOM) else "",
         encoding,
-        "line ends of Windows" if "\r\n" in text else "",
         "" if separator == usual else f"columns separated by {separator!r}",
     ]
     if any(fixed):

@@ -70,12 +70,13 @@ def read_numbers(
 
 def _numbers(cells: pd.Series[str], missing: Collection[str]) -> pd.Series[str]:
     """Return the numbers of a column that holds nothing else, however they are written."""
-    found = cells.map(_is_written_number)
+    found = cells.map(is_written_number)
     rest = {*cells[~found]} - {"", *missing}
     return cells[found] if all(map(is_no_number, rest)) else cells[:0]
 
 
-def _is_written_number(cell: str) -> bool:
+def is_written_number(cell: str) -> bool:
+    """Say whether a text is a number, whatever its marks."""
     written = (COMMA, *APART.values())
     return is_number(cell) or any(pattern.fullmatch(cell) for pattern in written)
 

@@ -16,7 +16,10 @@ from headstart.planning.label_columns import Table
 
 
 def bids_join(
-    folder: Path, visits: Mapping[tuple[str, str], str], tables: Sequence[Table]
+    folder: Path,
+    visits: Mapping[tuple[str, str], str],
+    tables: Sequence[Table],
+    target: str | None,
 ) -> tuple[dict[str, Any], list[str], str]:
     """Find the labels of a dataset in BIDS: in participants, sessions, scans, or another table.
 
@@ -24,6 +27,7 @@ def bids_join(
         folder: The dataset's folder.
         visits: Subject and session of each scan, '' where there are no sessions: its file.
         tables: The tables in it.
+        target: The label that is to be predicted, if it is known.
 
     Returns:
         As `best_join`, `table` only where it is not the one that BIDS names; and where the labels
@@ -33,7 +37,7 @@ def bids_join(
         {"subject": subject} | ({"session": session} if session else {})
         for subject, session in sorted(visits)
     ]
-    section, notes = best_join(scans, ["sub-{subject}", "{subject}"], tables)
+    section, notes = best_join(scans, ["sub-{subject}", "{subject}"], tables, target)
     table = section.get("table", {})
     if table:  # the prefix that all ids have is none of the id
         keys = table["key"]

@@ -60,14 +60,17 @@ def bids_folders(images: Iterable[str]) -> list[str]:
 
 
 def propose_datasets(
-    folder: Path, listing: tuple[list[str], list[str]], homes: Sequence[str]
+    folder: Path,
+    listing: tuple[list[str], list[str]],
+    homes: Sequence[str],
+    target: str | None = None,
 ) -> Found:
     """Describe one or several datasets in BIDS below a folder, each as a source.
 
     Raises:
         UserError: If they have no channel in common.
     """
-    each = [_propose_in(folder, listing, home) for home in homes]
+    each = [_propose_in(folder, listing, home, target) for home in homes]
     found = each[0]
     if len(each) == 1:
         return found
@@ -98,10 +101,12 @@ def propose_datasets(
     return found
 
 
-def _propose_in(folder: Path, listing: tuple[list[str], list[str]], home: str) -> Found:
+def _propose_in(
+    folder: Path, listing: tuple[list[str], list[str]], home: str, target: str | None
+) -> Found:
     """Describe the dataset in a folder below."""
     files, folders = (_below(paths, home) for paths in listing)
-    found = propose_bids(folder / home, (files, folders), open_tables(folder / home, files))
+    found = propose_bids(folder / home, (files, folders), open_tables(folder / home, files), target)
     if home:
         found.source["path"] = home
     return found
@@ -114,7 +119,10 @@ def _below(paths: Iterable[str], home: str) -> list[str]:
 
 
 def propose_bids(
-    folder: Path, listing: tuple[list[str], list[str]], tables: Sequence[Table]
+    folder: Path,
+    listing: tuple[list[str], list[str]],
+    tables: Sequence[Table],
+    target: str | None,
 ) -> Found:
     """Describe a dataset in BIDS: for every suffix, the names that find most scans."""
     dataset = bids.read_dataset(*listing)
@@ -140,7 +148,7 @@ def propose_bids(
             _take(found, suffix, ways[suffix])
     _name_others(found, raw, ways)
     _add_masks(folder, found, images, ways[main].found)
-    join, told, where = bids_join(folder, ways[main].found, tables)
+    join, told, where = bids_join(folder, ways[main].found, tables, target)
     source |= join
     (found.notes if join else found.unjoined).extend(told)
     found.layout += f", labels in {where}" if where else ""

@@ -47,12 +47,15 @@ NOT_NIFTI = {
 }
 
 
-def discover(folder: Path, listing: tuple[list[str], list[str]]) -> Found:
+def discover(
+    folder: Path, listing: tuple[list[str], list[str]], target: str | None = None
+) -> Found:
     """Find out how a folder of scans is laid out.
 
     Args:
         folder: The folder.
         listing: Its files and folders, as `walk.list_files` gives them.
+        target: The label that is to be predicted, if it is known.
 
     Returns:
         The best description; its scans are those that the stage label finds with it.
@@ -69,14 +72,16 @@ def discover(folder: Path, listing: tuple[list[str], list[str]]) -> Found:
     homes = bids_folders(images)
     cases = None if homes else propose_cases(folder, files, images)
     try:
-        found = cases or _propose(folder, listing, homes, images, tables)
+        found = cases or _propose(folder, listing, homes, images, tables, target)
         take_person(folder, found, tables)
         _read(folder, found)
     except UserError as error:
         lines = "\n  ".join(saw(images, tables))
         raise UserError(f"{error}\nwhat there is:\n  {lines}") from None
     if not found.labels and not found.unjoined:
-        found.unjoined = list(unlike_ids(found.subjects, tables))
+        found.unjoined = list(
+            unlike_ids(found.subjects, tables, [scan.session for scan in found.scans])
+        )
     found.unjoined += [table.fault for table in tables if table.fault]
     found.notes += filter(None, [lettered_pairs(found.subjects)] if not found.group else [])
     found.notes += _others(files)
@@ -89,11 +94,13 @@ def _propose(
     homes: Sequence[str],
     images: Sequence[str],
     tables: Sequence[Table],
+    target: str | None,
 ) -> Found:
     """Describe a folder by the first kind that fits it."""
     if homes:
-        return propose_datasets(folder, listing, homes)
-    found = propose_table(folder, tables, set(images)) or propose_names(folder, images, tables)
+        return propose_datasets(folder, listing, homes, target)
+    found = propose_table(folder, tables, set(images))
+    found = found or propose_names(folder, images, tables, target)
     found.notes += passed_over(folder, listing[0])
     return found
 
@@ -127,7 +134,7 @@ def _read(folder: Path, found: Found) -> None:
         scans, said = list_scans(folder, *found.sources)
     if drop_bad_masks(folder, found, [scan for scan in scans if not scan.reason]):
         scans, said = list_scans(folder, *found.sources)
-    lines = [line.partition(": ")[2] for line in said.splitlines()]
+    lines = dict.fromkeys(line.replace(f"{folder}/", "", 1) for line in said.splitlines())
     # what else lies there may have been told already, with the reason
     found.notes += [line for line in lines if not found.notes or "fit no template" not in line]
     found.scans = [scan for scan in scans if not scan.reason]
@@ -135,14 +142,27 @@ def _read(folder: Path, found: Found) -> None:
     for scan in scans:
         if scan.reason and scan.reason != NOT_PREFERRED:  # of those, label has told
             reasons[scan.reason].append(scan)
+    lost = []
     for reason, away in reasons.items():
         noun, what = OF_NO_SCAN.get(reason, ("scan", f"rejected ({reason})"))
-        found.notes.append(f"{counted(len(away), noun)} {what}, e.g. {away[0].detail}")
+        lost.append(f"{counted(len(away), noun)} {what}, e.g. {away[0].detail}")
+    found.notes += lost
     if not found.scans:
-        raise UserError(f"{folder}: no scan can be used: {'; '.join(found.notes[:3])}")
+        raise UserError(f"{folder}: no scan can be used: {'; '.join(lost or found.notes)}")
     found.notes += _named_twice(found)
     columns = describe_columns(found.scans, found.labels)
     found.columns = [column for column in columns if column.name != found.group]
+    found.notes += _of_one_value(found)
+
+
+def _of_one_value(found: Found) -> Iterator[str]:
+    """Say which labels can't be learnt, as they are the same for all scans or known for none."""
+    offered = {column.name for column in found.columns} | {found.group}
+    for label, entry in found.labels.items():
+        if label not in offered:
+            values = {scan.labels.get(label, "") for scan in found.scans} - {""}
+            what = "is the same for all scans" if values else "has no value for any scan"
+            yield f"{column_of(entry)}: not offered, as it {what}"
 
 
 def _named_twice(found: Found) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -14,7 +15,9 @@ from typing import Any
 
 from headstart.common.strict_yaml import word
 from headstart.common.text import as_number
+from headstart.common.text import counted
 from headstart.data.column_names import LABELS
+from headstart.data.privacy import shown_id
 from headstart.planning.id_columns import Trust
 from headstart.planning.id_columns import look_like_ids
 from headstart.planning.id_columns import may_be_ids
@@ -104,14 +107,18 @@ class Join:
 
 
 def best_join(
-    scans: Sequence[Fields], keys: Sequence[str], tables: Sequence[Table]
+    scans: Sequence[Fields],
+    keys: Sequence[str],
+    tables: Sequence[Table],
+    target: str | None = None,
 ) -> tuple[dict[str, Any], list[str]]:
-    """Find the table, columns and keys that give most scans a row.
+    """Find the table, columns and keys that give most scans a row, and the target if they can.
 
     Args:
         scans: What each scan's file name says: subject, session, …
         keys: Ways to write a table's key in these fields.
         tables: The tables beside the scans.
+        target: The label that is to be predicted, if it is known.
 
     Returns:
         `table` and `labels` as the config's source has them, empty where nothing fits or where it
@@ -136,11 +143,45 @@ def best_join(
     sure = [join for join in firsts if join.table.title not in doubts]
     if not sure:
         return {}, list(doubts.values())
-    best = max(sure, key=lambda join: join.rank)
+    best = max(sure, key=lambda join: (target in join.labels, join.rank))
     section, told = best.table.section(best.columns, best.keys, best.labels)
     notes = [*best.notes, *filter(None, [_to_check(best, scans)])]
+    if conflict := _conflict(best):
+        notes.append(f"{best.table.title}: {conflict}")
+    others = [_fits_as_well(join) for join in sure if join is not best]
     contradictions = _contradictions(best, chain(*by_table))
-    return section, [*notes, *told, *doubts.values(), *contradictions]
+    return section, [*notes, *told, *doubts.values(), *others, *contradictions]
+
+
+def _fits_as_well(join: Join) -> str:
+    """Say that a table fits the scans, though another one is taken."""
+    labels, conflict = ", ".join(join.labels), _conflict(join)
+    return (
+        f"{join.table.title} fits the scans as well, by '{join.columns[0]}', and has {labels}; one "
+        f"table is read: name one of its labels with --target, or write `table: {join.written}`"
+        + (f"; {conflict}" if conflict else "")
+    )
+
+
+def _conflict(join: Join) -> str:
+    """Say which rows of one id have different labels, though no visit tells them apart."""
+    columns = list(map(column_of, join.labels.values()))
+    cells = join.table.cells[[*join.columns, *columns]]
+    if len(join.columns) > 1:
+        return ""
+    (ids,), found = join.columns, []
+    for one, rows in cells[cells[ids] != ""].groupby(ids, sort=False):
+        differ = [name for name in columns if len({*rows[name]} - {""}) > 1]
+        if differ:
+            found.append((str(one), rows.index[:2].tolist(), differ))
+    if not found:
+        return ""
+    one, (first, second), differ = found[0]
+    more = f", and so do those of {counted(len(found) - 1, 'other id')}" if len(found) > 1 else ""
+    return (
+        f"rows {first} and {second} are both of {ids} '{shown_id(one)}', and differ in "
+        f"{', '.join(differ)}{more}: keep the right one"
+    )
 
 
 def _doubt(first: Join, joins: Sequence[Join]) -> str:
@@ -241,7 +282,7 @@ def _joins(
     of_visits = columns_of_visits(table.columns, {one.get("session", "") for one in scans})
     labels = table.labels([column, *of_visits])
     notes = _left_to_visits(table, column, offered, of_visits)
-    repeated = several(table.cells[column])
+    repeated = several(table, column)
     for key in keys if offered else ():
         wanted = [_fill(key, fields) for fields in scans]
         if measures(column, table.cells[column].tolist(), wanted):
@@ -254,7 +295,7 @@ def _joins(
         if repeated and (by_two := _by_second_column(plain, scans)):
             yield by_two
         elif visit:
-            yield from _without_visit(plain, visit)
+            yield from _without_visit(plain, visit, {one.get("session", "") for one in scans})
         else:
             yield plain
 
@@ -291,7 +332,7 @@ def _by_second_column(join: Join, scans: Sequence[Fields]) -> Join | None:
     return None
 
 
-def _without_visit(join: Join, visit: str) -> Iterator[Join]:
+def _without_visit(join: Join, visit: str, sessions: Collection[str]) -> Iterator[Join]:
     """Yield the join with only those labels that stay the same over a person's visits, if any."""
     (column,), (key,), table = join.columns, join.keys, join.table
     constant, changing = {}, []
@@ -301,7 +342,7 @@ def _without_visit(join: Join, visit: str) -> Iterator[Join]:
             changing.append(column_of(entry))
         else:
             constant[label] = entry
-    notes = (which_visit(table, column, key, visit, changing),) if changing else ()
+    notes = (which_visit(table, column, key, visit, sessions, changing),) if changing else ()
     if constant:
         yield replace(join, labels=constant, guess=True, notes=notes)
 

@@ -7,10 +7,12 @@ import io
 import itertools
 import re
 from collections import Counter
+from collections.abc import Collection
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -32,19 +34,24 @@ from headstart.data.missing_codes import missing_codes
 from headstart.data.people import people_of
 from headstart.data.privacy import LONGEST_LABEL
 from headstart.data.privacy import private_cells
+from headstart.data.privacy import redacted
 from headstart.data.spellings import one_spelling
 from headstart.data.table_files import EXCEL
 from headstart.data.table_files import INDEX
 from headstart.data.table_files import SheetPlace
 from headstart.data.table_files import other_sheets
 from headstart.data.tables import read_all
+from headstart.data.written_numbers import is_written_number
 from headstart.planning.id_columns import may_be_ids
 from headstart.planning.id_columns import trust
 
-TABLES = (".csv", ".tsv", *EXCEL)
+TEXT = ".txt"  # a table only if it looks like one
+TABLES = (".csv", ".tsv", TEXT, *EXCEL)
+FILLED = 0.5  # of the cells of a table, at least
 MOST_TABLES = 20
 LARGEST_TABLE = 50_000_000  # bytes
 FIELDS = ("sex", "group")  # fields of file names that are labels
+MOST_LEFT_OUT = 20  # columns that are named
 MOST_CLASSES = 20  # of a label that is text
 IN_TWO = re.compile(r"\{[^{}]+\}_\{[^{}]+\}")
 FEW_NUMBERS = 6  # different values: a number with so few is a code for classes
@@ -88,12 +95,14 @@ class Table:
         cells: Its columns, every cell text; after them ids that two of them say together.
         sheet: Its sheet; None is the first.
         fault: Why it can't be read; '' if it can.
+        several: Whether its file has further sheets.
     """
 
     path: str
     cells: pd.DataFrame
     sheet: str | None = None
     fault: str = ""
+    several: bool = False
 
     @classmethod
     def read(cls, folder: Path, path: str, sheet: str | None = None) -> Table:
@@ -108,7 +117,9 @@ class Table:
     @property
     def title(self) -> str:
         """The table as messages call it."""
-        return self.path if self.sheet is None else f"{self.path}, sheet '{self.sheet}'"
+        if self.sheet is None:
+            return f"{self.path}, first sheet" if self.several else self.path
+        return f"{self.path}, sheet '{self.sheet}'"
 
     @property
     def place(self) -> dict[str, str]:
@@ -216,6 +227,7 @@ class Table:
         """
         alone = len(columns) == 1
         rules, told = self.rules(labels)
+        told += self.left_out([*columns, *map(column_of, labels.values())])
         table = {
             **self.place,
             "column": columns[0] if alone else list(columns),
@@ -223,6 +235,40 @@ class Table:
             **({"columns": rules} if rules else {}),
         }
         return {"table": table, "labels": dict(labels)}, told
+
+    def left_out(self, used: Collection[str]) -> list[str]:
+        """Say which columns are neither used nor offered, and why, with a cell of each."""
+        why = {
+            name: self._no_label(name)
+            for name in self.columns
+            if name not in used and name not in self._labels and name not in self._private
+        }
+        hidden = [name for name in why if is_private(name)]
+        shown = [f"{name} ({reason})" for name, reason in why.items() if not is_private(name)]
+        if hidden:
+            shown.append(f"{', '.join(hidden)} (their names say that they may identify people)")
+        if shown[MOST_LEFT_OUT:]:
+            shown[MOST_LEFT_OUT:] = [f"and {len(shown) - MOST_LEFT_OUT} more"]
+        return [f"{self.title}: not offered: {'; '.join(shown)}"] if shown else []
+
+    def _no_label(self, name: str) -> str:
+        """Say why a column can't be a label."""
+        cells = self.cells[name]
+        known = cells[(cells != "") & ~cells.isin(SIGNS) & ~cells.isin(self.codes.get(name, ()))]
+        words = known[~known.map(is_written_number).astype(bool)]
+        if known.empty:
+            return "is empty" if (cells == "").all() else "nothing in it is known"
+        if is_identity(name) or not re.search(r"[^\W\d_]", name):
+            return f"its name is that of {'ids' if is_identity(name) else 'no column'}"
+        if known.nunique() == 1:
+            return f"all are '{redacted(known.iloc[0])}'"
+        if 0 < len(words) < len(known) / 2:
+            are = f"{len(words)} of {len(known)} values {'is' if len(words) == 1 else 'are'}"
+            what = f"{are} no number{'s' * (len(words) > 1)}"
+        else:
+            words = known if words.empty else words
+            what = f"{words.nunique()} different texts"
+        return f"{what}, row {words.index[0]}: '{redacted(words.iloc[0])}'"
 
     def rules(self, labels: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
         """Return `table.columns` for labels, and notes on it."""
@@ -269,10 +315,22 @@ def open_tables(folder: Path, files: Sequence[str]) -> list[Table]:
     """Read the tables beside the scans, and each of their sheets, the nearest first."""
     tables = []
     for path in find_tables(folder, files):
-        tables.append(Table.read(folder, path))
+        table = Table.read(folder, path)
         if path.lower().endswith(EXCEL):
-            tables += [Table.read(folder, path, sheet) for sheet in other_sheets(folder / path)]
+            sheets = other_sheets(folder / path)
+            tables.append(replace(table, several=bool(sheets)))
+            tables += [Table.read(folder, path, sheet) for sheet in sheets]
+        elif not path.lower().endswith(TEXT) or _looks_like_one(table):
+            tables.append(table)
     return tables
+
+
+def _looks_like_one(table: Table) -> bool:
+    """Whether a text is a table: with rows below names for several columns, most cells filled."""
+    cells = table.cells
+    return (
+        cells.shape[0] > 1 and len(table.columns) > 1 and (cells != "").to_numpy().mean() > FILLED
+    )
 
 
 def describe_columns(scans: Sequence[FoundScan], own: Mapping[str, Any]) -> list[Column]:
@@ -314,4 +372,5 @@ def find_tables(folder: Path, files: Sequence[str]) -> list[str]:
     found = [f for f in files if f.lower().endswith(TABLES) and f.count("/") <= 1]
     found = [f for f in found if (folder / f).is_file()]
     small = [f for f in found if (folder / f).stat().st_size <= LARGEST_TABLE]
-    return sorted(small, key=lambda f: (f.count("/"), f))[:MOST_TABLES]
+    by_place = sorted(small, key=lambda f: (f.lower().endswith(TEXT), f.count("/"), f))
+    return by_place[:MOST_TABLES]

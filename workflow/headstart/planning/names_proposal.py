@@ -40,8 +40,10 @@ from headstart.planning.trial import list_scans
 MOST_KINDS = 4  # images and masks of a scan that no known word names
 
 
-def propose_names(folder: Path, images: Sequence[str], tables: Sequence[Table]) -> Found:
-    """Describe a folder by the names of its files.
+def propose_names(
+    folder: Path, images: Sequence[str], tables: Sequence[Table], target: str | None = None
+) -> Found:
+    """Describe a folder by the names of its files; a table that has the target comes first.
 
     Raises:
         UserError: If the names don't say whose scans these are.
@@ -75,7 +77,8 @@ def propose_names(folder: Path, images: Sequence[str], tables: Sequence[Table]) 
     exact = [whole for whole in ways if not _strange(main, images, whole=whole)]
     doubts = [*united, *([repeats.sessions] if repeats.sessions else _doubt(main))]
     candidates = [
-        _described(main, others, values, tables, repeats, doubts, whole) for whole in exact or ways
+        _described(main, others, values, tables, target, repeats, doubts, whole)
+        for whole in exact or ways
     ]
     # the names' own prefixes stay, unless only the bare number fits the files or a table
     best = max(
@@ -137,11 +140,12 @@ def _described(
     others: Sequence[Kind],
     values: dict[int, list[set[int]] | None],
     tables: Sequence[Table],
+    target: str | None,
     repeats: Repeats,
     doubts: Sequence[str],
     whole: bool,
 ) -> Found:
-    join, told = best_join(*keys_of(main, whole=whole), tables)
+    join, told = best_join(*keys_of(main, whole=whole), tables, target)
     if repeats.join:
         join, told = copy.deepcopy(repeats.join), list(repeats.told)
     labels = {"sex", "site", "group"} & set(main.fields.values())

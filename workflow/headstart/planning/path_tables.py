@@ -15,6 +15,7 @@ from headstart.planning.file_words import is_mask
 from headstart.planning.file_words import split_words
 from headstart.planning.join_proposal import ROWS_SHARE
 from headstart.planning.label_columns import Table
+from headstart.planning.label_columns import column_of
 from headstart.planning.proposal import Found
 from headstart.planning.proposal import add_mask
 from headstart.planning.proposal import channel_name
@@ -74,6 +75,8 @@ def _from_columns(folder: Path, table: Table, home: str, columns: dict[str, list
     if len(who) > 1:
         source["table"] |= {"column": who, "key": ["{subject}", "{session}"]}
     source["labels"] = table.labels([*who, "session", *columns])
+    used = [*who, "session", *columns, *map(column_of, source["labels"].values())]
+    found.notes += table.left_out(used)
     return found
 
 

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from headstart.common.errors import UserError
+from headstart.data.column_names import plain
+from headstart.data.column_names import words_of
 from headstart.planning.fingerprint import Sample
 from headstart.planning.label_columns import Column
 from headstart.planning.proposal import Found
@@ -94,12 +96,25 @@ def choose(found: Found, task: str | None, target: str | None) -> tuple[Aim, str
     if not fitting:
         asked = " ".join(word for word in (task, target) if word)
         there = ", ".join(f"{question.task} of {question.target}" for question in possible)
-        raise UserError(f"no {asked} can be learnt from these scans; there is: {there}")
+        raise UserError(
+            f"no {asked} can be learnt from these scans; there is: {there}"
+            + "".join(f"\n  {line}" for line in _said_of(target, found))
+        )
     if task is not None or target is not None or len(fitting) == 1:
         return fitting[0], "as asked" if task or target else "all there is to learn"
     if sys.stdin.isatty() and sys.stdout.isatty():
         return ask(fitting, input), "as asked"
     return fitting[0], "inferred; --task and --target choose another one"
+
+
+def _said_of(target: str | None, found: Found) -> list[str]:
+    """Return the notes that name a label or its column."""
+    asked = words_of(target or "")
+    return [
+        line
+        for line in (*found.notes, *found.unjoined)
+        if asked and f" {asked} " in f" {' '.join(re.findall('[a-z0-9]+', plain(line)))} "
+    ]
 
 
 def questions(found: Found) -> list[Aim]:

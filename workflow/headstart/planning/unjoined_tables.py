@@ -22,7 +22,9 @@ MOST_NAMED = 5  # columns of a table
 LETTER = r"(.*\d)[A-Za-z]$"  # after the number that is the id elsewhere
 
 
-def unlike_ids(subjects: Sequence[str], tables: Sequence[Table]) -> Iterator[str]:
+def unlike_ids(
+    subjects: Sequence[str], tables: Sequence[Table], sessions: Sequence[str] = ()
+) -> Iterator[str]:
     """Show the ids of both sides for each table whose ids fit no scan."""
     ours = ", ".join(list(dict.fromkeys(subjects))[:EXAMPLES])
     for table in tables:
@@ -47,7 +49,7 @@ def unlike_ids(subjects: Sequence[str], tables: Sequence[Table]) -> Iterator[str
             continue
         visit = visit_of(table, column)
         if visit and match_rows([(one,) for one in subjects], table.cells[[column]]).share:
-            yield which_visit(table, column, "{subject}", visit)
+            yield which_visit(table, column, "{subject}", visit, sessions)
             continue
         theirs = ", ".join(map(shown_id, ids[:EXAMPLES]))
         yield (

@@ -8,11 +8,11 @@ from collections.abc import Collection
 from collections.abc import Iterator
 from collections.abc import Sequence
 
-import pandas as pd
-
 from headstart.common.strict_yaml import word
 from headstart.data.column_names import names_a_visit
 from headstart.data.column_names import words_of
+from headstart.data.dates import date_form
+from headstart.data.dates import written_apart
 from headstart.data.identities import GENERIC
 from headstart.data.identities import tokens
 from headstart.planning.label_columns import Table
@@ -24,31 +24,57 @@ EXAMPLES = 3  # visits that are shown
 
 def tell_apart(table: Table, column: str) -> Iterator[str]:
     """Yield columns that tell the rows of one id apart."""
-    rows = table.cells[table.cells[column] != ""]
+    rows = table.cells[table.cells[column] != ""].drop_duplicates()
     for other in table.columns:
         cells = rows[other]
-        repeats = 1 < cells.nunique() <= MOST_VISITS and not (cells == "").any()
+        few = cells.nunique() <= MOST_VISITS or all(map(date_form, cells))
+        repeats = few and cells.nunique() > 1 and not (cells == "").any()
         if other != column and repeats and not rows.duplicated([column, other]).any():
             yield other
 
 
 def visit_of(table: Table, column: str) -> str:
-    """Return the column of visits, if it tells several rows of one id apart, else ''."""
-    tells = tell_apart(table, column) if several(table.cells[column]) else ()
-    return next(filter(names_a_visit, tells), "")
+    """Return the column of visits or dates, if it tells several rows of one id apart, else ''."""
+    tells = list(tell_apart(table, column)) if several(table, column) else []
+    dates = [name for name in tells if all(map(date_form, table.cells[name]))]
+    return next(iter([*filter(names_a_visit, tells), *dates]), "")
 
 
-def several(ids: pd.Series[str]) -> bool:
-    """Whether an id has several rows."""
-    return bool(ids[ids != ""].duplicated().any())
+def several(table: Table, column: str) -> bool:
+    """Whether an id has several rows that are not the same throughout."""
+    rows = table.cells[table.cells[column] != ""].drop_duplicates()
+    return bool(rows[column].duplicated().any())
 
 
 def which_visit(
-    table: Table, column: str, key: str, visit: str, changing: Sequence[str] = ()
+    table: Table,
+    column: str,
+    key: str,
+    visit: str,
+    sessions: Collection[str],
+    changing: Sequence[str] = (),
 ) -> str:
-    """Say that nothing tells which visit a scan belongs to, and what to write if the user knows."""
+    """Say that nothing tells which visit a scan belongs to, and what to write if the user knows.
+
+    Args:
+        table: The table.
+        column: Its column of ids.
+        key: What a scan has in it.
+        visit: Its column of visits, or of dates.
+        sessions: The sessions of the scans.
+        changing: Columns that differ between a person's visits.
+    """
     visits = list(dict.fromkeys(filter(None, table.cells[visit])))
     left_out = f"{', '.join(changing)} {'is' if len(changing) == 1 else 'are'} not offered: "
+    if date_form(visits[0]):
+        forms = next(filter(None, (written_apart(visits[0], one) for one in sessions)), "")
+        return f"{table.title}: {left_out if changing else ''}it has a row per date, and " + (
+            f"the dates in '{visit}' are written {forms}; write those of the table as "
+            "YYYY-MM-DD, and call this again"
+            if forms
+            else f"the scans have none of the dates in '{visit}'; keep one row of each "
+            f"'{column}', or name the scans' folders by these dates, as YYYY-MM-DD"
+        )
     return (
         f"{table.title}: {left_out if changing else ''}it has a row per visit, told apart by "
         f"'{visit}' ({', '.join(visits[:EXAMPLES])}{', …' * (len(visits) > EXAMPLES)}), and the "

@@ -78,7 +78,7 @@ def test_a_visit_that_the_scans_do_not_say_is_not_guessed(folder: Folder) -> Non
     line = "`table: {path: adnimerge.csv, column: [RID, VISCODE], key: ['{subject}', bl]}`"
     assert line in folder.said
     study["data"][0]["table"] = yaml.safe_load(line.strip("`"))["table"]
-    study["data"][0]["labels"] = {"age": "AGE"}
+    study["data"][0]["labels"] = {"age": "AGE", "sex": "PTGENDER"}
     folder.study.write_text(yaml.safe_dump(study))
     assert folder.labels()["005 1"]["age"] == "30"
     folder.table("adnimerge.csv", [row[:3] for row in [["RID", "VISCODE", "AGE"], *rows]])

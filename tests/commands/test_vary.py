@@ -258,7 +258,12 @@ def test_json_stays_json() -> None:
         ("age", ["like=young"], None, "--set like: is set already"),
         ("age", [f"train.network_arguments.x={'y' * 60}"], None, "give it one with --name"),
         ("age", ["task=segmentation"], None, "target `mask`"),
-        ("age", ["target=IQ"], None, "no source has the label 'IQ'; there are: site, dose, sex;"),
+        (
+            "age",
+            ["target=IQ"],
+            None,
+            "no source has the label 'IQ'; there are: site, dose, sex, mask;",
+        ),
         ("age", ["target=subject"], None, "no source has the label 'subject'; there are: site,"),
     ],
 )

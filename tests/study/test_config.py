@@ -124,6 +124,17 @@ def complaint(path: str, value: Any) -> str:
         ("experiments.age.folds", [0, 1, 0], "experiments.age.folds: has 0 twice; keep one"),
         ("experiments.age.seeds", [1, "1"], "experiments.age.seeds: has 1 twice; keep one"),
         ("final", ["age", "grey", "age"], "final: has 'age' twice; keep one"),
+        ("split.stratify", ["sitee"], "no source has the label 'sitee' (did you mean 'site'?)"),
+        ("split.stratify", ["age"], "no source has the label 'age'; there are: site, source;"),
+        ("split.group", "nope", "split.group: no source has the label 'nope'; there are: site"),
+        ("data.0.where", "height > 3", "data[0].where: no source has the label 'height'; there"),
+        ("data.0.channels", {"T1": "a.nii"}, "it needs the field {subject}"),
+        ("data.0.channels", {"T1": "{sub ject}.nii"}, "'{sub ject}' is no field"),
+        ("data.0.channels", {"T1": "../{subject}.nii"}, "'../{subject}.nii' of T1 leads out of"),
+        ("data.0.channels", {"T1": "/d/{subject}.nii"}, "'/d/{subject}.nii' of T1 leads out of"),
+        ("data.0.mask", "a/../../{subject}.nii", "'a/../../{subject}.nii' of mask leads out of"),
+        ("data.0.mask", "{subject}.nii.gz", "data[0].T1 and mask are both '{subject}.nii.gz'; ea"),
+        ("data.0.mask", "{subject}_{run}.nii.gz", "of mask has the field {run}, but"),
         ("split.stratify", ["sex", "sex"], "split.stratify: has 'sex' twice; keep one"),
         ("split.sites", ["a", "b", "a"], "split.sites: has 'a' twice; keep one"),
         (
@@ -207,6 +218,34 @@ def complaint(path: str, value: Any) -> str:
 )
 def test_mistake_is_named_with_its_mend(path: str, value: Any, said: str) -> None:
     assert said in complaint(path, value)
+
+
+def test_labels_are_asked_for_by_the_names_that_the_config_gives_them() -> None:
+    study = changed("split", {"stratify": ["sex", "arm", "site", "source"], "group": "family"})
+    study["data"] = [
+        {
+            "source": "one",
+            "channels": {"T1": "{arm}/{subject}_{number}.nii"},
+            "mask": "{arm}/{subject}_{number}_m.nii",
+            "table": {"path": "t.csv"},
+            "labels": {"sex": "Sex", "family": "Fam"},
+            "where": "arm == a and sex != M and subject != s1 and session == 1 and site != HH",
+        },
+        {"source": "two", "channels": {"T1": "{subject}.nii"}, "mask": "{subject}_m.nii"},
+    ]
+    read_config(study)
+    study["data"][1]["where"] = "sex == M"  # of the other source
+    with pytest.raises(UserError, match=r"data\[1\]\.where: no source has the label 'sex'"):
+        read_config(study)
+    study["data"][1]["where"] = "number == 1"
+    with pytest.raises(UserError, match=r"data\[1\]\.where"):
+        read_config(study)
+
+
+def test_a_number_in_two_spellings_may_have_one_meaning() -> None:
+    study = changed("data.0.labels", sex({"1": "m", "1.0": "m", "2": "f"}))
+    study["data"][0]["table"] = {"path": "t.csv"}
+    read_config(study)
 
 
 def test_a_public_collection_needs_nothing_else() -> None:
@@ -397,7 +436,7 @@ def test_the_line_break_that_a_block_of_yaml_ends_in_is_no_part_of_a_text(block:
         "experiments.age.unit": "years",
         "study": "my-study",
         "root": "/data/of the/ward",
-        "data.0.where": "age > 20",
+        "data.0.where": "site == HH",
         "prepare.shards": "7",
     }.items():
         text = yaml.safe_load(f"key: {block.format(value)}")["key"]

@@ -143,10 +143,11 @@ class Label(Section):
 
     @field_validator("map")
     @classmethod
-    def _numbers_once(cls, words: dict[str, str]) -> dict[str, str]:
+    def _one_word_for_a_number(cls, words: dict[str, str]) -> dict[str, str]:
         first: dict[str | float, str] = {}
-        for code in words:
-            if (other := first.setdefault(as_number(code, code), code)) != code:
+        for code, word in words.items():
+            other = first.setdefault(as_number(code, code), code)
+            if words[other] != word:
                 raise ValueError(f"'{code}' is the number '{other}' again; keep one of them")
         return words
 

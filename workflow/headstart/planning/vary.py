@@ -12,6 +12,7 @@ from headstart.common.errors import UserError
 from headstart.common.strict_yaml import RefusedError
 from headstart.common.strict_yaml import StrictLoader
 from headstart.common.strict_yaml import load
+from headstart.data.label_names import check_label
 from headstart.data.label_names import labels_of_sources
 from headstart.planning.edit_yaml import add_entry
 from headstart.study.config import Config
@@ -59,13 +60,10 @@ def vary(
 
 
 def _check_target(config: Config, name: str) -> None:
-    target, labels = config.experiments[name].target, labels_of_sources(config.data)
-    if target not in (*labels, "mask"):
-        raise UserError(
-            f"experiments.{name}.target: no source has the label '{target}'; there are: "
-            f"{', '.join(labels)}; a column of a source's table becomes one by its `labels`, "
-            f"e.g. `labels: {{{target}: COLUMN}}`"
-        )
+    try:
+        check_label(config.experiments[name].target, [*labels_of_sources(config.data), "mask"])
+    except ValueError as error:
+        raise UserError(f"experiments.{name}.target: {error}") from None
 
 
 def _set(entry: dict[str, Any], change: str) -> None:

@@ -34,6 +34,9 @@ from headstart.data.collections import with_defaults
 from headstart.data.config import Fetch
 from headstart.data.config import Label
 from headstart.data.config import Source
+from headstart.data.label_names import check_label
+from headstart.data.label_names import check_source
+from headstart.data.label_names import labels_of_sources
 from headstart.imaging.config import Check
 from headstart.imaging.config import MaskClasses
 from headstart.imaging.config import Prepare
@@ -164,6 +167,12 @@ class Config(Section):
         names = [source.source for source in self.data]
         if len(set(names)) < len(names):
             raise ValueError(f"data: the names of sources must differ, but are {names}")
+        for place, source in enumerate(self.data):
+            try:
+                check_source(source)
+            except ValueError as error:
+                raise ValueError(f"data[{place}].{error}") from None
+        self._check_split()
         for name in self.final:
             if name not in self.experiments:
                 raise ValueError(
@@ -176,6 +185,17 @@ class Config(Section):
         for name, experiment in self.experiments.items():
             self._check_experiment(name, experiment)
         return self
+
+    def _check_split(self) -> None:
+        """Check that there are the labels by which the split is made."""
+        labels = [*labels_of_sources(self.data), "source"]
+        asked = [("stratify", label) for label in self.split.stratify]
+        asked += [("group", self.split.group)] if self.split.group else []
+        for key, label in asked:
+            try:
+                check_label(label, labels)
+            except ValueError as error:
+                raise ValueError(f"split.{key}: {error}") from None
 
     def _check_experiment(self, name: str, experiment: Experiment) -> None:
         where = f"experiments.{name}"

@@ -53,7 +53,7 @@ def from_files(source: Source, folder: Path) -> list[FoundScan]:
     Raises:
         UserError: If no file fits, or a class folder holds no scan.
     """
-    templates = _templates(source)
+    templates = templates_of(source)
     search = templates[next(iter(source.channels))]
     files, folders = list_files(folder)
     matches = [(file, fields) for file in files if (fields := search.match(file)) is not None]
@@ -173,7 +173,13 @@ def _in_shared_folders(
     ]
 
 
-def _templates(source: Source) -> dict[str, Template]:
+def templates_of(source: Source) -> dict[str, Template]:
+    """Return the templates of a source's channels and masks.
+
+    Raises:
+        UserError: If one leads out of the source's folder, or asks for a field that the first
+            channel's does not find, or that has no subject.
+    """
     templates = {name: Template(text) for name, text in wanted_files(source).items()}
     search = templates[next(iter(source.channels))]
     where = f"source '{source.source}': the template '{search.text}'"
@@ -185,6 +191,11 @@ def _templates(source: Source) -> dict[str, Template]:
         if name in (*MASKS, "source", *source.channels, *source.labels):
             raise UserError(f"{where} has the field {{{name}}}, but so is another column called")
     for name, template in templates.items():
+        if template.text.startswith(("/", "~")) or ".." in template.text.split("/"):
+            raise UserError(
+                f"source '{source.source}': '{template.text}' of {name} leads out of the source's "
+                "folder; set `root` and `path` to a folder that holds all its files"
+            )
         for unknown in set(template.fields) - set(search.fields):
             raise UserError(
                 f"source '{source.source}': '{template.text}' of {name} has the field "

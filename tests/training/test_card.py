@@ -19,9 +19,9 @@ from headstart.tasks.classification import Classification
 from headstart.tasks.regression import Regression
 from headstart.tasks.segmentation import Segmentation
 from headstart.training.card import ModelCard
-from headstart.training.card import read_history
 from headstart.training.history import Epoch
 from headstart.training.history import History
+from headstart.training.history import read_history
 from headstart.training.spent import Spent
 
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)

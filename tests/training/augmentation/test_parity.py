@@ -8,7 +8,7 @@ import torch
 import torchio
 from scipy import ndimage
 
-from headstart.training.augmentation.base import Batch
+from headstart.training.augmentation.base import Images
 from headstart.training.augmentation.base import origins_of
 from headstart.training.augmentation.intensity import BiasField
 from headstart.training.augmentation.intensity import Blur
@@ -49,7 +49,7 @@ def made(affine, channels=2):
 
 
 def batch_of(volume, mask, affine):
-    return Batch(volume[None], mask[None], origins_of(volume[None]), [affine])
+    return Images(volume[None], mask[None], origins_of(volume[None]), [affine])
 
 
 def replayed(transform, seed, subject):
@@ -179,7 +179,7 @@ def intensity(transform, seed, volume, affine):
 
 
 def applied(step, volume, affine=AFFINES[0]):
-    batch = Batch(volume[None], None, origins_of(volume[None]), [affine])
+    batch = Images(volume[None], None, origins_of(volume[None]), [affine])
     return type(step).apply([step], batch)[0]
 
 
@@ -232,7 +232,7 @@ def test_gamma_keeps_air_and_the_head_s_mean_where_they_are():
 
 def test_gamma_of_noise_below_the_origin_is_a_number():
     volume = torch.tensor([0.0, 1.0]).view(1, 1, 1, 2)
-    batch = Batch(volume[None] - 0.5, None, torch.zeros(1, 1, 1, 1, 1), [AFFINES[0]])
+    batch = Images(volume[None] - 0.5, None, torch.zeros(1, 1, 1, 1, 1), [AFFINES[0]])
     out = Gamma.apply([Gamma((2.0,))], batch).flatten().tolist()
     assert out == pytest.approx([-0.25, 0.25])
 

@@ -6,6 +6,7 @@ The rules take the two patterns, whose fields are their wildcards; the package a
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -58,6 +59,27 @@ class RunId(NamedTuple):
             like = FOLDER.format(experiment="EXPERIMENT", fold="F", seed="S")
             raise UserError(f"{file}: its folder must end in {like}, as train and predict name it")
         return cls(match["experiment"], int(match["fold"]), int(match["seed"]))
+
+    @classmethod
+    def stored(cls, folder: Path) -> RunId:
+        """Read which run an entry of the run store is, and nothing more.
+
+        What only names runs rests on no code of training, which reads the whole file.
+
+        Args:
+            folder: `STORE/KEY`.
+
+        Raises:
+            UserError: If its description is damaged.
+        """
+        path = folder / IDENTITY
+        try:
+            run = json.loads(path.read_bytes())["run"]
+            return cls(str(run["experiment"]), int(run["fold"]), int(run["seed"]))
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(
+                f"{path}: is damaged, or of another version of headstart; delete {folder}"
+            ) from error
 
     @property
     def folder(self) -> Path:

@@ -25,8 +25,8 @@ from headstart.figures.style import Stamp
 from headstart.figures.style import document
 from headstart.figures.style import metric_name
 from headstart.figures.style import set_logarithmic
-from headstart.training.card import read_history
 from headstart.training.history import History
+from headstart.training.history import read_history
 
 FOLDS_PER_PAGE = 10
 LOSSES = (

@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from headstart.common.errors import UserError
 from headstart.common.run_id import IDENTITY
 from headstart.common.run_id import RunId
-from headstart.training import run_store
-from headstart.training.card import read_history
 from headstart.training.history import History
+from headstart.training.history import read_history
 
 ROWS = 10  # characters of height of each plot
 COLOURS = ("34", "33")  # blue and yellow of the terminal's own palette
@@ -55,8 +54,7 @@ def _name(history: Path) -> str:
     """Name a training as a person types it; by its path, if it lies outside a study."""
     store = history.parent.parent
     if (store / IDENTITY).is_file():
-        run = run_store.read_identity(store).run
-        return RunId(run.experiment, run.fold, run.seed).name
+        return RunId.stored(store).name
     try:
         return RunId.of(history).name
     except UserError:

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from typing import TypeVar
 
 from pydantic import BaseModel
 from pydantic import ValidationError
@@ -29,23 +28,12 @@ from headstart.study.study_words import DEFAULT
 
 CONFIGS = Path("config")
 RESULTS = Path("results")
-Part = TypeVar("Part", bound=BaseModel)
 
 
-# What is looked for in files that say more (`Config`, `RunIdentity`): `plot` imports this module,
-# and its code must not rest on that of training.
+# What is looked for in a file that says more, `Config`: `plot` imports this module, and its code
+# must not rest on that of training.
 class _Resolved(BaseModel):
     experiments: list[tuple[str, Any]]
-
-
-class _Run(BaseModel):
-    experiment: str
-    fold: int
-    seed: int
-
-
-class _Described(BaseModel):
-    run: _Run
 
 
 @dataclass(frozen=True)
@@ -166,17 +154,14 @@ def _with_rest(found: Named, rest: tuple[str, ...]) -> Named:
 def _experiments(found: Named) -> list[str]:
     if found.file is not None:
         return list(_read(found.file).get("experiments", ()))
-    config = _read_part(found.folder / study_paths.CONFIG, _Resolved)
-    return [name for name, _ in config.experiments]
-
-
-def _read_part(path: Path, part: type[Part]) -> Part:
+    path = found.folder / study_paths.CONFIG
     try:
-        return part.model_validate_json(path.read_bytes())
+        config = _Resolved.model_validate_json(path.read_bytes())
     except ValidationError as error:
         raise UserError(
             f"{path}: is damaged, or of another version of headstart; move {path.parent} away"
         ) from error
+    return [name for name, _ in config.experiments]
 
 
 def _read(path: Path) -> Mapping[str, Any]:
@@ -233,8 +218,7 @@ def newest_history(name: str) -> Path:
 def _attempts(found: Named) -> Iterator[Path]:
     """Return the folders of attempts in the run store that a name stands for."""
     for path in found.folder.glob(f"{study_paths.STORE}/*/{IDENTITY}"):
-        run = _read_part(path, _Described).run
-        if found.includes(RunId(run.experiment, run.fold, run.seed)):
+        if found.includes(RunId.stored(path.parent)):
             yield from path.parent.glob("attempt-*")
 
 

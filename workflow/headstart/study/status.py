@@ -38,8 +38,8 @@ from headstart.study.stages import STAGES
 from headstart.study.stages import counted_with
 from headstart.training import run_store
 from headstart.training.card import ModelCard
-from headstart.training.card import read_history
 from headstart.training.history import History
+from headstart.training.history import read_history
 
 LONGEST = 6  # lines of an error
 

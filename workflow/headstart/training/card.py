@@ -26,6 +26,7 @@ from headstart.imaging.config import Preparation
 from headstart.tasks import TASKS
 from headstart.tasks import task_with
 from headstart.tasks.base import Task
+from headstart.training.history import REMEDY
 from headstart.training.history import History
 from headstart.training.settings import RunIdentity
 from headstart.training.spent import Spent
@@ -38,10 +39,6 @@ if TYPE_CHECKING:
     from headstart.cohort.prepared import Scan
 
 PACKAGES = ("torch", "monai", "torchio", "numpy")
-REMEDY = (
-    "copy the network's whole folder again; if it is this study's own, delete the file and type "
-    "the same command, which brings it back from the run store"
-)
 
 
 class Count(Section):
@@ -160,18 +157,6 @@ class ModelCard(RunIdentity):
             UserError: If they are not there, or other ones.
         """
         return integrity.read_bytes(model / WEIGHTS, self.weights_sha256, REMEDY)
-
-
-def read_history(path: Path) -> History:
-    """Read a history.csv, live or finished; a finished one as the card beside it describes it.
-
-    Raises:
-        UserError: If it is damaged, or was edited since its training ended.
-    """
-    if (path.parent / CARD).is_file():
-        card = ModelCard.read(path.parent)
-        integrity.read_bytes(path, card.history_sha256, REMEDY)
-    return History.read(path)
 
 
 def _first(error: ValidationError) -> str:

@@ -11,12 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pydantic import BaseModel
+from pydantic import ValidationError
 
 from headstart.common import files
+from headstart.common import integrity
 from headstart.common.errors import UserError
+from headstart.common.run_id import CARD
 
 # Beside these: val_loss and val_METRIC, where there are validation scans.
 COLUMNS = ("epoch", "learning_rate", "train_loss", "key_metric", "chosen")
+REMEDY = (
+    "copy the network's whole folder again; if it is this study's own, delete the file and type "
+    "the same command, which brings it back from the run store"
+)
 
 
 @dataclass(frozen=True)
@@ -92,6 +100,28 @@ class History:
     def table(self) -> pd.DataFrame:
         """A row for each epoch: epoch, learning_rate, train_loss, val_loss and val_METRIC."""
         return pd.DataFrame([_cells(epoch) for epoch in self.epochs])
+
+
+class _Card(BaseModel):
+    """What a model card says of the history beside it; figures rest on no more of it."""
+
+    history_sha256: str
+
+
+def read_history(path: Path) -> History:
+    """Read a history.csv, live or finished; a finished one as the card beside it describes it.
+
+    Raises:
+        UserError: If it is damaged, or was edited since its training ended.
+    """
+    card = path.parent / CARD
+    if card.is_file():
+        try:
+            said = _Card.model_validate(integrity.read_sealed(card, REMEDY))
+        except ValidationError as error:
+            raise UserError(f"{card}: is of another version of headstart; {REMEDY}") from error
+        integrity.read_bytes(path, said.history_sha256, REMEDY)
+    return History.read(path)
 
 
 def _cells(epoch: Epoch) -> dict[str, float]:

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from headstart.training.augmentation.base import Array
-from headstart.training.augmentation.base import Batch
 from headstart.training.augmentation.base import Dice
+from headstart.training.augmentation.base import Images
 from headstart.training.augmentation.base import Transform
 from headstart.training.augmentation.base import origins_of
 from headstart.training.augmentation.elsewhere import Elsewhere
@@ -119,7 +119,7 @@ class Augmentation:
         if not self._passes:
             return volumes, truths
         masks = truths if truths.ndim == volumes.ndim else None
-        batch = Batch(volumes, masks, origins_of(volumes), affines)
+        batch = Images(volumes, masks, origins_of(volumes), affines)
         with torch.no_grad(), _exact_products():
             for one in self._passes:
                 batch = one.apply(batch, [draw.steps for draw in draws])

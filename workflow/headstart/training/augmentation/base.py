@@ -52,7 +52,7 @@ class Dice:
 
 
 @dataclass(frozen=True)
-class Batch:
+class Images:
     """Scans on the training device.
 
     Attributes:
@@ -67,18 +67,18 @@ class Batch:
     origins: Tensor
     affines: Sequence[Array]
 
-    def only(self, chosen: Sequence[int]) -> Batch:
+    def only(self, chosen: Sequence[int]) -> Images:
         """Return some of the scans."""
         if len(chosen) == len(self.volumes):
             return self
-        return Batch(
+        return Images(
             _rows(self.volumes, chosen),
             None if self.masks is None else _rows(self.masks, chosen),
             _rows(self.origins, chosen),
             [self.affines[row] for row in chosen],
         )
 
-    def updated(self, chosen: Sequence[int], changed: Batch) -> Batch:
+    def updated(self, chosen: Sequence[int], changed: Images) -> Images:
         """Return all scans, those that `only(chosen)` gave with what they have become."""
         if len(chosen) == len(self.volumes):
             return changed
@@ -158,7 +158,7 @@ class Intensity(Transform):
 
     @classmethod
     @abstractmethod
-    def apply(cls, drawn: Sequence[Any], batch: Batch) -> Tensor:
+    def apply(cls, drawn: Sequence[Any], batch: Images) -> Tensor:
         """Transform a batch.
 
         Args:

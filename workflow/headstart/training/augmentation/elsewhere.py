@@ -11,8 +11,8 @@ from typing import Self
 import torch
 
 from headstart.common.errors import UserError
-from headstart.training.augmentation.base import Batch
 from headstart.training.augmentation.base import Dice
+from headstart.training.augmentation.base import Images
 from headstart.training.augmentation.base import Transform
 
 
@@ -32,7 +32,7 @@ class Elsewhere(Transform):
         return cls(dice.integer((0, 2**32 - 1)))
 
 
-def run_in_torchio(asked: Any, batch: Batch, drawn: Sequence[Elsewhere]) -> Batch:
+def run_in_torchio(asked: Any, batch: Images, drawn: Sequence[Elsewhere]) -> Images:
     """Run one of TorchIO's transforms.
 
     Args:

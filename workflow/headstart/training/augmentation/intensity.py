@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from headstart.training.augmentation.base import Array
-from headstart.training.augmentation.base import Batch
 from headstart.training.augmentation.base import Dice
+from headstart.training.augmentation.base import Images
 from headstart.training.augmentation.base import Intensity
 from headstart.training.augmentation.base import Triple
 from headstart.training.augmentation.base import send
@@ -44,7 +44,7 @@ class BiasField(Intensity):
         return cls(np.where(np.indices(drawn.shape).sum(0) <= asked.order, drawn, 0))
 
     @classmethod
-    def apply(cls, drawn: Sequence[Self], batch: Batch) -> Tensor:
+    def apply(cls, drawn: Sequence[Self], batch: Images) -> Tensor:
         """Multiply what is above the origins; a polynomial is summed up axis by axis (Horner)."""
         volumes = batch.volumes
         field = send(np.stack([one.coefficients for one in drawn]), volumes.device)
@@ -84,7 +84,7 @@ class Noise(Intensity):
         return cls(mean, std, dice.integer((0, 2**31 - 1)))
 
     @classmethod
-    def apply(cls, drawn: Sequence[Self], batch: Batch) -> Tensor:
+    def apply(cls, drawn: Sequence[Self], batch: Images) -> Tensor:
         """Add the noise."""
         noise = torch.empty(batch.volumes.shape, device=batch.volumes.device)
         for row, one in zip(noise, drawn, strict=True):
@@ -115,7 +115,7 @@ class Gamma(Intensity):
         return cls(tuple(np.exp(logs).tolist()))
 
     @classmethod
-    def apply(cls, drawn: Sequence[Self], batch: Batch) -> Tensor:
+    def apply(cls, drawn: Sequence[Self], batch: Images) -> Tensor:
         """Raise; noise below the origin keeps its sign."""
         gammas = send(np.array([one.gammas for one in drawn]), batch.volumes.device)
         unit = (-batch.origins).clamp(min=1)
@@ -142,7 +142,7 @@ class Blur(Intensity):
         return cls(dice.triple(asked.std_ranges))
 
     @classmethod
-    def apply(cls, drawn: Sequence[Self], batch: Batch) -> Tensor:
+    def apply(cls, drawn: Sequence[Self], batch: Images) -> Tensor:
         """Blur one axis after the other."""
         blurred = []
         for volume, one, affine in zip(batch.volumes, drawn, batch.affines, strict=True):

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from headstart.training.augmentation.base import Array
-from headstart.training.augmentation.base import Batch
 from headstart.training.augmentation.base import Dice
+from headstart.training.augmentation.base import Images
 from headstart.training.augmentation.base import Intensity
 from headstart.training.augmentation.base import Triple
 from headstart.training.augmentation.intensity import along
@@ -65,7 +65,7 @@ class Ghosting(Intensity):
         return cls(number, axis, intensity, restore) if number and intensity else None
 
     @classmethod
-    def apply(cls, drawn: Sequence[Self], batch: Batch) -> Tensor:
+    def apply(cls, drawn: Sequence[Self], batch: Images) -> Tensor:
         """Put each scan's matrix along its axis."""
         return torch.stack(
             [
@@ -120,7 +120,7 @@ class Motion(Intensity):
         )
 
     @classmethod
-    def apply(cls, drawn: Sequence[Self], batch: Batch) -> Tensor:
+    def apply(cls, drawn: Sequence[Self], batch: Images) -> Tensor:
         """Put together each scan's k-space."""
         return torch.stack(
             [
@@ -172,7 +172,7 @@ class Spike(Intensity):
         return cls(positions, intensity) if positions and intensity else None
 
     @classmethod
-    def apply(cls, drawn: Sequence[Self], batch: Batch) -> Tensor:
+    def apply(cls, drawn: Sequence[Self], batch: Images) -> Tensor:
         """Add each scan's stripes, to each channel by its own peak."""
         return torch.stack(
             [one._striped(volume) for volume, one in zip(batch.volumes, drawn, strict=True)]

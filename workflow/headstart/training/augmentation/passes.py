@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 from typing import cast
 
-from headstart.training.augmentation.base import Batch
+from headstart.training.augmentation.base import Images
 from headstart.training.augmentation.base import Intensity
 from headstart.training.augmentation.base import Transform
 from headstart.training.augmentation.elsewhere import run_in_torchio
@@ -43,7 +43,7 @@ class Pass:
         bends = any(cast(type[Spatial], kind).last for kind in kinds[:-1])
         return not bends and (self.fill is None or fill_of(asked) in (None, self.fill))
 
-    def apply(self, batch: Batch, drawn: Sequence[Steps]) -> Batch:
+    def apply(self, batch: Images, drawn: Sequence[Steps]) -> Images:
         """Apply it to the scans that drew one of its transforms.
 
         Args:
@@ -57,7 +57,7 @@ class Pass:
         part = self._applied(batch.only(chosen), [steps[row] for row in chosen])
         return batch.updated(chosen, part)
 
-    def _applied(self, batch: Batch, steps: Sequence[Sequence[Any]]) -> Batch:
+    def _applied(self, batch: Images, steps: Sequence[Sequence[Any]]) -> Images:
         asked = next(iter(self.asked.values()))
         if asked.kind is None:
             return run_in_torchio(asked.transform, batch, [step for (step,) in steps])

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from headstart.training.augmentation.base import Array
-from headstart.training.augmentation.base import Batch
+from headstart.training.augmentation.base import Images
 from headstart.training.augmentation.base import send
 from headstart.training.augmentation.spatial import MINIMUM
 from headstart.training.augmentation.spatial import RAS_TO_LPS
@@ -29,7 +29,7 @@ from headstart.training.augmentation.spatial import Spatial
 EDGE = 1 / 8  # voxels by which ITK makes the box of a B-spline larger, on each side
 
 
-def move(batch: Batch, chains: Sequence[Sequence[Spatial]], fill: Fill) -> Batch:
+def move(batch: Images, chains: Sequence[Sequence[Spatial]], fill: Fill) -> Images:
     """Move scans and their masks.
 
     Args:
@@ -86,14 +86,14 @@ def _read_labels(masks: Tensor, grid: Tensor, fill: float) -> Tensor:
     return (read + fill).to(masks.dtype)
 
 
-def _mirror(batch: Batch, chain: Sequence[Spatial]) -> Batch:
+def _mirror(batch: Images, chain: Sequence[Spatial]) -> Images:
     signs = reduce(np.matmul, [flip.matrix(_box(batch, 0)) for flip in chain]).diagonal()
     axes = [axis - 3 for axis in range(3) if signs[axis] < 0]
     masks = None if batch.masks is None else batch.masks.flip(axes)
-    return Batch(batch.volumes.flip(axes), masks, batch.origins, batch.affines)
+    return Images(batch.volumes.flip(axes), masks, batch.origins, batch.affines)
 
 
-def _resample(batch: Batch, chains: Sequence[Sequence[Spatial]], fill: Fill) -> Batch:
+def _resample(batch: Images, chains: Sequence[Sequence[Spatial]], fill: Fill) -> Images:
     shape, device = batch.volumes.shape[2:], batch.volumes.device
     boxes = [_box(batch, row) for row in range(len(chains))]
     # the first transform is the last step on the way from augmented to original places
@@ -109,10 +109,10 @@ def _resample(batch: Batch, chains: Sequence[Sequence[Spatial]], fill: Fill) -> 
     images, labels = fill
     lowest = batch.volumes.amin((2, 3, 4), keepdim=True) if images == MINIMUM else float(images)
     masks = None if batch.masks is None else _read_labels(batch.masks, grid, labels)
-    return Batch(read_at(batch.volumes, grid, lowest), masks, batch.origins, batch.affines)
+    return Images(read_at(batch.volumes, grid, lowest), masks, batch.origins, batch.affines)
 
 
-def _box(batch: Batch, row: int) -> Box:
+def _box(batch: Images, row: int) -> Box:
     return Box(tuple(batch.volumes.shape[2:]), batch.affines[row])
 
 

@@ -9,6 +9,8 @@ from init_folder import NUMBERS
 from init_folder import Folder
 from workbook import write_xlsx
 
+from headstart.data.privacy import redacted
+
 VISITS = ("20190312", "20200405")
 
 
@@ -164,3 +166,30 @@ def test_other_texts_are_no_tables(text: str, folder: Folder) -> None:
     (folder.scans / "README.txt").write_text(text)
     folder.init()
     assert "README" not in folder.said
+
+
+def test_a_name_in_a_column_that_is_left_out_is_not_shown(folder: Folder) -> None:
+    folder.scan(*(f"sub-{n:02d}_T1w.nii.gz" for n in NUMBERS))
+    names = [f"{a}{b}" for a in ("Li", "An", "Bo", "Ed", "Al") for b in "aeiou"]
+    dni = [f"12.345.{600 + n}" for n in NUMBERS]
+    dni[3] = "12.345-2"
+    rows = [[n, 20 + n, names[n], dni[n - 1]] for n in NUMBERS]
+    folder.table("t.csv", [["ID", "Age", "Kind", "Registro"], *rows])
+    folder.init()
+    assert "Kind (22 different texts; holds a name)" in folder.said
+    assert "Registro (1 of 22 values is no number, row 5: '1… (8 characters)')" in folder.said
+    assert not any(name in folder.said for name in names)
+
+
+@pytest.mark.parametrize(
+    ("cell", "shown"),
+    [
+        ("56,5", "56,5"),
+        ("1.234,5", "1.234,5"),
+        ("12.345.678", "1… (10 characters)"),
+        ("12.03.50", "1… (8 characters)"),
+        ("56,5 kg", "5… (7 characters)"),
+    ],
+)
+def test_a_number_is_shown_and_a_persons_number_is_not(cell: str, shown: str) -> None:
+    assert redacted(cell) == shown

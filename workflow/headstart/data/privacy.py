@@ -23,8 +23,8 @@ ONCE_SHARE = 0.8
 LONGEST_DATE = 5  # words of a date: Sunday, 12 March 1950 10:00
 # A spreadsheet runs such a cell; its scan is rejected for that.
 FORMULA = re.compile(r"[=@]|\+(?![\d(])")
-# How people write numbers: 56,5 and 1.234,5
-NUMBER_LIKE = re.compile(r"[-+]?\d{1,3}([.,]?\d{1,3}){0,3}")
+# How people write numbers: 56,5 and 1.234,5; with eight digits it may be a person's
+NUMBER_LIKE = re.compile(r"(?!(\D*\d){8})[-+]?\d{1,3}([.,]?\d{1,3}){0,3}")
 CLOSE = 0.7  # similarity of a misspelt value to the one that is meant
 
 MONTHS = (

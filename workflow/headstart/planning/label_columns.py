@@ -268,6 +268,8 @@ class Table:
         else:
             words = known if words.empty else words
             what = f"{words.nunique()} different texts"
+        if private := {*private_cells(cells.tolist(), self._people).values()}:
+            return f"{what}; holds {' and '.join(sorted(private))}"
         return f"{what}, row {words.index[0]}: '{redacted(words.iloc[0])}'"
 
     def rules(self, labels: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:

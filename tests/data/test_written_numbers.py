@@ -99,10 +99,11 @@ def test_numbers_of_a_workbook_beside_texts(tmp_path: Path) -> None:
         read_all(path)
 
 
+@pytest.mark.parametrize("commas", [["2,331", "2,4"], ["2,331", "2,362"]])
 def test_points_before_three_decimals_throughout_are_told(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    commas: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = write(tmp_path, ";", mm=["2,331", "2,4"], volume=["1.131", "1.162"])
+    path = write(tmp_path, ";", mm=commas, volume=["1.131", "1.162"])
     assert read_all(path)["volume"].tolist() == ["1.131", "1.162"]
     told = "volume: 1.131 of row 2 and its like are read as 1.131; if 1131 is meant"
     assert told in capsys.readouterr().err

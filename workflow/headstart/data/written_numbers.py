@@ -86,12 +86,13 @@ def _fit(cells: pd.Series[str], pattern: re.Pattern[str]) -> pd.Series[bool]:
 
 
 def _has_decimal_commas(sheet: Sheet, missing: Mapping[str, Collection[str]]) -> bool:
-    """Whether any column of a table has a comma that can but be a decimal comma."""
+    """Whether any column of a table has decimal commas, by its own cells or the separator."""
     for place, name in enumerate(sheet.names):
         cells = pd.Series([row[place] for row in sheet.rows.values()], dtype=str)
         if cells.str.contains(",", regex=False).any():
             numbers = _numbers(cells, missing.get(name, ()))
-            if _is_decimal(numbers, ","):
+            by_separator = sheet.decimal_comma and _fit(numbers, COMMA).any()
+            if by_separator or _is_decimal(numbers, ","):
                 return True
     return False
 

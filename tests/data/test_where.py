@@ -44,6 +44,7 @@ def test_conditions(text: str, holds: bool) -> None:
         ("age >=", "no condition"),
         ("age = 60", "no condition"),
         ("age >= old", "stands a number"),
+        ("age > nan", "stands a number"),
         ("age > 43,5", r"after > stands a number; write 43\.5"),
         ("age >= -1,25 and sex == M", r"write -1\.25"),
         ("age >= 60 and", "no condition"),

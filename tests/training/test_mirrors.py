@@ -104,6 +104,10 @@ def test_a_swap_or_a_reason_allows_the_flip():
     read_config(study("segmentation", [FLIP], flip_reason="the phantom is the same on both sides"))
 
 
+def test_a_blank_reason_is_none():
+    assert "left into right" in refused(study("segmentation", [FLIP], flip_reason=" \n "))
+
+
 def test_a_swap_of_some_classes_leaves_the_others_to_be_told():
     classes = SIDED | {3: "amygdala_left", 4: "amygdala_right"}
     told = refused(study("segmentation", [FLIP], classes, swap=PAIR))

@@ -12,6 +12,7 @@ from pydantic import model_validator
 
 from headstart.common.schema import Column
 from headstart.common.schema import Once
+from headstart.common.schema import Reason
 from headstart.common.schema import RelativePath
 from headstart.common.schema import Section
 
@@ -22,7 +23,7 @@ class RelatedSubjects(Section):
     subjects: Annotated[tuple[str, ...], Once] = Field(
         min_length=2, description="the subjects as in labels.csv"
     )
-    reason: str = Field(min_length=3, description="why, in words; kept in audit.json")
+    reason: Reason = Field(description="why, in words; kept in audit.json")
 
 
 class Split(Section):

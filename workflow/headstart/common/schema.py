@@ -21,6 +21,7 @@ from pydantic import BaseModel
 from pydantic import BeforeValidator
 from pydantic import ConfigDict
 from pydantic import Field
+from pydantic import StringConstraints
 from pydantic import ValidationError
 from pydantic import ValidationInfo
 from pydantic import field_validator
@@ -36,7 +37,9 @@ Name = Annotated[str, Field(pattern=NAME, max_length=100)]
 Column = Annotated[str, Field(pattern=COLUMN)]
 Positive = Annotated[float, Field(gt=0)]
 Length = Annotated[int, Field(gt=0)]
-Triple = tuple[Positive, Positive, Positive]
+# mm: finer than any microscope of whole brains, coarser than any head has voxels.
+Edge = Annotated[float, Field(ge=0.01, le=100)]
+Edges = tuple[Edge, Edge, Edge]
 Window = tuple[Length, Length, Length]
 
 
@@ -63,6 +66,8 @@ def once(values: tuple[Any, ...]) -> tuple[Any, ...]:
 Once = AfterValidator(once)
 
 Range = Annotated[tuple[Positive, Positive], AfterValidator(_rising)]
+# Why somebody decided so, in words: blanks are none.
+Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3)]
 RelativePath = Annotated[str, AfterValidator(_relative)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 import re
 from collections.abc import Iterator
@@ -85,7 +86,7 @@ def parse_condition(text: str) -> Condition:
                 "value, e.g. `age >= 60 and site != HH`"
             )
         comparison = Comparison(*tokens[:3])
-        if comparison.sign not in ("==", "!=") and isinstance(as_number(tokens[2], ""), str):
+        if comparison.sign not in ("==", "!=") and math.isnan(as_number(tokens[2], math.nan)):
             point = tokens[2].replace(",", ".")
             fix = f"; write {point}" if COMMA.fullmatch(tokens[2]) else ""
             raise ValueError(f"'{text}': after {comparison.sign} stands a number{fix}")

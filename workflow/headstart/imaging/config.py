@@ -15,9 +15,10 @@ from headstart.common.keys import OfScan
 from headstart.common.ordered import Ordered
 from headstart.common.schema import COLUMN
 from headstart.common.schema import Column
+from headstart.common.schema import Edges
 from headstart.common.schema import Range
+from headstart.common.schema import Reason
 from headstart.common.schema import Section
-from headstart.common.schema import Triple
 from headstart.common.schema import Window
 from headstart.imaging import mask_classes
 from headstart.imaging.rejection_codes import ACCEPTABLE
@@ -45,7 +46,7 @@ class Decision(Section):
 
     subject: str = Field(description="the subject as in labels.csv")
     session: str | None = Field(None, description="one session; the default is all of them")
-    reason: str = Field(min_length=3, description="why, in words; kept in the tables")
+    reason: Reason = Field(description="why, in words; kept in the tables")
 
 
 class Accepted(Section):
@@ -67,7 +68,7 @@ class Accepted(Section):
 class Acceptance(Accepted):
     """A person's decision to keep scans in spite of a check."""
 
-    reason: str = Field(min_length=3, description="why, in words; kept in the tables")
+    reason: Reason = Field(description="why, in words; kept in the tables")
 
     @model_validator(mode="after")
     def _names_something(self) -> Acceptance:
@@ -111,8 +112,8 @@ class Check(Section):
 class Preparation(Section):
     """What is done to each volume."""
 
-    voxel_size: Triple = Field(
-        (2.0, 2.0, 2.0), description="voxel size of the prepared volumes, mm"
+    voxel_size: Edges = Field(
+        (2.0, 2.0, 2.0), description="voxel size of the prepared volumes, mm, 0.01 to 100"
     )
     window: Window = Field(
         (96, 112, 96),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Annotated
 from typing import Any
 from typing import Literal
 
 from pydantic import Field
+from pydantic import StringConstraints
 from pydantic import field_validator
 from pydantic import model_validator
 
@@ -140,7 +142,7 @@ class Train(Section):
         description="pairs of classes that a left-right mirror turns into each other, e.g. "
         "`[[hippocampus_left, hippocampus_right]]`: a mirrored scan gets the other name",
     )
-    flip_reason: str = Field(
+    flip_reason: Annotated[str, StringConstraints(strip_whitespace=True)] = Field(
         "",
         description="why RandomFlip leaves the label true although a name speaks of a side, "
         "in words",

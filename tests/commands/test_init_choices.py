@@ -193,3 +193,13 @@ def test_a_name_in_a_column_that_is_left_out_is_not_shown(folder: Folder) -> Non
 )
 def test_a_number_is_shown_and_a_persons_number_is_not(cell: str, shown: str) -> None:
     assert redacted(cell) == shown
+
+
+def test_a_label_that_is_the_same_for_all_scans_is_told(folder: Folder) -> None:
+    folder.scan(*(f"sub-{n:02d}_T1w.nii.gz" for n in NUMBERS))
+    rows = [[n, 20 + n, "AB"[n > 22], "" if n <= 22 else n % 5] for n in range(1, 33)]
+    folder.table("t.csv", [["ID", "Age", "Arm", "Rest"], *rows])
+    folder.init()
+    assert "Arm: not offered, as it is the same for all scans" in folder.said
+    assert "Rest: not offered, as it has no value for any scan" in folder.said
+    assert "Arm: not offered" in folder.refused("--target", "arm", "--renew")

@@ -1,0 +1,45 @@
+"""What a training's own numbers say to whoever watches it, in a sentence each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from headstart.training.history import History
+from headstart.training.spent import Spent
+
+WAITING = 0.05  # share of an epoch
+RISEN = 1.1  # of the validation loss over its lowest
+FALLEN = 0.98  # of the training loss over its first: above, nothing was learnt
+
+
+def on_waiting(spent: Spent) -> str:
+    """Say so if the network waited long for its batches in an epoch; "" if not."""
+    share = spent.waiting / spent.seconds if spent.seconds else 0.0
+    if share <= WAITING:
+        return ""
+    return (
+        f"the network waited for its batches for {share:.0%} of the epoch: the line on "
+        "augmentation above says which transforms TorchIO runs on the CPU; take the dearest out, "
+        "or put the prepared scans on a faster disk"
+    )
+
+
+def at_end(history: History) -> Iterator[str]:
+    """Yield what a finished training's curves say: it overfits, or stands still."""
+    trained = [epoch.train_loss for epoch in history.epochs]
+    if len(trained) > 1 and min(trained[1:]) > FALLEN * trained[0]:
+        yield (
+            "the training loss stands still: nothing was learnt; try another train.learning_rate, "
+            "by threes"
+        )
+    validated = [epoch.val_loss for epoch in history.epochs if epoch.val_loss is not None]
+    if not validated:
+        return
+    lowest = validated.index(min(validated))
+    late = lowest < len(validated) // 2
+    if late and validated[-1] > RISEN * validated[lowest] and trained[-1] < trained[lowest]:
+        yield (
+            f"it overfits: the validation loss was lowest in epoch {lowest + 1} of "
+            f"{len(validated)} and rose while the training loss fell on; more augmentation, a "
+            "narrower network, or fewer epochs"
+        )

@@ -26,8 +26,12 @@ from typing import Any
 PROJECT = Path(__file__).resolve().parents[2]
 TESTS = {
     **{
+        f"headstart.training.{module}": [f"training/{module}", "training/known_answers"]
+        for module in ("data", "step", "selection", "remarks")
+    },
+    **{
         f"headstart.training.{module}": ["training/known_answers", "commands/train"]
-        for module in ("loop", "step", "data", "validation", "selection", "checkpoint", "schedule")
+        for module in ("loop", "progress", "validation", "checkpoint", "schedule")
     },
     "headstart.training.losses": ["training/losses", "training/known_answers"],
     **{

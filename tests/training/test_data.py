@@ -12,6 +12,7 @@ from headstart.tasks.regression import Regression
 from headstart.training import data
 from headstart.training.config import Train
 from headstart.training.data import EpochLoader
+from headstart.training.data import load_volume
 from headstart.training.data import make_batches
 from headstart.training.data import read_batch
 from headstart.training.data import seed_of
@@ -44,6 +45,8 @@ def test_order_depends_on_seed_epoch_and_scan_alone(scans):
 def test_no_batch_of_one(scans):
     sizes = [len(batch) for batch in make_batches(scans[:7], 3, 0, 1)]
     assert sizes == [3, 4]
+    assert [len(batch) for batch in make_batches(scans[:7], 2, 0, 1)] == [2, 2, 3]
+    assert [len(batch) for batch in make_batches(scans[:4], 3, 0, 1)] == [4]
     assert make_batches(scans[:1], 3, 0, 1) == [[0]]
 
 
@@ -69,6 +72,13 @@ def test_batches_hold_what_was_prepared(scans):
         assert volume.dtype == torch.float32
         np.testing.assert_array_equal(volume, np.float32(scan.volume()))
         assert truth == float(scan.target)
+
+
+def test_batches_are_sent_to_where_the_network_computes(scans):
+    batch = read_batch(scans[:2], Regression(), torch.device("meta"))
+    assert {part.device.type for part in (batch.volumes, batch.truths)} == {"meta"}
+    volume = load_volume(scans[0])
+    assert (volume.device.type, volume.dtype) == ("cpu", torch.float32)
 
 
 def test_an_epoch_goes_on_at_any_batch(scans):

@@ -246,6 +246,22 @@ def test_class_weights_reach_the_loss(learn):
         assert history["val_log_loss"][0] == pytest.approx(plain.mean(), rel=1e-5)
 
 
+def test_the_average_of_the_weights_by_hand(learn):
+    settings = {"epochs": 60, "batch_size": 4, "learning_rate": 0.05, "schedule": "constant"}
+    network = Line()
+    _, last, *_ = learn(network, keep="last", **settings)
+    # what it was before each step, and after the last one
+    seen = [weight[0] for training, weight, _ in network.calls if training]
+    after = [*seen[1:], last["weight"].item()]
+    average = after[0]
+    for number, weight in enumerate(after[1:], start=1):
+        left = min(1 - 50 / len(after), (1 + number) / (10 + number))
+        average = left * average + (1 - left) * weight
+    _, kept, *_ = learn(Line(), keep="ema", **settings)
+    assert kept["weight"].item() == pytest.approx(average, rel=1e-5)
+    assert kept["weight"].item() != pytest.approx(after[-1], rel=1e-4)
+
+
 @pytest.mark.parametrize("keep", ["best", "last"])
 def test_the_weights_that_are_kept_are_those_of_the_chosen_epoch(learn, keep):
     network = Line()

@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import load_file
 from small_study import SmallStudy
 
+from headstart.common.errors import OutOfTimeError
 from headstart.training.card import ModelCard
 from headstart.training.train import train
 
@@ -43,10 +44,9 @@ def study(tmp_path):
     return study
 
 
-def go(study, name, task="regression", batch_size=5, **arguments):
-    run = study.run(
-        task, network="net.py:Net", network_arguments=arguments, batch_size=batch_size, epochs=3
-    )
+def go(study, name, batch_size=5, keep="best", **arguments):
+    train_settings = {"batch_size": batch_size, "keep": keep, "epochs": 3}
+    run = study.run(network="net.py:Net", network_arguments=arguments, **train_settings)
     paths = {"store": study.folder / "runs" / name, "output": study.folder / name}
     train(run=run, code="code", **study.inputs, **paths, networks=study.folder, device="cpu")
     return study.folder / name
@@ -72,6 +72,27 @@ def test_a_batch_that_does_not_fit_is_taken_in_parts(study, capsys, most, error)
 def test_batch_norm_is_told_of(study, capsys):
     go(study, "parts", most=2, norm=True)
     assert "a step is the same, but for batch norm" in capsys.readouterr().err
+
+
+def test_the_last_scan_that_joins_a_batch_is_taken_with_it(study):
+    """Batch norm would see other batches: 7 scans and one are one batch of 8."""
+    one = go(study, "seven", norm=True, batch_size=7)
+    other = go(study, "eight", norm=True, batch_size=8)
+    name = "model.safetensors"
+    assert (one / name).read_bytes() == (other / name).read_bytes()
+
+
+def test_what_was_learnt_of_memory_is_kept_when_interrupted(study, monkeypatch, capsys):
+    whole = go(study, "whole", most=2, keep="ema")
+    monkeypatch.setenv("HEADSTART_DEADLINE", "0")
+    for _ in range(6):
+        with pytest.raises(OutOfTimeError):
+            go(study, "broken", most=2, keep="ema")
+    broken = go(study, "broken", most=2, keep="ema")
+    # once each, and never again by those that went on
+    assert capsys.readouterr().err.count("2 at once from now on") == 2
+    for name in ("model.safetensors", "history.csv"):
+        assert (whole / name).read_bytes() == (broken / name).read_bytes()
 
 
 def test_one_scan_that_does_not_fit_is_an_error(study):

@@ -243,7 +243,6 @@ def test_flip_draws_each_axis_by_itself():
         ("RandomBlur", {"std": 3}, lambda one: one.std),
         ("RandomBlur", {"std": [0, 1, 2, 3, 1, 1]}, lambda one: one.std),
     ],
-    ids=str,
 )
 def test_intensity_draws(name, given, of_ours):
     asked = getattr(torchio, name)(

@@ -72,7 +72,7 @@ qstat
 #
 # A login node is rebooted, a limit runs out. Let it happen: kill the main process and delete its
 # jobs. Then unlock the folder and type the same again. What is done stays done, and a training goes on
-# from its last epoch to the bit-identical weights that it would have had.
+# from its last checkpoint to the bit-identical weights that it would have had.
 kill -9 %1
 qdel 'hs.*'
 #+ wait_for_empty_queue

@@ -106,9 +106,7 @@ def _inside(node: ast.AST) -> Iterator[ast.AST]:
         if node.value is not None:
             yield from _inside(node.value)
         return
-    if isinstance(node, ast.arg) or (
-        isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
-    ):
+    if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
         return
     yield node
     for child in ast.iter_child_nodes(node):

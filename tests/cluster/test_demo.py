@@ -23,7 +23,7 @@ from headstart.training.card import ModelCard
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
-ROUNDS = 5
+EPOCHS = 10
 SLOW = """
 import os, time
 from headstart.training.sfcn import SFCN
@@ -49,16 +49,17 @@ def cut_demo(project: Path, always: str) -> None:
     network = {
         "network": "slow.py:Slow",
         "network_arguments": {"channels": [8, 8, 8, 8, 8]},
-        "epochs": ROUNDS,
+        "epochs": EPOCHS,
     }
     experiments["slow"] = {"like": "age", "train": network}
     (project / "config/cut.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
     (project / "slow.py").write_text(SLOW)
-    # the GPUs are make-believe; a turn has 15 s for its start and an epoch of 8 s or more
+    # the GPUs are make-believe; a turn has 40 s for its start and for steps of 2 s, more than 20 of
+    # which are to be done
     site = (project / "profiles/sge/sites/ucl-cs.conf").read_text()
     before = "export HEADSTART_DEVICE=cpu SECONDS_PER_STEP=2"
     scratch = f"scratch_folder='{STORE}/scratch/$JOB_ID'"
-    quick = f"always='{always}'\ninterval=2\ngrace=4\nmargin=45\nbefore='{before}'\n{scratch}\n"
+    quick = f"always='{always}'\ninterval=2\ngrace=4\nmargin=20\nbefore='{before}'\n{scratch}\n"
     (project / "quick.conf").write_text(site + quick)
     subprocess.run(["chown", "-R", "--no-dereference", f"{USER}:", project], check=True)
 
@@ -108,8 +109,9 @@ def test_demo(grid: Grid) -> None:
         for path in (results / ".snakemake/sge/jobs").iterdir()
         if re.search(r"submitted .* hs\.train\.slow", path.read_text())
     ]
-    assert record.read_text().count("started") == ROUNDS
-    assert record.with_suffix(".log").read_text().count("it goes on in its next turn") == ROUNDS - 1
+    turns = record.read_text().count("started")
+    assert turns > 1
+    assert record.with_suffix(".log").read_text().count("it goes on in its next turn") == turns - 1
     log = (results / "demo" / RUN.log).read_text()
     assert f"copied to {STORE}/scratch/{record.name}/prepare" in log
     assert not (STORE / "scratch" / record.name).exists()
@@ -136,6 +138,6 @@ def test_demo(grid: Grid) -> None:
         ).read_bytes()
     note(
         f"a training of {seconds:.0f} s under a limit of 60 s",
-        f"{ROUNDS} turns of one job, history and weights as in one piece",
+        f"{turns} turns of one job, history and weights as in one piece",
         time.monotonic() - began,
     )

@@ -59,8 +59,7 @@ def _line(tree: Tree, count: int, work: Path) -> list[str]:
     if code:
         return [init, dry_run, label, ""]
     classes = list(config.get("classes", {}).items())
-    judged = {"channels": list(config["data"][0]["channels"]), "classes": classes}
-    judged["masks"] = "mask" in config["data"][0]
+    judged = {"masks": "mask" in config["data"][0], "classes": classes}
     words = ["--settings", json.dumps(judged), "--scans", str(work / "l/shards/0.csv")]
     code, text = _said(
         ["check-scans", *words, "--data", str(scans), "--output", str(work / "c.csv")]

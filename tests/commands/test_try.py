@@ -35,6 +35,15 @@ def study(tmp_path: Path) -> SmallStudy:
     return SmallStudy(tmp_path / "study")
 
 
+@pytest.fixture
+def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Folder that temporary ones are made in."""
+    folder = tmp_path / "scratch"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
 def command(study: SmallStudy, task: str, **train: object) -> list[str]:
     words = ["train", "--settings", settings_text(study.run(task, **train)), "--device", "cpu"]
     for name, value in study.inputs.items():
@@ -45,15 +54,8 @@ def command(study: SmallStudy, task: str, **train: object) -> list[str]:
 
 @pytest.mark.parametrize("task", ["regression", "classification"])
 def test_nothing_is_left_behind(
-    study: SmallStudy,
-    task: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    study: SmallStudy, task: str, scratch: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    scratch = tmp_path / "scratch"
-    scratch.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
     before = sorted(study.folder.rglob("*"))
     assert main([*command(study, task, epochs=500), "--try"]) == 0
     out, err = capsys.readouterr()
@@ -66,14 +68,8 @@ def test_nothing_is_left_behind(
 
 
 def test_a_mistake_is_told_and_nothing_is_left(
-    study: SmallStudy,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    study: SmallStudy, scratch: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    scratch = tmp_path / "scratch"
-    scratch.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
     words = command(study, "regression", network_arguments={"widht": 3})
     assert main([*words, "--try"]) == 2
     assert "widht" in capsys.readouterr().err

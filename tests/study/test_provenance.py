@@ -84,6 +84,7 @@ def test_a_new_function_default_counts(package: Path) -> None:
         ("training/diagnosis.py", "to a tenth", "to a half"),  # returned, to be raised
         ("training/loop.py", " to learn from, ", " for training, "),  # printed
         ("common/machine_words.py", "free some space", "make room"),
+        ("training/remarks.py", "the training loss stands still", "nothing moves"),
     ],
 )
 def test_words_for_people_do_not_count(package: Path, file: str, before: str, after: str) -> None:

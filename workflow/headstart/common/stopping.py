@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 # What schedulers and closed terminals send. They are left ignored where they are: by nohup, or in a
 # job of Grid Engine, which sends some of them as a warning.
@@ -29,9 +31,6 @@ class Stopped(BaseException):
 @contextmanager
 def stoppable() -> Iterator[None]:
     """Raise `Stopped` inside the block when a signal asks this process to stop."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread is told of signals
-        return
     owner = os.getpid()
 
     def stop(number: int, _: FrameType | None) -> None:
@@ -40,15 +39,8 @@ def stoppable() -> Iterator[None]:
             signal.raise_signal(number)
         raise Stopped(number)
 
-    before = {number: signal.getsignal(number) for number in SIGNALS}
-    for number, handler in before.items():
-        if handler is signal.SIG_DFL:
-            signal.signal(number, stop)
-    try:
+    with _answered(stop, lambda _, before: before is signal.SIG_DFL):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextmanager
@@ -61,22 +53,31 @@ def remembered() -> Iterator[list[int]]:
         Gets the number of each signal that comes.
     """
     came: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield came
-        return
 
     def remember(number: int, _: FrameType | None) -> None:
         if number in came and number not in WARNINGS:
             raise Stopped(number)
         came.append(number)
 
-    before = {number: signal.getsignal(number) for number in SIGNALS}
-    for number, handler in before.items():
-        # Grid Engine's jobs ignore the warnings, but for those who listen
-        if handler is not signal.SIG_IGN or number in WARNINGS:
-            signal.signal(number, remember)
-    try:
+    # Grid Engine's jobs ignore the warnings, but for those who listen
+    with _answered(remember, lambda n, before: before is not signal.SIG_IGN or n in WARNINGS):
         yield came
-    finally:
-        for number, handler in before.items():
+
+
+@contextmanager
+def _answered(
+    handler: Callable[[int, FrameType | None], None], takes: Callable[[int, Any], bool]
+) -> Iterator[None]:
+    """Let a handler answer the signals inside the block that it takes from the one before."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread is told of signals
+        return
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    for number, earlier in before.items():
+        if takes(number, earlier):
             signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, earlier)

@@ -25,7 +25,8 @@ from headstart.common.errors import UserError
 PACKAGE = Path(__file__).resolve().parent.parent
 WORDED = ("UserError", "ValueError", "RuntimeError")  # errors that carry nothing but words
 TOLD = ("print", *WORDED)
-WORDS = ("headstart.common.machine_words",)  # modules of nothing but words
+# Modules that only talk to the user, and decide nothing.
+WORDS = ("headstart.common.machine_words", "headstart.training.remarks")
 ADDED = ("type_params",)  # by Python 3.12
 
 

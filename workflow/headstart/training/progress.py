@@ -173,17 +173,14 @@ def show_epoch(progress: Progress, over: str) -> None:
         if epoch.val_loss is None
         else f"validation loss {epoch.val_loss:.4g}  {metric} {epoch.metrics[metric]:.4g}  "
     )
-    say(
+    print(
         f"epoch {epoch.number}/{progress.epochs}  train loss {epoch.train_loss:.4g}  {validation}"
         f"{spent[-1].seconds:.1f} s  {f'the last one: {over}' if over else f'{left:.0f} min left'}",
+        file=sys.stderr,
     )
     if epoch.number == 2 and (waited := remarks.on_waiting(spent[-1])):
-        say(waited)
+        print(waited, file=sys.stderr)
     if epoch.number == progress.epochs:
         for remark in remarks.at_end(history):
-            say(remark)
-
-
-def say(text: str) -> None:
-    """Print a line to whoever watches the training."""
-    print(text, file=sys.stderr, flush=True)
+            print(remark, file=sys.stderr)
+    sys.stderr.flush()

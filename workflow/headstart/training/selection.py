@@ -41,14 +41,13 @@ def is_best(epoch: Epoch, earlier: Sequence[Epoch], key: str) -> bool:
     Raises:
         UserError: If the metric is no number.
     """
-    value = epoch.metrics[key]
+    value = _score(epoch, key)
     if math.isnan(value):
         raise UserError(
             f"the validation scans give no {key}, so no epoch can be chosen; "
             "set train.keep: last, or raise split.validation"
         )
-    sign = 1 if METRICS[key].higher_is_better else -1
-    return all(sign * value > sign * one.metrics[key] for one in earlier)
+    return all(value > _score(one, key) for one in earlier)
 
 
 def epochs_of(progress: Progress, settings: Train) -> tuple[int, str]:
@@ -79,7 +78,11 @@ def epochs_of(progress: Progress, settings: Train) -> tuple[int, str]:
 
 def _stale(history: History) -> int:
     """How many epochs have passed since the best one."""
-    sign = 1 if METRICS[history.key_metric].higher_is_better else -1
-    values = [sign * epoch.metrics[history.key_metric] for epoch in history.epochs]
-    defined = [-math.inf if math.isnan(value) else value for value in values]
+    scores = [_score(epoch, history.key_metric) for epoch in history.epochs]
+    defined = [-math.inf if math.isnan(score) else score for score in scores]
     return len(defined) - 1 - defined.index(max(defined))
+
+
+def _score(epoch: Epoch, key: str) -> float:
+    """An epoch's metric, with its sign turned where less is better."""
+    return epoch.metrics[key] * (1 if METRICS[key].higher_is_better else -1)

@@ -138,7 +138,8 @@ def _augmentation(train: Train) -> str:
         return "no augmentation"
     return (
         "augmentation as TorchIO defines it, but neighbouring spatial transforms in one "
-        f"interpolation, and bias fields and gammas of the signal above the scan's minimum: {said}"
+        f"interpolation, and bias fields and gammas of the signal above the scan's minimum, "
+        f"normalised again: {said}"
     )
 
 

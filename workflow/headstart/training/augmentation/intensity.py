@@ -26,9 +26,9 @@ class BiasField(Intensity):
     """RandomBiasField: times exp of a polynomial of the place, on what is above no signal.
 
     TorchIO multiplies prepared values, negative ones too: after a z-score that changes air most
-    and tissue of mean intensity not at all. Here the level of no signal is what stays, as in a
-    scanner. The polynomial is TorchIO's, the constant term included; places are -1 and 1 at the
-    outermost voxels' centres. All channels get one field.
+    and tissue of mean intensity not at all. Here the signal is multiplied, as in a scanner, and
+    normalised again. The polynomial is TorchIO's, the constant term included; places are -1 and 1
+    at the outermost voxels' centres. All channels get one field.
 
     Attributes:
         coefficients: Of x^i y^j z^k, (i, j, k); 0 where i + j + k is beyond the order.
@@ -45,7 +45,7 @@ class BiasField(Intensity):
 
     @classmethod
     def apply(cls, drawn: Sequence[Self], batch: Images) -> Tensor:
-        """Multiply what is above the origins; a polynomial is summed up axis by axis (Horner)."""
+        """Multiply the signal; a polynomial is summed up axis by axis (Horner)."""
         volumes = batch.volumes
         field = send(np.stack([one.coefficients for one in drawn]), volumes.device)
         for axis, length in enumerate(volumes.shape[2:], start=1):
@@ -56,7 +56,7 @@ class BiasField(Intensity):
             field = powers[-1]
             for power in powers[-2::-1]:
                 field = torch.addcmul(power, field, places)
-        return torch.lerp(batch.origins, volumes, field.exp_()[:, None])
+        return _normalised((volumes - batch.origins) * field.exp_()[:, None], batch)
 
 
 @dataclass(frozen=True)
@@ -98,9 +98,8 @@ class Gamma(Intensity):
     """RandomGamma: a power of what is above no signal, for each channel by itself.
 
     TorchIO's power of z-scored values bends them around 0, the mean of the head, with an infinite
-    slope there. Here values above the level of no signal are raised, in units that keep the mean of
-    the head (z-score) or the 99th percentile (`percentile`) where it is: the distance from the
-    origin to 0, at least 1. Volumes that are not negative are raised as TorchIO does.
+    slope there. Here the signal is raised, and normalised again; volumes that are not negative are
+    raised as TorchIO does.
 
     Attributes:
         gammas: An exponent for each channel.
@@ -118,12 +117,10 @@ class Gamma(Intensity):
     def apply(cls, drawn: Sequence[Self], batch: Images) -> Tensor:
         """Raise; noise below the origin keeps its sign."""
         gammas = send(np.array([one.gammas for one in drawn]), batch.volumes.device)
-        unit = (-batch.origins).clamp(min=1)
-        signal = (batch.volumes - batch.origins) / unit
+        signal = batch.volumes - batch.origins
         # torch's power gives other bits with two threads than with one
         raised = (signal.abs().log_() * gammas[..., None, None, None]).exp_()
-        raised = torch.copysign(raised, signal)
-        return torch.addcmul(batch.origins, raised, unit)
+        return _normalised(torch.copysign(raised, signal), batch)
 
 
 @dataclass(frozen=True)
@@ -152,6 +149,37 @@ class Blur(Intensity):
                     volume = along(volume, _gaussian(volume.shape[axis - 3], std), axis)
             blurred.append(volume)
         return torch.stack(blurred)
+
+
+def _normalised(signal: Tensor, batch: Images) -> Tensor:
+    """Normalise signals that were changed, as preparing the changed scans would.
+
+    The head, which is what is brighter than half way from no signal to its mean, gets the mean and
+    the standard deviation that it had before. Volumes that are not negative were not normalised by
+    these, and are left as they are.
+
+    Args:
+        signal: What is above the origins, after the change; like the volumes.
+        batch: The scans before it.
+    """
+    head = batch.volumes > batch.origins / 2
+    (mean, spread), (now, wide) = (_moments(values, head) for values in (batch.volumes, signal))
+    scale = spread / wide.clamp(min=1e-6)
+    return torch.where(batch.origins < 0, signal * scale + (mean - now * scale), signal)
+
+
+def _moments(volumes: Tensor, head: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of the head, (n, channels, 1, 1, 1) each."""
+    moments = []
+    # one by one: of a whole batch they would be summed up in another order
+    for values, inside in zip(volumes.flatten(0, 1), head.flatten(0, 1), strict=True):
+        count = inside.sum().clamp(min=1).double()
+        known = torch.where(inside, values, 0)
+        mean = known.sum(dtype=torch.float64) / count
+        square = known.square_().sum(dtype=torch.float64) / count
+        moments.append(torch.stack([mean, (square - mean.square()).clamp(min=0).sqrt()]))
+    both = torch.stack(moments).float().view(*volumes.shape[:2], 2, 1, 1, 1)
+    return both[:, :, 0], both[:, :, 1]
 
 
 def along(volume: Tensor, matrix: Array, axis: int) -> Tensor:

@@ -249,7 +249,8 @@ def test_a_training_says_what_changed_its_scans_and_how():
     assert said() == "no augmentation"
     assert said({"RandomFlip": {}}, {"RandomNoise": {"std": 0.1, "p": 0.5}}) == (
         "augmentation as TorchIO defines it, but neighbouring spatial transforms in one "
-        "interpolation, and bias fields and gammas of the signal above the scan's minimum: "
+        "interpolation, and bias fields and gammas of the signal above the scan's minimum, "
+        "normalised again: "
         "RandomFlip; RandomNoise (p 0.5, std 0.1)"
     )
 

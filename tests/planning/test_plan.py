@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rows import label_rows
 
 from headstart.cluster.machine import Place
@@ -11,6 +13,7 @@ from headstart.cohort.config import Split
 from headstart.cohort.split import split
 from headstart.planning.plan import Fingerprint
 from headstart.planning.plan import plan
+from headstart.training.registry import NETWORKS
 
 LAPTOP = Place("a laptop", 16e9, gpu=False, cores=2)
 GPU = Place("a GPU", 24e9, gpu=True, cores=8)
@@ -50,3 +53,26 @@ def test_all_folds_where_nobody_is_held_out_and_time_allows() -> None:
     assert plan(cohort(200), GPU).folds == [0]
     slow = plan(cohort(49, 240.0), LAPTOP)
     assert slow.folds == "all" or "which holds out few; `all` takes" in slow.reasons["folds"]
+
+
+@given(
+    needed=st.tuples(*[st.floats(3.0, 300.0)] * 3),
+    size=st.sampled_from([0.5, 1.0, 3.0]),
+)
+def test_a_segmentation_s_window_is_the_smallest_that_its_network_halves(
+    needed: tuple[float, float, float], size: float
+) -> None:
+    made = plan(Fingerprint(100, 100, 1, (size, size, size), needed, classes=2), GPU)
+    arguments, window = made.train["network_arguments"], made.prepare["window"]
+    step = NETWORKS["unet"].divisor(arguments)
+    assert step == 2 ** len(arguments["strides"])
+    for side, length, edge in zip(window, needed, made.prepare["voxel_size"], strict=True):
+        assert side % step == 0
+        assert side >= length / edge - 0.05
+        assert side < max(length / edge + step, 5)
+
+
+def test_a_hippocampus_is_halved_three_times_in_a_window_that_fits() -> None:
+    made = plan(Fingerprint(200, 130, 1, (1.0, 1.0, 1.0), (38.4, 54.2, 41.3), classes=2), GPU)
+    assert made.prepare["window"] == [40, 56, 48]
+    assert made.train["network_arguments"]["strides"] == [2, 2, 2]

@@ -39,9 +39,25 @@ def test_networks_that_pool_take_the_smallest_window(name):
 @pytest.mark.parametrize("name", networks_for(dense=True))
 def test_networks_that_decode_take_windows_that_divide(name):
     network = build(name, SMALL[name]).eval()
-    divisor = NETWORKS[name].divisor
+    divisor = NETWORKS[name].divisor(SMALL[name])
     window = (divisor, 2 * divisor, 3 * divisor)
     assert network(torch.zeros(1, 2, *window)).shape == (1, 3, *window)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "divisor"),
+    [
+        ("unet", {"channels": [4, 8, 8], "strides": [2, 2]}, 4),
+        ("unet", {"channels": [4, 8], "strides": [[1, 2, 2]]}, 2),
+        ("segresnet", {"init_filters": 8, "blocks_down": [1, 2], "blocks_up": [1]}, 2),
+        ("dynunet", {"filters": [4, 4, 8], "strides": [1, [2, 2, 1], 2]}, 4),
+    ],
+)
+def test_fewer_halvings_ask_less_of_a_window(name, arguments, divisor):
+    assert NETWORKS[name].divisor(arguments) == divisor
+    window = (divisor, 3 * divisor, 5 * divisor)
+    # batch norm and instance norm want more than one value
+    assert build(name, arguments).eval()(torch.zeros(1, 2, *window)).shape == (1, 3, *window)
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -23,7 +23,8 @@ Triple = tuple[float, float, float]
 Window = tuple[int, int, int]
 FINEST = 2.0  # mm, where the answer is about the whole head
 LADDER = (1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0)  # mm
-STEP = 16  # a window's lengths are multiples: every network halves them four or five times
+STEP = 16  # a whole head's window has multiples: the network halves it four or five times
+MOST_HALVINGS = 4  # of a segmentation's window
 SMALLEST_BATCH = 2  # batch norm needs two
 STEPS = 4000  # of the optimizer
 EPOCHS = (20, 150)
@@ -166,14 +167,28 @@ def _coarser(native: Triple, size: float) -> Triple:
 
 
 def _window(fingerprint: Fingerprint, size: Triple) -> Window:
-    asked = NETWORKS["unet" if fingerprint.classes else "sfcn"]
-    shortest = max(asked.shortest, asked.divisor)
-    # a twentieth of a voxel too much is no reason for 16 more
+    """Return the smallest window about what is to be seen whose sides the network can halve."""
+    if not fingerprint.classes:
+        return _multiples(fingerprint, size, STEP, least=NETWORKS["sfcn"].shortest)
+    for halvings in range(MOST_HALVINGS, 1, -1):
+        window = _multiples(fingerprint, size, 2**halvings, least=2**halvings)
+        if _halvings(window) >= halvings:
+            return window
+    return _multiples(fingerprint, size, 2, least=4)
+
+
+def _multiples(fingerprint: Fingerprint, size: Triple, step: int, least: int) -> Window:
+    # a twentieth of a voxel too much is no reason for a step more
     x, y, z = (
-        max(shortest, STEP * math.ceil((length / edge - 0.05) / STEP))
+        max(least, step * math.ceil((length / edge - 0.05) / step))
         for length, edge in zip(fingerprint.needed, size, strict=True)
     )
     return x, y, z
+
+
+def _halvings(window: Window) -> int:
+    """As nnU-Net: halve until the smallest side is 4 voxels."""
+    return min(MOST_HALVINGS, max(1, int(math.log2(min(window) / 4))))
 
 
 def _network(
@@ -183,8 +198,7 @@ def _network(
         return "sfcn", {} if fingerprint.subjects >= MANY else {
             "channels": [16, 32, 64, 128, 128, 64]
         }
-    # as nnU-Net: halve until the smallest side is 4 voxels
-    halvings = min(4, max(1, int(math.log2(min(window) / 4))))
+    halvings = _halvings(window)
     first = 32 if place.gpu else 16
     channels = [min(320, first * 2**level) for level in range(halvings + 1)]
     return "unet", {"channels": channels, "strides": [2] * halvings}
@@ -249,7 +263,8 @@ def _prepare_reasons(size: Triple, window: Window, fingerprint: Fingerprint) -> 
         "voxel_size": voxel,
         "window": f"{millimetres(covered)}; there is something to see in "
         f"{millimetres(fingerprint.needed)} about the scans' centres; "
-        f"multiples of {STEP}, as the network halves it",
+        f"multiples of {2 ** _halvings(window) if fingerprint.classes else STEP}, as the network "
+        "halves it",
         "shards": "parts that run side by side, about 64 scans each",
     }
 

@@ -214,7 +214,8 @@ class Config(Section):
             )
         window, network = self.prepare.window, experiment.train.network
         ours = NETWORKS.get(network)
-        divisor, smallest = (ours.divisor, ours.shortest) if ours else (1, 1)
+        divisor = ours.divisor(experiment.train.network_arguments) if ours else 1
+        smallest = ours.shortest if ours else 1
         if any(length % divisor for length in window):
             raise ValueError(
                 f"prepare.window: {network} in {where} needs lengths that {divisor} divides, "

@@ -5,8 +5,10 @@ One row for each; MODULE:NAME is imported where it is needed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
 from typing import Any
@@ -40,7 +42,8 @@ class Network:
         words: What the methods call it.
         cite: Its paper.
         dense: Whether it answers for every voxel.
-        divisor: Lengths that it asks of a window are multiples of this: it decodes what it halved.
+        divisor: Tells, of what the user gave, what lengths of a window are multiples of: it decodes
+            what it halved.
         shortest: The least length that it asks of a window.
         cost: What a training step costs.
         channels_last: Whether it is faster with a voxel's channels side by side in memory.
@@ -57,7 +60,7 @@ class Network:
     cost: Cost
     dense: bool = False
     channels_last: bool = False
-    divisor: int = 1
+    divisor: Callable[[Arguments], int] = lambda _: 1
     shortest: int = 1
     batch_size: int = 4
     learning_rate: float = 1e-3
@@ -112,18 +115,23 @@ class Optimizer(Part):
     asks: Mapping[str, str] = field(default_factory=dict)
 
 
-def _of_unet(given: Arguments) -> Arguments:
+def _of_unet(given: Arguments) -> dict[str, Any]:
     widths = given.get("channels", (16, 32, 64, 128, 256))
     return {"channels": widths, "strides": (2,) * (len(widths) - 1), "num_res_units": 2}
 
 
-def _of_dynunet(given: Arguments) -> Arguments:
+def _of_dynunet(given: Arguments) -> dict[str, Any]:
     strides = given.get("strides", (1, 2, 2, 2, 2))
     return {
         "strides": strides,
         "kernel_size": (3,) * len(strides),
         "upsample_kernel_size": strides[1:],
     }
+
+
+def _halved(strides: Sequence[int | Sequence[int]]) -> int:
+    """What the lengths of a window are multiples of, with these strides one after the other."""
+    return math.prod(max(stride) if isinstance(stride, Sequence) else stride for stride in strides)
 
 
 # Costs: measured on a CPU in float32: PYTHONPATH=workflow python tests/benchmarks/network_cost.py
@@ -167,7 +175,7 @@ NETWORKS = {
         Cost(16, 230, 1.1, 4.8e6),
         channels_last=True,
         dense=True,
-        divisor=16,
+        divisor=lambda given: _halved((_of_unet(given) | dict(given))["strides"]),
         learning_rate=2e-3,
         defaults=_of_unet,
     ),
@@ -177,7 +185,7 @@ NETWORKS = {
         "Myronenko 2019, SegResNet, https://doi.org/10.1007/978-3-030-11726-9_28",
         Cost(8, 470, 2.6, 1.2e6),
         dense=True,
-        divisor=8,
+        divisor=lambda given: 2 ** (len(given.get("blocks_down", (1, 2, 2, 4))) - 1),
     ),
     "dynunet": Network(
         "monai.networks.nets.dynunet:DynUNet",
@@ -185,7 +193,7 @@ NETWORKS = {
         "Isensee et al. 2021, nnU-Net, https://doi.org/10.1038/s41592-020-01008-z",
         Cost(32, 2000, 13.5, 16.5e6),
         dense=True,
-        divisor=16,
+        divisor=lambda given: _halved(_of_dynunet(given)["strides"]),
         defaults=_of_dynunet,
     ),
 }

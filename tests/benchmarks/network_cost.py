@@ -1,6 +1,6 @@
 """Measure what a training step of each network costs, for `headstart.training.registry`.
 
-PYTHONPATH=workflow python tests/benchmarks/network_cost.py
+PYTHONPATH=workflow python tests/benchmarks/network_cost.py [NETWORK ...]
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def measure(name: str, arguments: dict[str, Any], classes: int) -> tuple[float, 
     task = Segmentation(("class",) * classes) if classes else Regression()
     loss_of = make_loss(None, task, torch.device("cpu"))
     volumes = torch.randn(BATCH, 1, *WINDOW)
-    truths = torch.randint(0, outputs, (BATCH, 1, *WINDOW)) if classes else torch.randn(BATCH, 1)
+    truths = torch.randint(0, outputs, (BATCH, 1, *WINDOW)) if classes else torch.randn(BATCH)
     optimizer = torch.optim.AdamW(network.train().parameters())
     before = _peak()
     for _ in range(STEPS):
@@ -55,16 +55,19 @@ def _peak() -> float:
 
 
 def main() -> None:
-    """Print the costs beside those that plan.py has."""
+    """Print the costs beside those that the registry has, of all networks or those named."""
     from headstart.training import costs
     from headstart.training.registry import NETWORKS
 
-    print(f"{'network':<12} {'bytes/voxel':>12} {'(plan)':>8} {'us/voxel':>9} {'weights':>10}")
+    print(f"{'network':<15} {'bytes/voxel':>12} {'(plan)':>8} {'us/voxel':>9} {'weights':>10}")
     half = {"channels": [16, 32, 64, 128, 128, 64]}
     wide = {"channels": [32, 64, 128, 256], "strides": [2, 2, 2]}
     cases = [(name, {}) for name in NETWORKS] + [("sfcn", half), ("unet", wide)]
+    named = sys.argv[1:] or NETWORKS
     voxels = BATCH * math.prod(WINDOW)
     for name, arguments in cases:
+        if name not in named:
+            continue
         classes = 2 if NETWORKS[name].dense else 0
         # its own process: a peak never comes down again
         with get_context("spawn").Pool(1) as pool:
@@ -73,7 +76,7 @@ def main() -> None:
         fixed = costs.training_memory(name, arguments, WINDOW, 0, classes)
         planned = (costs.training_memory(name, arguments, WINDOW, BATCH, classes) - fixed) / voxels
         time_each = 1e6 * seconds / voxels
-        print(f"{name:<12} {kept:12.0f} {planned:8.0f} {time_each:9.2f} {weights:10.3g}")
+        print(f"{name:<15} {kept:12.0f} {planned:8.0f} {time_each:9.2f} {weights:10.3g}")
         sys.stdout.flush()
 
 

@@ -16,6 +16,8 @@ from headstart.study.network_trial import check_networks
 from headstart.study.provenance import PACKAGE
 from headstart.study.provenance import _tree
 from headstart.study.provenance import closure_digest
+from headstart.training.registry import NETWORKS
+from headstart.training.registry import networks_for
 
 OWN = """
 import torch
@@ -73,15 +75,19 @@ def study(experiments: dict[str, tuple[str, dict[str, Any]]], **keys: Any) -> Co
             "prepare": {"window": [48, 48, 64]},
             "experiments": {
                 name: {
-                    "task": "segmentation" if network == "unet" else "classification",
-                    "target": "mask" if network == "unet" else "sex",
+                    "task": "segmentation" if _is_dense(network) else "classification",
+                    "target": "mask" if _is_dense(network) else "sex",
                     "train": {"network": network, "network_arguments": arguments},
                 }
                 for name, (network, arguments) in experiments.items()
             },
-            **keys,
         }
+        | keys
     )
+
+
+def _is_dense(network: str) -> bool:
+    return network in networks_for(dense=True)
 
 
 @pytest.fixture
@@ -107,6 +113,15 @@ def test_what_can_be_built_is_remembered_and_the_rest_is_named(
 
     monkeypatch.setattr(network_trial, "_in_own_process", None)
     check_networks(study(WELL | {"m": ("unet", {})}), folder)
+
+
+@pytest.mark.slow
+def test_each_of_our_networks_is_built_as_it_comes(folder: Path) -> None:
+    every: dict[str, tuple[str, dict[str, Any]]] = {
+        name.replace("_", "-"): (name, {}) for name in NETWORKS
+    }
+    check_networks(study(every, prepare={"window": [64, 96, 64]}), folder)
+    assert len(list((folder / "cache/headstart/networks").iterdir())) == len(NETWORKS)
 
 
 @pytest.mark.slow

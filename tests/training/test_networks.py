@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.nn import functional
 
 from headstart.common.errors import UserError
 from headstart.training.networks import build_network
@@ -14,6 +15,7 @@ from headstart.training.networks import check_output
 from headstart.training.registry import NETWORKS
 from headstart.training.registry import networks_for
 from headstart.training.sfcn import SFCN
+from headstart.training.slices import PLANES
 
 SMALL = {
     "densenet121": {"init_features": 8, "growth_rate": 4, "block_config": [1, 1, 1, 1]},
@@ -22,6 +24,12 @@ SMALL = {
     "unet": {"channels": [4, 4, 8, 8, 8]},
     "segresnet": {"init_filters": 8},
     "dynunet": {"filters": [4, 4, 8, 8, 8]},
+    "efficientnet_b0": {},
+    "vit": {"hidden_size": 12, "mlp_dim": 8, "num_layers": 2, "num_heads": 2},
+    "resnet18_slices": {},
+    "resenc_unet": {"channels": [4, 4, 8, 8, 8], "blocks": [1, 1, 2, 1, 1]},
+    "swin_unetr": {"feature_size": 12, "depths": [1, 1, 1, 1], "num_heads": [1, 1, 2, 2]},
+    "unet_slices": {"channels": [4, 4, 8, 8, 8]},
 }
 
 
@@ -51,6 +59,9 @@ def test_networks_that_decode_take_windows_that_divide(name):
         ("unet", {"channels": [4, 8], "strides": [[1, 2, 2]]}, 2),
         ("segresnet", {"init_filters": 8, "blocks_down": [1, 2], "blocks_up": [1]}, 2),
         ("dynunet", {"filters": [4, 4, 8], "strides": [1, [2, 2, 1], 2]}, 4),
+        ("resenc_unet", {"channels": [4, 4, 8], "blocks": [1, 1, 1]}, 4),
+        ("resenc_unet", {"channels": [4, 4], "strides": [1, [1, 2, 2]]}, 2),
+        ("unet_slices", {"channels": [4, 8], "strides": [2]}, 2),
     ],
 )
 def test_fewer_halvings_ask_less_of_a_window(name, arguments, divisor):
@@ -118,6 +129,71 @@ def test_sfcn_needs_no_monai():
 def test_unet_is_residual_as_methods_says():
     network = build("unet", SMALL["unet"])
     assert any("ResidualUnit" in type(module).__name__ for module in network.modules())
+
+
+def test_resenc_unet_has_the_size_of_nnu_net_s():
+    """As many weights as in dynamic_network_architectures 0.4.4 without its three unused heads."""
+    with torch.device("meta"):
+        network = build("resenc_unet")
+    assert sum(p.numel() for p in network.parameters()) == 62_809_923
+
+
+def test_resenc_unet_takes_strides_of_its_own():
+    network = build("resenc_unet", {"channels": [4, 4, 8], "strides": [1, [1, 2, 2], 2]})
+    assert network(torch.zeros(1, 2, 2, 8, 12)).shape == (1, 3, 2, 8, 12)
+    with pytest.raises(UserError, match="strides need one entry for each resolution"):
+        build("resenc_unet", {"channels": [4, 4, 8], "strides": [1, 2]})
+
+
+def test_a_residual_block_begins_as_its_shortcut():
+    encoder = build("resenc_unet", {**SMALL["resenc_unet"], "channels": [4] * 5}).encoder
+    volumes = torch.randn(2, 4, 6, 6, 6)
+    assert torch.equal(encoder[0](volumes), functional.leaky_relu(volumes, 0.01))
+    pooled = functional.avg_pool3d(volumes, 2)
+    assert torch.equal(encoder[1](volumes), functional.leaky_relu(pooled, 0.01))
+
+
+@pytest.mark.parametrize(("plane", "axis"), PLANES.items())
+def test_a_network_on_slices_looks_at_one_slice_at_a_time(plane, axis):
+    network = build("unet_slices", {**SMALL["unet_slices"], "plane": plane}).eval()
+    volumes = torch.randn(1, 2, 32, 32, 32)
+    changed = volumes.clone()
+    changed.select(axis, 5).add_(1)
+    differs = (network(volumes) != network(changed)).movedim(axis, 0).flatten(1).any(dim=1)
+    assert differs.nonzero().flatten().tolist() == [5]
+
+
+@pytest.mark.parametrize(("plane", "axis"), PLANES.items())
+def test_slices_are_a_set_of_which_some_count_more(plane, axis):
+    network = build("resnet18_slices", {"plane": plane}).eval()
+    volumes = torch.randn(1, 2, 32, 32, 32)
+    halves = torch.stack([network(half) for half in volumes.chunk(2, dim=axis)])
+    assert torch.allclose(network(volumes), halves.mean(dim=0), atol=1e-5)  # a plain mean at first
+    torch.nn.init.normal_(network.attention.weight)
+    assert not torch.allclose(network(volumes), halves.mean(dim=0), atol=1e-5)
+    assert torch.allclose(network(volumes.flip(axis)), network(volumes), atol=1e-5)
+
+
+def test_there_are_three_planes():
+    with pytest.raises(UserError, match="there is no 'frontal'; allowed: sagittal, coronal, axial"):
+        build("unet_slices", {"plane": "frontal"})
+
+
+def test_a_vision_transformer_sees_where_something_is():
+    network = build("vit", SMALL["vit"]).eval()
+    volumes = torch.randn(1, 2, 32, 32, 48)
+    for axis in (2, 3, 4):  # the cubes in another order along one axis
+        swapped = volumes.roll(16, axis)
+        assert not torch.allclose(network(volumes), network(swapped), atol=1e-6)
+    with pytest.raises(UserError, match="hidden_size needs to be a multiple of 6, but is 10"):
+        build("vit", {"hidden_size": 10})
+
+
+def test_efficientnet_forgets_what_batch_norm_saw_within_tens_of_steps():
+    with torch.device("meta"):
+        modules = list(build("efficientnet_b0").modules())
+    norms = [module for module in modules if isinstance(module, torch.nn.BatchNorm3d)]
+    assert {norm.momentum for norm in norms} == {0.1}
 
 
 def test_sfcn_drops_what_it_is_told_to():

@@ -13,6 +13,8 @@ from headstart.training.registry import NETWORKS
 KEPT_PER_CLASS = 110
 BYTES_PER_WEIGHT = 16  # the weight, its gradient and two moments of AdamW
 LIBRARIES = 1e9  # bytes: libraries, CUDA's context
+# What networks call the channels of their first layer, or of all layers from the first on.
+WIDTHS = ("channels", "filters", "init_filters", "init_features", "feature_size", "hidden_size")
 
 
 def training_memory(
@@ -43,5 +45,7 @@ def epoch_seconds(
 
 
 def _width(network: str, arguments: Mapping[str, Any]) -> float:
-    widths = arguments.get("channels", arguments.get("filters"))
-    return widths[0] / NETWORKS[network].cost.width if widths else 1.0
+    given = next((arguments[name] for name in WIDTHS if name in arguments), None)
+    if not given:
+        return 1.0
+    return (given if isinstance(given, int) else given[0]) / NETWORKS[network].cost.width

@@ -47,6 +47,7 @@ class Network:
         shortest: The least length that it asks of a window.
         cost: What a training step costs.
         channels_last: Whether it is faster with a voxel's channels side by side in memory.
+        library: What it rests on, for who is cited.
         batch_size: Scans of a step that a plan starts with.
         learning_rate: The rate that it starts with.
         channels: What its class calls the channels that come in and go out.
@@ -62,16 +63,12 @@ class Network:
     channels_last: bool = False
     divisor: Callable[[Arguments], int] = lambda _: 1
     shortest: int = 1
+    library: str = "monai"
     batch_size: int = 4
     learning_rate: float = 1e-3
     channels: tuple[str, str] = ("in_channels", "out_channels")
     fixed: Arguments = field(default_factory=lambda: {"spatial_dims": 3})
     defaults: Callable[[Arguments], Arguments] = lambda _: {}
-
-    @property
-    def library(self) -> str:
-        """What it rests on; `headstart` stands on torch alone."""
-        return self.path.partition(".")[0]
 
 
 @dataclass(frozen=True)
@@ -129,6 +126,15 @@ def _of_dynunet(given: Arguments) -> dict[str, Any]:
     }
 
 
+def _of_resenc_unet(given: Arguments) -> dict[str, Any]:
+    widths = given.get("channels", (32, 64, 128, 256, 320))
+    return {
+        "channels": widths,
+        "blocks": (1, 3, 4, *(6,) * len(widths))[: len(widths)],
+        "strides": given.get("strides", (1, *(2,) * (len(widths) - 1))),
+    }
+
+
 def _halved(strides: Sequence[int | Sequence[int]]) -> int:
     """What the lengths of a window are multiples of, with these strides one after the other."""
     return math.prod(max(stride) if isinstance(stride, Sequence) else stride for stride in strides)
@@ -165,7 +171,39 @@ NETWORKS = {
         Cost(32, 550, 1.2, 2.95e6),
         channels_last=True,
         shortest=32,
+        library="torch",
         batch_size=8,
+        fixed={},
+    ),
+    "efficientnet_b0": Network(
+        "monai.networks.nets.efficientnet:EfficientNetBN",
+        "MONAI's EfficientNet-B0 in 3-D",
+        "Tan and Le 2019, EfficientNet, https://doi.org/10.48550/arXiv.1905.11946",
+        Cost(32, 720, 2.0, 4.7e6),
+        shortest=32,
+        channels=("in_channels", "num_classes"),
+        fixed={"model_name": "efficientnet-b0", "pretrained": False, "spatial_dims": 3},
+        # MONAI's batch norm remembers a hundred steps, which a small cohort has in ten epochs
+        defaults=lambda _: {"norm": ("batch", {"eps": 1e-3, "momentum": 0.1})},
+    ),
+    "vit": Network(
+        "headstart.training.vit:ViT",
+        "a vision transformer of MONAI's blocks",
+        "Dosovitskiy et al. 2021, vision transformer, https://doi.org/10.48550/arXiv.2010.11929; "
+        "Beyer et al. 2022, its places and pooling, https://doi.org/10.48550/arXiv.2205.01580",
+        Cost(192, 70, 0.13, 6.1e6),
+        divisor=lambda given: given.get("patch_size", 16),
+        shortest=32,
+        learning_rate=3e-4,
+        fixed={},
+    ),
+    "resnet18_slices": Network(
+        "headstart.training.slices:SliceResNet",
+        "MONAI's 2-D ResNet-18 on slices with attention over them",
+        "Gupta et al. 2021, slice-based set networks, https://doi.org/10.48550/arXiv.2102.04438; "
+        "He et al. 2016, ResNet, https://doi.org/10.1109/CVPR.2016.90",
+        Cost(64, 610, 2.2, 11.2e6),
+        shortest=32,
         fixed={},
     ),
     "unet": Network(
@@ -195,6 +233,36 @@ NETWORKS = {
         dense=True,
         divisor=lambda given: _halved(_of_dynunet(given)["strides"]),
         defaults=_of_dynunet,
+    ),
+    "resenc_unet": Network(
+        "headstart.training.resenc_unet:ResEncUNet",
+        "nnU-Net's residual-encoder U-Net",
+        "Isensee et al. 2024, ResEnc U-Net, https://doi.org/10.48550/arXiv.2404.09556",
+        Cost(32, 2280, 18.8, 62.8e6),
+        dense=True,
+        divisor=lambda given: _halved(_of_resenc_unet(given)["strides"]),
+        library="torch",
+        fixed={},
+        defaults=_of_resenc_unet,
+    ),
+    "swin_unetr": Network(
+        "monai.networks.nets.swin_unetr:SwinUNETR",
+        "MONAI's Swin UNETR",
+        "Hatamizadeh et al. 2022, Swin UNETR, https://doi.org/10.48550/arXiv.2201.01266",
+        Cost(24, 1, 1, 1),
+        dense=True,
+        divisor=lambda _: 32,
+        learning_rate=3e-4,
+    ),
+    "unet_slices": Network(
+        "headstart.training.slices:SliceUNet",
+        "MONAI's 2-D residual U-Net on slices",
+        "Kerfoot et al. 2019, residual U-Net, https://doi.org/10.1007/978-3-030-12029-0_40",
+        Cost(16, 1, 1, 1),
+        dense=True,
+        divisor=lambda given: _halved((_of_unet(given) | dict(given))["strides"]),
+        fixed={},
+        defaults=_of_unet,
     ),
 }
 LOSSES = {

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 import torch
 from prepared_shards import write_digests
+from safetensors.torch import load_file
 from small_study import SmallStudy
 
 from headstart.cohort.shards import ShardCard
@@ -32,6 +33,8 @@ from headstart.training.card import Count
 from headstart.training.card import ModelCard
 from headstart.training.checkpoint import newest_checkpoint
 from headstart.training.device import choose_device
+from headstart.training.inference import load_network
+from headstart.training.networks import initial_network
 from headstart.training.schedule import learning_rate
 from headstart.training.spent import Spent
 from headstart.training.train import train
@@ -473,6 +476,20 @@ def test_an_empty_part_is_named(study, validation, part):
 def test_another_window_is_named(study):
     with pytest.raises(UserError, match="run the stage prepare again"):
         go(study, study.run().model_copy(update={"window": (16, 16, 16)}))
+
+
+def test_deep_supervision_trains_every_head_and_predicts_at_full_resolution(study):
+    arguments = {"channels": [4, 4, 4], "blocks": [1, 1, 1]}
+    settings = {"network": "resenc_unet", "network_arguments": arguments, "epochs": 1}
+    run = study.run("segmentation", **settings, deep_supervision=True)
+    output = go(study, run)
+    initial = initial_network(run, card_of(output).task, study.folder).state_dict()
+    trained = load_file(output / "model.safetensors")
+    heads = [name for name in trained if name.startswith("heads.")]
+    assert len(heads) == 4  # a weight and a bias at each of two resolutions
+    assert not any(torch.equal(trained[name], initial[name]) for name in heads)
+    _, network, _ = load_network(output, card_of(output), None, "cpu")
+    assert network(torch.zeros(1, 1, 8, 8, 8)).shape == (1, 3, 8, 8, 8)
 
 
 def test_class_weights(study):

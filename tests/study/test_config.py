@@ -215,6 +215,12 @@ def complaint(path: str, value: Any) -> str:
             },
             "train.class_weights: my.py:Loss is not given them; weigh the classes in that file",
         ),
+        (
+            "experiments.grey.train",
+            {"network": "segresnet", "deep_supervision": True},
+            "train.deep_supervision: segresnet answers at one resolution; write false, or take the "
+            "network dynunet or resenc_unet",
+        ),
         ("experiments.age.train.loss", "my.py", "soft_label, or my_loss.py:Loss"),
         ("experiments.age.train.clip", 0, "train.clip: 0 is not allowed: must be greater than 0"),
         ("experiments.age.train.augment", [{"RandomNose": {}}], "did you mean 'RandomNoise'?"),
@@ -345,6 +351,19 @@ def test_like_drops_the_arguments_of_another_network(
     for name in ("b", "c"):
         assert dict(config.experiments[name].train.network_arguments) == arguments
     assert dict(config.experiments["a"].train.network_arguments) == {"channels": [8, 16]}
+
+
+def test_like_drops_the_deep_supervision_of_another_network() -> None:
+    train = {"network": "dynunet", "deep_supervision": True}
+    experiments = {
+        "a": {"task": "segmentation", "target": "mask", "train": train},
+        "b": {"like": "a", "train": {"network": "unet"}},
+        "c": {"like": "a", "train": {"epochs": 2}},
+        "d": {"like": "a", "train": {"network": "resenc_unet", "deep_supervision": True}},
+    }
+    config = read_config(changed("experiments", experiments))
+    deep = {name: one.train.deep_supervision for name, one in config.experiments.items()}
+    assert deep == {"a": True, "b": False, "c": True, "d": True}
 
 
 def test_like_drops_what_another_task_and_target_have_no_use_for() -> None:

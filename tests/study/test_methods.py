@@ -86,6 +86,15 @@ def test_a_training_says_which_epoch_was_kept(keep):
     assert not {"val_loss", "keep"} & set(said.split())
 
 
+def test_deep_supervision_is_told_and_cited():
+    run = make_run(train=Train(network="dynunet", deep_supervision=True))
+    assert "also at lower resolutions (deep supervision)" in training._training([make_card(run)])
+    assert any("Lee et al. 2015" in line for line in citations.of_training([run]))
+    plain = make_run(train=Train(network="dynunet"))
+    assert "supervision" not in training._training([make_card(plain)])
+    assert not any("Lee et al. 2015" in line for line in citations.of_training([plain]))
+
+
 @pytest.mark.parametrize(
     ("reasons", "said"),
     [

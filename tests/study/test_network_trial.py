@@ -18,6 +18,7 @@ from headstart.study.provenance import _tree
 from headstart.study.provenance import closure_digest
 from headstart.training.registry import NETWORKS
 from headstart.training.registry import networks_for
+from headstart.training.registry import networks_of_scales
 
 OWN = """
 import torch
@@ -39,6 +40,10 @@ class Looks(Net):
 class Wrong(Net):
     def forward(self, x):
         return super().forward(x)[:, :, None]
+
+class Mask(Net):
+    def forward(self, x):
+        return x[..., 1:]
 
 class Fails(Net):
     def __init__(self, in_channels, out_channels):
@@ -66,7 +71,9 @@ BADLY = {
 }
 
 
-def study(experiments: dict[str, tuple[str, dict[str, Any]]], **keys: Any) -> Config:
+def study(
+    experiments: dict[str, tuple[str, dict[str, Any]]], train: Any = (), **keys: Any
+) -> Config:
     return read_config(
         {
             "study": "s",
@@ -77,7 +84,7 @@ def study(experiments: dict[str, tuple[str, dict[str, Any]]], **keys: Any) -> Co
                 name: {
                     "task": "segmentation" if _is_dense(network) else "classification",
                     "target": "mask" if _is_dense(network) else "sex",
-                    "train": {"network": network, "network_arguments": arguments},
+                    "train": {"network": network, "network_arguments": arguments} | dict(train),
                 }
                 for name, (network, arguments) in experiments.items()
             },
@@ -87,7 +94,7 @@ def study(experiments: dict[str, tuple[str, dict[str, Any]]], **keys: Any) -> Co
 
 
 def _is_dense(network: str) -> bool:
-    return network in networks_for(dense=True)
+    return network in (*networks_for(dense=True), "net.py:Mask")
 
 
 @pytest.fixture
@@ -102,7 +109,7 @@ def test_what_can_be_built_is_remembered_and_the_rest_is_named(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bad = {name: (network, arguments) for name, (network, arguments, _) in BADLY.items()}
-    unet = {"m": ("unet", {}), "n": ("unet", {"channels": [8, 16], "strides": [3]})}
+    unet = {"m": ("unet", {}), "n": ("net.py:Mask", {})}
     with pytest.raises(UserError) as caught:
         check_networks(study(WELL | bad | unet), folder)
     said = dict(line.split(".train.", 1) for line in str(caught.value).splitlines())
@@ -121,7 +128,10 @@ def test_each_of_our_networks_is_built_as_it_comes(folder: Path) -> None:
         name.replace("_", "-"): (name, {}) for name in NETWORKS
     }
     check_networks(study(every, prepare={"window": [64, 96, 64]}), folder)
-    assert len(list((folder / "cache/headstart/networks").iterdir())) == len(NETWORKS)
+    deep = {name: one for name, one in every.items() if one[0] in networks_of_scales()}
+    check_networks(study(deep, {"deep_supervision": True}, prepare={"window": [64] * 3}), folder)
+    remembered = list((folder / "cache/headstart/networks").iterdir())
+    assert len(remembered) == len(NETWORKS) + len(networks_of_scales()) > len(NETWORKS)
 
 
 @pytest.mark.slow

@@ -19,7 +19,9 @@ from headstart.tasks.segmentation import Segmentation
 from headstart.training.losses import cross_entropy
 from headstart.training.losses import dice
 from headstart.training.losses import dice_cross_entropy
+from headstart.training.losses import l1
 from headstart.training.losses import make_loss
+from headstart.training.losses import over_scales
 
 OUTPUTS = {
     "regression": (torch.tensor([[1.0], [3.0]]), torch.tensor([1.0, 1.0])),
@@ -149,6 +151,24 @@ def test_focal_tversky_is_taken_class_by_class():
     b = 1 - 0.6 / (0.6 + 0.3 * 0.6 + 0.7 * 1.4)
     loss = make_loss("focal_tversky", task, CPU)(p.T.reshape(1, 3, 1, 1, 4).log(), truth)
     assert loss.item() == pytest.approx((a**0.75 + b**0.75) / 2, rel=1e-4)
+
+
+def test_lower_resolutions_count_half_as_much_each():
+    def mean_error(output, truth):
+        assert output.shape == truth.shape
+        return (output - truth).abs().mean()
+
+    truth = torch.zeros(1, 1, 8, 8, 8, dtype=torch.uint8)
+    truth[..., 4:] = 3  # blocks that every resolution has
+    outputs = [truth + error for error in (0.0, 1.0, 5.0)]
+    outputs[1:] = [outputs[1][..., ::2, ::2, ::2], outputs[2][..., ::4, ::4, ::4]]
+    loss = over_scales(mean_error, outputs, truth)
+    assert loss.item() == pytest.approx((0 + 1 / 2 + 5 / 4) / (1 + 1 / 2 + 1 / 4))
+
+
+def test_one_resolution_is_its_own_loss_to_the_bit():
+    output, truth = torch.randn(5, 1), torch.randn(5)
+    assert over_scales(l1(None), [output], truth).item() == l1(None)(output, truth).item()
 
 
 def test_a_perfect_mask_has_a_finite_slope():

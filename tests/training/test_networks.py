@@ -14,6 +14,7 @@ from headstart.training.networks import build_network
 from headstart.training.networks import check_output
 from headstart.training.registry import NETWORKS
 from headstart.training.registry import networks_for
+from headstart.training.registry import networks_of_scales
 from headstart.training.sfcn import SFCN
 from headstart.training.slices import PLANES
 
@@ -151,6 +152,21 @@ def test_a_residual_block_begins_as_its_shortcut():
     assert torch.equal(encoder[0](volumes), functional.leaky_relu(volumes, 0.01))
     pooled = functional.avg_pool3d(volumes, 2)
     assert torch.equal(encoder[1](volumes), functional.leaky_relu(pooled, 0.01))
+
+
+@pytest.mark.parametrize("name", networks_of_scales())
+def test_deep_supervision_is_over_all_resolutions_but_the_lowest_two(name):
+    given = {"in_channels": 2, "out_channels": 3, "folder": None, "deep_supervision": True}
+    network = build_network(name, SMALL[name], **given)  # type: ignore[arg-type]
+    volumes = torch.randn(1, 2, 32, 48, 32)
+    scales = network.train()(volumes)
+    windows = [(32, 48, 32), (16, 24, 16), (8, 12, 8)]
+    assert [tuple(scale.shape) for scale in scales] == [(1, 3, *window) for window in windows]
+    assert torch.equal(network.eval()(volumes), scales[0])
+    plain = build(name, SMALL[name])
+    assert plain.train()(volumes).shape == (1, 3, 32, 48, 32)
+    with pytest.raises(UserError, match="does not take deep_supervision"):
+        build(name, {"deep_supervision": True})
 
 
 @pytest.mark.parametrize(("plane", "axis"), PLANES.items())

@@ -52,6 +52,7 @@ from headstart.training.own_network import is_own
 from headstart.training.registry import LOSSES
 from headstart.training.registry import NETWORKS
 from headstart.training.registry import networks_for
+from headstart.training.registry import networks_of_scales
 from headstart.training.target import check_ordered
 
 
@@ -111,6 +112,11 @@ class Experiment(Section):
                 f"train.network '{self.train.network}' is not for {self.task}; "
                 f"allowed: {', '.join(sorted(fits))}, or my_net.py:Net"
             )
+        if self.train.deep_supervision and not (ours and ours.scales):
+            raise ValueError(
+                f"train.deep_supervision: {self.train.network} answers at one resolution; write "
+                f"false, or take the network {' or '.join(networks_of_scales())}"
+            )
         return self
 
     @property
@@ -142,8 +148,8 @@ class Config(Section):
     experiments: Ordered[Name, Experiment] = Field(
         min_length=1,
         description="name: experiment; `like: OTHER` starts from another one and overlays it; what "
-        "belongs to a network, task or target that is changed (network_arguments, loss, "
-        "class_weights, unit) is not taken over",
+        "belongs to a network, task or target that is changed (network_arguments, "
+        "deep_supervision, loss, class_weights, unit) is not taken over",
     )
     final: Annotated[tuple[Name, ...], Once] = Field(
         (),
@@ -366,7 +372,8 @@ def _like(base: Any, own: Mapping[str, Any]) -> Any:
     """Overlay an experiment with another one's own keys.
 
     What belongs to a key that is set to something else goes with the old value: a network's
-    arguments, a task's loss, a target's unit. `network_arguments: {}` empties them.
+    arguments and deep supervision, a task's loss, a target's unit. `network_arguments: {}` empties
+    the arguments.
     """
     merged = overlay(base, own)
     if not (isinstance(base, Mapping) and isinstance(merged.get("train"), Mapping)):
@@ -374,6 +381,8 @@ def _like(base: Any, own: Mapping[str, Any]) -> Any:
     before, ours, train = (_section(of, "train") for of in (base, own, merged))
     if "network" in ours and ours["network"] != before.get("network"):
         train["network_arguments"] = ours.get("network_arguments", {})
+        if "deep_supervision" not in ours:
+            train.pop("deep_supervision", None)
     if ours.get("network_arguments") == {}:
         train["network_arguments"] = {}
     if "task" in own and own["task"] != base.get("task"):

@@ -75,6 +75,7 @@ def _trial(config: Config, name: str, project: Path) -> Trial:
         "loss": train["loss"],
         "loss_file": own_network.digest(train["loss"] or "", project, own_network.LOSS),
         "numeric": experiment.kind.numeric,
+        "deep_supervision": train["deep_supervision"],
     }
 
 

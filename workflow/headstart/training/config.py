@@ -20,6 +20,7 @@ from headstart.training.registry import NETWORKS
 from headstart.training.registry import OPTIMIZERS
 from headstart.training.registry import SCHEDULES
 from headstart.training.registry import networks_for
+from headstart.training.registry import networks_of_scales
 from headstart.training.torchio_names import check_augmentation
 from headstart.training.torchio_names import without_blanks
 
@@ -40,7 +41,10 @@ class Train(Section):
     network: str = Field(
         description=f"{_networks(dense=False)}, {_networks(dense=True)}, or your own as "
         "`my_net.py:Net`: jobs get a copy of that file and of the .py files beside it that it "
-        "imports; its class is called with in_channels, out_channels and `network_arguments`"
+        "imports; its class is called with in_channels, out_channels and `network_arguments`. "
+        "Begin with sfcn or unet. The transformers vit and swin_unetr want many scans and a "
+        "learning_rate of about 3e-4; resnet18_slices and unet_slices, for scans of thick slices, "
+        "see them one by one (`network_arguments: {plane: axial}`, or coronal, or sagittal)"
     )
     network_arguments: Arguments = Field(
         {},
@@ -68,6 +72,13 @@ class Train(Section):
         False,
         description="classification: in the loss, weigh classes by their inverse frequency among "
         "training scans; predicted probabilities are those at the true frequencies all the same",
+    )
+    deep_supervision: bool = Field(
+        False,
+        description=f"segmentation by {' or '.join(networks_of_scales())}: the loss is also taken "
+        "of outputs at lower resolutions, all but the lowest, each with half the weight of the one "
+        "before; predictions have the full resolution alone. nnU-Net always has it; with three "
+        "resolutions there is little to it",
     )
     epochs: int = Field(60, ge=1, description="passes over the training scans")
     batch_size: int = Field(4, ge=1, description="scans per step")

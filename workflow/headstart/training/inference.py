@@ -74,6 +74,7 @@ def load_network(
         in_channels=len(trained.channels),
         out_channels=card.task.out_channels,
         folder=networks or Path(),
+        deep_supervision=trained.train.deep_supervision,
     )
     try:
         network.load_state_dict(load(card.read_weights(model)))

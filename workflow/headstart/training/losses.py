@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
@@ -90,6 +91,33 @@ def own_loss(name: str, folder: Path, place: torch.device) -> Loss:
         return value
 
     return mean_of
+
+
+def over_scales(loss_of: Loss, outputs: Sequence[Tensor], truth: Tensor) -> Tensor:
+    """Compute the loss of outputs at several resolutions: deep supervision, as nnU-Net has it.
+
+    Each counts half as much as the one before; the truth is taken down to it by its nearest voxels.
+    Lee and others 2015, Deeply-Supervised Nets; Isensee and others 2021, nnU-Net,
+    doi:10.1038/s41592-020-01008-z.
+
+    Args:
+        loss_of: The loss of one of them.
+        outputs: They, (n, classes, x, y, z), from the full resolution down.
+        truth: Masks (n, 1, x, y, z) at full resolution.
+    """
+    shares = [0.5**number for number in range(len(outputs))]
+    losses = [
+        share * loss_of(output, _at_resolution(truth, output.shape[2:]))
+        for share, output in zip(shares, outputs, strict=True)
+    ]
+    return torch.stack(losses).sum() / sum(shares)
+
+
+def _at_resolution(truth: Tensor, window: Sequence[int]) -> Tensor:
+    if truth.shape[2:] == window:
+        return truth
+    fewer = functional.interpolate(truth.float(), tuple(window), mode="nearest-exact")
+    return fewer.to(truth.dtype)
 
 
 def l1(_: Tensor | None) -> Loss:

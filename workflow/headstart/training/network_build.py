@@ -47,6 +47,7 @@ def _try(trial: Trial, project: Path) -> None:
             in_channels=trial["channels"],
             out_channels=trial["outputs"],
             folder=project,
+            deep_supervision=trial["deep_supervision"],
         )
 
     _check_shape(_built(build).to("meta"), trial, own=bool(trial["file"]))
@@ -65,7 +66,8 @@ def _check_shape(network: torch.nn.Module, trial: Trial, *, own: bool) -> None:
     batch = torch.empty(2, trial["channels"], *trial["input"], device="meta")
     expected = (2, trial["outputs"], *trial["window"])
     try:
-        shape = tuple(network(batch).shape)
+        output = network(batch)
+        shape = tuple((output[0] if trial["deep_supervision"] else output).shape)
     except Exception as error:
         if own and "meta" in str(error.__cause__).lower():
             return  # it computes with numbers, which the meta device has none of

@@ -30,6 +30,7 @@ def build_network(
     in_channels: int,
     out_channels: int,
     folder: Path,
+    deep_supervision: bool = False,
 ) -> nn.Module:
     """Build a network with fresh weights, drawn from torch's generator.
 
@@ -39,10 +40,12 @@ def build_network(
         in_channels: Image channels.
         out_channels: Classes; 1 for regression; for segmentation the background counts.
         folder: Where relative FILE.py are looked up.
+        deep_supervision: Whether it is trained at several resolutions; only for one that can be.
 
     Returns:
         A module that maps (n, in_channels, x, y, z) to (n, out_channels), or for segmentation to
-        (n, out_channels, x, y, z).
+        (n, out_channels, x, y, z); in training with deep supervision to a list of those, from the
+        full resolution down.
 
     Raises:
         UserError: If the class does not take the arguments, there is no such class, or the user's
@@ -55,6 +58,8 @@ def build_network(
     network = resolve_name(ours.path)
     given, taken = ours.channels
     fixed = {**ours.fixed, given: in_channels, taken: out_channels}
+    if ours.scales:
+        fixed["deep_supervision"] = deep_supervision
     _check_arguments(name, network, fixed, arguments)
     try:
         built = network(**fixed, **{**ours.defaults(arguments), **arguments})
@@ -84,6 +89,7 @@ def initial_network(run: Run, task: Task, folder: Path) -> nn.Module:
         in_channels=len(run.channels),
         out_channels=task.out_channels,
         folder=folder,
+        deep_supervision=run.train.deep_supervision,
     )
 
 

@@ -48,6 +48,8 @@ class Network:
         cost: What a training step costs.
         channels_last: Whether it is faster with a voxel's channels side by side in memory.
         library: What it rests on, for who is cited.
+        scales: Whether it can answer at several resolutions in training, the full one first: its
+            class is asked to by `deep_supervision`.
         batch_size: Scans of a step that a plan starts with.
         learning_rate: The rate that it starts with.
         channels: What its class calls the channels that come in and go out.
@@ -64,6 +66,7 @@ class Network:
     divisor: Callable[[Arguments], int] = lambda _: 1
     shortest: int = 1
     library: str = "monai"
+    scales: bool = False
     batch_size: int = 4
     learning_rate: float = 1e-3
     channels: tuple[str, str] = ("in_channels", "out_channels")
@@ -123,6 +126,7 @@ def _of_dynunet(given: Arguments) -> dict[str, Any]:
         "strides": strides,
         "kernel_size": (3,) * len(strides),
         "upsample_kernel_size": strides[1:],
+        "deep_supr_num": max(1, len(strides) - 3),  # besides the full one; not the two lowest
     }
 
 
@@ -226,12 +230,13 @@ NETWORKS = {
         divisor=lambda given: 2 ** (len(given.get("blocks_down", (1, 2, 2, 4))) - 1),
     ),
     "dynunet": Network(
-        "monai.networks.nets.dynunet:DynUNet",
+        "headstart.training.dynunet:DynUNet",
         "MONAI's DynUNet",
         "Isensee et al. 2021, nnU-Net, https://doi.org/10.1038/s41592-020-01008-z",
         Cost(32, 2000, 13.5, 16.5e6),
         dense=True,
         divisor=lambda given: _halved(_of_dynunet(given)["strides"]),
+        scales=True,
         defaults=_of_dynunet,
     ),
     "resenc_unet": Network(
@@ -242,6 +247,7 @@ NETWORKS = {
         dense=True,
         divisor=lambda given: _halved(_of_resenc_unet(given)["strides"]),
         library="torch",
+        scales=True,
         fixed={},
         defaults=_of_resenc_unet,
     ),
@@ -249,7 +255,7 @@ NETWORKS = {
         "monai.networks.nets.swin_unetr:SwinUNETR",
         "MONAI's Swin UNETR",
         "Hatamizadeh et al. 2022, Swin UNETR, https://doi.org/10.48550/arXiv.2201.01266",
-        Cost(24, 1, 1, 1),
+        Cost(24, 4070, 19.9, 15.7e6),
         dense=True,
         divisor=lambda _: 32,
         learning_rate=3e-4,
@@ -258,7 +264,7 @@ NETWORKS = {
         "headstart.training.slices:SliceUNet",
         "MONAI's 2-D residual U-Net on slices",
         "Kerfoot et al. 2019, residual U-Net, https://doi.org/10.1007/978-3-030-12029-0_40",
-        Cost(16, 1, 1, 1),
+        Cost(16, 660, 1.7, 1.6e6),
         dense=True,
         divisor=lambda given: _halved((_of_unet(given) | dict(given))["strides"]),
         fixed={},
@@ -345,3 +351,8 @@ SCHEDULES = {
 def networks_for(*, dense: bool) -> list[str]:
     """Name the networks that answer for every voxel, or for whole scans."""
     return [name for name, network in NETWORKS.items() if network.dense == dense]
+
+
+def networks_of_scales() -> list[str]:
+    """Name the networks that can answer at several resolutions in training."""
+    return [name for name, network in NETWORKS.items() if network.scales]

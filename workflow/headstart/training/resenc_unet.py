@@ -29,14 +29,15 @@ class ResEncUNet(nn.Module):
         strides: How many times coarser each resolution is than the one before, a number or one for
             each axis; the first is usually 1.
         deep_supervision: Whether it answers at several resolutions while it is trained: at all but
-            the two lowest.
+            the two lowest, or of three at all but the lowest.
 
     Shape:
         Input (n, in_channels, x, y, z), output (n, out_channels, x, y, z), or a list of them from
         the full resolution down.
 
     Raises:
-        ValueError: If channels, blocks and strides are not of the same number, two at least.
+        ValueError: If channels, blocks and strides are not of the same number, two at least, and
+            three with deep supervision.
     """
 
     def __init__(
@@ -49,8 +50,11 @@ class ResEncUNet(nn.Module):
         deep_supervision: bool = False,
     ) -> None:
         super().__init__()
-        if not len(channels) == len(blocks) == len(strides) >= 2:
-            raise ValueError("channels, blocks and strides need one entry for each resolution")
+        if not len(channels) == len(blocks) == len(strides) >= 2 + deep_supervision:
+            raise ValueError(
+                f"channels, blocks and strides need one entry for each of {2 + deep_supervision} "
+                "resolutions or more"
+            )
         steps = [_stride(step) for step in strides]
         self.deep_supervision = deep_supervision
         self.stem = _convolution(in_channels, channels[0])
@@ -66,7 +70,7 @@ class ResEncUNet(nn.Module):
             nn.ConvTranspose3d(low, high, step, step) for (high, low), step in up
         )
         self.decoder = nn.ModuleList(_convolution(2 * high, high) for (high, _), _ in up)
-        heads = max(1, len(channels) - 2) if deep_supervision else 1
+        heads = max(2, len(channels) - 2) if deep_supervision else 1
         self.heads = nn.ModuleList(nn.Conv3d(width, out_channels, 1) for width in channels[:heads])
         self.apply(_begin)
 
@@ -83,7 +87,8 @@ class ResEncUNet(nn.Module):
             features = merge(torch.cat((enlarge(features), skipped.pop()), dim=1))
             decoded.insert(0, features)
         if self.training and self.deep_supervision:
-            return [head(each) for head, each in zip(self.heads, decoded, strict=False)]
+            scales = decoded[: len(self.heads)]
+            return [head(scale) for head, scale in zip(self.heads, scales, strict=True)]
         return self.heads[0](features)
 
 
@@ -139,4 +144,4 @@ def _begin(module: nn.Module) -> None:
         if module.bias is not None:
             nn.init.zeros_(module.bias)
     if isinstance(module, ResidualBlock):
-        nn.init.zeros_(module.second[1].weight)
+        nn.init.zeros_(module.second.get_parameter("1.weight"))

@@ -22,6 +22,7 @@ from headstart.training.data import Batch
 from headstart.training.data import seed_of
 from headstart.training.device import device_name
 from headstart.training.losses import make_loss
+from headstart.training.losses import over_scales
 from headstart.training.networks import check_output
 from headstart.training.registry import OPTIMIZERS
 from headstart.training.registry import SCHEDULES
@@ -139,9 +140,11 @@ class Stepper:
             ):
                 with torch.autocast(self._place.type, self._low, enabled=self._low is not None):
                     output = self._network(volumes)
+                scales = output if self._run.train.deep_supervision else [output]
                 shape = (len(volumes), *self._expected)
-                check_output(self._run.train.network, tuple(output.shape), shape)
-                loss = self.loss_of(output.float(), truths) * (len(volumes) / scans)
+                check_output(self._run.train.network, tuple(scales[0].shape), shape)
+                loss = over_scales(self.loss_of, [scale.float() for scale in scales], truths)
+                loss = loss * (len(volumes) / scans)
                 self._scaler.scale(loss).backward()
                 total += loss.detach()
         except Exception as error:

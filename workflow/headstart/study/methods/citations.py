@@ -29,6 +29,7 @@ REFERENCES = {
     "bootstrap": "Field and Welsh 2007, cluster bootstrap, "
     "https://doi.org/10.1111/j.1467-9868.2007.00593.x",
     "head": "Smith 2002, BET, https://doi.org/10.1002/hbm.10062",
+    "deep": "Lee et al. 2015, deep supervision, https://proceedings.mlr.press/v38/lee15a.html",
     "demo": "Fonov et al. 2011, ICBM 152, https://doi.org/10.1016/j.neuroimage.2010.07.033",
 }
 
@@ -62,6 +63,8 @@ def of_training(runs: Sequence[Run]) -> Iterator[str]:
         yield REFERENCES["torchio"]
     if any(map(_rests_on_monai, runs)):
         yield REFERENCES["monai"]
+    if any(train.deep_supervision for train in trains):
+        yield REFERENCES["deep"]
     used: list[tuple[Mapping[str, Part | Network], set[str]]] = [
         (OPTIMIZERS, {train.optimizer for train in trains}),
         (SCHEDULES, {train.schedule for train in trains}),

@@ -79,17 +79,6 @@ def _training(cards: Sequence[ModelCard]) -> str:
     learnt = span([one.counts.training.scans for one in cards])
     validation = [one.counts.validation.scans for one in cards]
     chose = f"{span(validation)} for validation" if any(validation) else "none for validation"
-    loss = train.loss or task.losses[0]
-    weighed = (
-        ", classes weighted by their inverse frequency, which the predicted probabilities are "
-        "corrected for"
-        if train.class_weights
-        else ""
-    )
-    smoothed = f", labels smoothed by {train.label_smoothing:g}" if train.label_smoothing else ""
-    own = f"sha256 {card.loss_digest[:16]}" if card.loss_digest else ""
-    words = own or LOSSES[loss].words
-    about = f" ({words})" if words else ""
     epochs = span([one.chosen_epoch for one in cards])
     kept = (
         f"those of the epoch with the best validation {metric_name(card.chosen_by)} "
@@ -101,11 +90,29 @@ def _training(cards: Sequence[ModelCard]) -> str:
         f"{run.task} {of} by {_network(card)}; "
         f"fold{'s' * (len(folds) > 1)} {and_joined(map(str, folds))} held out, "
         f"seed{'s' * (len(seeds) > 1)} {and_joined(map(str, seeds))}; {scans_text(learnt)} to "
-        f"learn from, {chose}; loss {loss}{about}{weighed}{smoothed}; {_optimization(train)}, "
+        f"learn from, {chose}; loss {_loss(card)}; {_optimization(train)}, "
         f"{counted(train.batch_size, 'scan')} a step, "
         f"{_epochs(cards)}{_precision(cards)}; "
         f"{_augmentation(train)}; the weights kept are {kept}."
     )
+
+
+def _loss(card: ModelCard) -> str:
+    """Tell what was made small."""
+    train = card.run.train
+    loss = train.loss or TASKS[card.run.task].losses[0]
+    weighed = (
+        ", classes weighted by their inverse frequency, which the predicted probabilities are "
+        "corrected for"
+        if train.class_weights
+        else ""
+    )
+    deep = ", also at lower resolutions (deep supervision)" if train.deep_supervision else ""
+    smoothed = f", labels smoothed by {train.label_smoothing:g}" if train.label_smoothing else ""
+    own = f"sha256 {card.loss_digest[:16]}" if card.loss_digest else ""
+    words = own or LOSSES[loss].words
+    about = f" ({words})" if words else ""
+    return f"{loss}{about}{weighed}{smoothed}{deep}"
 
 
 def _epochs(cards: Sequence[ModelCard]) -> str:

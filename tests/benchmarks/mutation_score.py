@@ -29,9 +29,11 @@ TESTS = {
         f"headstart.training.{module}": [f"training/{module}", "training/known_answers"]
         for module in ("data", "step", "selection", "remarks")
     },
+    "headstart.training.loop": ["training/loop", "training/known_answers"],
+    "headstart.training.validation": ["training/known_answers", "commands/train"],
     **{
-        f"headstart.training.{module}": ["training/known_answers", "commands/train"]
-        for module in ("loop", "progress", "validation", "checkpoint", "schedule")
+        f"headstart.training.{module}": [f"training/{module}"]
+        for module in ("checkpoint", "progress", "schedule")
     },
     "headstart.training.losses": ["training/losses", "training/known_answers"],
     **{

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import errno
 import io
 import os
 import signal
@@ -26,7 +25,6 @@ from headstart.common.errors import OutOfTimeError
 from headstart.common.errors import UserError
 from headstart.common.schema import settings_text
 from headstart.study.provenance import identity
-from headstart.training import checkpoint
 from headstart.training import loop
 from headstart.training import run_store
 from headstart.training.card import Count
@@ -35,8 +33,6 @@ from headstart.training.checkpoint import newest_checkpoint
 from headstart.training.device import choose_device
 from headstart.training.inference import load_network
 from headstart.training.networks import initial_network
-from headstart.training.schedule import learning_rate
-from headstart.training.spent import Spent
 from headstart.training.train import train
 
 HARD = {"epochs": 5, "batch_size": 3, "augment": [{"RandomNoise": {}}, {"RandomAffine": {}}]}
@@ -266,32 +262,6 @@ def test_a_warning_is_answered_by_a_checkpoint_in_mid_epoch(study):
     assert process.wait() == 0, process.stderr.read()
 
 
-def test_a_long_epoch_is_kept_every_so_often(study, monkeypatch):
-    monkeypatch.setattr(checkpoint, "EVERY", 0.0)
-    written = []
-    write = checkpoint.Checkpoints.write
-
-    def note(self, progress):
-        written.append(progress.position)
-        write(self, progress)
-
-    monkeypatch.setattr(checkpoint.Checkpoints, "write", note)
-    go(study, study.run(epochs=1, batch_size=3))
-    # after each step, again in the validation, and at the end of the epoch
-    assert written == [(1, 1), (1, 2), (1, 3), (1, 3), (2, 0)]
-
-
-def test_a_budget_brings_the_schedule_to_its_end_in_time(study, monkeypatch):
-    monkeypatch.setattr(Spent, "seconds", 100.0)
-    output = go(study, study.run(epochs=50, budget="10min", warmup=0.0))
-    history = pd.read_csv(output / "history.csv")
-    assert len(history) == 6
-    steps = 6 * 2
-    assert history["learning_rate"].iloc[-1] == pytest.approx(
-        learning_rate(steps - 1, steps, 0.01, 0)
-    )
-
-
 def test_a_gpu_job_never_trains_on_the_cpu_in_silence(monkeypatch):
     if torch.cuda.is_available():
         pytest.skip("there is a GPU here")
@@ -350,20 +320,6 @@ def test_a_damaged_checkpoint_is_passed_over(study, capsys, monkeypatch, damage)
     assert "going on after epoch 3" in said
     for name in PUBLISHED[:2]:
         assert (study.folder / "broken" / name).read_bytes() == (unbroken / name).read_bytes()
-
-
-@pytest.mark.parametrize("error", [OSError(errno.EIO, "Input/output error"), MemoryError()])
-def test_no_epoch_is_lost_for_what_the_computer_refuses(tmp_path, monkeypatch, error):
-    checkpoint = tmp_path / "attempt-1" / "checkpoint.pt"
-    checkpoint.parent.mkdir()
-    torch.save({"epoch": 3}, checkpoint)
-
-    def fail(*_, **__):
-        raise error
-
-    monkeypatch.setattr(zipfile, "ZipFile", fail)
-    with pytest.raises(type(error)):
-        newest_checkpoint(tmp_path)
 
 
 def test_killed_after_the_last_epoch(study, monkeypatch):
@@ -500,20 +456,6 @@ def test_class_weights(study):
     learnt = table[(table["test"] == 0) & (table["fold"] != 0) & (table["validation"] == 0)]["sex"]
     assert card.task.weights == tuple(len(learnt) / (2 * (learnt == sex).sum()) for sex in "FM")
     assert card_of(go(study, study.run("classification", epochs=1), "no")).task.weights == ()
-
-
-def test_learning_rate_rises_and_falls():
-    rates = [learning_rate(step, 100, 0.1, 0.1) for step in range(100)]
-    assert rates[0] == pytest.approx(0.01)
-    assert rates[9] == rates[10] == pytest.approx(0.1)
-    assert rates[10:] == sorted(rates[10:], reverse=True)
-    assert 0 < rates[-1] < 1e-4
-    assert learning_rate(0, 10, 0.1, 0) == 0.1
-
-
-def test_the_caller_s_threads(study):
-    go(study, study.run(epochs=1, threads=2))
-    assert torch.get_num_threads() == 2
 
 
 @pytest.mark.parametrize("part", ["training", "validation"])

@@ -20,10 +20,7 @@ from headstart.tasks import TASKS
 from headstart.training import networks
 from headstart.training.data import make_batches
 from headstart.training.loop import fit
-from headstart.training.schedule import constant
-from headstart.training.schedule import cosine
 from headstart.training.schedule import learning_rate
-from headstart.training.schedule import polynomial
 
 STILL = {"learning_rate": 1e-30, "weight_decay": 0.0}  # a network that stays as it is
 
@@ -163,29 +160,10 @@ def test_a_gradient_that_is_too_long_is_scaled_down(learn, longest):
     np.testing.assert_allclose(got - START, expected - START, rtol=1e-3)
 
 
-def test_every_schedule_after_the_same_warm_up():
-    for fall, half in ((cosine, 0.5), (polynomial, 0.5**0.9), (constant, 1.0)):
-        rates = [learning_rate(step, 50, 2.0, 0.2, fall) for step in range(50)]
-        assert rates[:10] == pytest.approx([0.2 * (step + 1) for step in range(10)])
-        assert rates[10] == 2.0
-        assert rates[30] == pytest.approx(2 * half)
-        assert rates[10:] == sorted(rates[10:], reverse=True)
-    assert learning_rate(49, 50, 2.0, 0.2, polynomial) == pytest.approx(2 * (1 / 40) ** 0.9)
-
-
 @pytest.mark.parametrize(("name", "last"), [("polynomial", (1 / 3) ** 0.9), ("constant", 1.0)])
 def test_the_schedule_of_the_config_is_that_of_the_training(learn, name, last):
     history, *_ = learn(Line(), schedule=name, learning_rate=0.01, **ONE_STEP | {"epochs": 3})
     assert history["learning_rate"][2] == pytest.approx(0.01 * last)
-
-
-def test_the_rate_at_its_ends():
-    rates = [learning_rate(step, 40, 1.0, 0.25) for step in range(40)]
-    assert rates[:10] == pytest.approx([0.1 * (step + 1) for step in range(10)])
-    assert rates[10] == 1.0
-    assert rates[25] == pytest.approx(0.5)
-    assert rates[39] == pytest.approx((1 + math.cos(math.pi * 29 / 30)) / 2)
-    assert learning_rate(0, 10, 0.3, 0) == 0.3
 
 
 def test_the_history_names_the_rate_of_the_last_step(learn):

@@ -1,14 +1,25 @@
-"""A step where memory does not hold its batch."""
+"""One step after the other, also where memory does not hold its batch."""
 
 from __future__ import annotations
 
+import math
+import re
+
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
 from small_study import SmallStudy
+from steps import WINDOW
+from steps import Small
+from steps import make_batch
+from steps import make_stepper
+from torch import nn
 
 from headstart.common.errors import OutOfTimeError
+from headstart.common.errors import UserError
+from headstart.tasks.segmentation import Segmentation
 from headstart.training.card import ModelCard
 from headstart.training.train import train
 
@@ -119,3 +130,186 @@ def test_a_cpu_stays_at_full_precision(study):
         runs[precision] = (study.folder / precision / "model.safetensors").read_bytes()
         assert ModelCard.read(study.folder / precision).precision == "fp32"
     assert len(set(runs.values())) == 1
+
+
+class Mean(nn.Module):
+    """Weight times the volume's mean; the gradient is known without torch.
+
+    It takes no more than `most` scans at once.
+    """
+
+    def __init__(self, most=99):
+        super().__init__()
+        self.weight, self.most, self.seen = nn.Parameter(torch.tensor([0.5])), most, []
+
+    def forward(self, volumes):
+        if len(volumes) > self.most:
+            raise MemoryError
+        self.seen.append(len(volumes))
+        return volumes.mean((1, 2, 3, 4))[:, None] * self.weight
+
+
+SGD = {"optimizer": "sgd", "weight_decay": 0.0, "loss": "mse", "schedule": "constant"}
+
+
+def mean_and_truth(batch):
+    return batch.volumes.mean((1, 2, 3, 4)).numpy(), batch.truths.numpy()
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 4, 5])
+def test_parts_of_a_batch_add_up_to_its_mean(most, capsys):
+    network, batch = Mean(most), make_batch(0, 5)
+    stepper = make_stepper(network, batch_size=5, learning_rate=0.1, **SGD)
+    loss = stepper.step(batch, 0, 10)
+    x, y = mean_and_truth(batch)
+    assert loss.item() == pytest.approx(((0.5 * x - y) ** 2).mean())
+    assert not loss.requires_grad
+    # Nesterov's first step is 1.99 gradients long
+    gradient = (2 * (0.5 * x - y) * x).mean()
+    assert network.weight.item() == pytest.approx(0.5 - 0.1 * 1.99 * gradient)
+    # half of what was too much, until it fits; the gradient of what fits is that of the parts
+    at_once = {1: 1, 2: 2, 3: 3, 4: 3, 5: 5}[most]
+    assert network.seen == [at_once] * (5 // at_once) + [5 % at_once] * (5 % at_once > 0)
+    lines = capsys.readouterr().err.splitlines()
+    tries = {1: ["5 scans at once: 3", "3 scans at once: 2", "2 scans at once: 1"]}
+    tries |= {2: tries[1][:2], 3: tries[1][:1], 4: tries[1][:1], 5: []}
+    assert [line.split(" hold ")[1].split(" at once from")[0] for line in lines] == tries[most]
+    assert stepper.computed["micro_batch"] == (None if most == 5 else at_once)
+
+
+def test_what_was_learnt_of_memory_counts_for_the_steps_to_come(capsys):
+    network = Mean(3)
+    stepper = make_stepper(network, batch_size=4, **SGD)
+    for number in range(2):
+        stepper.step(make_batch(number, 4), number, 10)
+    assert network.seen == [2, 2, 2, 2]
+    assert capsys.readouterr().err.count("at once from now on") == 1
+
+
+def test_a_gradient_is_of_its_own_batch():
+    network = Mean()
+    stepper = make_stepper(network, learning_rate=0.1, **SGD)
+    weight, momentum = 0.5, 0.0
+    for number in range(3):
+        batch = make_batch(number)
+        stepper.step(batch, number, 10)
+        x, y = mean_and_truth(batch)
+        gradient = (2 * (weight * x - y) * x).mean()
+        momentum = 0.99 * momentum + gradient
+        weight -= 0.1 * (gradient + 0.99 * momentum)
+    assert network.weight.item() == pytest.approx(weight, rel=1e-4)
+
+
+def test_a_gradient_is_cut_by_the_norm_of_all_weights_together():
+    network, batch = Mean(), make_batch(0)
+    stepper = make_stepper(network, learning_rate=0.1, clip=0.001, **SGD)
+    stepper.step(batch, 0, 10)
+    x, y = mean_and_truth(batch)
+    gradient = (2 * (0.5 * x - y) * x).mean()
+    assert abs(gradient) > 0.001
+    assert network.weight.item() - 0.5 == pytest.approx(
+        -0.1 * 1.99 * math.copysign(0.001, gradient), rel=1e-3
+    )
+
+
+def test_the_rate_of_each_step_is_the_schedule_s():
+    stepper = make_stepper(Mean(), learning_rate=0.1, warmup=0.4, optimizer="adamw")
+    rates = []
+    for number in range(5):
+        stepper.step(make_batch(number), number, 5)
+        rates.append(stepper.rate)
+    cosine = [0.05 * (1 + math.cos(math.pi * step / 3)) for step in range(3)]
+    assert rates == pytest.approx([0.05, 0.1, *cosine])
+
+
+def test_the_average_reaches_over_a_fiftieth_of_the_steps():
+    network = Mean()
+    stepper = make_stepper(network, keep="ema", learning_rate=0.05, **SGD)
+    average, steps = 0.0, 100
+    for number in range(steps):
+        stepper.step(make_batch(number), number, steps)
+        weight = network.weight.item()
+        # at first over the steps that there are; from the eighth on half of it is the last one
+        left = 0.0 if number == 0 else min(0.5, (1 + number) / (10 + number))
+        average = left * average + (1 - left) * weight
+        assert stepper.judged.weight.item() == pytest.approx(average, rel=1e-4)
+    assert average != pytest.approx(weight, rel=1e-3)
+
+
+def test_the_average_of_a_short_training_is_its_last_step():
+    """A fiftieth of fewer than 50 steps is none."""
+    network = Mean()
+    stepper = make_stepper(network, keep="ema", **SGD)
+    for number in range(20):
+        stepper.step(make_batch(number), number, 20)
+    assert stepper.judged.weight.item() == network.weight.item()
+
+
+def test_batch_norm_s_statistics_are_averaged_too():
+    network = Small()
+    stepper = make_stepper(network, keep="ema")
+    expected = None
+    for number in range(4):
+        network.train()
+        stepper.step(make_batch(number), number, 100)
+        now = network.layers[1].running_mean.clone()
+        left = (1 + number) / (10 + number)
+        expected = now if expected is None else left * expected + (1 - left) * now
+    torch.testing.assert_close(stepper.judged.layers[1].running_mean, expected)
+
+
+@pytest.mark.parametrize("keep", ["best", "last"])
+def test_without_an_average_the_network_itself_is_judged(keep):
+    network = Mean()
+    assert make_stepper(network, keep=keep).judged is network
+
+
+def test_dropout_follows_from_the_step_alone():
+    weights = []
+    for drawn in (0, 7):
+        torch.manual_seed(1)
+        network = Small()
+        stepper = make_stepper(network)
+        for number in (3, 4):
+            torch.rand(drawn)
+            stepper.step(make_batch(number), number, 10)
+        weights.append(network.state_dict())
+    assert all(torch.equal(value, weights[1][name]) for name, value in weights[0].items())
+
+
+def test_each_step_has_a_dropout_of_its_own():
+    losses = set()
+    for number in range(3):
+        torch.manual_seed(1)
+        losses.add(make_stepper(Small()).step(make_batch(0), number, 10).item())
+    assert len(losses) == 3
+
+
+@pytest.mark.parametrize(
+    ("task", "given", "needed"),
+    [
+        (None, "(4, 2, 4, 4, 4)", "(4, 1)"),
+        (Segmentation(("a", "b")), "(4, 2, 4, 4, 4)", "(4, 3, 4, 4, 4)"),
+    ],
+)
+def test_an_output_of_another_shape_is_named(task, given, needed):
+    stepper = make_stepper(nn.Conv3d(1, 2, 1), task)
+    said = re.escape(f"sfcn gives an output of shape {given} where {needed} is needed")
+    with pytest.raises(UserError, match=said):
+        stepper.step(make_batch(0), 0, 10)
+
+
+def test_masks_are_learnt_from_in_the_window_s_shape():
+    torch.manual_seed(0)
+    network, batch = nn.Conv3d(1, 2, 1), make_batch(0)
+    masks = torch.zeros(4, 1, *WINDOW, dtype=torch.uint8)
+    stepper = make_stepper(network, Segmentation(("a",)), loss="dice_cross_entropy")
+    before = network.weight.detach().clone()
+    assert math.isfinite(stepper.step(batch._replace(truths=masks), 0, 10).item())
+    assert not np.allclose(before, network.weight.detach())
+
+
+def test_on_a_cpu_it_computes_in_full_precision():
+    computed = make_stepper(Mean(), precision="bf16").computed
+    assert (computed["precision"], computed["micro_batch"]) == ("fp32", None)
+    assert computed["device"]

@@ -183,4 +183,3 @@ def show_epoch(progress: Progress, over: str) -> None:
     if epoch.number == progress.epochs:
         for remark in remarks.at_end(history):
             print(remark, file=sys.stderr)
-    sys.stderr.flush()

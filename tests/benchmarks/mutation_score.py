@@ -30,10 +30,9 @@ TESTS = {
         for module in ("data", "step", "selection", "remarks")
     },
     "headstart.training.loop": ["training/loop", "training/known_answers"],
-    "headstart.training.validation": ["training/known_answers", "commands/train"],
     **{
         f"headstart.training.{module}": [f"training/{module}"]
-        for module in ("checkpoint", "progress", "schedule")
+        for module in ("checkpoint", "progress", "schedule", "validation")
     },
     "headstart.training.losses": ["training/losses", "training/known_answers"],
     **{

@@ -42,7 +42,7 @@ def make_card(run: Run, **changes: Any) -> ModelCard:
     """Make the model card of a network."""
     card: dict[str, Any] = {
         **dict(make_identity(run)),
-        "state": TASKS[run.task].asked(("x",)).state(),
+        "state": TASKS[run.task].from_config(("x",), ()).state(),
         "prepare": Preparation(window=run.window),
         "brain_masks": "none",
         "counts": Counts(

@@ -102,8 +102,8 @@ def measure(run: Run, blocks: int) -> tuple[float, float, float]:
     place = torch.device("cpu")
     with tempfile.TemporaryDirectory() as folder:
         scans = made_scans(Path(folder), run)
-        task = TASKS[run.task].asked(tuple(run.classes))
-        task = replace(task, classes=("1", "2")) if task.categorical else task
+        task = TASKS[run.task].from_config(tuple(run.classes), run.channels)
+        task = replace(task, classes=("1", "2")) if task.classes == ("", "") else task
         task = task.fit(scans, class_weights=False)
         network = initial_network(run, task, Path()).train()
         stepper = Stepper(network, task, run, place, Path())

@@ -68,7 +68,7 @@ def main() -> None:
     for name, arguments in cases:
         if name not in named:
             continue
-        classes = 2 if NETWORKS[name].dense else 0
+        classes = 2 if NETWORKS[name].per_voxel else 0
         # its own process: a peak never comes down again
         with get_context("spawn").Pool(1) as pool:
             peak, seconds, weights = pool.apply(measure, (name, arguments, classes))

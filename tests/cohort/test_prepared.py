@@ -57,7 +57,7 @@ def test_scans_without_target_are_not_learnt_from(study):
 
 def test_digest_covers_what_is_consumed_and_nothing_else(study):
     def digest():
-        return cohort_digest(read(study), 0, masks=False)
+        return cohort_digest(read(study), 0)
 
     first = digest()
     assert digest() == first
@@ -78,13 +78,13 @@ def test_digest_covers_what_is_consumed_and_nothing_else(study):
 def test_digest_sees_voxels_and_masks(study):
     cohort = read(study)
     scan = cohort.training(0)[0]
-    with_masks = cohort_digest(cohort, 0, masks=True)
-    without = cohort_digest(cohort, 0, masks=False)
+    with_masks = cohort_digest(read(study, "mask"), 0)
+    without = cohort_digest(cohort, 0)
     prepare_again(scan.masks, (scan.index, 1, 1, 1))
-    assert cohort_digest(read(study), 0, masks=False) == without
-    assert cohort_digest(read(study), 0, masks=True) != with_masks
+    assert cohort_digest(read(study), 0) == without
+    assert cohort_digest(read(study, "mask"), 0) != with_masks
     prepare_again(scan.volumes, (scan.index, 0, 0, 0, 0))
-    assert cohort_digest(read(study), 0, masks=False) != without
+    assert cohort_digest(read(study), 0) != without
 
 
 def prepare_again(path, place):

@@ -25,12 +25,12 @@ def study(tmp_path):
 
 def look(study, masks=True):
     """Look at all scans, and return the digest of what a training consumes."""
-    cohort = read_cohort(**study.inputs, target="mask")
+    cohort = read_cohort(**study.inputs, target="mask" if masks else "age")
     for scan in cohort.scans:
         scan.volume()
         if masks:
             scan.mask()
-    return cohort_digest(cohort, 0, masks=masks)
+    return cohort_digest(cohort, 0)
 
 
 def flip_a_bit(path):

@@ -44,7 +44,7 @@ def test_weights_that_are_the_same_for_all_are_as_weights_of_one(task):
         # rounded, so that there are ties
         prediction = RNG.dirichlet(np.ones(classes), n).round(1)
         asked = Classification(tuple("abc"[:classes]))
-    expected = asked.measure(truth, prediction)
+    expected = asked.score(truth, prediction)
     got = asked.evaluate(truth, prediction, np.full((1, n), 0.2))
     assert list(got) == list(expected)
     for name, value in expected.items():
@@ -59,7 +59,7 @@ def test_a_resample_is_the_metric_of_the_drawn_scans():
     got = BINARY.evaluate(truth, probability, weights)
     for row, times in enumerate(weights.astype(int)):
         drawn = np.repeat(np.arange(n), times)
-        expected = BINARY.measure(truth[drawn], probability[drawn])
+        expected = BINARY.score(truth[drawn], probability[drawn])
         for name, value in expected.items():
             assert got[name][row] == pytest.approx(value, nan_ok=True)
 
@@ -93,7 +93,7 @@ def test_a_resample_of_a_regression_is_the_metric_of_the_drawn_scans():
     got = Regression().evaluate(truth, prediction, weights)
     for row, times in enumerate(weights.astype(int)):
         drawn = np.repeat(np.arange(n), times)
-        for name, value in Regression().measure(truth[drawn], prediction[drawn]).items():
+        for name, value in Regression().score(truth[drawn], prediction[drawn]).items():
             assert got[name][row] == pytest.approx(value), (name, row)
 
 

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from headstart.imaging.geometry import Grid
 from headstart.imaging.geometry import crop_or_pad
 from headstart.imaging.geometry import head
-from headstart.imaging.geometry import mask_to_source_grid
 from headstart.imaging.geometry import normalise
 from headstart.imaging.geometry import resample
 from headstart.imaging.geometry import resample_mask
 from headstart.imaging.geometry import to_canonical
+from headstart.imaging.geometry import to_source_grid
 
 ORIENTATIONS = [
     "".join(side[way] for side, way in zip(axes, ways, strict=True))
@@ -61,7 +61,7 @@ def test_every_orientation_there_and_back(codes: str) -> None:
 
     window = (16, 16, 12)
     prepared = crop_or_pad(canonical, window, 0)
-    back = mask_to_source_grid(prepared, grid.windowed(window).affine, source.affine, source.shape)
+    back = to_source_grid(prepared, grid.windowed(window).affine, source.affine, source.shape)
     np.testing.assert_array_equal(back, raw)
 
 
@@ -140,7 +140,7 @@ def test_predicted_mask_lands_on_the_scan() -> None:
     grid = resampled.windowed((16, 32, 16))
     mask = resample_mask(to_canonical(raw, source.affine), canonical, resampled)
     mask = crop_or_pad(mask, (16, 32, 16), 0)
-    back = mask_to_source_grid(mask, grid.affine, source.affine, source.shape)
+    back = to_source_grid(mask, grid.affine, source.affine, source.shape)
     assert back.shape == raw.shape
     assert 2 * (back & raw).sum() / (back.sum() + raw.sum()) > 0.93
 

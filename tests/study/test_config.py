@@ -508,6 +508,6 @@ def test_the_order_of_classes_is_asked_of_the_config_where_it_names_them(
         read_config(study)
         return
     with pytest.raises(
-        UserError, match=r"experiments\.g\.train\.loss: ordinal takes .* grade = 's…"
+        UserError, match=r"experiments\.g\.target: train\.loss ordinal takes .* grade = 's…"
     ):
         read_config(study)

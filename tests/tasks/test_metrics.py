@@ -21,7 +21,7 @@ def plain(metric, truth, prediction):
 
 def test_regression_as_scikit_learn():
     truth, prediction = RANDOM.normal(50, 10, 40), RANDOM.normal(50, 10, 40)
-    values = Regression().measure(truth, prediction)
+    values = Regression().score(truth, prediction)
     assert list(values) == ["mae", "rmse", "r", "r2"]
     assert values["mae"] == pytest.approx(reference.mean_absolute_error(truth, prediction))
     assert values["rmse"] == pytest.approx(reference.root_mean_squared_error(truth, prediction))
@@ -30,7 +30,7 @@ def test_regression_as_scikit_learn():
 
 
 def test_constant_predictions_have_no_correlation():
-    values = Regression().measure(np.array([1.0, 2, 3]), np.array([2.0, 2, 2]))
+    values = Regression().score(np.array([1.0, 2, 3]), np.array([2.0, 2, 2]))
     assert np.isnan(values["r"])
     assert values["r2"] == 0
     assert np.isnan(plain(metrics.pearson, np.arange(10.0), np.full(10, 0.1)))
@@ -44,7 +44,7 @@ def test_classification_as_scikit_learn(classes):
     probability = np.round(RANDOM.dirichlet(np.ones(classes), 60), 1) + 0.01
     probability /= probability.sum(axis=1, keepdims=True)
     guess = probability.argmax(axis=1)
-    values = Classification(tuple("abcd"[:classes])).measure(truth, probability)
+    values = Classification(tuple("abcd"[:classes])).score(truth, probability)
     assert list(values) == ["log_loss", "balanced_accuracy", "auroc", "accuracy"]
     score = probability[:, 1] if classes == 2 else probability
     assert values["auroc"] == pytest.approx(
@@ -73,15 +73,15 @@ def test_dice_of_large_masks_does_not_overflow():
 
 def test_undefined_dice_is_left_out_of_the_mean():
     dice = np.array([[0.8, np.nan], [0.6, 0.5], [np.nan, np.nan]])
-    values = Segmentation(("a", "b")).measure(NOTHING, dice)
+    values = Segmentation(("a", "b")).score(NOTHING, dice)
     assert values == pytest.approx({"dice": 0.6, "dice_a": 0.7, "dice_b": 0.5})
-    assert np.isnan(Segmentation(("a", "b")).measure(NOTHING, dice[2:])["dice"])
+    assert np.isnan(Segmentation(("a", "b")).score(NOTHING, dice[2:])["dice"])
 
 
 def test_what_is_no_number_is_never_the_first_class() -> None:
     truth = np.array([0, 1, 0, 1])
     probability = np.array([[0.9, 0.1], [0.2, 0.8], [np.nan, np.nan], [0.3, 0.7]])
-    values = BINARY.measure(truth, probability)
+    values = BINARY.score(truth, probability)
     assert all(np.isnan(value) for value in values.values())
     resampled = BINARY.evaluate(truth, probability, np.ones((3, 4)))
     assert all(np.isnan(column).all() for column in resampled.values())

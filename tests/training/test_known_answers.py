@@ -55,7 +55,7 @@ def learn(study, tmp_path, monkeypatch):
         cohort = cohort if change is None else change(cohort)
         attempt = tmp_path / f"run-{len(list(tmp_path.iterdir()))}" / "attempt-1"
         attempt.mkdir(parents=True)
-        asked = TASKS[task].of(cohort, tuple(this.classes))
+        asked = TASKS[task].from_cohort(cohort, tuple(this.classes))
         identity = make_identity(this)
         card = fit(identity, asked, cohort, attempt, networks=study.folder, device="cpu")
         weights = load_file(attempt / "model.safetensors")

@@ -38,14 +38,14 @@ def build(name, arguments=None, folder=None):
     return build_network(name, arguments or {}, in_channels=2, out_channels=3, folder=folder)
 
 
-@pytest.mark.parametrize("name", networks_for(dense=False))
+@pytest.mark.parametrize("name", networks_for(per_voxel=False))
 def test_networks_that_pool_take_the_smallest_window(name):
     network = build(name, SMALL[name]).eval()
     side = NETWORKS[name].shortest
     assert network(torch.zeros(1, 2, side, side, side + 5)).shape == (1, 3)
 
 
-@pytest.mark.parametrize("name", networks_for(dense=True))
+@pytest.mark.parametrize("name", networks_for(per_voxel=True))
 def test_networks_that_decode_take_windows_that_divide(name):
     network = build(name, SMALL[name]).eval()
     divisor = NETWORKS[name].divisor(SMALL[name])

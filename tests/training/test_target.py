@@ -12,7 +12,6 @@ from headstart.common.errors import UserError
 from headstart.common.records import write_rows
 from headstart.data.label_table import LabelRow
 from headstart.study.settings import Settings
-from headstart.tasks import TASKS
 from headstart.training.target import Target
 from headstart.training.target import check_target
 
@@ -23,9 +22,7 @@ def cohort(**columns: list[str]) -> list[LabelRow]:
 
 
 def question(task: str, target: str) -> Target:
-    kind = TASKS[task]
-    facts = {"numeric": kind.numeric, "categorical": kind.categorical}
-    return Target(experiment="exp", target=target, **facts)
+    return Target(experiment="exp", task=task, target=target)
 
 
 def test_classes_that_differ_in_case_only_are_named() -> None:
@@ -77,10 +74,12 @@ def test_dry_run_checks_the_labels_of_the_last_run(tmp_path: Path) -> None:
 
 
 def test_classes_whose_order_counts_are_numbers() -> None:
-    ordered = Target(experiment="e", target="cdr", numeric=False, categorical=True, ordered=True)
+    ordered = Target(experiment="e", task="classification", target="cdr", loss="ordinal")
     check_target(cohort(cdr=["0", "0.5", "10", ""]), ordered)
     for word, shown in (("mild", "m… "), ("nan", "nan")):
-        said = rf"experiments.e.train.loss: ordinal .* cdr = '{shown}.*; give .*map: \{{none: 0"
+        said = (
+            rf"experiments.e.target: train.loss ordinal .* cdr = '{shown}.*; give .*map: \{{none: 0"
+        )
         with pytest.raises(UserError, match=said):
             check_target(cohort(cdr=["0", word]), ordered)
         check_target(cohort(cdr=["0", word]), question("classification", "cdr"))

@@ -23,6 +23,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from headstart.tasks.base import Loss
 from headstart.tasks.regression import Regression
 
 
@@ -31,21 +32,22 @@ class LogRegression(Regression):
     """Targets whose logarithms are standardised: errors count by their ratio to the truth."""
 
     name = "log-regression"
-    losses = ("mse",)
+    losses = {"mse": Loss()}
 
     def fit(self, training, *, class_weights):
-        logs = np.log(self.truths(training))
+        logs = np.log(self.truth(training))
         return replace(self, mean=float(logs.mean()), standard_deviation=float(logs.std()))
 
-    def truth(self, scan):
+    def target(self, scan):
         log = np.log(float(scan.target))
         return np.array((log - self.mean) / self.standard_deviation, np.float32)
 
-    def scores(self, output):
-        return np.exp(super().scores(output))
+    def predict(self, output):
+        return np.exp(super().predict(output))
 
-    def compare(self, truth, output):
-        return np.exp(truth.astype(float) * self.standard_deviation + self.mean), self.read(output)
+    def for_metrics(self, targets, output):
+        logs = targets.astype(float) * self.standard_deviation + self.mean
+        return np.exp(logs), self.predict(output)
 '''
 NETWORK = '''
 """The mean of eight blocks, and a linear layer."""
@@ -122,9 +124,9 @@ NEW = {
 ROWS = [
     (
         f"{PACKAGE}/tasks/__init__.py",
-        "KINDS: tuple[type[Task], ...] = (",
+        "TASKS: dict[str, type[Task]] = {\n    kind.name: kind for kind in (",
         "from headstart.tasks.log_regression import LogRegression\n"
-        "KINDS: tuple[type[Task], ...] = (LogRegression, ",
+        "TASKS: dict[str, type[Task]] = {\n    kind.name: kind for kind in (LogRegression, ",
     ),
     (
         f"{PACKAGE}/training/registry.py",

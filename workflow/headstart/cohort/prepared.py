@@ -22,6 +22,8 @@ from headstart.common.errors import UserError
 from headstart.common.keys import Key
 from headstart.common.records import read_rows
 from headstart.common.schema import canonical_json
+from headstart.data.label_table import IMAGES
+from headstart.data.label_table import MASK
 from headstart.data.label_table import LabelRow
 from headstart.data.label_table import labels_of
 from headstart.imaging.config import Preparation
@@ -88,7 +90,7 @@ class Cohort:
 
     Attributes:
         table: `passed.csv`.
-        target: The label to predict, or `mask`.
+        target: The label to predict, or one of `IMAGES`.
         scans: The scans, those without a target included.
         channels: Names of the image channels.
         window: Voxels of every prepared volume, (x, y, z).
@@ -131,7 +133,7 @@ def read_cohort(passed: Path, splits: Path, prepared: Path, target: str) -> Coho
         passed: `check/passed.csv`.
         splits: `split/splits.csv`.
         prepared: Folder with `shard-K.npy` and `shard-K.json`.
-        target: The label to predict, or `mask`.
+        target: The label to predict, or one of `IMAGES`.
 
     Returns:
         The cohort; scans without a target are in it, with the target "".
@@ -186,7 +188,7 @@ def read_cohort(passed: Path, splits: Path, prepared: Path, target: str) -> Coho
     )
 
 
-def cohort_digest(cohort: Cohort, fold: int, *, masks: bool, classes: Sequence[str] = ()) -> str:
+def cohort_digest(cohort: Cohort, fold: int, *, classes: Sequence[str] = ()) -> str:
     """Digest of exactly what a fold's training consumes, and of nothing else.
 
     It covers the voxels themselves, so that a new label column or another subject's scan changes
@@ -195,13 +197,12 @@ def cohort_digest(cohort: Cohort, fold: int, *, masks: bool, classes: Sequence[s
     Args:
         cohort: The cohort.
         fold: The fold that is held out.
-        masks: Whether the masks are consumed.
         classes: Values of the target that are told apart.
 
     Returns:
         64 hex digits.
     """
-    rows = []
+    masks, rows = cohort.target == MASK, []
     for part, scans in (
         ("training", cohort.training(fold)),
         ("validation", cohort.validation(fold)),
@@ -211,8 +212,8 @@ def cohort_digest(cohort: Cohort, fold: int, *, masks: bool, classes: Sequence[s
             if masks:
                 scan.mask()
             voxels = [scan.sha256, scan.mask_sha256 if masks else ""]
-            # the path of a mask is no content: a moved file is the same mask
-            target = "" if masks else scan.target
+            # the path of an image is no content: a moved file is the same mask
+            target = "" if cohort.target in IMAGES else scan.target
             geometry = scan.affine.tolist()
             rows.append([scan.subject, scan.session, part, target, geometry, voxels])
     consumed = [cohort.channels, classes, sorted(rows, key=lambda row: row[:2])]

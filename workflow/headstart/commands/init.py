@@ -12,6 +12,7 @@ from headstart.common import files
 from headstart.common.errors import UserError
 from headstart.common.strict_yaml import load
 from headstart.common.walk import list_files
+from headstart.data.label_table import MASK
 from headstart.planning.discovery import discover
 from headstart.planning.fingerprint import take_sample
 from headstart.planning.plan import Fingerprint
@@ -68,7 +69,7 @@ def run(arguments: argparse.Namespace) -> None:
     question, why = choose(found, arguments.task, arguments.target)
 
     imbalance = 1.0
-    if question.kind.categorical and question.column is not None:
+    if question.column is not None and not question.is_number:
         imbalance = question.column.imbalance
     fingerprint = Fingerprint(
         scans=len(found.scans),
@@ -76,7 +77,7 @@ def run(arguments: argparse.Namespace) -> None:
         channels=len(found.source["channels"]),
         voxel_size=sample.voxel_size,
         needed=sample.needed,
-        classes=len({*found.classes.values()}) if question.kind.dense else 0,
+        classes=len({*found.classes.values()}) if question.target == MASK else 0,
     )
     text = study_text(
         name, root(folder), found, question, plan(fingerprint, place, imbalance=imbalance)

@@ -12,6 +12,7 @@ from headstart.common.errors import UserError
 from headstart.common.records import read_rows
 from headstart.common.run_id import RunId
 from headstart.common.strict_yaml import read_study
+from headstart.data.label_table import IMAGES
 from headstart.data.label_table import LabelRow
 from headstart.data.label_table import labels_of
 from headstart.study.config import Config
@@ -79,7 +80,7 @@ def _check_targets(config: Config, experiments: Iterable[str], passed: Path) -> 
     labels = labels_of(read_rows(passed, LabelRow))
     for experiment in experiments:
         target = config.experiments[experiment].target
-        if target not in (*labels, "mask"):
+        if target not in (*labels, *IMAGES):
             raise UserError(
                 f"experiments.{experiment}.target: {passed} has no label '{target}'; "
                 f"there are: {', '.join(labels)}"

@@ -6,7 +6,7 @@ import re
 import unicodedata
 
 from headstart.common.text import is_number
-from headstart.data.config import RESERVED
+from headstart.data.config import NO_LABELS
 
 # Labels with a name of their own, by what their columns are called.
 LABELS = {
@@ -126,7 +126,7 @@ def label_name(column: str) -> str:
     bare = re.sub(r"\(.*?\)", "", column).strip() or column
     word = re.sub(r"[^a-z0-9]+", "_", plain(bare)).strip("_") or "label"
     word = word if word[0].isalpha() else f"label_{word}"
-    return f"{word}_label" if word in RESERVED else word
+    return f"{word}_label" if word in NO_LABELS else word
 
 
 def _in_months(column: str) -> bool:

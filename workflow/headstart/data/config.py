@@ -24,11 +24,14 @@ from headstart.common.text import as_number
 from headstart.data.collections import Md5
 from headstart.data.collections import Request
 from headstart.data.collections import Sha256
+from headstart.data.label_table import IMAGES
 from headstart.data.table_files import SheetPlace
 from headstart.data.where import parse_condition
 
-# Columns of labels.csv that are not labels; a channel or a label may not take their names.
+# Columns of labels.csv that are not labels; a channel may not take their names.
 RESERVED = ("subject", "session", "source", "site", "mask", "brain_mask")
+# Nor a label these; a target of that name is no label.
+NO_LABELS = (*RESERVED, *IMAGES)
 # A column within the text that several of them say together: `{Site}_{Number}`.
 WITHIN = re.compile(r"\{([^{}]+)\}")
 # Keys of a source that say what is fetched, and from where; nothing else depends on them.
@@ -271,8 +274,9 @@ class Source(Section):
             raise ValueError(
                 f"path: what is fetched lies in '{self.source}', so the path must begin with that"
             )
-        for name in (*self.channels, *self.labels):
-            if name in RESERVED and name != "site":
+        columns = [name for name in self.channels if name in RESERVED]
+        for name in (*columns, *(name for name in self.labels if name in NO_LABELS)):
+            if name != "site":
                 raise ValueError(f"'{name}' is a column of labels.csv already; choose another name")
         if self.layout == "table" and self.table is None:
             raise ValueError("layout 'table' needs the key `table` with the table's path")

@@ -10,6 +10,9 @@ from headstart.common.keys import OfScan
 from headstart.imaging.scan_rows import CHANNEL
 from headstart.imaging.scan_rows import ScanFiles
 
+MASK = "mask"
+IMAGES = (MASK, "image")  # targets that are no label, but a file of each scan
+
 
 @dataclass(frozen=True)
 class LabelRow(OfScan):
@@ -42,7 +45,8 @@ class LabelRow(OfScan):
     @property
     def values(self) -> dict[str, str]:
         """What can be predicted, balanced, or kept together by."""
-        return {"source": self.source, "site": self.site, "mask": self.mask, **self.labels}
+        files = {MASK: self.mask, "image": next(iter(self.channels.values()), "")}
+        return {"source": self.source, "site": self.site, **files, **self.labels}
 
 
 def labels_of(rows: Sequence[LabelRow]) -> list[str]:

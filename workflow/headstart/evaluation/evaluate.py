@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,7 +26,7 @@ from headstart.evaluation.intervals import interval
 from headstart.evaluation.intervals import subject_weights
 from headstart.evaluation.predictions import NetworkPredictions
 from headstart.evaluation.predictions import check_complete
-from headstart.evaluation.predictions import check_masks
+from headstart.evaluation.predictions import check_images
 from headstart.evaluation.predictions import pool
 from headstart.evaluation.predictions import read_run
 from headstart.evaluation.results import DifferenceRow
@@ -76,12 +77,11 @@ def evaluate(
             of other weights, or lacks a scan or has one that it should not have; or if a mask was.
     """
     cohort = read_cohort(passed, splits, prepared, target)
-    asked = TASKS[task].of(cohort, classes)
+    asked = TASKS[task].from_cohort(cohort, classes)
     runs = [read_run(*one) for one in zip_longest(predictions, weights)]
     for run in runs:
         check_complete(run, cohort, asked, test=test)
-        if asked.dense:
-            check_masks(run)
+        check_images(run, asked)
     bench = _Bench(asked, cohort, _sites(passed))
     protocols = {"cross-validation": "fold", **({"test": "test"} if test else {})}
     metrics: list[MetricRow] = []
@@ -132,7 +132,7 @@ class _Bench:
 
     def subjects_known(self, metric: str, subjects: Sequence[str], prediction: Array) -> int:
         """Count the subjects that a metric is told from: a Dice is not known for each."""
-        return len(set(np.array(subjects)[self.task.known(metric, prediction)]))
+        return len(set(np.array(subjects)[self.task.is_defined(metric, prediction)]))
 
     @cached_property
     def _heads(self) -> dict[Key, float]:
@@ -176,7 +176,7 @@ class _Bench:
 
     def truths(self, keys: Keys) -> NDArray[Any]:
         """Return what is true of scans."""
-        return self.task.truths(self.scans_of(keys))
+        return self.task.truth(self.scans_of(keys))
 
     def features(self, keys: Keys) -> Features:
         """Return what baselines know of scans but their truth."""
@@ -202,7 +202,12 @@ def _of_masks(bench: _Bench, known: Keys, asked: Keys) -> dict[str, Array]:
 
 
 # Each is fitted on scans that are known, and answers for those that are asked.
-BASELINES = {"numbers": _of_numbers, "classes": _of_classes, "masks": _of_masks}
+BASELINES: dict[str, Callable[[_Bench, Keys, Keys], dict[str, Array]]] = {
+    "numbers": _of_numbers,
+    "classes": _of_classes,
+    "masks": _of_masks,
+    "none": lambda *_: {},
+}
 
 
 def _metric_rows(bench: _Bench, trial: _Trial, experiment: str, protocol: str) -> list[MetricRow]:

@@ -34,7 +34,6 @@ from headstart.tasks.base import Task
 from headstart.tasks.metrics import mean_of_known
 
 Array = NDArray[np.float64]
-MASK = ("mask", "mask_sha256")  # a segmentation's file, relative to predictions.csv
 
 
 @dataclass(frozen=True)
@@ -154,7 +153,8 @@ def check_complete(run: NetworkPredictions, cohort: Cohort, task: Task, *, test:
     Raises:
         UserError: If a scan is missing, double or not to be evaluated, or an answer is no number.
     """
-    needed = [*task.numbers, *(MASK if task.dense else ())]
+    image = [task.file, f"{task.file}_sha256"] if task.file else []
+    needed = [*task.evaluated_columns, *image]
     missing = [name for name in needed if any(name not in row.answer for row in run.rows)]
     if missing:
         raise UserError(f"{run.path}: has no column {missing[0]}; {again(run.path)}")
@@ -174,33 +174,33 @@ def check_complete(run: NetworkPredictions, cohort: Cohort, task: Task, *, test:
             f"({len(wrong)} differ): subject {subject}, session {session}, part {part}: {what}; "
             f"{again(run.path)}"
         )
-    cells = np.array([[row.answer[name] for name in task.numbers] for row in run.rows])
-    allowed = task.may_be(_numbers(run.rows, task), empty=cells == "")
+    cells = np.array([[row.answer[name] for name in task.evaluated_columns] for row in run.rows])
+    allowed = task.are_possible(_numbers(run.rows, task), empty=cells == "")
     if not allowed.all():
         row = run.rows[int(np.flatnonzero(~allowed)[0])]
         raise UserError(
             f"{run.path}: the answer for subject {row.subject}, session {row.session} is "
-            f"no {task.wanted}; {again(run.path)}"
+            f"no {task.answer_words}; {again(run.path)}"
         )
 
 
-def check_masks(run: NetworkPredictions) -> None:
-    """Check that all masks of a segmentation are those that predict wrote and scored.
+def check_images(run: NetworkPredictions, task: Task) -> None:
+    """Check that answers that are images, if a task has such, are what predict wrote and scored.
 
     Raises:
         UserError: If one is missing, or was edited or damaged since.
     """
-    for row in run.rows:
-        place, digest = run.path.parent / row.answer["mask"], row.answer["mask_sha256"]
+    for row in run.rows if task.file else ():
+        place, digest = run.path.parent / row.answer[task.file], row.answer[f"{task.file}_sha256"]
         integrity.read_bytes(place, digest, again(run.path))
 
 
-def read_mask(run: NetworkPredictions, key: Key) -> Volume | None:
-    """Read the mask that a network wrote of a scan, on the scan's own grid.
+def read_image(run: NetworkPredictions, key: Key, task: Task) -> Volume | None:
+    """Read the image that a network answered for a scan, on the scan's own grid.
 
     Returns:
-        The mask, with the values of the study's own masks; None if the network did not see the
-        scan.
+        The image, e.g. a mask with the values of the study's own masks; None if the network did
+        not see the scan.
 
     Raises:
         UserError: If it is missing, or was edited or damaged since.
@@ -208,8 +208,8 @@ def read_mask(run: NetworkPredictions, key: Key) -> Volume | None:
     own = [row for row in run.rows if row.key == key]
     if not own:
         return None
-    check_masks(replace(run, rows=own))
-    return read_volume(run.path.parent / own[0].answer["mask"])
+    check_images(replace(run, rows=own), task)
+    return read_volume(run.path.parent / own[0].answer[task.file])
 
 
 def again(path: Path) -> str:
@@ -260,7 +260,7 @@ def _values(
 ) -> dict[Key, Array]:
     rows = [row for row in run.rows if row.part == part]
     values = {}
-    for row, answer in zip(rows, task.for_metrics(_numbers(rows, task)), strict=True):
+    for row, answer in zip(rows, task.from_columns(_numbers(rows, task)), strict=True):
         if row.key not in scans:
             continue
         if part == "fold" and scans[row.key].fold != run.fold:
@@ -273,6 +273,8 @@ def _values(
 
 
 def _numbers(rows: Sequence[PredictionRow], task: Task) -> Array:
-    """The answers, (n, numbers); NaN for what is no number."""
-    numbers = [[as_number(row.answer[name], math.nan) for name in task.numbers] for row in rows]
-    return np.array(numbers, dtype=np.float64).reshape(len(rows), len(task.numbers))
+    """The answers, (n, columns); NaN for what is no number."""
+    numbers = [
+        [as_number(row.answer[name], math.nan) for name in task.evaluated_columns] for row in rows
+    ]
+    return np.array(numbers, dtype=np.float64).reshape(len(rows), len(task.evaluated_columns))

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from headstart.cohort.prepared import Scan
 from headstart.cohort.prepared import read_cohort
+from headstart.data.label_table import MASK
 from headstart.figures.settings import ExperimentPlotSettings
 from headstart.figures.style import AXIAL
 from headstart.figures.style import Document
 from headstart.figures.style import Stamp
 from headstart.figures.style import document
 from headstart.figures.style import show_slice
-from headstart.tasks import TASKS
 
 DRAWS = 4
 TRANSFORMS_PER_PAGE = 6
@@ -55,7 +55,7 @@ def plot(
             cohort.training(fold=0)[0],
             settings.augment,
             title=title,
-            with_mask=TASKS[settings.task].dense,
+            with_mask=settings.target == MASK,
         )
 
 

@@ -14,6 +14,7 @@ from headstart.evaluation.results import DifferenceRow
 from headstart.evaluation.results import MetricRow
 from headstart.evaluation.results import having
 from headstart.figures.evaluation_result import Result
+from headstart.figures.evaluation_result import draw_metrics
 from headstart.figures.predicted_classes import draw_predicted_classes
 from headstart.figures.predicted_masks import draw_predicted_masks
 from headstart.figures.predicted_numbers import draw_predicted_numbers
@@ -27,6 +28,7 @@ PAGES = {
     "numbers": draw_predicted_numbers,
     "classes": draw_predicted_classes,
     "masks": draw_predicted_masks,
+    "metrics": draw_metrics,
 }
 
 
@@ -64,7 +66,7 @@ def plot(
     scans = {(scan.subject, scan.session): scan for scan in cohort.scans if scan.target}
     sites = {row.key: row.site for row in read_rows(passed, LabelRow)}
     classes = settings.classes
-    task = TASKS[settings.task].of(cohort, tuple(classes))
+    task = TASKS[settings.task].from_cohort(cohort, tuple(classes))
     runs = [read_run(path) for path in predictions]
     measured, differences = read_rows(metrics, MetricRow), read_rows(comparison, DifferenceRow)
     title = settings.title

@@ -23,6 +23,7 @@ from headstart.evaluation.results import having
 from headstart.figures.style import BLACK
 from headstart.figures.style import BLUE
 from headstart.figures.style import GREY
+from headstart.figures.style import Document
 from headstart.figures.style import intervals_plot
 from headstart.figures.style import metric_name
 from headstart.imaging.mask_classes import Classes
@@ -50,7 +51,7 @@ class Result:
         pooled: The network's answers.
         scans: All scans with a known target.
         sites: The site of every scan.
-        runs: The networks' own files, where masks are named.
+        runs: The networks' own files, where images are named.
         metrics: metrics.csv, of this protocol.
         comparison: comparison.csv, likewise.
     """
@@ -81,7 +82,7 @@ class Result:
     @property
     def truth(self) -> NDArray[Any]:
         """What is true of each scan, as the task's metrics take it."""
-        return self.task.truths([self.scans[key] for key in self.pooled.keys])
+        return self.task.truth([self.scans[key] for key in self.pooled.keys])
 
     @property
     def has_intervals(self) -> bool:
@@ -103,34 +104,43 @@ class Result:
             f"{CAPTIONS[self.protocol]}.",
             self.has_intervals * "Intervals: 95 %, bootstrap of subjects, for differences paired.",
             few(people),
-            "Baselines are fitted on the subjects of the other folds.",
+            bool(self.comparison) * "Baselines are fitted on the subjects of the other folds.",
         )
         return " ".join(filter(None, sentences))
 
 
-def draw_numbers(figure: SubFigure, result: Result, metric: str) -> None:
-    """Three panels, one above the other: each model, the differences, the sites."""
+def draw_metrics(document: Document, result: Result) -> None:
+    """Draw the metric that chooses the epoch, of a task that has no page of its own."""
+    with document.page(result.heading, height=100, note=result.note) as figure:
+        draw_numbers(figure, result, result.task.metrics[0])
+
+
+def draw_numbers(figure: Figure | SubFigure, result: Result, metric: str) -> None:
+    """Panels, one above the other: each model, the differences, the sites, if there are such."""
     everyone = having(result.metrics, metric=metric, group="all")
     network = having(result.metrics, metric=metric, model="network")
     sites = [row for row in network if row.group != "all"]
     against = having(result.comparison, metric=metric)
-    heights = [len(everyone) + 0.8, len(against) + 0.8, *([len(sites) + 0.8] if len(sites) else [])]
-    panels = figure.subplots(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
+    heights = [len(rows) + 0.8 for rows in (everyone, against, sites) if rows]
+    panels = iter(figure.subplots(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0])
     name = metric_name(metric, result.unit)
 
-    models = [row.model for row in everyone]
+    axes, models = next(panels), [row.model for row in everyone]
     colours = [BLUE if model == "network" else GREY for model in models]
     values = [row.value for row in everyone]
-    _rows(panels[0], everyone, values, models, colours)
-    panels[0].set_title(_capital(name))
-    baselines, differences = [r.baseline for r in against], [r.difference for r in against]
-    _rows(panels[1], against, differences, baselines, [BLACK] * len(against))
-    panels[1].axvline(0, color=BLACK, lw=0.6)
-    panels[1].set_title(f"Network \u2212 baseline{_unit_of(metric, result.unit)}")
-    if len(sites):
+    _rows(axes, everyone, values, models, colours)
+    axes.set_title(_capital(name))
+    if against:
+        axes, baselines = next(panels), [row.baseline for row in against]
+        differences = [row.difference for row in against]
+        _rows(axes, against, differences, baselines, [BLACK] * len(against))
+        axes.axvline(0, color=BLACK, lw=0.6)
+        axes.set_title(f"Network \u2212 baseline{_unit_of(metric, result.unit)}")
+    if sites:
+        axes = next(panels)
         labels = [f"{row.group.removeprefix('site=')} (n = {row.n})" for row in sites]
-        _rows(panels[2], sites, [row.value for row in sites], labels, [BLUE] * len(sites))
-        panels[2].set_title("Network, by site")
+        _rows(axes, sites, [row.value for row in sites], labels, [BLUE] * len(sites))
+        axes.set_title("Network, by site")
 
 
 def _rows(

@@ -10,7 +10,7 @@ from matplotlib.colors import to_rgba
 from numpy.typing import NDArray
 
 from headstart.common.keys import Key
-from headstart.evaluation.predictions import read_mask
+from headstart.evaluation.predictions import read_image
 from headstart.evaluation.results import having
 from headstart.figures.evaluation_result import Result
 from headstart.figures.evaluation_result import draw_numbers
@@ -154,7 +154,9 @@ def _outline(axes: Axes, inside: NDArray[np.bool_], colour: str) -> None:
 def _predicted_mask(result: Result, key: Key) -> NDArray[np.uint8]:
     """Return the first network's mask of a scan, as numbers of classes, on the prepared grid."""
     scan = result.scans[key]
-    written = next(one for run in result.runs if (one := read_mask(run, key)) is not None)
+    written = next(
+        one for run in result.runs if (one := read_image(run, key, result.task)) is not None
+    )
     source = numbered(written.values(np.float64), result.classes)
     shape = scan.mask().shape
     to_source = np.linalg.inv(written.affine) @ scan.affine

@@ -6,7 +6,7 @@ from typing import Any
 
 from headstart.cohort.settings import Question
 from headstart.common.schema import Section
-from headstart.tasks import TASKS
+from headstart.data.label_table import IMAGES
 
 
 class PlotSettings(Section):
@@ -25,5 +25,5 @@ class ExperimentPlotSettings(PlotSettings, Question):
     @property
     def title(self) -> str:
         """The experiment in words."""
-        of_what = "" if TASKS[self.task].dense else f" of {self.target}"
+        of_what = "" if self.target in IMAGES else f" of {self.target}"
         return f"{self.experiment} ({self.task}{of_what})"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import nibabel as nib
 import numpy as np
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float32]
 Mask = NDArray[np.uint8]
 Affine = NDArray[np.float64]
+Kind = TypeVar("Kind", bound=np.generic)
 
 # Voxel sizes that differ by less are equal: headers hold 0.9999998 for 1 mm.
 SAME_SIZE = 1e-4
@@ -219,21 +221,24 @@ def air(array: Array) -> float:
     return float(np.percentile(array, 2))
 
 
-def mask_to_source_grid(
-    mask: Mask, prepared_affine: Affine, source_affine: Affine, source_shape: Sequence[int]
-) -> Mask:
-    """Resample a predicted mask onto the voxels of the scan that it was predicted from.
+def to_source_grid(
+    array: NDArray[Kind],
+    prepared_affine: Affine,
+    source_affine: Affine,
+    source_shape: Sequence[int],
+) -> NDArray[Kind]:
+    """Resample what was predicted onto the voxels of the scan that it was predicted from.
 
-    Every voxel of the scan takes the class of the nearest prepared voxel; 0 outside the window.
+    Every voxel of the scan takes the value of the nearest prepared voxel; 0 outside the window.
 
     Args:
-        mask: Classes on the prepared grid, (x, y, z).
+        array: On the prepared grid, such as numbers of classes, (x, y, z).
         prepared_affine: 4x4, from prepared voxel indices to mm.
         source_affine: 4x4, from the scan's voxel indices to mm.
         source_shape: The scan's voxels along each axis.
 
     Returns:
-        Classes on the scan's grid.
+        The same on the scan's grid.
     """
     step = np.linalg.inv(prepared_affine) @ source_affine
     # both grids have the same axes, so each axis of the scan runs along one prepared axis
@@ -241,7 +246,7 @@ def mask_to_source_grid(
     nearest = []
     for axis, prepared in enumerate(runs_along):
         places = step[prepared, axis] * np.arange(source_shape[axis]) + step[prepared, 3]
-        # one voxel of background around the mask: all places beyond the window fall there
-        beyond = mask.shape[prepared]
+        # one voxel of 0 around the array: all places beyond the window fall there
+        beyond = array.shape[prepared]
         nearest.append(np.clip(np.floor(places + 0.5 + 1e-6).astype(int), -1, beyond) + 1)
-    return np.pad(mask, 1).transpose(runs_along)[np.ix_(*nearest)]
+    return np.pad(array, 1).transpose(runs_along)[np.ix_(*nearest)]

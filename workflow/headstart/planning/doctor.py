@@ -19,6 +19,7 @@ from headstart.common import packages
 from headstart.common.disk import gigabytes
 from headstart.common.disk import space
 from headstart.common.errors import UserError
+from headstart.data.label_table import MASK
 from headstart.data.layouts.source import read_source
 from headstart.planning import plan
 from headstart.study.config import Config
@@ -199,7 +200,7 @@ def _experiment(
     if network not in NETWORKS:
         yield f"  {name}: {network} is your own; its memory is not known"
         return
-    classes = len(config.classes) if config.experiments[name].kind.dense else 0
+    classes = len(config.classes) if config.experiments[name].target == MASK else 0
     memory = costs.training_memory(
         network, train.network_arguments, window, train.batch_size, classes
     )

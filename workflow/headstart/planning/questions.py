@@ -15,11 +15,14 @@ from pathlib import Path
 from headstart.common.errors import UserError
 from headstart.data.column_names import plain
 from headstart.data.column_names import words_of
+from headstart.data.label_table import IMAGES
+from headstart.data.label_table import MASK
 from headstart.planning.fingerprint import Sample
 from headstart.planning.label_columns import Column
 from headstart.planning.proposal import Found
 from headstart.planning.write_study import Aim
 from headstart.tasks import TASKS
+from headstart.tasks.base import Task
 
 WIDTH = 100
 INDENT = 15
@@ -119,12 +122,12 @@ def _said_of(target: str | None, found: Found) -> list[str]:
 
 def questions(found: Found) -> list[Aim]:
     """Return what can be learnt, the likeliest first."""
-    tasks = TASKS.values()
-    possible = [Aim(t.name, "mask") for t in tasks if t.dense and "mask" in found.source]
+    images = [name for name in IMAGES if name != MASK or MASK in found.source]
+    possible = [Aim(t.name, name) for name in images for t in _learning(name)]
     for column in found.columns:
-        fitting = (t for t in tasks if (t.numeric if column.number else t.categorical))
-        possible += [Aim(t.name, column.name, column) for t in fitting]
-    ranks: dict[str, int] = {"age": 1, "mask": 2, "sex": 3, "site": 5}
+        kind = "number" if column.number else "class"
+        possible += [Aim(t.name, column.name, column) for t in _learning(kind)]
+    ranks: dict[str, int] = {"age": 1, "mask": 2, "sex": 3, "site": 5, "image": 6}
 
     def rank(question: Aim) -> int:
         likely = question.column is not None and (
@@ -133,6 +136,11 @@ def questions(found: Found) -> list[Aim]:
         return 0 if likely and question.target != "site" else ranks.get(question.target, 4)
 
     return sorted(possible, key=rank)
+
+
+def _learning(kind: str) -> list[type[Task]]:
+    """Return the tasks whose targets are of a kind."""
+    return [task for task in TASKS.values() if task.target_kind == kind]
 
 
 def ask(possible: Sequence[Aim], answer: Callable[[str], str]) -> Aim:

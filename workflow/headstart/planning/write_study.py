@@ -12,13 +12,12 @@ from typing import Any
 
 import yaml
 
+from headstart.data.label_table import MASK
 from headstart.planning.label_columns import Column
 from headstart.planning.label_columns import column_of
 from headstart.planning.plan import Plan
 from headstart.planning.proposal import SOURCE
 from headstart.planning.proposal import Found
-from headstart.tasks import TASKS
-from headstart.tasks.base import Task
 from headstart.training.mirrors import check_mirrors
 from headstart.training.sides import sided
 
@@ -36,8 +35,8 @@ class Aim:
 
     Attributes:
         task: Name of the task.
-        target: The label, or `mask`.
-        column: The label; None for a mask.
+        target: The label, or one of `IMAGES`.
+        column: The label; None for an image.
     """
 
     task: str
@@ -45,9 +44,9 @@ class Aim:
     column: Column | None = None
 
     @property
-    def kind(self) -> type[Task]:
-        """The task's class."""
-        return TASKS[self.task]
+    def is_number(self) -> bool:
+        """Whether it is a label that is a number."""
+        return self.column is not None and self.column.number
 
 
 def study_text(name: str, root: str, found: Found, question: Aim, plan: Plan) -> str:
@@ -67,7 +66,7 @@ def study_text(name: str, root: str, found: Found, question: Aim, plan: Plan) ->
     stratify = _stratify(found, question)
     split = plan.split | ({"stratify": stratify} if stratify else {}) | {"seed": 1}
     split |= {"group": found.group} if found.group else {}
-    experiment = question.task if question.kind.dense else _name(question.target)
+    experiment = question.task if question.column is None else _name(question.target)
     sections = [
         _comment(
             f"{len(found.scans)} scans of {len(found.subjects)} subjects: {found.layout}. "
@@ -87,7 +86,7 @@ def study_text(name: str, root: str, found: Found, question: Aim, plan: Plan) ->
         )
         + (f"# final: {experiment}\n" if plan.split["test"] else ""),
     ]
-    if question.kind.dense:
+    if question.target == MASK:
         sections.insert(3, _comment("The mask's values.") + _line("classes", found.written_classes))
     return "\n".join(sections)
 
@@ -100,7 +99,7 @@ def _data(found: Found, question: Aim) -> str:
 def _source(found: Found, section: Mapping[str, Any], question: Aim) -> list[str]:
     source = dict(section)
     labels = source.pop("labels", {})
-    if not question.kind.dense:
+    if question.target != MASK:
         # a scan without the mask that nobody asks for would be rejected
         source.pop("mask", None)
     asked = {question.target, "age", "sex", "site", found.group}
@@ -140,7 +139,7 @@ def _with_rules_of(table: Mapping[str, Any], labels: Mapping[str, Any]) -> dict[
 def _experiment(found: Found, question: Aim, plan: Plan) -> str:
     reasons = plan.reasons
     lines = [f"    task: {question.task}", f"    target: {question.target}"]
-    if question.target == "age" and question.kind.numeric:
+    if question.target == "age" and question.is_number:
         lines.append("    unit: years")
     text = "\n".join(lines) + "\n"
     text += _comment(reasons["folds"], 4) + "    " + _line("folds", plan.folds)
@@ -153,7 +152,7 @@ def _experiment(found: Found, question: Aim, plan: Plan) -> str:
     why += f": with it, the pair needs `swap: [[{pair}]]`" if pair else ""
     text += _comment(f"small changes that leave the answer as it is{why}", 6)
     text += "      augment:\n" + ("        - RandomFlip: {axes: [LR]}\n" if mirrored else "")
-    sized = question.kind.numeric and SIZES.search(question.target)
+    sized = question.is_number and SIZES.search(question.target)
     scales = "scales: 0" if sized else "scales: 0.05"
     return text + f"        - RandomAffine: {{{scales}, degrees: 5, p: 0.3}}\n"
 
@@ -178,10 +177,10 @@ def _mirrored_pair(found: Found, question: Aim) -> str:
 
 
 def _classes(found: Found, question: Aim) -> list[str]:
-    if question.kind.dense:
+    if question.target == MASK:
         return list(dict.fromkeys(found.classes.values()))
     column = question.column
-    return list(column.counts) if column is not None and question.kind.categorical else []
+    return [] if column is None or column.number else list(column.counts)
 
 
 def _stratify(found: Found, question: Aim) -> list[str]:

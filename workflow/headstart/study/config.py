@@ -37,6 +37,8 @@ from headstart.data.config import Source
 from headstart.data.label_names import check_label
 from headstart.data.label_names import check_source
 from headstart.data.label_names import labels_of_sources
+from headstart.data.label_table import IMAGES
+from headstart.data.label_table import MASK
 from headstart.imaging.config import Check
 from headstart.imaging.config import MaskClasses
 from headstart.imaging.config import Prepare
@@ -49,11 +51,14 @@ from headstart.training.mirrors import check_mirrors
 from headstart.training.mirrors import check_swap
 from headstart.training.mirrors import mirrored_axes
 from headstart.training.own_network import is_own
-from headstart.training.registry import LOSSES
 from headstart.training.registry import NETWORKS
 from headstart.training.registry import networks_for
 from headstart.training.registry import networks_of_scales
-from headstart.training.target import check_ordered
+
+
+def _of_image(kind: type[Task]) -> bool:
+    """Whether a task's target is a file of each scan, and no label."""
+    return kind.target_kind in IMAGES
 
 
 class Experiment(Section):
@@ -62,7 +67,10 @@ class Experiment(Section):
     task: Literal[tuple(sorted(TASKS))] = Field(  # type: ignore[valid-type]
         description="what is predicted: a class, a number, or a mask"
     )
-    target: Column = Field(description="the label to predict; `mask` for segmentation")
+    target: Column = Field(
+        description="the label to predict; "
+        + "; ".join(f"`{t.target_kind}` for {t.name}" for t in TASKS.values() if _of_image(t))
+    )
     unit: str = Field("", description="unit of a number that is predicted, for the figures' axes")
     folds: tuple[Annotated[int, Field(ge=0)], ...] | Literal["all"] = Field(
         (0,), description="folds to train, e.g. [0], or `all`"
@@ -82,32 +90,33 @@ class Experiment(Section):
     @model_validator(mode="after")
     def _fits_task(self) -> Experiment:
         kind = self.kind
-        loss = self.train.loss or kind.losses[0]
+        loss = self.train.loss or kind.default_loss()
         if loss not in kind.losses and not is_own(loss):
             raise ValueError(
                 f"train.loss '{loss}' is not for {self.task}; "
                 f"allowed: {', '.join(kind.losses)}, or my_loss.py:Loss"
             )
-        if self.train.label_smoothing and (is_own(loss) or not LOSSES[loss].smoothed):
-            fitting = ", ".join(name for name in kind.losses if LOSSES[name].smoothed)
+        if self.train.label_smoothing and (is_own(loss) or not kind.losses[loss].smoothed):
+            fitting = ", ".join(name for name, one in kind.losses.items() if one.smoothed)
             raise ValueError(
                 f"train.label_smoothing: the loss {loss} has no labels to smooth; remove it"
                 f"{fitting and f', or take the loss {fitting}'}"
             )
-        if self.train.class_weights and not kind.categorical:
-            fitting = ", ".join(name for name, task in TASKS.items() if task.categorical)
+        if self.train.class_weights and kind.target_kind != "class":
+            fitting = ", ".join(n for n, task in TASKS.items() if task.target_kind == "class")
             raise ValueError(f"train.class_weights: only for {fitting}, not {self.task}; remove it")
         if self.train.class_weights and is_own(loss):
             raise ValueError(
                 f"train.class_weights: {loss} is not given them; weigh the classes in that file, "
                 "and remove this key"
             )
-        if kind.dense != (self.target == "mask"):
-            dense = ", ".join(name for name, task in TASKS.items() if task.dense)
-            raise ValueError(f"{dense} has the target `mask`, the other tasks a label")
+        if _of_image(kind) and self.target != kind.target_kind:
+            raise ValueError(f"{self.task} has the target `{kind.target_kind}`")
+        if not _of_image(kind) and self.target in IMAGES:
+            raise ValueError(f"{self.task} has a label as its target, and `{self.target}` is none")
         ours = NETWORKS.get(self.train.network)
-        if ours is not None and ours.dense != kind.dense:
-            fits = networks_for(dense=kind.dense)
+        if ours is not None and ours.per_voxel != kind.per_voxel:
+            fits = networks_for(per_voxel=kind.per_voxel)
             raise ValueError(
                 f"train.network '{self.train.network}' is not for {self.task}; "
                 f"allowed: {', '.join(sorted(fits))}, or my_net.py:Net"
@@ -210,11 +219,11 @@ class Config(Section):
                 f"{where}.folds: {list(experiment.folds)} has a fold that split.folds = "
                 f"{self.split.folds} does not make; allowed: 0 to {self.split.folds - 1}"
             )
-        if experiment.kind.dense and not self.classes:
+        if experiment.target == MASK and not self.classes:
             raise ValueError(
                 f"{where}: {experiment.task} needs the key `classes`, e.g. {{1: hippocampus}}"
             )
-        if experiment.kind.dense and any(s.mask is None for s in self.data):
+        if experiment.target == MASK and any(s.mask is None for s in self.data):
             raise ValueError(
                 f"{where}: {experiment.task} needs the key `mask` in every source of `data`"
             )
@@ -236,26 +245,26 @@ class Config(Section):
         # an own split may say by itself who is for validation
         if self.split.validation == 0 and not self.split.file:
             _check_without_validation(where, experiment.train)
-        if experiment.kind.ordered:
-            try:
-                check_ordered(experiment.target, filter(None, self._names(experiment)))
-            except ValueError as error:
-                raise ValueError(f"{where}.train.loss: {error}") from None
+        try:
+            names = [name for name in self._names(experiment) if name]
+            experiment.kind.check_classes(experiment.target, names)
+        except ValueError as error:
+            raise ValueError(f"{where}.target: {error}") from None
         self._check_augmentation(where, experiment)
 
     def _check_augmentation(self, where: str, experiment: Experiment) -> None:
         """Check what is known of the names; label looks at the target's values."""
         train, names = experiment.train, self._names(experiment)
-        if train.swap and experiment.kind.numeric:
+        if train.swap and not self.task_of(experiment).classes:
             raise ValueError(f"{where}.train.swap: a {experiment.task} has no classes; remove it")
         try:
-            if experiment.kind.dense:
+            if experiment.target == MASK:
                 check_swap(train.swap, names)
         except ValueError as error:
             raise ValueError(f"{where}.train.swap: {error}") from None
         try:
             mirrored_axes(train.augment)  # whose axes there must be
-            if experiment.kind.dense:
+            if experiment.target in IMAGES:
                 check_masks_follow(train.augment)
             if not train.flip_reason:
                 asked = self._asked(experiment)
@@ -265,7 +274,7 @@ class Config(Section):
 
     def _names(self, experiment: Experiment) -> tuple[str, ...]:
         """Names of the classes, as far as the config has them."""
-        if experiment.kind.dense:
+        if experiment.target == MASK:
             return tuple(self.classes)
         return tuple(
             dict.fromkeys(v for one in self._sources_of(experiment) for v in one.map.values())
@@ -273,8 +282,6 @@ class Config(Section):
 
     def _asked(self, experiment: Experiment) -> tuple[str, ...]:
         """Names of the target: its own, and its columns' in the tables."""
-        if experiment.kind.dense:
-            return ()
         columns = (label.column for label in self._sources_of(experiment))
         return tuple(dict.fromkeys((experiment.target, *columns)))
 
@@ -286,6 +293,10 @@ class Config(Section):
     def channels(self) -> tuple[str, ...]:
         """Names of the image channels, in the order of the prepared volumes."""
         return tuple(self.data[0].channels)
+
+    def task_of(self, experiment: Experiment) -> Task:
+        """The task of an experiment, before any label is read."""
+        return experiment.kind.from_config(tuple(self.classes), self.channels)
 
     def folds(self, experiment: str) -> tuple[int, ...]:
         """Folds that an experiment trains."""

@@ -67,14 +67,13 @@ def _trial(config: Config, name: str, project: Path) -> Trial:
         "network": train["network"],
         "arguments": train["network_arguments"],
         "augment": train["augment"],
-        "channels": len(config.channels),
-        "outputs": experiment.kind.asked(tuple(config.classes)).out_channels,
-        "window": list(config.prepare.window) if experiment.kind.dense else [],
-        "input": list(config.prepare.window),
+        "task": experiment.task,
+        "channels": config.channels,
+        "classes": list(config.classes),
+        "window": config.prepare.window,
         "file": own_network.digest(experiment.train.network, project),
         "loss": train["loss"],
         "loss_file": own_network.digest(train["loss"] or "", project, own_network.LOSS),
-        "numeric": experiment.kind.numeric,
         "deep_supervision": train["deep_supervision"],
     }
 

@@ -25,8 +25,11 @@ from headstart.common.errors import UserError
 PACKAGE = Path(__file__).resolve().parent.parent
 WORDED = ("UserError", "ValueError", "RuntimeError")  # errors that carry nothing but words
 TOLD = ("print", *WORDED)
-# Modules that only talk to the user, and decide nothing.
-WORDS = ("headstart.common.machine_words", "headstart.training.remarks")
+# Modules that only talk to the user or refuse something, and decide no result.
+WORDS = (
+    *("headstart.common.machine_words", "headstart.training.remarks"),
+    *("headstart.tasks.target_checks", "headstart.training.target"),
+)
 ADDED = ("type_params",)  # by Python 3.12
 
 

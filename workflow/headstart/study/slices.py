@@ -166,10 +166,9 @@ class Slices:
         asked = self.config.experiments[experiment]
         return Target(
             experiment=experiment,
+            task=asked.task,
             target=asked.target,
-            numeric=asked.kind.numeric,
-            categorical=asked.kind.categorical,
-            ordered=asked.kind.ordered,
+            loss=asked.train.loss,
             augment=() if asked.train.flip_reason else asked.train.augment,
             swap=asked.train.swap,
         )

@@ -10,8 +10,9 @@ from headstart.tasks.regression import BinnedRegression
 from headstart.tasks.regression import Regression
 from headstart.tasks.segmentation import Segmentation
 
-KINDS: tuple[type[Task], ...] = (Regression, Classification, Segmentation)
-TASKS = {kind.name: kind for kind in KINDS}
+TASKS: dict[str, type[Task]] = {
+    kind.name: kind for kind in (Regression, Classification, Segmentation)
+}
 # Losses under which a network's output means something else.
 WITH_LOSS: dict[str | None, type[Task]] = {
     "focal": FocalClassification,

@@ -1,4 +1,4 @@
-"""What a task asks of a network, and what it makes of the answer."""
+"""What a task asks of a network, and what it makes of the output."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from abc import ABC
 from abc import abstractmethod
 from collections.abc import Mapping
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import ClassVar
+from typing import Literal
 from typing import Self
 
 import numpy as np
@@ -16,16 +18,39 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict
 from pydantic import TypeAdapter
 
+from headstart.common.errors import UserError
 from headstart.tasks.metrics import METRICS
 
 # A study is planned, and a dry run made, without torch and scipy: a task makes no tensors.
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from torch import Tensor
 
+    from headstart.cohort.answer_file import AnswerFile
     from headstart.cohort.prepared import Cohort
     from headstart.cohort.prepared import Scan
 
 Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What training makes small; its function has its name in `headstart.training.losses`.
+
+    Attributes:
+        words: What the methods say of it.
+        cite: Its paper, if it has one of its own.
+        library: What it rests on.
+        smoothed: Whether it is a cross-entropy, or has one in it, whose labels may be smoothed.
+        path: MODULE:NAME of its function, if that lies elsewhere.
+    """
+
+    words: str = ""
+    cite: str = ""
+    library: str = "torch"
+    smoothed: bool = False
+    path: str = ""
 
 
 class Task(ABC):
@@ -33,17 +58,17 @@ class Task(ABC):
 
     Attributes:
         name: Its name in the config.
-        dense: Whether it answers for every voxel, and its truth is a mask.
-        numeric: Whether its truth is a number.
-        categorical: Whether its truth is one of the target's values, which its loss may weigh.
-        ordered: Whether its classes are numbers, whose order counts.
-        losses: What may be made small in training, `headstart.training.losses`; the first is the
-            default.
+        target_kind: What its targets are: a label that is a number, one that is a class, or one of
+            a scan's own files, see `headstart.data.label_table.IMAGES`.
+        per_voxel: Whether a network answers for every voxel.
+        losses: What may be made small in training, by name; the first is the default.
         metrics: What evaluates its answers, `headstart.tasks.metrics`; the first chooses the epoch.
         baselines: What they are compared with, `headstart.evaluation.evaluate.BASELINES`.
         figure: How they are drawn, `headstart.figures.evaluation.PAGES`.
         averaged: Of what a mean is taken where several networks answer.
-        wanted: What its answers are no ..., if they can't be right.
+        file: Column with the path of an answer that is an image, which a column FILE_sha256 stands
+            beside; "" if answers are no images.
+        answer_words: What its answers are, in words.
         classes: What is told apart; () for a number.
         weights: Weight of each class in the loss; (): all the same.
     """
@@ -51,36 +76,74 @@ class Task(ABC):
     __pydantic_config__ = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     name: ClassVar[str]
-    dense: ClassVar[bool] = False
-    numeric: ClassVar[bool] = False
-    categorical: ClassVar[bool] = False
-    ordered: ClassVar[bool] = False
-    losses: ClassVar[tuple[str, ...]]
+    target_kind: ClassVar[Literal["number", "class", "mask", "image"]]
+    per_voxel: ClassVar[bool] = False
+    losses: ClassVar[Mapping[str, Loss]]
     metrics: ClassVar[tuple[str, ...]]
-    baselines: ClassVar[str]
-    figure: ClassVar[str]
+    baselines: ClassVar[str] = "none"
+    figure: ClassVar[str] = "metrics"
     averaged: ClassVar[str] = "prediction"
-    wanted: ClassVar[str]
+    file: ClassVar[str] = ""
+    answer_words: ClassVar[str]
     classes: tuple[str, ...] = ()
     weights: tuple[float, ...] = ()
 
     @classmethod
     @abstractmethod
-    def asked(cls, mask_classes: Sequence[str]) -> Self:
+    def from_config(cls, classes: Sequence[str], channels: Sequence[str]) -> Self:
         """The task as the config asks it, before any label is read.
 
         Args:
-            mask_classes: Names of the masks' foreground classes.
+            classes: Names of the masks' foreground classes.
+            channels: Names of the image channels.
         """
 
     @classmethod
-    def of(cls, cohort: Cohort, mask_classes: Sequence[str]) -> Self:
+    def from_cohort(cls, cohort: Cohort, classes: Sequence[str]) -> Self:
         """The task of a cohort whose labels are read.
+
+        Args:
+            cohort: The cohort.
+            classes: Names of the masks' foreground classes.
 
         Raises:
             UserError: If the target is not what the task needs.
         """
-        return cls.asked(mask_classes)
+        known = [(scan.subject, scan.target) for scan in cohort.scans if scan.target]
+        try:
+            cls.check_targets(cohort.target, known)
+        except ValueError as error:
+            raise UserError(f"{cohort.table}: {error}") from None
+        return cls.from_config(classes, cohort.channels)
+
+    @classmethod
+    def default_loss(cls) -> str:
+        """Name of the loss where the config names none."""
+        return next(iter(cls.losses))
+
+    @classmethod  # noqa: B027 most take any
+    def check_classes(cls, target: str, classes: Sequence[str]) -> None:
+        """Check names of classes, as far as they are known.
+
+        Args:
+            target: Name of the target.
+            classes: Some of its values.
+
+        Raises:
+            ValueError: If one can't be learnt.
+        """
+
+    @classmethod  # noqa: B027 most take any
+    def check_targets(cls, target: str, known: Sequence[tuple[str, str]]) -> None:
+        """Check that scans' targets can be learnt.
+
+        Args:
+            target: Name of the target.
+            known: Subject and target of each scan that has one.
+
+        Raises:
+            ValueError: If not; says why, and how it is fixed.
+        """
 
     def fit(self, training: Sequence[Scan], *, class_weights: bool) -> Self:
         """Fit it to training scans only, so that nothing is learnt from those held out.
@@ -118,12 +181,24 @@ class Task(ABC):
     def out_channels(self) -> int:
         """Channels that the network must give."""
 
+    def output_shape(self, window: Sequence[int]) -> tuple[int, ...]:
+        """Shape of what the network must give for one scan.
+
+        Args:
+            window: Voxels of the scan, (x, y, z).
+        """
+        return (self.out_channels, *(window if self.per_voxel else ()))
+
     @abstractmethod
-    def truth(self, scan: Scan) -> NDArray[Any]:
-        """The scan's truth as the loss takes it."""
+    def target(self, scan: Scan) -> NDArray[Any]:
+        """The scan's target as the loss takes it."""
+
+    @abstractmethod
+    def blank_target(self, window: Sequence[int]) -> NDArray[Any]:
+        """A target of zeros as the loss takes it, of a scan of that many voxels."""
 
     def swap_table(self, pairs: Sequence[tuple[str, str]]) -> NDArray[np.int64] | None:
-        """What each value of a truth becomes in a scan that is mirrored left to right.
+        """What each value of a target becomes in a scan that is mirrored left to right.
 
         Args:
             pairs: Classes that turn into each other, see `train.swap`.
@@ -143,29 +218,47 @@ class Task(ABC):
     # --- of a network's output ------------------------------------------------------------------
 
     @abstractmethod
-    def scores(self, output: Tensor) -> Array:
-        """Turn a batch of outputs into what may be averaged over networks."""
+    def predict(self, output: Tensor) -> Any:
+        """Turn a network's output for a batch into predictions, which `average` takes."""
 
-    def read(self, output: Tensor) -> NDArray[Any]:
-        """Turn a batch of outputs into predictions."""
-        return self.scores(output)
+    def average(self, predictions: Sequence[Any]) -> Any:
+        """Take the mean of what several networks predict for the same batch."""
+        return np.mean(predictions, axis=0)
 
-    def compare(self, truth: NDArray[Any], output: Tensor) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Bring a batch's truths and outputs to what the metrics take."""
-        return truth, self.read(output)
+    def decide(self, prediction: Any) -> NDArray[Any]:
+        """Turn predictions, averaged or not, into answers, (n, ...)."""
+        return np.asarray(prediction)
 
-    @abstractmethod
-    def answer(self, prediction: Any) -> dict[str, Any]:
-        """Return the cells of a scan's prediction, as `read` gives it."""
-
-    @abstractmethod
-    def said(self, scores: Array, scan: Scan) -> Array:
-        """What each of several networks says of a scan, as one number.
+    def for_metrics(
+        self, targets: NDArray[Any], output: Tensor
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Bring a batch to what the metrics take.
 
         Args:
-            scores: (networks, …), as `scores` gives them.
+            targets: As `target` gives them, (n, ...).
+            output: The network's output.
+
+        Returns:
+            What is true, and what is answered.
+        """
+        return targets, self.decide(self.predict(output))
+
+    def spread(self, predictions: Sequence[Any], scan: Scan) -> float | None:
+        """Standard deviation over networks of what each answers; None for one network.
+
+        Args:
+            predictions: Of each network, as `predict` gives them for the scan alone.
             scan: The scan.
         """
+        if len(predictions) == 1:
+            return None
+        return float(np.std(self.in_one_number(predictions, scan), ddof=1))
+
+    @abstractmethod
+    def in_one_number(self, predictions: Sequence[Any], scan: Scan) -> Array:
+        """What each of several networks answers for a scan, as one number; see `spread`."""
+
+    # --- in a table -----------------------------------------------------------------------------
 
     def unit(self, of_target: str) -> str:
         """Unit of the answer, where the target has that one."""
@@ -174,35 +267,63 @@ class Task(ABC):
     @property
     @abstractmethod
     def columns(self) -> list[str]:
-        """Columns of a prediction of a new scan."""
+        """Columns of an answer for a new scan."""
 
     @property
     def held_out_columns(self) -> list[str]:
-        """Columns of a prediction beside what is true."""
+        """Columns of an answer beside what is true."""
         return self.columns
+
+    @abstractmethod
+    def answer(self, decision: Any, file: AnswerFile) -> dict[str, Any]:
+        """Answer for a new scan.
+
+        Args:
+            decision: What was decided for it, one of those that `decide` gives.
+            file: Where an answer that is an image is written.
+
+        Returns:
+            Cells, as `columns` names them.
+        """
+
+    def answer_held_out(self, decision: Any, file: AnswerFile, data: Path) -> dict[str, Any]:
+        """Answer for a scan of the cohort, beside what is true, if that is known.
+
+        Args:
+            decision: What was decided for it, one of those that `decide` gives.
+            file: Where an answer that is an image is written.
+            data: Data root, where the cohort's files lie.
+
+        Returns:
+            Cells, as `held_out_columns` names them; what is not known may lack.
+
+        Raises:
+            UserError: If a file of what is true can't be read, or is another one than was prepared.
+        """
+        return self.answer(decision, file)
 
     # --- for evaluation -------------------------------------------------------------------------
 
     @property
     @abstractmethod
-    def numbers(self) -> list[str]:
+    def evaluated_columns(self) -> list[str]:
         """Columns of the numbers that are evaluated."""
 
-    def may_be(self, numbers: Array, *, empty: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    def are_possible(self, numbers: Array, *, empty: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Tell which scans' answers can be right.
 
         Args:
-            numbers: The answers, (n, numbers); NaN for what is no number.
-            empty: Where there is none, (n, numbers).
+            numbers: Cells of `evaluated_columns`, (n, columns); NaN for what is no number.
+            empty: Which cells are empty, (n, columns).
         """
         return np.asarray(np.isfinite(numbers).all(axis=1))
 
-    def for_metrics(self, numbers: Array) -> Array:
-        """Bring the answers (n, numbers) to what the metrics take."""
+    def from_columns(self, numbers: Array) -> Array:
+        """Bring the cells of `evaluated_columns`, (n, columns), to what the metrics take."""
         return numbers
 
     @abstractmethod
-    def truths(self, scans: Sequence[Scan]) -> NDArray[Any]:
+    def truth(self, scans: Sequence[Scan]) -> NDArray[Any]:
         """What is true of scans, as the metrics take it."""
 
     def evaluate(
@@ -211,8 +332,8 @@ class Task(ABC):
         """Compute all metrics for every row of weights.
 
         Args:
-            truth: As `truths` gives it, of n scans.
-            prediction: As `for_metrics` gives it.
+            truth: As `truth` gives it, of n scans.
+            prediction: As `from_columns` gives it.
             weights: One row for each resample (rows, n).
 
         Returns:
@@ -220,11 +341,11 @@ class Task(ABC):
         """
         return {name: METRICS[name].compute(truth, prediction, weights) for name in self.metrics}
 
-    def measure(self, truth: NDArray[Any], prediction: NDArray[Any]) -> dict[str, float]:
-        """Compute all metrics of what `compare` gave for all scans."""
+    def score(self, truth: NDArray[Any], prediction: NDArray[Any]) -> dict[str, float]:
+        """Compute all metrics of what `for_metrics` gave for all scans."""
         metrics = self.evaluate(truth, prediction, np.ones((1, len(prediction))))
         return {name: float(values[0]) for name, values in metrics.items()}
 
-    def known(self, metric: str, prediction: Array) -> NDArray[np.bool_]:
+    def is_defined(self, metric: str, prediction: Array) -> NDArray[np.bool_]:
         """Tell which scans a metric is told from."""
         return np.ones(len(prediction), dtype=bool)

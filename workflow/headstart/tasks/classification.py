@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,13 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.common.errors import UserError
-from headstart.common.text import as_number
+from headstart.tasks import target_checks
 from headstart.tasks.base import Array
+from headstart.tasks.base import Loss
 from headstart.tasks.base import Task
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from headstart.cohort.answer_file import AnswerFile
     from headstart.cohort.prepared import Cohort
     from headstart.cohort.prepared import Scan
 
@@ -42,28 +43,42 @@ class Classification(Task):
     weights: tuple[float, ...] = ()
 
     name = "classification"
-    categorical = True
-    losses = ("cross_entropy", "focal", "ordinal")
+    target_kind = "class"
+    losses = {  # noqa: RUF012 never changed
+        "cross_entropy": Loss(smoothed=True),
+        "focal": Loss(
+            "gamma 2, which the predicted probabilities are corrected for",
+            "Lin et al. 2020, focal loss, https://doi.org/10.1109/TPAMI.2018.2858826; "
+            "Charoenphakdee et al. 2021, its probabilities, https://doi.org/10.48550/arXiv.2011.09172",
+        ),
+        "ordinal": Loss(
+            "the ranked probability score of the classes in the order of their numbers",
+            "Hou et al. 2017, squared earth mover's distance, "
+            "https://doi.org/10.48550/arXiv.1611.05916; Gneiting and Raftery 2007, proper scores, "
+            "https://doi.org/10.1198/016214506000001437",
+        ),
+    }
     metrics = ("log_loss", "balanced_accuracy", "auroc", "accuracy")
     baselines = "classes"
     figure = "classes"
-    wanted = "probabilities: from 0 to 1, and 1 in sum"
+    answer_words = "probabilities: from 0 to 1, and 1 in sum"
 
     @classmethod
-    def asked(cls, mask_classes: Sequence[str]) -> Self:
-        """See `Task.asked`; how many values the target has is not known yet: two stand for them."""
+    def from_config(cls, classes: Sequence[str], channels: Sequence[str]) -> Self:
+        """See `Task.from_config`; the target's values are not known yet: two stand for them."""
         return cls(("", ""))
 
     @classmethod
-    def of(cls, cohort: Cohort, mask_classes: Sequence[str]) -> Self:
-        """See `Task.of`; a single class is an error."""
-        classes = sorted({scan.target for scan in cohort.scans} - {""})
-        if len(classes) < 2:
-            raise UserError(
-                f"{cohort.table}: '{cohort.target}' has {len(classes)} class(es) among the scans "
-                "that passed; at least 2 are needed"
-            )
-        return cls(tuple(classes))
+    def from_cohort(cls, cohort: Cohort, classes: Sequence[str]) -> Self:
+        """See `Task.from_cohort`; the classes are the target's values."""
+        super().from_cohort(cohort, classes)
+        return cls(tuple(sorted({scan.target for scan in cohort.scans} - {""})))
+
+    @classmethod
+    def check_targets(cls, target: str, known: Sequence[tuple[str, str]]) -> None:
+        """See `Task.check_targets`; a single class is an error."""
+        target_checks.check_classes(target, known)
+        cls.check_classes(target, sorted({value for _, value in known}))
 
     def fit(self, training: Sequence[Scan], *, class_weights: bool) -> Self:
         """See `Task.fit`; a class that is to be weighed and has no scan is an error."""
@@ -77,11 +92,15 @@ class Classification(Task):
         """A logit for each class."""
         return len(self.classes)
 
-    def truth(self, scan: Scan) -> NDArray[Any]:
+    def target(self, scan: Scan) -> NDArray[Any]:
         """Index of the scan's class."""
         return np.array(self.classes.index(scan.target))
 
-    def scores(self, output: Tensor) -> Array:
+    def blank_target(self, window: Sequence[int]) -> NDArray[Any]:
+        """An index."""
+        return np.zeros((), np.int64)
+
+    def predict(self, output: Tensor) -> Array:
         """Probabilities, (n, classes).
 
         A network whose loss weighs the classes learns how likely they would be if they were as
@@ -94,31 +113,32 @@ class Classification(Task):
             logits = logits - logits.new_tensor(self.weights).log()
         return logits.softmax(dim=1).cpu().numpy()
 
-    def answer(self, prediction: Any) -> dict[str, Any]:
-        """All probabilities, and the class."""
-        row = dict(zip(self.numbers, prediction, strict=True))
-        return row | {"prediction": self.classes[int(np.argmax(prediction))]}
-
-    def said(self, scores: Array, scan: Scan) -> Array:
+    def in_one_number(self, predictions: Sequence[Any], scan: Scan) -> Array:
         """The probability of the class that their mean predicts."""
-        return scores[:, scores.mean(axis=0).argmax()]
+        each = np.concatenate(predictions)
+        return each[:, each.mean(axis=0).argmax()]
 
     @property
-    def numbers(self) -> list[str]:
+    def evaluated_columns(self) -> list[str]:
         """The probability of each class."""
         return [f"p_{name}" for name in self.classes]
 
     @property
     def columns(self) -> list[str]:
         """The probability of each class, and the most probable."""
-        return [*self.numbers, "prediction"]
+        return [*self.evaluated_columns, "prediction"]
 
-    def may_be(self, numbers: Array, *, empty: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """See `Task.may_be`."""
+    def answer(self, decision: Any, file: AnswerFile) -> dict[str, Any]:
+        """All probabilities, and the class."""
+        row = dict(zip(self.evaluated_columns, decision, strict=True))
+        return row | {"prediction": self.classes[int(np.argmax(decision))]}
+
+    def are_possible(self, numbers: Array, *, empty: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """See `Task.are_possible`."""
         within = (numbers >= 0) & (numbers <= 1)
         return within.all(axis=1) & np.isclose(numbers.sum(axis=1), 1, atol=1e-3)
 
-    def truths(self, scans: Sequence[Scan]) -> NDArray[Any]:
+    def truth(self, scans: Sequence[Scan]) -> NDArray[Any]:
         """Indices of the classes, (n,)."""
         return np.array([self.classes.index(scan.target) for scan in scans])
 
@@ -135,7 +155,7 @@ class Classification(Task):
 class FocalClassification(Classification):
     """Probabilities from a network that the focal loss trained."""
 
-    def scores(self, output: Tensor) -> Array:
+    def predict(self, output: Tensor) -> Array:
         """Probabilities, (n, classes).
 
         The focal loss is least where a network says something else than the probabilities, which
@@ -161,18 +181,15 @@ class OrdinalClassification(Classification):
         classes: Values of the target, from the least number to the greatest.
     """
 
-    ordered = True
+    @classmethod
+    def check_classes(cls, target: str, classes: Sequence[str]) -> None:
+        """See `Task.check_classes`; a class that is no number is an error."""
+        target_checks.check_ordered(target, classes)
 
     @classmethod
-    def of(cls, cohort: Cohort, mask_classes: Sequence[str]) -> Self:
-        """See `Task.of`; a value that is no number is an error."""
-        task = super().of(cohort, mask_classes)
-        words = [name for name in task.classes if not math.isfinite(as_number(name, math.nan))]
-        if words:
-            raise UserError(
-                f"{cohort.table}: '{words[0]}' of {cohort.target} is no number; "
-                "train.loss: ordinal takes the order of the classes from their numbers"
-            )
+    def from_cohort(cls, cohort: Cohort, classes: Sequence[str]) -> Self:
+        """See `Task.from_cohort`; the classes are in the order of their numbers."""
+        task = super().from_cohort(cohort, classes)
         return cls(tuple(sorted(task.classes, key=float)))
 
 

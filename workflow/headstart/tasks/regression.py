@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,14 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.common.errors import UserError
-from headstart.common.text import as_number
+from headstart.tasks import target_checks
 from headstart.tasks.base import Array
+from headstart.tasks.base import Loss
 from headstart.tasks.base import Task
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from headstart.cohort.prepared import Cohort
+    from headstart.cohort.answer_file import AnswerFile
     from headstart.cohort.prepared import Scan
 
 
@@ -32,53 +32,60 @@ class _OfNumbers(Task):
     """What a number is, whatever the network's output."""
 
     name = "regression"
-    numeric = True
-    losses = ("l1", "mse", "huber", "soft_label")
+    target_kind = "number"
+    losses = {  # noqa: RUF012 never changed, as for the columns
+        "l1": Loss(),
+        "mse": Loss(),
+        "huber": Loss(),
+        "soft_label": Loss(
+            "the Kullback-Leibler divergence of 40 bins' probabilities from a normal distribution "
+            "around the target with the standard deviation of a bin; their mean is the prediction",
+            "Peng et al. 2021, SFCN, https://doi.org/10.1016/j.media.2020.101871",
+        ),
+    }
     metrics = ("mae", "rmse", "r", "r2")
     baselines = "numbers"
     figure = "numbers"
-    wanted = "number"
-    columns = numbers = ["prediction"]  # noqa: RUF012 never changed
+    answer_words = "number"
+    columns = evaluated_columns = ["prediction"]  # noqa: RUF012
 
     @classmethod
-    def asked(cls, mask_classes: Sequence[str]) -> Self:
-        """See `Task.asked`."""
+    def from_config(cls, classes: Sequence[str], channels: Sequence[str]) -> Self:
+        """See `Task.from_config`."""
         return cls()
 
     @classmethod
-    def of(cls, cohort: Cohort, mask_classes: Sequence[str]) -> Self:
-        """See `Task.of`; a target that is no number is an error."""
-        for scan in cohort.scans:
-            if not math.isfinite(as_number(scan.target or "0", math.nan)):
-                raise UserError(
-                    f"{cohort.table}: {cohort.target} of subject {scan.subject} is "
-                    f"'{scan.target}', not a number; fix it in the label table, or leave it empty"
-                )
-        return cls()
+    def check_targets(cls, target: str, known: Sequence[tuple[str, str]]) -> None:
+        """See `Task.check_targets`; a target that is no number is an error."""
+        target_checks.check_numbers(target, known)
 
-    def answer(self, prediction: Any) -> dict[str, Any]:
-        """The number."""
-        return {"prediction": prediction}
+    def blank_target(self, window: Sequence[int]) -> NDArray[Any]:
+        """A scalar."""
+        return np.zeros((), np.float32)
 
-    def said(self, scores: Array, scan: Scan) -> Array:
+    def in_one_number(self, predictions: Sequence[Any], scan: Scan) -> Array:
         """The numbers."""
-        return scores
+        return np.concatenate(predictions)
 
     def unit(self, of_target: str) -> str:
         """That of the target."""
         return of_target
 
-    def for_metrics(self, numbers: Array) -> Array:
+    def answer(self, decision: Any, file: AnswerFile) -> dict[str, Any]:
+        """The number."""
+        return {"prediction": decision}
+
+    def from_columns(self, numbers: Array) -> Array:
         """Predictions in the target's unit, (n,)."""
         return numbers[:, 0]
 
-    def truths(self, scans: Sequence[Scan]) -> NDArray[Any]:
+    def truth(self, scans: Sequence[Scan]) -> NDArray[Any]:
         """The targets, (n,)."""
         return np.array([float(scan.target) for scan in scans])
 
     def _different(self, training: Sequence[Scan]) -> NDArray[Any]:
         """The training targets (n,); all the same are an error."""
-        values = self.truths(training)
+        values = self.truth(training)
         if np.ptp(values) == 0:
             raise UserError(
                 f"the target is {values[0]:g} in all {len(values)} training scans; "
@@ -106,17 +113,19 @@ class Regression(_OfNumbers):
         values = self._different(training)
         return type(self)(float(values.mean()), float(values.std()))
 
-    def truth(self, scan: Scan) -> NDArray[Any]:
+    def target(self, scan: Scan) -> NDArray[Any]:
         """The standardised target, a scalar."""
         return np.array((float(scan.target) - self.mean) / self.standard_deviation, np.float32)
 
-    def scores(self, output: Tensor) -> Array:
+    def predict(self, output: Tensor) -> Array:
         """Predictions in the target's unit, (n,)."""
         return output.double()[:, 0].cpu().numpy() * self.standard_deviation + self.mean
 
-    def compare(self, truth: NDArray[Any], output: Tensor) -> tuple[NDArray[Any], NDArray[Any]]:
+    def for_metrics(
+        self, targets: NDArray[Any], output: Tensor
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
         """Both in the target's unit."""
-        return truth.astype(float) * self.standard_deviation + self.mean, self.read(output)
+        return targets.astype(float) * self.standard_deviation + self.mean, self.predict(output)
 
 
 @dataclass(frozen=True)
@@ -143,14 +152,16 @@ class BinnedRegression(_OfNumbers):
     def _width(self) -> float:
         return (self.bins[-1] - self.bins[0]) / (BINS - 1)
 
-    def truth(self, scan: Scan) -> NDArray[Any]:
+    def target(self, scan: Scan) -> NDArray[Any]:
         """The target as a place among the bins, a scalar: 0 is the centre of the first."""
         return np.array((float(scan.target) - self.bins[0]) / self._width, np.float32)
 
-    def scores(self, output: Tensor) -> Array:
+    def predict(self, output: Tensor) -> Array:
         """Predictions in the target's unit, (n,)."""
         return output.double().softmax(dim=1).cpu().numpy() @ np.array(self.bins)
 
-    def compare(self, truth: NDArray[Any], output: Tensor) -> tuple[NDArray[Any], NDArray[Any]]:
+    def for_metrics(
+        self, targets: NDArray[Any], output: Tensor
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
         """Both in the target's unit."""
-        return truth.astype(float) * self._width + self.bins[0], self.read(output)
+        return targets.astype(float) * self._width + self.bins[0], self.predict(output)

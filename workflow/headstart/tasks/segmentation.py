@@ -12,13 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.tasks.base import Array
+from headstart.tasks.base import Loss
 from headstart.tasks.base import Task
 from headstart.tasks.metrics import dice_by_class
 from headstart.tasks.metrics import mean_dice
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from torch import Tensor
 
+    from headstart.cohort.answer_file import AnswerFile
     from headstart.cohort.prepared import Scan
 
 
@@ -33,76 +37,127 @@ class Segmentation(Task):
     classes: tuple[str, ...]
 
     name = "segmentation"
-    dense = True
-    losses = ("dice_cross_entropy", "dice", "tversky", "focal_tversky")
+    target_kind = "mask"
+    per_voxel = True
+    losses = {  # noqa: RUF012 never changed
+        "dice_cross_entropy": Loss(library="monai", smoothed=True),
+        "dice": Loss(library="monai"),
+        "tversky": Loss(
+            "false negatives weigh 0.7, false positives 0.3",
+            "Salehi et al. 2017, Tversky loss, https://doi.org/10.1007/978-3-319-67389-9_44",
+            library="monai",
+        ),
+        "focal_tversky": Loss(
+            "false negatives weigh 0.7, false positives 0.3; to the power of 0.75",
+            "Abraham and Khan 2019, focal Tversky loss, https://doi.org/10.1109/ISBI.2019.8759329",
+            library="monai",
+        ),
+    }
     metrics = ("dice",)
     baselines = "masks"
     figure = "masks"
     averaged = "Dice"  # and not the masks
-    wanted = "Dice: from 0 to 1"
+    file = "mask"
+    answer_words = "Dice: from 0 to 1"
 
     @classmethod
-    def asked(cls, mask_classes: Sequence[str]) -> Self:
-        """See `Task.asked`."""
-        return cls(tuple(mask_classes))
+    def from_config(cls, classes: Sequence[str], channels: Sequence[str]) -> Self:
+        """See `Task.from_config`."""
+        return cls(tuple(classes))
 
     @property
     def out_channels(self) -> int:
         """A logit for each class, the background first."""
         return len(self.classes) + 1
 
-    def truth(self, scan: Scan) -> NDArray[Any]:
+    def target(self, scan: Scan) -> NDArray[Any]:
         """The prepared mask (1, x, y, z), uint8."""
         return np.array(scan.mask()[None])
 
-    def scores(self, output: Tensor) -> Array:
-        """Probabilities, (n, classes, x, y, z)."""
-        return output.double().softmax(dim=1).cpu().numpy()
+    def blank_target(self, window: Sequence[int]) -> NDArray[Any]:
+        """A mask without any class."""
+        return np.zeros((1, *window), np.uint8)
 
-    def read(self, output: Tensor) -> NDArray[Any]:
+    def predict(self, output: Tensor) -> Tensor:
+        """Logits (n, classes, x, y, z): one network's are highest where its probabilities are."""
+        return output
+
+    def average(self, predictions: Sequence[Any]) -> Any:
+        """The mean of the probabilities, (n, classes, x, y, z); of one network, its logits."""
+        if len(predictions) == 1:
+            return predictions[0]
+        return sum(logits.double().softmax(dim=1) for logits in predictions) / len(predictions)
+
+    def decide(self, prediction: Any) -> NDArray[Any]:
         """Masks (n, x, y, z), uint8."""
-        return output.argmax(dim=1).byte().cpu().numpy()
+        return prediction.argmax(dim=1).byte().cpu().numpy()
 
-    def compare(self, truth: NDArray[Any], output: Tensor) -> tuple[NDArray[Any], NDArray[Any]]:
+    def for_metrics(
+        self, targets: NDArray[Any], output: Tensor
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
         """Dice of each class of each scan, (n, classes), beside nothing."""
-        pairs = zip(truth, self.read(output), strict=True)
+        pairs = zip(targets, self.decide(self.predict(output)), strict=True)
         dice = np.stack([dice_by_class(t, p, len(self.classes)) for t, p in pairs])
         return np.empty((len(dice), 0)), dice
 
-    def answer(self, prediction: Any) -> dict[str, Any]:
-        """Nothing: a mask is a file."""
-        return {}
-
-    def said(self, scores: Array, scan: Scan) -> Array:
+    def in_one_number(self, predictions: Sequence[Any], scan: Scan) -> Array:
         """Volume of all classes together, ml."""
         voxel = abs(float(np.linalg.det(scan.affine[:3, :3]))) / 1000
-        return np.count_nonzero(scores.argmax(axis=1), axis=(1, 2, 3)) * voxel
+        return np.array([np.count_nonzero(self.decide(one)) * voxel for one in predictions])
 
     def unit(self, of_target: str) -> str:
         """That of volumes."""
         return "ml"
 
     @property
-    def numbers(self) -> list[str]:
+    def evaluated_columns(self) -> list[str]:
         """The Dice of each class."""
-        return [f"dice_{name}" for name in self.classes]
+        return self._each("dice")
 
     @property
     def columns(self) -> list[str]:
         """The volume of each class, ml, and the mask's file."""
-        return [*(f"volume_{name}" for name in self.classes), "mask"]
+        return [*self._each("volume"), "mask"]
 
     @property
     def held_out_columns(self) -> list[str]:
         """The Dice of a mask is computed where it is written."""
-        sizes = [f"{kind}_{name}" for kind in ("volume", "true_volume") for name in self.classes]
-        return [*self.numbers, *sizes, "mask", "mask_sha256"]
+        measured = [*self._each("dice"), *self._each("volume"), *self._each("true_volume")]
+        return [*measured, "mask", "mask_sha256"]
 
-    def may_be(self, numbers: Array, *, empty: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """See `Task.may_be`; a Dice is empty where nothing is to be found, or no truth is known."""
+    def _each(self, kind: str) -> list[str]:
+        return [f"{kind}_{name}" for name in self.classes]
+
+    def answer(self, decision: Any, file: AnswerFile) -> dict[str, Any]:
+        """The mask, and how large its classes are."""
+        return self._answer(file.to_own_grid(decision), file)
+
+    def answer_held_out(self, decision: Any, file: AnswerFile, data: Path) -> dict[str, Any]:
+        """The same beside the true mask.
+
+        On the scan's own grid nothing flatters: what the window cropped counts as missed.
+        """
+        mask = file.to_own_grid(decision)
+        cells = self._answer(mask, file) | {"mask_sha256": file.sha256}
+        if not file.scan.target:
+            return cells
+        truth = file.true_mask(data)
+        dice = dice_by_class(truth, mask, len(self.classes))
+        cells |= self._cells("dice", dice)
+        return cells | self._cells("true_volume", file.sizes(truth))
+
+    def _answer(self, mask: NDArray[np.uint8], file: AnswerFile) -> dict[str, Any]:
+        file.write_mask(mask)
+        return self._cells("volume", file.sizes(mask)) | {"mask": file.name}
+
+    def _cells(self, kind: str, values: Sequence[float] | NDArray[np.floating]) -> dict[str, float]:
+        return dict(zip(self._each(kind), values, strict=True))
+
+    def are_possible(self, numbers: Array, *, empty: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """See `Task.are_possible`; a Dice is empty where nothing is to be found, or not known."""
         return np.asarray((empty | ((numbers >= 0) & (numbers <= 1))).all(axis=1))
 
-    def truths(self, scans: Sequence[Scan]) -> NDArray[Any]:
+    def truth(self, scans: Sequence[Scan]) -> NDArray[Any]:
         """Nothing: the Dice is computed already, and is all that is evaluated."""
         return np.empty((len(scans), 0))
 
@@ -110,12 +165,14 @@ class Segmentation(Task):
         self, truth: NDArray[Any], prediction: NDArray[Any], weights: Array
     ) -> dict[str, Array]:
         """See `Task.evaluate`; with the Dice of each class."""
-        columns = zip(self.numbers, prediction.T, strict=True)
+        columns = zip(self.evaluated_columns, prediction.T, strict=True)
         return super().evaluate(truth, prediction, weights) | {
             name: mean_dice(truth, column[:, None], weights) for name, column in columns
         }
 
-    def known(self, metric: str, prediction: Array) -> NDArray[np.bool_]:
-        """See `Task.known`; a Dice is not known for each scan."""
-        columns = [i for i, name in enumerate(self.numbers) if metric in (name, *self.metrics)]
+    def is_defined(self, metric: str, prediction: Array) -> NDArray[np.bool_]:
+        """See `Task.is_defined`; a Dice is not known for each scan."""
+        columns = [
+            i for i, name in enumerate(self.evaluated_columns) if metric in (name, *self.metrics)
+        ]
         return np.asarray((~np.isnan(prediction[:, columns])).any(axis=1))

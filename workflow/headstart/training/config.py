@@ -25,9 +25,9 @@ from headstart.training.torchio_names import check_augmentation
 from headstart.training.torchio_names import without_blanks
 
 
-def _networks(*, dense: bool) -> str:
-    tasks = sorted(name for name, task in TASKS.items() if task.dense == dense)
-    return f"{', '.join(networks_for(dense=dense))} ({', '.join(tasks)})"
+def _networks(*, per_voxel: bool) -> str:
+    tasks = sorted(name for name, task in TASKS.items() if task.per_voxel == per_voxel)
+    return f"{', '.join(networks_for(per_voxel=per_voxel))} ({', '.join(tasks)})"
 
 
 def _losses(task: type[Task]) -> str:
@@ -39,7 +39,7 @@ class Train(Section):
     """One training: network, loss, schedule, augmentation."""
 
     network: str = Field(
-        description=f"{_networks(dense=False)}, {_networks(dense=True)}, or your own as "
+        description=f"{_networks(per_voxel=False)}, {_networks(per_voxel=True)}, or your own as "
         "`my_net.py:Net`: jobs get a copy of that file and of the .py files beside it that it "
         "imports; its class is called with in_channels, out_channels and `network_arguments`. "
         "Begin with sfcn or unet. The transformers vit and swin_unetr want many scans and a "

@@ -31,7 +31,7 @@ def training_memory(
     """
     ours, wider = NETWORKS[network], _width(network, arguments)
     cost = ours.cost
-    kept = cost.kept * wider + (KEPT_PER_CLASS * (classes + 1) if ours.dense else 0)
+    kept = cost.kept * wider + (KEPT_PER_CLASS * (classes + 1) if ours.per_voxel else 0)
     return LIBRARIES + BYTES_PER_WEIGHT * cost.weights * wider + kept * batch * math.prod(window)
 
 

@@ -58,7 +58,7 @@ class Batch(NamedTuple):
     Attributes:
         scans: The scans.
         volumes: (n, channels, x, y, z), float32, where the network computes.
-        truths: What `Task.truth` says of each: scalars (n,), or masks (n, 1, x, y, z) of uint8.
+        truths: What `Task.target` says of each: scalars (n,), or masks (n, 1, x, y, z) of uint8.
     """
 
     scans: Sequence[Scan]
@@ -76,7 +76,7 @@ def read_batch(scans: Sequence[Scan], task: Task, place: torch.device) -> Batch:
     half = torch.empty((len(scans), *first.shape), dtype=torch.float16, pin_memory=pinned)
     for row, scan in zip(half.numpy(), scans, strict=True):
         row[...] = scan.volume()
-    truths = torch.stack([torch.from_numpy(task.truth(scan)) for scan in scans])
+    truths = torch.stack([torch.from_numpy(task.target(scan)) for scan in scans])
     if pinned:
         truths = truths.pin_memory()
     # widened there: torch widens twelve times faster than numpy

@@ -19,7 +19,6 @@ from headstart.tasks.classification import GAMMA
 from headstart.training.own_modules import OwnModules
 from headstart.training.own_network import LOSS
 from headstart.training.own_network import is_own
-from headstart.training.registry import LOSSES
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -35,9 +34,8 @@ def make_loss(
     """Make a loss: a function of (output, truth) that gives the batch's mean.
 
     Args:
-        name: One of `LOSSES`, or `FILE.py:CLASS` for the user's own; None is the first one of the
-            task.
-        task: The task, whose truths it takes.
+        name: One of the task's, or `FILE.py:CLASS` for the user's own; None is the task's first.
+        task: The task, whose targets it takes.
         place: Where it is computed.
         smoothing: `train.label_smoothing`, for a loss that has labels to smooth.
         folder: Where a relative FILE.py is looked up.
@@ -48,10 +46,10 @@ def make_loss(
     if name is not None and is_own(name):
         return own_loss(name, folder, place)
     weights = torch.tensor(task.weights, device=place) if task.weights else None
-    loss = LOSSES[name or task.losses[0]]
-    if loss.smoothed:
-        return resolve_name(loss.path)(weights, smoothing)
-    return resolve_name(loss.path)(weights)
+    name = name or task.default_loss()
+    loss = task.losses[name]
+    make = resolve_name(loss.path or f"{__name__}:{name}")
+    return make(weights, smoothing) if loss.smoothed else make(weights)
 
 
 def own_loss(name: str, folder: Path, place: torch.device) -> Loss:

@@ -14,10 +14,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from headstart.common import files
 from headstart.common.errors import UserError
+from headstart.tasks import task_with
+from headstart.tasks.base import Task
 from headstart.training.augmentation.parse import parse
 from headstart.training.losses import own_loss
 from headstart.training.networks import build_network
@@ -39,20 +42,21 @@ def main(project: Path, answer: Path) -> None:
 
 def _try(trial: Trial, project: Path) -> None:
     parse(trial["augment"])
+    task = task_with(trial["task"], trial["loss"]).from_config(trial["classes"], trial["channels"])
 
     def build() -> torch.nn.Module:
         return build_network(
             trial["network"],
             trial["arguments"],
-            in_channels=trial["channels"],
-            out_channels=trial["outputs"],
+            in_channels=len(trial["channels"]),
+            out_channels=task.out_channels,
             folder=project,
             deep_supervision=trial["deep_supervision"],
         )
 
-    _check_shape(_built(build).to("meta"), trial, own=bool(trial["file"]))
+    _check_shape(_built(build).to("meta"), trial, task, own=bool(trial["file"]))
     if trial["loss_file"]:
-        _check_loss(trial, project)
+        _check_loss(trial["loss"], task, project)
 
 
 def _built(build: Callable[[], torch.nn.Module]) -> torch.nn.Module:
@@ -62,9 +66,9 @@ def _built(build: Callable[[], torch.nn.Module]) -> torch.nn.Module:
     return build()
 
 
-def _check_shape(network: torch.nn.Module, trial: Trial, *, own: bool) -> None:
-    batch = torch.empty(2, trial["channels"], *trial["input"], device="meta")
-    expected = (2, trial["outputs"], *trial["window"])
+def _check_shape(network: torch.nn.Module, trial: Trial, task: Task, *, own: bool) -> None:
+    batch = torch.empty(2, len(trial["channels"]), *trial["window"], device="meta")
+    expected = (2, *task.output_shape(trial["window"]))
     try:
         output = network(batch)
         shape = tuple((output[0] if trial["deep_supervision"] else output).shape)
@@ -80,18 +84,15 @@ def _check_shape(network: torch.nn.Module, trial: Trial, *, own: bool) -> None:
     check_output(trial["network"], shape, expected)
 
 
-def _check_loss(trial: Trial, project: Path) -> None:
+def _check_loss(name: str, task: Task, project: Path) -> None:
     """Compute a loss of the user's own, and its gradient, for a small batch of made-up outputs."""
-    window = [8, 8, 8] if trial["window"] else []
-    output = torch.rand(2, trial["outputs"], *window, requires_grad=True)
-    if window:
-        truth = torch.zeros(2, 1, *window, dtype=torch.uint8)
-    else:
-        truth = torch.zeros(2, dtype=torch.float32 if trial["numeric"] else torch.int64)
-    value = own_loss(trial["loss"], project, torch.device("cpu"))(output, truth)
+    window = (8, 8, 8)
+    output = torch.rand(2, *task.output_shape(window), requires_grad=True)
+    target = torch.from_numpy(np.stack([task.blank_target(window)] * 2))
+    value = own_loss(name, project, torch.device("cpu"))(output, target)
     if not value.requires_grad:
         raise UserError(
-            f"train.loss: {trial['loss']} gives a number that no gradient leads back from to the "
+            f"train.loss: {name} gives a number that no gradient leads back from to the "
             "output; compute it by torch's functions, without .item(), .detach() or numpy"
         )
 

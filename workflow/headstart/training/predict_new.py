@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+import torch
+from torch import nn
 
+from headstart.cohort.answer_file import AnswerFile
 from headstart.cohort.new_scans import check_and_prepare
 from headstart.cohort.new_scans import check_masked
 from headstart.cohort.new_scans import list_new_scans
@@ -20,16 +21,14 @@ from headstart.common import files
 from headstart.common.errors import UserError
 from headstart.common.progress import progress
 from headstart.common.text import counted
-from headstart.imaging.mask_classes import Classes
 from headstart.tasks.base import Task
 from headstart.training.card import ModelCard
 from headstart.training.inference import NotFiniteError
 from headstart.training.inference import load_network
 from headstart.training.inference import predict_scan
-from headstart.training.predict import on_own_grid
-from headstart.training.predict import save_mask
-from headstart.training.predict import sizes_of_classes
 from headstart.training.training_scans import TrainingScans
+
+Loaded = tuple[Task, nn.Module, torch.device]
 
 
 def predict_new(
@@ -66,66 +65,51 @@ def predict_new(
         raise UserError(f"--output {output}: new scans give a table; type --output {table}")
     cards = [ModelCard.read(run) for run in runs]
     _check_alike(runs, cards)
-    card = cards[0]
-    new = list_new_scans(scans, card.run.channels)
-    check_masked(new, card.brain_masks)
+    first = cards[0]
+    new = list_new_scans(scans, first.run.channels)
+    check_masked(new, first.brain_masks)
+    columns = ["rejected", "warning", "target", "unit", *first.task.columns, "networks", "spread"]
+    taken = sorted(set(columns) & set(new.table.columns))
+    if taken:
+        raise UserError(f"{scans[0]}: has a column {taken[0]} already; rename it")
     loaded = [load_network(*one, networks, device) for one in zip(runs, cards, strict=True)]
     with tempfile.TemporaryDirectory(prefix="headstart-predict-") as scratch:
         reasons, prepared = check_and_prepare(
             new,
-            channels=card.run.channels,
-            settings=card.prepare,
+            channels=first.run.channels,
+            settings=first.prepare,
             scratch=Path(scratch),
         )
-        task, classes = card.task, card.run.classes
-        about = {"target": card.run.target, "unit": task.unit(card.unit)}
-        columns = ["rejected", "warning", *about, *task.columns, "networks", "spread"]
-        taken = sorted(set(columns) & set(new.table.columns))
-        if taken:
-            raise UserError(f"{scans[0]}: has a column {taken[0]} already; rename it")
-        seen = [one.training_scans for one in cards]
         rows: dict[str, dict[str, Any]] = {
             name: {"rejected": reason} for name, reason in zip(new.names, reasons, strict=True)
         }
         work = progress(prepared.items(), total=len(prepared), label="scans put to the network")
         for name, scan in work:
-            row = about | {"warning": _warning(scan, seen), "networks": len(runs)}
-            try:
-                scores = [one.scores(predict_scan(net, scan, at))[0] for one, net, at in loaded]
-                row |= _mean_answer(task, np.mean(scores, axis=0), scan, name, classes, output)
-                row["spread"] = _spread(task, scores, scan)
-            except NotFiniteError as error:
-                row["rejected"] = str(error)
-            rows[name] |= row
+            image = f"{output.stem}-{first.task.file}s/{name}.nii.gz"
+            file = AnswerFile(scan, output.parent, image, first.run.classes)
+            rows[name] |= _row(cards, loaded, file)
     answers = pd.DataFrame(list(rows.values()), columns=columns)
     files.write_csv(output, pd.concat([new.table, answers], axis=1))
-    bad = [row["rejected"] for row in rows.values() if row["rejected"]]
-    rejected = f", {len(bad)} rejected" if bad else ""
-    print(f"{output}: {counted(len(rows) - len(bad), 'scan')} predicted{rejected}", file=sys.stderr)
-    _tell_warnings(answers["warning"].fillna("").to_list(), output)
-    if bad:
-        raise UserError(
-            f"{len(bad)} of {counted(len(rows), 'scan')} can't be used, see the column rejected of "
-            f"{output}; the first: {bad[0]}"
-        )
+    _tell(answers[["rejected", "warning"]].fillna(""), output)
 
 
-def _mean_answer(
-    task: Task,
-    scores: NDArray[np.float64],
-    scan: Scan,
-    name: str,
-    classes: Classes,
-    output: Path,
+def _row(
+    cards: Sequence[ModelCard], networks: Sequence[Loaded], file: AnswerFile
 ) -> dict[str, Any]:
-    if not task.dense:
-        return task.answer(scores)
-    mask = on_own_grid(scores.argmax(axis=0).astype(np.uint8), scan)
-    path = output.with_name(f"{output.stem}-masks") / f"{name}.nii.gz"
-    save_mask(mask, scan, classes, path)
-    return sizes_of_classes("volume", mask, scan, classes) | {
-        "mask": f"{path.parent.name}/{path.name}"
+    """Answer for a scan: by the mean of what each network predicts, each by its own fitted task."""
+    scan, (task, *_) = file.scan, networks[0]
+    row = {
+        "warning": _warning(scan, [card.training_scans for card in cards]),
+        "target": cards[0].run.target,
+        "unit": task.unit(cards[0].unit),
+        "networks": len(networks),
     }
+    try:
+        predictions = [one.predict(predict_scan(net, scan, at)) for one, net, at in networks]
+    except NotFiniteError as error:
+        return row | {"rejected": str(error)}
+    (decision,) = task.decide(task.average(predictions))
+    return row | task.answer(decision, file) | {"spread": task.spread(predictions, scan)}
 
 
 def _warning(scan: Scan, seen: Sequence[TrainingScans]) -> str:
@@ -135,22 +119,28 @@ def _warning(scan: Scan, seen: Sequence[TrainingScans]) -> str:
     return "; ".join(seen[0].unlike(scan))
 
 
-def _tell_warnings(warnings: Sequence[str], output: Path) -> None:
-    said = [warning for warning in warnings if warning]
-    if said:
+def _tell(answers: pd.DataFrame, output: Path) -> None:
+    """Say how many scans were predicted, and what there is to say against some.
+
+    Raises:
+        UserError: If any was rejected.
+    """
+    scans = counted(len(answers), "scan")
+    bad, warnings = ([text for text in answers[name] if text] for name in ("rejected", "warning"))
+    rejected = f", {len(bad)} rejected" if bad else ""
+    predicted = counted(len(answers) - len(bad), "scan")
+    print(f"{output}: {predicted} predicted{rejected}", file=sys.stderr)
+    if warnings:
         print(
-            f"warning: {len(said)} of {counted(len(warnings), 'scan')}, see the column warning of "
-            f"{output}; the first: {said[0]}",
+            f"warning: {len(warnings)} of {scans}, see the column warning of "
+            f"{output}; the first: {warnings[0]}",
             file=sys.stderr,
         )
-
-
-def _spread(task: Task, scores: Sequence[NDArray[np.float64]], scan: Scan) -> float | None:
-    """Standard deviation over the networks of what each says; None for one network."""
-    if len(scores) == 1:
-        return None
-    said = task.said(np.array(scores), scan)
-    return float(np.std(said, ddof=1))
+    if bad:
+        raise UserError(
+            f"{len(bad)} of {scans} can't be used, see the column rejected of "
+            f"{output}; the first: {bad[0]}"
+        )
 
 
 def _check_alike(runs: Sequence[Path], cards: Sequence[ModelCard]) -> None:

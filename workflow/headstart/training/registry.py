@@ -41,7 +41,7 @@ class Network:
         path: MODULE:NAME of its class.
         words: What the methods call it.
         cite: Its paper.
-        dense: Whether it answers for every voxel.
+        per_voxel: Whether it answers for every voxel.
         divisor: Tells, of what the user gave, what lengths of a window are multiples of: it decodes
             what it halved.
         shortest: The least length that it asks of a window.
@@ -61,7 +61,7 @@ class Network:
     words: str
     cite: str
     cost: Cost
-    dense: bool = False
+    per_voxel: bool = False
     channels_last: bool = False
     divisor: Callable[[Arguments], int] = lambda _: 1
     shortest: int = 1
@@ -76,30 +76,17 @@ class Network:
 
 @dataclass(frozen=True)
 class Part:
-    """A loss, an optimizer or a schedule.
+    """An optimizer or a schedule.
 
     Attributes:
         path: MODULE:NAME of what makes it.
         words: What the methods say of it.
         cite: Its paper, if it has one of its own.
-        library: What it rests on.
     """
 
     path: str
-    words: str = ""
+    words: str
     cite: str = ""
-    library: str = "torch"
-
-
-@dataclass(frozen=True)
-class Loss(Part):
-    """What training makes small.
-
-    Attributes:
-        smoothed: Whether it is a cross-entropy, or has one in it, whose labels may be smoothed.
-    """
-
-    smoothed: bool = False
 
 
 @dataclass(frozen=True)
@@ -216,7 +203,7 @@ NETWORKS = {
         "Kerfoot et al. 2019, residual U-Net, https://doi.org/10.1007/978-3-030-12029-0_40",
         Cost(16, 230, 1.1, 4.8e6),
         channels_last=True,
-        dense=True,
+        per_voxel=True,
         divisor=lambda given: _halved((_of_unet(given) | dict(given))["strides"]),
         learning_rate=2e-3,
         defaults=_of_unet,
@@ -226,7 +213,7 @@ NETWORKS = {
         "MONAI's SegResNet",
         "Myronenko 2019, SegResNet, https://doi.org/10.1007/978-3-030-11726-9_28",
         Cost(8, 470, 2.6, 1.2e6),
-        dense=True,
+        per_voxel=True,
         divisor=lambda given: 2 ** (len(given.get("blocks_down", (1, 2, 2, 4))) - 1),
     ),
     "dynunet": Network(
@@ -234,7 +221,7 @@ NETWORKS = {
         "MONAI's DynUNet",
         "Isensee et al. 2021, nnU-Net, https://doi.org/10.1038/s41592-020-01008-z",
         Cost(32, 2000, 13.5, 16.5e6),
-        dense=True,
+        per_voxel=True,
         divisor=lambda given: _halved(_of_dynunet(given)["strides"]),
         scales=True,
         defaults=_of_dynunet,
@@ -244,7 +231,7 @@ NETWORKS = {
         "nnU-Net's residual-encoder U-Net",
         "Isensee et al. 2024, ResEnc U-Net, https://doi.org/10.48550/arXiv.2404.09556",
         Cost(32, 2280, 18.8, 62.8e6),
-        dense=True,
+        per_voxel=True,
         divisor=lambda given: _halved(_of_resenc_unet(given)["strides"]),
         library="torch",
         scales=True,
@@ -256,7 +243,7 @@ NETWORKS = {
         "MONAI's Swin UNETR",
         "Hatamizadeh et al. 2022, Swin UNETR, https://doi.org/10.48550/arXiv.2201.01266",
         Cost(24, 4070, 19.9, 15.7e6),
-        dense=True,
+        per_voxel=True,
         divisor=lambda _: 32,
         learning_rate=3e-4,
     ),
@@ -265,51 +252,10 @@ NETWORKS = {
         "MONAI's 2-D residual U-Net on slices",
         "Kerfoot et al. 2019, residual U-Net, https://doi.org/10.1007/978-3-030-12029-0_40",
         Cost(16, 660, 1.7, 1.6e6),
-        dense=True,
+        per_voxel=True,
         divisor=lambda given: _halved((_of_unet(given) | dict(given))["strides"]),
         fixed={},
         defaults=_of_unet,
-    ),
-}
-LOSSES = {
-    "l1": Loss("headstart.training.losses:l1"),
-    "mse": Loss("headstart.training.losses:mse"),
-    "huber": Loss("headstart.training.losses:huber"),
-    "soft_label": Loss(
-        "headstart.training.losses:soft_label",
-        "the Kullback-Leibler divergence of 40 bins' probabilities from a normal distribution "
-        "around the target with the standard deviation of a bin; their mean is the prediction",
-        "Peng et al. 2021, SFCN, https://doi.org/10.1016/j.media.2020.101871",
-    ),
-    "cross_entropy": Loss("headstart.training.losses:cross_entropy", smoothed=True),
-    "focal": Loss(
-        "headstart.training.losses:focal",
-        "gamma 2, which the predicted probabilities are corrected for",
-        "Lin et al. 2020, focal loss, https://doi.org/10.1109/TPAMI.2018.2858826; Charoenphakdee "
-        "et al. 2021, its probabilities, https://doi.org/10.48550/arXiv.2011.09172",
-    ),
-    "ordinal": Loss(
-        "headstart.training.losses:ordinal",
-        "the ranked probability score of the classes in the order of their numbers",
-        "Hou et al. 2017, squared earth mover's distance, "
-        "https://doi.org/10.48550/arXiv.1611.05916; Gneiting and Raftery 2007, proper scores, "
-        "https://doi.org/10.1198/016214506000001437",
-    ),
-    "dice_cross_entropy": Loss(
-        "headstart.training.losses:dice_cross_entropy", library="monai", smoothed=True
-    ),
-    "dice": Loss("headstart.training.losses:dice", library="monai"),
-    "tversky": Loss(
-        "headstart.training.losses:tversky",
-        "false negatives weigh 0.7, false positives 0.3",
-        "Salehi et al. 2017, Tversky loss, https://doi.org/10.1007/978-3-319-67389-9_44",
-        library="monai",
-    ),
-    "focal_tversky": Loss(
-        "headstart.training.losses:focal_tversky",
-        "false negatives weigh 0.7, false positives 0.3; to the power of 0.75",
-        "Abraham and Khan 2019, focal Tversky loss, https://doi.org/10.1109/ISBI.2019.8759329",
-        library="monai",
     ),
 }
 OPTIMIZERS = {
@@ -348,9 +294,9 @@ SCHEDULES = {
 }
 
 
-def networks_for(*, dense: bool) -> list[str]:
+def networks_for(*, per_voxel: bool) -> list[str]:
     """Name the networks that answer for every voxel, or for whole scans."""
-    return [name for name, network in NETWORKS.items() if network.dense == dense]
+    return [name for name, network in NETWORKS.items() if network.per_voxel == per_voxel]
 
 
 def networks_of_scales() -> list[str]:

@@ -78,7 +78,7 @@ class Stepper:
         averages = train.keep == "ema"
         self._average = AveragedModel(network, use_buffers=True) if averages else None
         self.judged = network if self._average is None else self._average.module
-        self._expected = (task.out_channels, *(run.window if task.dense else ()))
+        self._expected = task.output_shape(run.window)
 
     def step(self, batch: Batch, number: int, steps: int) -> Tensor:
         """Learn from a batch.

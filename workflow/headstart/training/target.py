@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
 from collections.abc import Sequence
 from typing import Any
 
 from headstart.common.errors import UserError
 from headstart.common.schema import Section
-from headstart.common.text import as_number
+from headstart.data.label_table import IMAGES
 from headstart.data.label_table import LabelRow
 from headstart.data.label_table import labels_of
-from headstart.data.privacy import redacted
-from headstart.data.spellings import one_spelling
+from headstart.tasks import task_with
+from headstart.tasks.base import Task
 from headstart.training.mirrors import check_mirrors
 from headstart.training.mirrors import check_swap
 
@@ -23,21 +21,24 @@ class Target(Section):
 
     Attributes:
         experiment: The experiment.
-        target: A label, or `mask`.
-        numeric: Whether it must be a number.
-        categorical: Whether its values are classes.
-        ordered: Whether they must be numbers, for their order.
+        task: Name of its task.
+        target: A label, or one of `IMAGES`.
+        loss: `train.loss`.
         augment: `train.augment`.
         swap: The classes that a mirror turns into each other.
     """
 
     experiment: str
+    task: str
     target: str
-    numeric: bool
-    categorical: bool
-    ordered: bool = False
+    loss: str | None = None
     augment: tuple[dict[str, dict[str, Any]], ...] = ()
     swap: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def kind(self) -> type[Task]:
+        """The task's class, under its loss."""
+        return task_with(self.task, self.loss)
 
 
 class Targets(Section):
@@ -66,52 +67,12 @@ def check_target(labels: Sequence[LabelRow], question: Target) -> None:
     values = {value for _, value in known}
     if not values:
         raise UserError(f"{key}: '{target}' is empty for every scan; fix the label table")
-    if question.categorical and len(values) < 2:
-        raise UserError(
-            f"{key}: every scan has {target} = '{values.pop()}'; a class to tell it from is missing"
-        )
-    if question.categorical:
+    try:
+        question.kind.check_targets(target, known)
+    except ValueError as error:
+        raise UserError(f"{key}: {error}") from None
+    if target not in IMAGES:
         _check_mirrors(question, values)
-        words = one_spelling([value for _, value in known], sex=False)
-        if words:
-            spelt = [value for value, word in words.items() if value != word]
-            shown = ", ".join(f"{value}: {word}" for value, word in words.items())
-            raise UserError(
-                f"{key}: '{spelt[0]}' and '{words[spelt[0]]}' differ in case or accents only, and "
-                f"would be two classes; if they are one, say so: `labels: {{{target}: {{from: "
-                f"COLUMN, map: {{{shown}}}}}}}`"
-            )
-    if question.ordered:
-        try:
-            check_ordered(target, values)
-        except ValueError as error:
-            raise UserError(f"experiments.{question.experiment}.train.loss: {error}") from None
-    if question.numeric:
-        for subject, value in known:
-            if not math.isfinite(float(as_number(value, "nan"))):
-                raise UserError(
-                    f"{key}: subject {subject} has {target} = '{redacted(value)}', which is no "
-                    "number; fix the label table, or set the experiment's task to classification"
-                )
-
-
-def check_ordered(target: str, values: Iterable[str]) -> None:
-    """Check that classes whose order counts are numbers.
-
-    Args:
-        target: The label.
-        values: Its values.
-
-    Raises:
-        ValueError: If one is no number.
-    """
-    for value in sorted(values):
-        if not math.isfinite(as_number(value, math.nan)):
-            raise ValueError(
-                "ordinal takes the order of the classes from their numbers, but "
-                f"{target} = '{redacted(value)}'; give each class one, e.g. "
-                f"`labels: {{{target}: {{from: COLUMN, map: {{none: 0, mild: 1, severe: 2}}}}}}`"
-            )
 
 
 def _check_mirrors(question: Target, values: set[str]) -> None:

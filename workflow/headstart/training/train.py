@@ -18,7 +18,7 @@ from headstart.cohort.prepared import cohort_digest
 from headstart.cohort.prepared import read_cohort
 from headstart.common import files
 from headstart.common.errors import UserError
-from headstart.tasks import TASKS
+from headstart.data.label_table import MASK
 from headstart.tasks import task_with
 from headstart.training import own_network
 from headstart.training import run_store
@@ -84,15 +84,15 @@ def train(
             fit the network or the cohort, a shard is damaged, or the loss is not finite.
         OutOfTimeError: If the job's time limit comes before the last epoch.
     """
-    prepared = stage_in(prepared, masks=TASKS[run.task].dense)
+    prepared = stage_in(prepared, masks=run.target == MASK)
     cohort = read_cohort(passed, splits, prepared, run.target)
-    task = task_with(run.task, run.train.loss).of(cohort, tuple(run.classes))
+    task = task_with(run.task, run.train.loss).from_cohort(cohort, tuple(run.classes))
     _check_cohort(cohort, run, splits)
     if subjects is not None:
         cohort = _few(cohort, run.fold, subjects)
     identity = RunIdentity(
         run=run,
-        cohort_digest=cohort_digest(cohort, run.fold, masks=task.dense, classes=task.classes),
+        cohort_digest=cohort_digest(cohort, run.fold, classes=task.classes),
         splits_digest=files.sha256(splits),
         code=code,
         network_digest=own_network.digest(run.train.network, networks),

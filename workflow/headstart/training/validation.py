@@ -45,9 +45,9 @@ def validate(
         with torch.inference_mode():
             total += loss_of(output, batch.truths).item() * len(batch.scans)
         count += len(batch.scans)
-        known, prediction = task.compare(batch.truths.cpu().numpy(), output)
+        known, prediction = task.for_metrics(batch.truths.cpu().numpy(), output)
         truths.append(known)
         predictions.append(prediction)
         between()
-    metrics = task.measure(np.concatenate(truths), np.concatenate(predictions))
+    metrics = task.score(np.concatenate(truths), np.concatenate(predictions))
     return total / count, metrics

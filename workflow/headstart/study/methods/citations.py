@@ -10,8 +10,8 @@ from headstart.data.collections import read_catalogue
 from headstart.study.methods.results import outcomes
 from headstart.study.methods.study_files import StudyFiles
 from headstart.tasks import TASKS
+from headstart.tasks.base import Loss
 from headstart.training.card import ModelCard
-from headstart.training.registry import LOSSES
 from headstart.training.registry import NETWORKS
 from headstart.training.registry import OPTIMIZERS
 from headstart.training.registry import SCHEDULES
@@ -59,26 +59,25 @@ def of_training(runs: Sequence[Run]) -> Iterator[str]:
         return
     yield REFERENCES["torch"]
     trains = [run.train for run in runs]
+    losses = dict(filter(None, map(_loss, runs)))
+    networks = {name: NETWORKS[name] for name in {train.network for train in trains} & {*NETWORKS}}
     if any(train.augment for train in trains):
         yield REFERENCES["torchio"]
-    if any(map(_rests_on_monai, runs)):
+    libraries = [one.library for one in losses.values()]
+    libraries += [one.library for one in networks.values()]
+    if "monai" in libraries:
         yield REFERENCES["monai"]
     if any(train.deep_supervision for train in trains):
         yield REFERENCES["deep"]
-    used: list[tuple[Mapping[str, Part | Network], set[str]]] = [
-        (OPTIMIZERS, {train.optimizer for train in trains}),
-        (SCHEDULES, {train.schedule for train in trains}),
-        (LOSSES, {_loss(run) for run in runs}),
-        (NETWORKS, {train.network for train in trains}),
-    ]
-    for rows, names in used:
-        yield from (rows[name].cite for name in sorted(names & set(rows)) if rows[name].cite)
+    optimizers: Mapping[str, Part] = {t.optimizer: OPTIMIZERS[t.optimizer] for t in trains}
+    schedules = {train.schedule: SCHEDULES[train.schedule] for train in trains}
+    used: list[Mapping[str, Part | Loss | Network]] = [optimizers, schedules, losses, networks]
+    for rows in used:
+        yield from (rows[name].cite for name in sorted(rows) if rows[name].cite)
 
 
-def _loss(run: Run) -> str:
-    return run.train.loss or TASKS[run.task].losses[0]
-
-
-def _rests_on_monai(run: Run) -> bool:
-    loss, network = LOSSES.get(_loss(run)), NETWORKS.get(run.train.network)
-    return "monai" in (loss and loss.library, network and network.library)
+def _loss(run: Run) -> tuple[str, Loss] | None:
+    """Return a run's loss and its name; None if it is the user's own."""
+    task = TASKS[run.task]
+    name = run.train.loss or task.default_loss()
+    return (name, task.losses[name]) if name in task.losses else None

@@ -12,6 +12,7 @@ from headstart.common import study_paths
 from headstart.common.records import read_rows
 from headstart.common.text import counted
 from headstart.data.found_scans import RejectedRow
+from headstart.data.label_table import IMAGES
 from headstart.data.label_table import LabelRow
 from headstart.data.label_table import first_scans
 from headstart.study.methods.phrases import and_joined
@@ -50,8 +51,8 @@ def tell_data(study: StudyFiles) -> Iterator[str]:
         f"{counted(len(passed), 'scan')} of {counted(len(people), 'subject')} "
         f"{'was' if len(passed) == 1 else 'were'} used."
     )
-    units = {e.target: e.unit for e in config.experiments.values() if e.target != "mask"}
-    numeric = {e.target for e in config.experiments.values() if e.kind.numeric}
+    units = {e.target: e.unit for e in config.experiments.values() if e.target not in IMAGES}
+    numeric = {e.target for e in config.experiments.values() if e.kind.target_kind == "number"}
     named = people[0].values if people else {}
     for label in sorted({*units, *config.split.stratify} & set(named)):
         known = [row.values[label] for row in people if row.values[label]]

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 
 from headstart.common.text import counted
+from headstart.data.label_table import IMAGES
 from headstart.figures.style import metric_name
 from headstart.study.methods.phrases import and_joined
 from headstart.study.methods.phrases import scans_text
@@ -16,7 +17,6 @@ from headstart.study.methods.study_files import StudyFiles
 from headstart.tasks import TASKS
 from headstart.training.card import ModelCard
 from headstart.training.config import Train
-from headstart.training.registry import LOSSES
 from headstart.training.registry import NETWORKS
 from headstart.training.registry import OPTIMIZERS
 from headstart.training.registry import SCHEDULES
@@ -72,8 +72,7 @@ def tell_trainings(study: StudyFiles, cards: Mapping[str, Sequence[ModelCard]]) 
 def _training(cards: Sequence[ModelCard]) -> str:
     card = cards[0]
     run, train = card.run, card.run.train
-    task = TASKS[run.task]
-    of = "of the masks" if task.dense else f"of {run.target}"
+    of = f"of the {run.target}s" if run.target in IMAGES else f"of {run.target}"
     folds = sorted({one.run.fold for one in cards})
     seeds = sorted({one.run.seed for one in cards})
     learnt = span([one.counts.training.scans for one in cards])
@@ -100,7 +99,8 @@ def _training(cards: Sequence[ModelCard]) -> str:
 def _loss(card: ModelCard) -> str:
     """Tell what was made small."""
     train = card.run.train
-    loss = train.loss or TASKS[card.run.task].losses[0]
+    task = TASKS[card.run.task]
+    loss = train.loss or task.default_loss()
     weighed = (
         ", classes weighted by their inverse frequency, which the predicted probabilities are "
         "corrected for"
@@ -110,7 +110,7 @@ def _loss(card: ModelCard) -> str:
     deep = ", also at lower resolutions (deep supervision)" if train.deep_supervision else ""
     smoothed = f", labels smoothed by {train.label_smoothing:g}" if train.label_smoothing else ""
     own = f"sha256 {card.loss_digest[:16]}" if card.loss_digest else ""
-    words = own or LOSSES[loss].words
+    words = own or task.losses[loss].words
     about = f" ({words})" if words else ""
     return f"{loss}{about}{weighed}{smoothed}{deep}"
 

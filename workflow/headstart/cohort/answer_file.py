@@ -1,0 +1,105 @@
+"""The image that is answered for a scan, on the grid of the scan's own file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import nibabel as nib
+import numpy as np
+from numpy.typing import NDArray
+
+from headstart.cohort.prepared import Scan
+from headstart.common import files
+from headstart.common.errors import UserError
+from headstart.imaging.geometry import to_source_grid
+from headstart.imaging.grids import difference
+from headstart.imaging.grids import relation
+from headstart.imaging.headers import image_like
+from headstart.imaging.mask_classes import Classes
+from headstart.imaging.mask_values import file_values
+from headstart.imaging.mask_values import millilitres
+from headstart.imaging.mask_values import numbered
+from headstart.imaging.nifti import BadScanError
+from headstart.imaging.nifti import read_volume
+
+Kind = TypeVar("Kind", bound=np.generic)
+
+
+@dataclass(frozen=True)
+class AnswerFile:
+    """Where an image goes that a task answers with; nothing is written for other answers.
+
+    Attributes:
+        scan: The scan that is answered for.
+        folder: Folder of the table of answers.
+        name: Path of the file, from there.
+        classes: The values of a mask's classes in the study's files.
+    """
+
+    scan: Scan
+    folder: Path
+    name: str
+    classes: Classes
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the file that was written."""
+        return files.sha256(self.folder / self.name)
+
+    def to_own_grid(self, prediction: NDArray[Kind]) -> NDArray[Kind]:
+        """Bring a prediction (x, y, z) to the voxels of the scan's own file; 0 beyond it."""
+        scan = self.scan
+        return to_source_grid(prediction, scan.affine, scan.source_affine, scan.source_shape)
+
+    def write(self, image: NDArray[np.generic]) -> None:
+        """Write an image on the scan's own grid, with the geometry of its header."""
+        with files.temporary(self.folder / self.name) as draft:
+            nib.save(image_like(image, self.scan.source_header), draft)
+
+    def write_mask(self, mask: NDArray[np.uint8]) -> None:
+        """Write a mask on the scan's own grid, with the values of the study's own masks."""
+        self.write(file_values(mask, self.classes))
+
+    def sizes(self, mask: NDArray[np.uint8]) -> list[float]:
+        """Volume of each class of a mask on the scan's own grid, ml; more than 6 digits are noise.
+
+        Args:
+            mask: Numbers of classes.
+        """
+        found = millilitres(mask, tuple(self.classes), self.scan.source_affine)
+        return [float(f"{size:.6g}") for size in found.values()]
+
+    def true_mask(self, data: Path) -> NDArray[np.uint8]:
+        """Read the scan's raw mask as prepare does, onto the scan's own grid.
+
+        Args:
+            data: Data root.
+
+        Returns:
+            Numbers of classes.
+
+        Raises:
+            UserError: If it is gone, can't be read, or is another one than was prepared.
+        """
+        scan, path = self.scan, data / self.scan.target
+        if not path.exists():
+            raise UserError(
+                f"{path}: the mask of subject '{scan.subject}', session '{scan.session}', is gone "
+                "since it was prepared; put it back, and type the same command again"
+            )
+        try:
+            raw = read_volume(path)
+        except BadScanError as error:
+            raise UserError(error.detail) from error
+        if scan.mask_content not in ("", raw.content):
+            raise UserError(
+                f"{path}: is another mask than the one that was prepared; type the same command "
+                "again, which checks and prepares it again"
+            )
+        found = relation(raw.grid, scan.source)
+        if found is None:
+            different = difference(raw.grid, scan.source)
+            raise UserError(f"{path}: lies on another grid than its scan: {different}; resample it")
+        return numbered(found.apply(raw.values(np.float64), scan.source_shape, 0), self.classes)

@@ -1,0 +1,52 @@
+"""What makes targets that can't be learnt: each check refuses, and decides nothing else."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from headstart.common.text import as_number
+from headstart.data.privacy import redacted
+from headstart.data.spellings import one_spelling
+
+
+def check_numbers(target: str, known: Sequence[tuple[str, str]]) -> None:
+    """Check that targets are numbers; as for `Task.check_targets`, like the next one."""
+    for subject, value in known:
+        if not _is_number(value):
+            raise ValueError(
+                f"subject {subject} has {target} = '{redacted(value)}', which is no "
+                "number; fix the label table, or set the experiment's task to classification"
+            )
+
+
+def check_classes(target: str, known: Sequence[tuple[str, str]]) -> None:
+    """Check that there are two classes, and none stands for two of them by its spelling."""
+    values = [value for _, value in known]
+    if len(set(values)) < 2:
+        only = values[0] if values else ""
+        raise ValueError(f"every scan has {target} = '{only}'; a class to tell it from is missing")
+    words = one_spelling(values, sex=False)
+    if words:
+        spelt = next(value for value, word in words.items() if value != word)
+        shown = ", ".join(f"{value}: {word}" for value, word in words.items())
+        raise ValueError(
+            f"'{spelt}' and '{words[spelt]}' differ in case or accents only, and "
+            f"would be two classes; if they are one, say so: `labels: {{{target}: {{from: "
+            f"COLUMN, map: {{{shown}}}}}}}`"
+        )
+
+
+def check_ordered(target: str, classes: Sequence[str]) -> None:
+    """Check that classes whose order counts are numbers; as for `Task.check_classes`."""
+    for value in sorted(classes):
+        if not _is_number(value):
+            raise ValueError(
+                "train.loss ordinal takes the order of the classes from their numbers, but "
+                f"{target} = '{redacted(value)}'; give each class one, e.g. "
+                f"`labels: {{{target}: {{from: COLUMN, map: {{none: 0, mild: 1, severe: 2}}}}}}`"
+            )
+
+
+def _is_number(value: str) -> bool:
+    return math.isfinite(float(as_number(value, math.nan)))

@@ -162,7 +162,8 @@ def test_intervals_are_explained_only_where_there_are_some(people, tmp_path):
     ],
 )
 def test_monai_is_cited_where_it_was_used(network, task, monai):
-    assert citations._rests_on_monai(card(network, task).run) == monai
+    cited = list(citations.of_training([card(network, task).run]))
+    assert (citations.REFERENCES["monai"] in cited) == monai
 
 
 @pytest.mark.parametrize(

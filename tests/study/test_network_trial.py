@@ -94,7 +94,7 @@ def study(
 
 
 def _is_dense(network: str) -> bool:
-    return network in (*networks_for(dense=True), "net.py:Mask")
+    return network in (*networks_for(per_voxel=True), "net.py:Mask")
 
 
 @pytest.fixture

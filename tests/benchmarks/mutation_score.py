@@ -32,7 +32,10 @@ TESTS = {
     "headstart.training.loop": ["training/loop", "training/known_answers"],
     **{
         f"headstart.training.{module}": [f"training/{module}"]
-        for module in ("checkpoint", "progress", "schedule", "validation")
+        for module in (
+            *("card", "checkpoint", "history", "inference", "progress", "run_store", "schedule"),
+            "validation",
+        )
     },
     "headstart.training.losses": ["training/losses", "training/known_answers"],
     **{
@@ -55,7 +58,10 @@ TESTS = {
     "headstart.evaluation.baselines": ["evaluation/baselines", "commands/evaluate"],
     "headstart.evaluation.evaluate": ["commands/evaluate"],
 }
-HEAVY = ("torch", "torchio", "monai.losses.dice", "sklearn.linear_model", "scipy.ndimage", "pandas")
+HEAVY = (
+    *("torch", "torch._dynamo", "torchio", "monai.losses.dice", "sklearn.linear_model"),
+    *("scipy.ndimage", "pandas", "pydantic", "nibabel", "pytest"),
+)
 # Words for people and the command line, which no number depends on.
 UNTOUCHED = ("device_name",)
 PRINTED = ("print", "tqdm", "progress", "UserError", "ValueError")

@@ -37,6 +37,7 @@ def test_a_loss_is_the_mean_of_all_scans_and_a_metric_is_of_all_together():
     said = np.concatenate([2 * b.volumes.numpy().mean((1, 2, 3, 4)) for b in batches])
     true = np.concatenate([b.truths.numpy() for b in batches])
     assert loss == pytest.approx(((said - true) ** 2).mean())
+    assert type(loss) is float
     assert list(metrics) == ["mae", "rmse", "r", "r2"]
     assert metrics["mae"] == pytest.approx(SD * np.abs(said - true).mean())
     assert metrics["rmse"] == pytest.approx(SD * np.sqrt(((said - true) ** 2).mean()))

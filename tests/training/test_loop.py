@@ -64,7 +64,7 @@ def go(study, tmp_path):
         cohort = type(cohort)(**{**vars(cohort), "scans": tuple(filter(only, cohort.scans))})
         folder = tmp_path / f"attempt-{attempt}"
         folder.mkdir()
-        asked, identity = TASKS[task].of(cohort, ()), make_identity(run)
+        asked, identity = TASKS[task].from_cohort(cohort, ()), make_identity(run)
         return fit(identity, asked, cohort, folder, networks=study.folder, device="cpu")
 
     return call

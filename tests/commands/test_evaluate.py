@@ -25,10 +25,11 @@ from headstart.common.run_id import RunId
 from headstart.common.schema import settings_text
 from headstart.data.label_table import LabelRow
 from headstart.evaluation.evaluate import _groups
-from headstart.evaluation.predictions import read_mask
+from headstart.evaluation.predictions import read_image
 from headstart.evaluation.predictions import read_run
 from headstart.evaluation.predictions import seal
 from headstart.evaluation.settings import EvaluateSettings
+from headstart.tasks.segmentation import Segmentation
 
 TARGETS = {"regression": "age", "classification": "sex", "segmentation": "mask"}
 
@@ -457,10 +458,10 @@ def test_masks_are_not_believed_by_name(tmp_path: Path, capsys):
     assert f"delete {study.predictions[1]} and type the same command" in said
     run = read_run(study.predictions[1])
     keys = [tuple(path.name.removesuffix(".nii.gz").split("_")) for path in (one, two)]
-    assert read_mask(run, keys[0]) is not None
+    assert read_image(run, keys[0], Segmentation(("rim", "core"))) is not None
     with pytest.raises(UserError, match="was damaged or edited"):
-        read_mask(run, keys[1])
-    assert read_mask(run, ("nobody", "1")) is None
+        read_image(run, keys[1], Segmentation(("rim", "core")))
+    assert read_image(run, ("nobody", "1"), Segmentation(("rim", "core"))) is None
     two.unlink()
     assert evaluate(study, "segmentation") == 2
     assert f"{two}: is not there" in capsys.readouterr().err

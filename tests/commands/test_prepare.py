@@ -25,7 +25,7 @@ from headstart.common.records import read_rows
 from headstart.common.records import write_rows
 from headstart.imaging.config import Accepted
 from headstart.imaging.config import Preparation
-from headstart.imaging.geometry import mask_to_source_grid
+from headstart.imaging.geometry import to_source_grid
 from headstart.imaging.nifti import read_volume
 from headstart.imaging.scan_rows import CheckRow
 from headstart.imaging.scan_rows import ScanFiles
@@ -109,7 +109,7 @@ def test_shard_is_described_by_its_json(tmp_path: Path) -> None:
         assert scan.mask_content == read_volume(raw_mask).content
         assert nib.aff2axcodes(np.array(scan.affine)) == ("R", "A", "S")
         raw = nib.load(raw_mask)
-        back = mask_to_source_grid(
+        back = to_source_grid(
             masks[scan.index],
             np.array(scan.affine),
             np.array(scan.source_affine),

@@ -149,7 +149,7 @@ def test_the_values_of_a_map_are_known_before_anything_runs():
 
 
 def question(**more: Any) -> Target:
-    start = {"experiment": "one", "target": "kind", "numeric": False, "categorical": True}
+    start = {"experiment": "one", "task": "classification", "target": "kind"}
     return Target(**start | {"augment": [FLIP]} | more)
 
 

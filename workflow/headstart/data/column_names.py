@@ -6,7 +6,8 @@ import re
 import unicodedata
 
 from headstart.common.text import is_number
-from headstart.data.config import NO_LABELS
+from headstart.data.config import RESERVED
+from headstart.data.label_table import IMAGES
 
 # Labels with a name of their own, by what their columns are called.
 LABELS = {
@@ -126,7 +127,7 @@ def label_name(column: str) -> str:
     bare = re.sub(r"\(.*?\)", "", column).strip() or column
     word = re.sub(r"[^a-z0-9]+", "_", plain(bare)).strip("_") or "label"
     word = word if word[0].isalpha() else f"label_{word}"
-    return f"{word}_label" if word in NO_LABELS else word
+    return f"{word}_label" if word in (*RESERVED, *IMAGES) else word
 
 
 def _in_months(column: str) -> bool:

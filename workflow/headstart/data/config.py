@@ -28,10 +28,8 @@ from headstart.data.label_table import IMAGES
 from headstart.data.table_files import SheetPlace
 from headstart.data.where import parse_condition
 
-# Columns of labels.csv that are not labels; a channel may not take their names.
+# Columns of labels.csv that are not labels; a channel or a label may not take their names.
 RESERVED = ("subject", "session", "source", "site", "mask", "brain_mask")
-# Nor a label these; a target of that name is no label.
-NO_LABELS = (*RESERVED, *IMAGES)
 # A column within the text that several of them say together: `{Site}_{Number}`.
 WITHIN = re.compile(r"\{([^{}]+)\}")
 # Keys of a source that say what is fetched, and from where; nothing else depends on them.
@@ -274,10 +272,14 @@ class Source(Section):
             raise ValueError(
                 f"path: what is fetched lies in '{self.source}', so the path must begin with that"
             )
-        columns = [name for name in self.channels if name in RESERVED]
-        for name in (*columns, *(name for name in self.labels if name in NO_LABELS)):
-            if name != "site":
+        for name in (*self.channels, *self.labels):
+            if name in RESERVED and name != "site":
                 raise ValueError(f"'{name}' is a column of labels.csv already; choose another name")
+            if name in IMAGES and name in self.labels:
+                raise ValueError(
+                    f"labels: '{name}' is what a target is called that is the scan itself; choose "
+                    "another name"
+                )
         if self.layout == "table" and self.table is None:
             raise ValueError("layout 'table' needs the key `table` with the table's path")
         if self.layout == "table" and self.table is not None and len(self.table.column) > 2:

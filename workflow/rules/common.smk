@@ -20,8 +20,21 @@ from headstart.common import run_id
 from headstart.common.errors import UserError
 from headstart.figures.registry import INPUTS
 from headstart.figures.registry import OF_RUNS
+from headstart.study.requests import check_gpus
+from headstart.study.requests import on_gpu
+from headstart.study.requests import request
+from headstart.study.requests import tight_gpus
 from headstart.study.retraining import retraining
 from headstart.study.start import start
+
+# GPUs that the command line or a profile asks for, by rule.
+GPUS = {
+    name: str(asked["gpu"].raw)
+    for name, asked in workflow.resource_settings.overwrite_resources.items()
+    if "gpu" in asked
+}
+# A profile of a cluster says how many GPUs a rule gets that asks for none.
+CLUSTER = "gpu" in (workflow.resource_settings.default_resources or {})
 
 try:
     settings = start(
@@ -31,9 +44,11 @@ try:
         command=sys.argv,
         main=workflow.is_main_process,
     )
-    told = (
-        [settings.unaccepted, retraining(settings)] if workflow.is_main_process else []
-    )
+    check_gpus(GPUS)
+    told = []
+    if workflow.is_main_process:
+        told = [settings.unaccepted, retraining(settings)]
+        told += [tight_gpus(settings)] if CLUSTER else []
 except (UserError, OSError) as error:
     # not a WorkflowError, which would name a line of this file as the culprit
     print(f"headstart: {machine_errors.sentence(error) or error}", file=sys.stderr)
@@ -126,6 +141,18 @@ def listed(name):
 def upstream_of(stage, *chosen_by):
     """A params function: a digest of all that a result rests on, picked like its settings."""
     return lambda wildcards: settings.upstream(stage, **choice(wildcards, chosen_by))
+
+
+def requested(rule, resource):
+    """A resources function: what a job asks for follows from its experiment's settings."""
+
+    def asked(wildcards):
+        gpu = on_gpu(rule, GPUS, cluster=CLUSTER)
+        return getattr(
+            request(settings, rule, wildcards.experiment, gpu=gpu), resource
+        )
+
+    return asked
 
 
 def untracked(value):

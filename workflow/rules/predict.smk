@@ -17,8 +17,8 @@ rule predict:
         "<study>/benchmarks/predict/<run_name>.tsv"
     threads: lambda wildcards: settings.config.experiments[wildcards.experiment].train.threads
     resources:
-        mem_mb=8000,
-        runtime=240,
+        mem_mb=requested("predict", "memory"),
+        runtime=requested("predict", "minutes"),
         gpu=1,
     params:
         settings=slice_of("predict", "experiment", "fold", "seed"),

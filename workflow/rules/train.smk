@@ -15,8 +15,8 @@ rule train:
         "<study>/benchmarks/train/<run_name>.tsv"
     threads: lambda wildcards: settings.config.experiments[wildcards.experiment].train.threads
     resources:
-        mem_mb=8000,
-        runtime=1440,
+        mem_mb=requested("train", "memory"),
+        runtime=requested("train", "minutes"),
         gpu=1,
     params:
         settings=slice_of("train", "experiment", "fold", "seed"),

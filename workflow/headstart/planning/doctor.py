@@ -19,14 +19,15 @@ from headstart.common import packages
 from headstart.common.disk import gigabytes
 from headstart.common.disk import space
 from headstart.common.errors import UserError
-from headstart.data.label_table import MASK
 from headstart.data.layouts.source import read_source
 from headstart.planning import plan
 from headstart.study.config import Config
+from headstart.study.estimates import classes_learnt
+from headstart.study.estimates import learning
 from headstart.study.estimates import prepared_bytes
 from headstart.study.estimates import run_bytes
-from headstart.training import costs
-from headstart.training.registry import NETWORKS
+from headstart.study.estimates import training_memory
+from headstart.study.estimates import training_seconds
 
 LIBRARIES = ("snakemake", "torch", "monai", "torchio", "nibabel", "numpy", "pandas")
 # Every line about something to fix begins so.
@@ -149,8 +150,8 @@ def study(
                 f"{FIX}{folder.resolve()} lies on {kind}, which compute nodes hardly see; set "
                 "`root` and `results` to folders that all machines share"
             )
-    for name, experiment in config.experiments.items():
-        yield from _experiment(config, name, experiment.train.network, place, scans)
+    for name in config.experiments:
+        yield from _experiment(config, name, place, scans)
 
 
 def cluster(profile: Path) -> list[str]:
@@ -193,31 +194,23 @@ def _disk(config: Config, scans: int, results: Path) -> Iterator[str]:
     yield f"  {said}" if fits else f"{FIX}{said}; set `results` to a larger disk"
 
 
-def _experiment(
-    config: Config, name: str, network: str, place: machine.Place, scans: int
-) -> Iterator[str]:
+def _experiment(config: Config, name: str, place: machine.Place, scans: int) -> Iterator[str]:
     train, window = config.experiments[name].train, config.prepare.window
-    if network not in NETWORKS:
-        yield f"  {name}: {network} is your own; its memory is not known"
+    memory = training_memory(train, window, classes_learnt(config, name), gpu=place.gpu)
+    if memory is None:
+        yield f"  {name}: {train.network} is your own; its memory is not known"
         return
-    classes = len(config.classes) if config.experiments[name].target == MASK else 0
-    memory = costs.training_memory(
-        network, train.network_arguments, window, train.batch_size, classes
-    )
     said = (
-        f"{name}: {network}, {train.batch_size} windows of {'x'.join(map(str, window))} in a step "
-        f"fill about {memory / 1e9:.1f} GB of {place.memory / 1e9:.1f} GB"
+        f"{name}: {train.network}, {train.batch_size} windows of {'x'.join(map(str, window))} in a "
+        f"step fill about {memory / 1e9:.1f} GB of {place.memory / 1e9:.1f} GB"
     )
     if memory > place.memory:
         yield f"{FIX}{said}; take a smaller batch_size or a larger voxel_size"
         return
-    if scans and not place.gpu:
-        share = (
-            (1 - config.split.test) * (1 - 1 / config.split.folds) * (1 - config.split.validation)
-        )
-        seconds = costs.epoch_seconds(network, train.network_arguments, window, int(scans * share))
-        hours = train.epochs * seconds / min(train.threads, place.cores) / 3600
-        said += f"; {train.epochs} epochs take about {plan.duration(hours)} on free cores"
+    seconds = training_seconds(train, window, learning(config, scans))
+    if seconds and not place.gpu:
+        took = plan.duration(seconds / 3600)
+        said += f"; {train.epochs} epochs take about {took} on free cores"
     yield f"  {said}"
 
 

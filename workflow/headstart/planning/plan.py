@@ -87,7 +87,8 @@ def plan(fingerprint: Fingerprint, place: Place, *, imbalance: float = 1.0) -> P
         window = _window(fingerprint, size)
         network, arguments = _network(fingerprint, window, place)
         batch = _batch(network, arguments, window, fingerprint, place, learning)
-        memory = training_memory(network, arguments, window, batch, fingerprint.classes)
+        classes = fingerprint.classes
+        memory = training_memory(network, arguments, window, batch, classes, gpu=place.gpu)
         epochs = _epochs(learning, batch)
         seconds = epoch_seconds(network, arguments, window, learning) / threads
         hours = None if place.gpu else epochs * seconds / 3600
@@ -212,11 +213,12 @@ def _batch(
     place: Place,
     learning: int,
 ) -> int:
+    def memory(batch: int) -> float:
+        classes = fingerprint.classes
+        return training_memory(network, arguments, window, batch, classes, gpu=place.gpu)
+
     batch = NETWORKS[network].batch_size
-    while batch > SMALLEST_BATCH and (
-        batch > learning / 4
-        or training_memory(network, arguments, window, batch, fingerprint.classes) > place.memory
-    ):
+    while batch > SMALLEST_BATCH and (batch > learning / 4 or memory(batch) > place.memory):
         batch //= 2
     return batch
 

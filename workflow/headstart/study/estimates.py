@@ -13,12 +13,16 @@ from headstart.common import study_paths
 from headstart.common.errors import UserError
 from headstart.common.run_id import CARD
 from headstart.common.run_id import FOLDER
+from headstart.common.schema import Window
+from headstart.common.text import duration
+from headstart.data.label_table import MASK
 from headstart.data.layouts.source import read_source
 from headstart.study.config import Config
 from headstart.study.jobs import Job
 from headstart.study.settings import Settings
 from headstart.training import costs
 from headstart.training.card import ModelCard
+from headstart.training.config import Train
 from headstart.training.registry import NETWORKS
 
 RUN_BYTES = 16  # per weight: a run keeps its network, and a checkpoint with the optimizer's state
@@ -37,6 +41,73 @@ def run_bytes(config: Config, experiment: str) -> int:
     """Size of one training's folder in the run store; 0 if the network is the user's own."""
     ours = NETWORKS.get(config.experiments[experiment].train.network)
     return int(RUN_BYTES * ours.cost.weights) if ours else 0
+
+
+def training_memory(
+    train: Train, window: Window, classes: int, *, gpu: bool = False, batch: int | None = None
+) -> float | None:
+    """Bytes that a training fills at its peak, of a GPU or of its process without one.
+
+    Args:
+        train: How it trains.
+        window: Voxels of a volume.
+        classes: Classes of the masks that it learns; 0 without.
+        gpu: Whether it computes on a GPU, whose memory is meant then.
+        batch: Scans at once; the default is what it trains with.
+
+    Returns:
+        None if the network is the user's own.
+    """
+    if train.network not in NETWORKS:
+        return None
+    scans = batch or max(2, train.batch_size)  # of single scans, the last two make a batch
+    arguments = train.network_arguments
+    return costs.training_memory(train.network, arguments, window, scans, classes, gpu=gpu)
+
+
+def training_seconds(train: Train, window: Window, learning: int) -> float | None:
+    """Seconds that a training takes on free CPU cores of this machine.
+
+    Args:
+        train: How it trains.
+        window: Voxels of a volume.
+        learning: Scans that it learns from.
+
+    Returns:
+        None if the network is the user's own.
+    """
+    if train.network not in NETWORKS:
+        return None
+    epoch = costs.epoch_seconds(train.network, train.network_arguments, window, learning)
+    return train.epochs * epoch / min(train.threads, os.cpu_count() or 1)
+
+
+def beside_plan(card: ModelCard) -> str:
+    """Say what memory a training took, and what was planned: time on a CPU, and memory."""
+    run, last, planned = card.run, card.spent[-1], []
+    scans, gpu = card.counts.training.scans, last.gpu_memory > 0
+    masked = run.target == MASK
+    used = f"{last.gpu_memory:.1f} GB of the GPU" if gpu else f"{last.memory:.1f} GB"
+    once = run.train.model_copy(update={"epochs": len(card.spent)})
+    if not gpu and (seconds := training_seconds(once, run.window, scans)):
+        planned.append(duration(seconds))
+    memory = training_memory(run.train, run.window, len(run.classes) if masked else 0, gpu=gpu)
+    if memory is not None:
+        read = scans + card.counts.validation.scans
+        held = 0 if gpu else read * math.prod(run.window) * (2 * len(run.channels) + masked)
+        planned.append(f"{(memory + held) / 1e9:.1f} GB")
+    return used + (f"; planned: {', '.join(planned)}" if planned else "")
+
+
+def classes_learnt(config: Config, experiment: str) -> int:
+    """Classes of the masks that an experiment learns; 0 without."""
+    return len(config.classes) if config.experiments[experiment].target == MASK else 0
+
+
+def learning(config: Config, scans: int) -> int:
+    """Scans that a training learns from, of so many in a study."""
+    split = config.split
+    return int(scans * (1 - split.test) * (1 - 1 / split.folds) * (1 - split.validation))
 
 
 def download_bytes(settings: Settings, source: str) -> int | None:
@@ -77,7 +148,7 @@ def seconds(settings: Settings, job: Job, scans: int | None) -> tuple[float | No
         Seconds, None where nothing is known; and whether they were seen in an earlier run.
     """
     if job.rule == "train":
-        return _training_seconds(settings, job.wildcards["experiment"], scans)
+        return of_earlier_runs(settings, job.wildcards["experiment"], scans)
     seen = _earlier(settings.results / job.benchmark) if job.benchmark else None
     if seen is not None:
         return seen, True
@@ -90,9 +161,19 @@ def seconds(settings: Settings, job: Job, scans: int | None) -> tuple[float | No
     return START_SECONDS, False
 
 
-def _training_seconds(
+def of_earlier_runs(
     settings: Settings, experiment: str, scans: int | None
 ) -> tuple[float | None, bool]:
+    """Estimate how long a training takes: as in earlier runs, or else as on this machine's CPU.
+
+    Args:
+        settings: The settings.
+        experiment: Its experiment.
+        scans: How many scans the study has.
+
+    Returns:
+        As `seconds`.
+    """
     train, window = settings.config.experiments[experiment].train, settings.config.prepare.window
     keys = ("network", "network_arguments", "batch_size")
     took: list[float] = []
@@ -105,12 +186,9 @@ def _training_seconds(
             took += [epoch.seconds for epoch in card.spent]
     if took:
         return train.epochs * sum(took) / len(took), True
-    if scans is None or train.network not in NETWORKS:
+    if scans is None:
         return None, False
-    split = settings.config.split
-    learning = int(scans * (1 - split.test) * (1 - 1 / split.folds) * (1 - split.validation))
-    epoch = costs.epoch_seconds(train.network, train.network_arguments, window, learning)
-    return train.epochs * epoch / min(train.threads, os.cpu_count() or 1), False
+    return training_seconds(train, window, learning(settings.config, scans)), False
 
 
 def _earlier(benchmark: Path) -> float | None:

@@ -29,6 +29,7 @@ from headstart.data.inventory import markers_of
 from headstart.study.at_work import is_locked
 from headstart.study.at_work import snakemake_on
 from headstart.study.config import read_resolved
+from headstart.study.estimates import beside_plan
 from headstart.study.pairs_to_judge import describe_pairs
 from headstart.study.pairs_to_judge import open_pairs
 from headstart.study.parts import parts
@@ -74,7 +75,7 @@ class Training:
         best: The key metric at the epoch whose weights are kept, so far, and that epoch; None
             before the first one.
         minutes: How long it took if it is finished, else how long it will take; None if unknown.
-        why: What there is to say about its state.
+        why: What there is to say about its state; of a finished one, what it took and was to take.
         history: Its history.csv, live or published.
     """
 
@@ -225,7 +226,8 @@ class Study:
         card = ModelCard.read(published) if (published / CARD).is_file() else None
         if card is not None and settings_text(card.run) == settings:
             one = self._with_history(one, [published])
-            return replace(one, state="finished", minutes=card.seconds / 60)
+            minutes, why = card.seconds / 60, beside_plan(card)
+            return replace(one, state="finished", minutes=minutes, why=why)
 
         error = self._fresh_error(log)
         if error is not None:

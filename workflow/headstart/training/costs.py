@@ -1,51 +1,81 @@
-"""What a training step costs in memory and time, by network."""
+"""What a training costs in memory and time, by its network."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from headstart.training.registry import NETWORKS
 
-# Each class of a mask, and its background, costs so much more in the loss.
-KEPT_PER_CLASS = 110
+# Bytes per voxel that each class of a mask, and its background, keeps in the loss.
+KEPT_PER_CLASS = 30
 BYTES_PER_WEIGHT = 16  # the weight, its gradient and two moments of AdamW
-LIBRARIES = 1e9  # bytes: libraries, CUDA's context
+# Bytes of a training's process that no voxel adds to: torch and what else is imported, and what its
+# convolutions set aside; more where MONAI is. A GPU holds CUDA's context instead, not measured.
+LIBRARIES = 0.56e9
+MONAI = 0.21e9
+CUDA_CONTEXT = 1e9
 # What networks call the channels of their first layer, or of all layers from the first on.
 WIDTHS = ("channels", "filters", "init_filters", "init_features", "feature_size", "hidden_size")
 
 
 def training_memory(
-    network: str, arguments: Mapping[str, Any], window: Sequence[int], batch: int, classes: int
+    network: str,
+    arguments: Mapping[str, Any],
+    window: Sequence[int],
+    batch: int,
+    classes: int,
+    *,
+    gpu: bool = False,
 ) -> float:
-    """Estimate the bytes that a training fills at its peak.
+    """Estimate the bytes that a training fills at its peak, where it computes.
 
     Args:
         network: One of `NETWORKS`.
-        arguments: Its keyword arguments; the width of the first layer counts.
+        arguments: Its keyword arguments; the widths of its layers count.
         window: Voxels of a volume.
         batch: Volumes in a step.
         classes: Classes of the mask without its background; 0 without segmentation.
+        gpu: Whether it computes on a GPU, whose memory is meant then.
     """
-    ours, wider = NETWORKS[network], _width(network, arguments)
-    cost = ours.cost
-    kept = cost.kept * wider + (KEPT_PER_CLASS * (classes + 1) if ours.per_voxel else 0)
-    return LIBRARIES + BYTES_PER_WEIGHT * cost.weights * wider + kept * batch * math.prod(window)
+    ours = NETWORKS[network]
+    first, pair = _widening(network, arguments)
+    kept = ours.cost.kept * first + (KEPT_PER_CLASS * (classes + 1) if ours.per_voxel else 0)
+    monai = MONAI if ours.per_voxel or ours.library == "monai" else 0  # its losses are MONAI's, too
+    return (
+        (CUDA_CONTEXT if gpu else LIBRARIES + monai)
+        + BYTES_PER_WEIGHT * ours.cost.weights * pair
+        + kept * batch * math.prod(window)
+    )
 
 
 def epoch_seconds(
     network: str, arguments: Mapping[str, Any], window: Sequence[int], scans: int
 ) -> float:
     """Estimate the seconds of an epoch on one CPU core."""
-    return (
-        NETWORKS[network].cost.time * 1e-6 * _width(network, arguments) * scans * math.prod(window)
-    )
+    cost = NETWORKS[network].cost
+    first, _ = _widening(network, arguments)
+    return cost.time * 1e-6 * first**cost.power * scans * math.prod(window)
 
 
-def _width(network: str, arguments: Mapping[str, Any]) -> float:
-    given = next((arguments[name] for name in WIDTHS if name in arguments), None)
-    if not given:
-        return 1.0
-    return (given if isinstance(given, int) else given[0]) / NETWORKS[network].cost.width
+def _widening(network: str, arguments: Mapping[str, Any]) -> tuple[float, float]:
+    """How many times wider a network is than the one that was measured.
+
+    Returns:
+        The ratio of the first layers' widths, and that of the largest products of two widths in a
+        row, which the number of weights follows.
+    """
+    measured = NETWORKS[network].cost.widths
+    given = next((arguments[name] for name in WIDTHS if arguments.get(name)), measured)
+    widths = (given,) if isinstance(given, int) else tuple(given)
+    first = widths[0] / measured[0]
+    if 1 in (len(widths), len(measured)):
+        return first, first**2
+    return first, _largest_pair(widths) / _largest_pair(measured)
+
+
+def _largest_pair(widths: Sequence[int]) -> int:
+    return max(before * after for before, after in pairwise(widths))

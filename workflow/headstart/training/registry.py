@@ -21,16 +21,19 @@ class Cost:
     """What a training step costs.
 
     Attributes:
-        width: Channels of the network's first layer; bytes and time grow with it.
-        kept: Bytes per voxel of a batch, at the step's peak.
+        widths: Channels of the network's layers, or of the first one if that decides the others'.
+        kept: Bytes per voxel of a batch, at the step's peak; they grow with the first width.
         time: Microseconds per voxel, on one CPU core.
-        weights: Number of weights.
+        weights: Number of weights; it grows as the largest product of two widths in a row.
+        power: Of the first width, as which the time grows: 1 where reading and writing take it, 2
+            where multiplying does.
     """
 
-    width: int
+    widths: tuple[int, ...]
     kept: float
     time: float
     weights: float
+    power: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -137,7 +140,7 @@ NETWORKS = {
         "monai.networks.nets.densenet:DenseNet",
         "MONAI's DenseNet-121",
         "Huang et al. 2017, DenseNet, https://doi.org/10.1109/CVPR.2017.243",
-        Cost(64, 510, 1.2, 11.2e6),
+        Cost((64,), 510, 1.2, 11.2e6),
         shortest=32,
         defaults=lambda _: {"block_config": (6, 12, 24, 16)},
     ),
@@ -145,7 +148,7 @@ NETWORKS = {
         "monai.networks.nets.resnet:ResNet",
         "MONAI's ResNet-18",
         "He et al. 2016, ResNet, https://doi.org/10.1109/CVPR.2016.90",
-        Cost(64, 1160, 5.9, 33.2e6),
+        Cost((64,), 1160, 5.9, 33.2e6),
         shortest=32,
         channels=("n_input_channels", "num_classes"),
         fixed={
@@ -159,7 +162,7 @@ NETWORKS = {
         "headstart.training.sfcn:SFCN",
         "the SFCN",
         "Peng et al. 2021, SFCN, https://doi.org/10.1016/j.media.2020.101871",
-        Cost(32, 550, 1.2, 2.95e6),
+        Cost((32, 64, 128, 256, 256, 64), 480, 1.2, 2.95e6, power=1.6),
         channels_last=True,
         shortest=32,
         library="torch",
@@ -170,7 +173,7 @@ NETWORKS = {
         "monai.networks.nets.efficientnet:EfficientNetBN",
         "MONAI's EfficientNet-B0 in 3-D",
         "Tan and Le 2019, EfficientNet, https://doi.org/10.48550/arXiv.1905.11946",
-        Cost(32, 720, 2.0, 4.7e6),
+        Cost((32,), 720, 2.0, 4.7e6),
         shortest=32,
         channels=("in_channels", "num_classes"),
         fixed={"model_name": "efficientnet-b0", "pretrained": False, "spatial_dims": 3},
@@ -182,7 +185,7 @@ NETWORKS = {
         "a vision transformer of MONAI's blocks",
         "Dosovitskiy et al. 2021, vision transformer, https://doi.org/10.48550/arXiv.2010.11929; "
         "Beyer et al. 2022, its places and pooling, https://doi.org/10.48550/arXiv.2205.01580",
-        Cost(192, 70, 0.13, 6.1e6),
+        Cost((192,), 70, 0.13, 6.1e6),
         divisor=lambda given: given.get("patch_size", 16),
         shortest=32,
         learning_rate=3e-4,
@@ -193,7 +196,7 @@ NETWORKS = {
         "MONAI's 2-D ResNet-18 on slices with attention over them",
         "Gupta et al. 2021, slice-based set networks, https://doi.org/10.48550/arXiv.2102.04438; "
         "He et al. 2016, ResNet, https://doi.org/10.1109/CVPR.2016.90",
-        Cost(64, 610, 2.2, 11.2e6),
+        Cost((64,), 610, 2.2, 11.2e6),
         shortest=32,
         fixed={},
     ),
@@ -201,7 +204,7 @@ NETWORKS = {
         "monai.networks.nets.unet:UNet",
         "MONAI's residual U-Net",
         "Kerfoot et al. 2019, residual U-Net, https://doi.org/10.1007/978-3-030-12029-0_40",
-        Cost(16, 230, 1.1, 4.8e6),
+        Cost((16, 32, 64, 128, 256), 160, 0.95, 4.8e6),
         channels_last=True,
         per_voxel=True,
         divisor=lambda given: _halved((_of_unet(given) | dict(given))["strides"]),
@@ -212,7 +215,7 @@ NETWORKS = {
         "monai.networks.nets.segresnet:SegResNet",
         "MONAI's SegResNet",
         "Myronenko 2019, SegResNet, https://doi.org/10.1007/978-3-030-11726-9_28",
-        Cost(8, 470, 2.6, 1.2e6),
+        Cost((8,), 710, 2.6, 1.2e6),
         per_voxel=True,
         divisor=lambda given: 2 ** (len(given.get("blocks_down", (1, 2, 2, 4))) - 1),
     ),
@@ -220,7 +223,7 @@ NETWORKS = {
         "headstart.training.dynunet:DynUNet",
         "MONAI's DynUNet",
         "Isensee et al. 2021, nnU-Net, https://doi.org/10.1038/s41592-020-01008-z",
-        Cost(32, 2000, 13.5, 16.5e6),
+        Cost((32, 64, 128, 256, 320), 2240, 13.5, 16.5e6),
         per_voxel=True,
         divisor=lambda given: _halved(_of_dynunet(given)["strides"]),
         scales=True,
@@ -230,7 +233,7 @@ NETWORKS = {
         "headstart.training.resenc_unet:ResEncUNet",
         "nnU-Net's residual-encoder U-Net",
         "Isensee et al. 2024, ResEnc U-Net, https://doi.org/10.48550/arXiv.2404.09556",
-        Cost(32, 2280, 18.8, 62.8e6),
+        Cost((32, 64, 128, 256, 320), 2520, 18.8, 62.8e6),
         per_voxel=True,
         divisor=lambda given: _halved(_of_resenc_unet(given)["strides"]),
         library="torch",
@@ -242,7 +245,7 @@ NETWORKS = {
         "monai.networks.nets.swin_unetr:SwinUNETR",
         "MONAI's Swin UNETR",
         "Hatamizadeh et al. 2022, Swin UNETR, https://doi.org/10.48550/arXiv.2201.01266",
-        Cost(24, 4070, 19.9, 15.7e6),
+        Cost((24,), 4310, 19.9, 15.7e6),
         per_voxel=True,
         divisor=lambda _: 32,
         learning_rate=3e-4,
@@ -251,7 +254,7 @@ NETWORKS = {
         "headstart.training.slices:SliceUNet",
         "MONAI's 2-D residual U-Net on slices",
         "Kerfoot et al. 2019, residual U-Net, https://doi.org/10.1007/978-3-030-12029-0_40",
-        Cost(16, 660, 1.7, 1.6e6),
+        Cost((16, 32, 64, 128, 256), 900, 1.7, 1.6e6),
         per_voxel=True,
         divisor=lambda given: _halved((_of_unet(given) | dict(given))["strides"]),
         fixed={},

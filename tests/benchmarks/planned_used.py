@@ -1,0 +1,147 @@
+"""Compare what a training is planned to take with what it takes, for each shipped study.
+
+PYTHONPATH=workflow:tests:tests/benchmarks python tests/benchmarks/planned_used.py [BEGINNING ...]
+
+Each training has a process of its own and one thread of the CPU: an epoch of two steps on scans
+that are made up, and its validation. Memory is the peak of the process; time the CPU time of a step
+alone, the smaller of two. Beside the shipped studies: U-Nets of other widths and sizes; that of 256
+x 256 x 256 voxels takes 10 GB and minutes. A BEGINNING of names chooses rows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from cards import make_identity
+from cards import make_run
+
+from headstart.common.strict_yaml import read_study
+from headstart.study import estimates
+from headstart.study.config import read_config
+from headstart.tasks import TASKS
+from headstart.training.config import Train
+from headstart.training.settings import Run
+
+CONFIG = Path(__file__).resolve().parents[2] / "config"
+STEPS = 2
+
+
+def runs() -> Iterator[tuple[str, Run]]:
+    """Yield each experiment of the shipped studies, and others."""
+    for path in sorted(CONFIG.glob("*.yaml")):
+        if path.stem == "pull":
+            continue
+        config = read_config(read_study(path))
+        for name, experiment in config.experiments.items():
+            yield (
+                f"{config.study}: {name}",
+                make_run(
+                    task=experiment.task,
+                    target=experiment.target,
+                    classes=config.classes if experiment.task == "segmentation" else {},
+                    channels=config.channels,
+                    window=config.prepare.window,
+                    train=experiment.train,
+                ),
+            )
+    for edge, batch in ((96, 2), (256, 1)):
+        yield f"unet {edge}", _unet(edge, batch)
+    yield "unet of 32", _unet(96, 2, channels=[32, 64, 128, 256, 320], strides=[2] * 4)
+
+
+def _unet(edge: int, batch: int, **arguments: Any) -> Run:
+    train = Train(network="unet", network_arguments=arguments, batch_size=batch)
+    classes = {1: "a", 2: "b"}
+    window = (edge, edge, edge)
+    return make_run(task="segmentation", target="mask", classes=classes, window=window, train=train)
+
+
+def measure(run: Run) -> tuple[float, float]:
+    """Train for an epoch in this process.
+
+    Returns:
+        Bytes at the peak, and CPU microseconds of a step for each voxel.
+    """
+    from epoch_time import made_scans
+
+    from headstart.cohort.prepared import Cohort
+    from headstart.imaging.config import Preparation
+    from headstart.training import loop
+    from headstart.training.data import Batch
+    from headstart.training.step import Stepper
+
+    run = run.model_copy(update={"train": run.train.model_copy(update={"epochs": 1, "threads": 1})})
+    size, took, plain = run.train.batch_size, [], Stepper.step
+
+    def step(self: Stepper, batch: Batch, *given: Any) -> Any:
+        began = time.process_time()
+        loss = plain(self, batch, *given)
+        took.append((time.process_time() - began) / batch.volumes[:, 0].numel())
+        return loss
+
+    Stepper.step = step  # type: ignore[method-assign]
+    with tempfile.TemporaryDirectory() as folder:
+        # half as many again validate
+        more = run.train.model_copy(update={"batch_size": size + (size + 1) // 2})
+        scans = made_scans(Path(folder), run.model_copy(update={"train": more}))
+        cohort = Cohort(
+            table=Path(),
+            target="",
+            scans=tuple(
+                replace(scan, fold=1, validation=number >= STEPS * size)
+                for number, scan in enumerate(scans)
+            ),
+            channels=run.channels,
+            window=run.window,
+            prepare=Preparation(voxel_size=(2, 2, 2), window=run.window),
+            brain_masks="none",
+        )
+        task = TASKS[run.task].from_config(tuple(run.classes), run.channels)
+        task = replace(task, classes=("1", "2")) if task.classes == ("", "") else task
+        attempt = Path(folder, "runs", "attempt-1")
+        attempt.mkdir(parents=True)
+        loop.fit(make_identity(run), task, cohort, attempt, networks=Path(), device="cpu")
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0, 1e6 * min(took)
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("beginnings", nargs="*")
+    parser.add_argument("--here", help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    named = dict(runs())
+    if asked.here:
+        print(json.dumps(measure(named[asked.here])))
+        return
+    print(f"{'':26} {'GB planned':>10} {'used':>6} {'ratio':>6} {'us/voxel':>9} {'used':>6} ratio")
+    for name, run in named.items():
+        if not name.startswith(tuple(asked.beginnings or [""])):
+            continue
+        # its own process: a peak never comes down again
+        words = [sys.executable, __file__, "--here", name]
+        done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True)
+        used, each = json.loads(done.stdout.splitlines()[-1])
+        once = run.train.model_copy(update={"epochs": 1, "threads": 1})
+        classes = len(run.classes)
+        memory = estimates.training_memory(once, run.window, classes) or 0
+        voxel = 1e6 * (estimates.training_seconds(once, (1, 1, 1), 1) or 0)
+        print(
+            f"{name:26} {memory / 1e9:10.2f} {used / 1e9:6.2f} {memory / used:6.2f} "
+            f"{voxel:9.2f} {each:6.2f} {voxel / each:5.2f}",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""What a training costs in memory and time, worked out by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from headstart.training.costs import epoch_seconds
+from headstart.training.costs import training_memory
+
+WINDOW = (100, 100, 100)
+HALF = {"channels": [16, 32, 64, 128, 128, 64]}
+
+
+def test_a_process_on_a_cpu_holds_libraries_weights_and_what_the_step_keeps() -> None:
+    # 2.95 million weights of 16 bytes; 480 bytes for each of 4 million voxels
+    expected = 0.56e9 + 2.95e6 * 16 + 480 * 4e6
+    assert training_memory("sfcn", {}, WINDOW, 4, 0) == pytest.approx(expected)
+
+
+def test_a_segmentation_holds_monai_and_its_classes_too() -> None:
+    expected = 0.77e9 + 4.8e6 * 16 + (160 + 3 * 30) * 2e6
+    assert training_memory("unet", {}, WINDOW, 2, 2) == pytest.approx(expected)
+
+
+def test_a_gpu_holds_cuda_s_context_and_no_libraries() -> None:
+    cpu = training_memory("sfcn", {}, WINDOW, 4, 0)
+    assert training_memory("sfcn", {}, WINDOW, 4, 0, gpu=True) == pytest.approx(cpu + 0.44e9)
+
+
+def test_half_the_width_keeps_half_and_has_a_quarter_of_the_weights() -> None:
+    expected = 0.56e9 + 2.95e6 / 4 * 16 + 240 * 4e6
+    assert training_memory("sfcn", HALF, WINDOW, 4, 0) == pytest.approx(expected)
+
+
+def test_a_network_without_its_lowest_levels_has_few_weights_however_wide() -> None:
+    # the hippocampus's: 64 * 128 in place of 128 * 256 weights of a kernel's voxel
+    arguments = {"channels": [32, 64, 128], "strides": [2, 2]}
+    expected = 0.77e9 + 4.8e6 / 4 * 16 + (320 + 90) * 4e6
+    assert training_memory("unet", arguments, WINDOW, 4, 2) == pytest.approx(expected)
+
+
+def test_one_width_for_all_layers() -> None:
+    expected = 0.77e9 + 4 * 1.2e6 * 16 + (2 * 710 + 60) * 1e6
+    assert training_memory("segresnet", {"init_filters": 16}, WINDOW, 1, 1) == expected
+
+
+def test_time_grows_with_voxels_scans_and_width() -> None:
+    assert epoch_seconds("sfcn", {}, WINDOW, 10) == pytest.approx(12)
+    assert epoch_seconds("sfcn", HALF, WINDOW, 10) == pytest.approx(12 / 2**1.6)
+    wide = {"channels": [32, 64], "strides": [2]}
+    assert epoch_seconds("unet", wide, WINDOW, 10) == pytest.approx(19)

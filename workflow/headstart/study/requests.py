@@ -1,0 +1,171 @@
+"""What the jobs of train and predict ask for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from headstart.cluster import machine
+from headstart.common import files
+from headstart.common import study_paths
+from headstart.common.errors import UserError
+from headstart.common.text import as_number
+from headstart.study import estimates
+from headstart.study.settings import Settings
+from headstart.training.registry import NETWORKS
+
+Rule = Literal["train", "predict"]
+ON_GPU: tuple[Rule, ...] = ("train", "predict")  # the rules that ask for one
+
+SPARE = 1.3  # times the memory that is planned, and
+SLOW = 3.0  # times the time, so that a rough plan ends no job
+# Bytes that clusters count besides: Snakemake's process, and in the address space, which h_vmem
+# limits, files of libraries and stacks of threads that are in no memory.
+BESIDES = 2e9
+CUDA = 3.5e9  # bytes of a training's process on a GPU; not measured, and rather too many
+SCAN = 1e9  # bytes in which predict brings a mask or an image back to its scan's own grid
+STEP = 500  # MB, to which a request is rounded up
+FASTER = 10  # times a CPU core, which any GPU is; not measured, and rather too few
+FORWARD = 1 / 3  # of a training step: to see a scan without learning from it
+WRITE_SECONDS = 2.0  # for a predicted mask or image
+# A shorter job waits no less; a training that is stopped at its limit goes on in another job.
+SHORTEST, LONGEST = 60, 1440  # minutes
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a job asks for.
+
+    Attributes:
+        memory: Of its computer, MB.
+        minutes: Until it is stopped.
+    """
+
+    memory: int
+    minutes: int
+
+
+OF_OWN = Request(8000, LONGEST)  # for a network of the user's own, of which nothing is known
+
+
+def request(settings: Settings, rule: Rule, experiment: str, *, gpu: bool) -> Request:
+    """Say what a rule's jobs of an experiment ask for.
+
+    Args:
+        settings: The settings.
+        rule: train or predict.
+        experiment: The experiment.
+        gpu: Whether they run on a GPU.
+    """
+    if settings.config.experiments[experiment].train.network not in NETWORKS:
+        return OF_OWN
+    table = settings.results / settings.config.study / study_paths.LABELS
+    # before label there is only the longest time to ask for; Snakemake asks again before it submits
+    scans = _rows(table, table.stat().st_mtime_ns) if table.is_file() else None
+    planned = _memory(settings, rule, experiment, gpu=gpu)
+    # every volume is mapped
+    held = estimates.prepared_bytes(settings.config, scans or 0)
+    minutes = LONGEST
+    if scans is not None:
+        seconds = _seconds(settings, rule, experiment, scans) / (FASTER if gpu else 1)
+        minutes = min(LONGEST, max(SHORTEST, math.ceil(SLOW * seconds / 60)))
+    return Request(STEP * math.ceil((SPARE * planned + held + BESIDES) / 1e6 / STEP), minutes)
+
+
+def on_gpu(rule: Rule, gpus: Mapping[str, str], *, cluster: bool) -> bool:
+    """Tell whether a rule's jobs run on a GPU.
+
+    Args:
+        rule: The rule.
+        gpus: How many the command line or a profile asks for, by rule.
+        cluster: Whether jobs go to a cluster, which gives them what they ask for.
+    """
+    return gpus.get(rule, "1") != "0" and (cluster or _gpu_is_here())
+
+
+def check_gpus(gpus: Mapping[str, str]) -> None:
+    """Check that no job is to have several GPUs.
+
+    Args:
+        gpus: How many the command line or a profile asks for, by rule.
+
+    Raises:
+        UserError: If a training or a prediction is, of which all but one would idle.
+    """
+    for rule in ON_GPU:
+        asked = gpus.get(rule, "1")
+        if as_number(asked, 1) > 1:
+            raise UserError(
+                f"set-resources {rule}:gpu={asked}: a training uses one GPU, and the others would "
+                "idle; leave it at 1, and folds or seeds run side by side, each on its own GPU"
+            )
+
+
+def tight_gpus(settings: Settings) -> str:
+    """Say which trainings the smallest GPU of the cluster's site does not hold; "" if it does.
+
+    Raises:
+        UserError: If there is no such site.
+    """
+    place = machine.site(settings.project / "profiles" / "sge")
+    lines = []
+    for name in settings.experiments:
+        filled = _training_memory(settings, name, gpu=True)
+        if filled > place.memory:
+            lines.append(
+                f"headstart: {name}: {settings.config.experiments[name].train.batch_size} scans at "
+                f"once fill about {filled / 1e9:.0f} GB, and {place.name} holds fewer: it then "
+                "takes them in parts, if it holds one; or name a larger kind by --set-resources "
+                "train:gpu_type=…"
+            )
+    return "\n".join(lines)
+
+
+def _memory(settings: Settings, rule: Rule, experiment: str, *, gpu: bool) -> float:
+    """Bytes that a job fills of its computer, without the volumes that it maps."""
+    batch = 1 if rule == "predict" else None
+    process = CUDA if gpu else _training_memory(settings, experiment, batch=batch)
+    return process + (SCAN if rule == "predict" and _writes_images(settings, experiment) else 0)
+
+
+def _writes_images(settings: Settings, experiment: str) -> bool:
+    return NETWORKS[settings.config.experiments[experiment].train.network].per_voxel
+
+
+def _training_memory(
+    settings: Settings, experiment: str, *, gpu: bool = False, batch: int | None = None
+) -> float:
+    config = settings.config
+    train, window = config.experiments[experiment].train, config.prepare.window
+    classes = estimates.classes_learnt(config, experiment)
+    return estimates.training_memory(train, window, classes, gpu=gpu, batch=batch) or 0.0
+
+
+def _seconds(settings: Settings, rule: Rule, experiment: str, scans: int) -> float:
+    """Seconds that a job takes on CPU cores, of a study with so many scans."""
+    config = settings.config
+    train, window, split = config.experiments[experiment].train, config.prepare.window, config.split
+    if rule == "train":
+        seconds = estimates.training_seconds(train, window, estimates.learning(config, scans))
+        return min(seconds or 0.0, train.budget_seconds or math.inf)
+    test = split.test if experiment in config.final else 0
+    held_out = math.ceil(scans * ((1 - split.test) / split.folds + test))
+    once = train.model_copy(update={"epochs": 1})
+    steps = estimates.training_seconds(once, window, held_out) or 0.0
+    writing = WRITE_SECONDS * held_out if _writes_images(settings, experiment) else 0.0
+    return FORWARD * steps + writing
+
+
+@cache
+def _rows(table: Path, _: int) -> int:
+    """Rows of a table, as of a time."""
+    return len(files.read_csv(table))
+
+
+@cache
+def _gpu_is_here() -> bool:
+    return bool(machine.gpus())

@@ -39,6 +39,7 @@ from headstart.figures.contact_sheet import thumbnail
 from headstart.figures.registry import FIGURES
 from headstart.figures.settings import ExperimentPlotSettings
 from headstart.figures.settings import PlotSettings
+from headstart.figures.settings import SweepPlotSettings
 from headstart.imaging.scan_rows import CheckRow
 from headstart.training import run_store
 from headstart.training.history import Epoch
@@ -71,9 +72,12 @@ def question(task: str) -> dict[str, Any]:
 
 def shown(kind: str, task: str, *, synthetic: bool = True) -> PlotSettings:
     of_study = {"study": "first-day", "synthetic": synthetic}
-    if not FIGURES[kind].of_experiment:
+    if FIGURES[kind].of == "cohort":
         return PlotSettings(**of_study)
     unit = "years" if task == "regression" else ""
+    if kind == "sweep":
+        swept = {"settings": ("train.epochs",), "variants": {"exp": ("12",)}}
+        return SweepPlotSettings(**of_study, **question(task), unit=unit, **swept)
     return ExperimentPlotSettings(**of_study, **question(task), unit=unit, augment=AUGMENT)
 
 
@@ -81,6 +85,7 @@ def words(study: Study, kind: str, task: str, output: Path, *, synthetic: bool =
     root = study.root
     of_kind = {
         "curves": ["--histories", *study.histories],
+        "sweep": ["--histories", *study.histories],
         "evaluation": [
             *("--predictions", *study.predictions),
             *("--metrics", root / "evaluate/exp/metrics.csv"),
@@ -129,6 +134,7 @@ def pages_of(pdf: Path) -> int:
 KINDS = [
     *(("curves", task) for task in TARGETS),
     *(("evaluation", task) for task in TARGETS),
+    ("sweep", "segmentation"),
     ("augmentation", "segmentation"),
     ("contact-sheet", "regression"),
     ("near-duplicates", "regression"),

@@ -298,6 +298,35 @@ def test_a_text_that_keeps_its_empty_lines_is_kept() -> None:
     assert load(new)["experiments"]["age"]["train"]["flip_reason"] == "alike\n\n\n"
 
 
+SWEPT = (
+    HEAD
+    + """
+experiments:
+  age:
+    task: regression
+    target: age
+    train: {network: sfcn}
+    sweep: {train.epochs: [10, 30]}
+"""
+)
+
+
+def test_a_combination_of_a_sweep_is_varied_below_the_sweep() -> None:
+    name, new = vary(SWEPT, "age-epochs-30", ["train.batch_size=8"])
+    assert load(new)["experiments"][name]["like"] == "age-epochs-30"
+    train = read_config(load(new)).experiments[name].train
+    assert (train.epochs, train.batch_size) == (30, 8)
+    with pytest.raises(UserError, match="age-epochs-30: has these values already"):
+        vary(SWEPT, "age-epochs-30", ["train.epochs=30"])
+    with pytest.raises(UserError, match="experiments: no 'age'; there are: age-epochs-10, age-ep"):
+        vary(SWEPT, "age", ["train.batch_size=8"])
+
+
+def test_a_sweep_is_made_of_an_experiment() -> None:
+    name, new = vary(LAYOUTS["block"], "age", ["sweep={train.epochs: [10, 30]}"], "age-epochs")
+    assert read_config(load(new)).sweeps == {name: ["age-epochs-epochs-10", "age-epochs-epochs-30"]}
+
+
 def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "my.yaml"
     path.write_bytes(LAYOUTS["windows"].encode())

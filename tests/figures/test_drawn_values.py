@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
+from drawn import Kept
+from drawn import drawn
+from drawn import lines_of
 
 from headstart.common.run_id import RunId
 from headstart.evaluation.intervals import subject_weights
@@ -30,24 +30,6 @@ from headstart.training.history import History
 SEX = Classification(("F", "M"))
 
 
-class Kept:
-    """A document that keeps its figures."""
-
-    def __init__(self) -> None:
-        self.pages: list[Figure] = []
-
-    @contextmanager
-    def page(self, title: str, *, height: float, note: str) -> Iterator[Figure]:
-        assert title
-        assert note
-        self.pages.append(Figure(figsize=(7, height / 25)))
-        yield self.pages[-1]
-
-    def axes(self, title: str) -> Any:
-        (found,) = [a for page in self.pages for a in page.axes if a.get_title() == title]
-        return found
-
-
 def curve(fold: int, seed: int, chosen: int) -> Curve:
     rng = np.random.default_rng(10 * fold + seed)
     values = rng.uniform(1, 9, (4, 3)).tolist()
@@ -56,15 +38,6 @@ def curve(fold: int, seed: int, chosen: int) -> Curve:
         for number, (train, val, mae) in enumerate(values, start=1)
     ]
     return Curve(RunId("exp", fold, seed), History("mae", tuple(epochs), chosen))
-
-
-def lines_of(axes: Any) -> list[np.ndarray]:
-    return [np.asarray(line.get_xydata()) for line in axes.lines]
-
-
-def drawn(axes: Any, x: Any, y: Any) -> bool:
-    wanted = np.column_stack([np.atleast_1d(x), np.atleast_1d(y)]).astype(float)
-    return any(xy.shape == wanted.shape and np.allclose(xy, wanted) for xy in lines_of(axes))
 
 
 def test_curves_are_the_history_with_a_circle_at_the_chosen_epoch():

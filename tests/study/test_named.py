@@ -114,6 +114,14 @@ def test_what_is_not_there_is_answered_by_what_is(name: str, said: str) -> None:
     assert said in str(caught.value)
 
 
+def test_experiments_of_a_sweep_are_named_like_others() -> None:
+    swept = "experiments: {age: {sweep: {train.epochs: [10, 30]}}}\n"
+    Path("config/swept.yaml").write_text(f"study: swept\n{swept}")
+    assert find("swept/age-epochs-10").experiment == "age-epochs-10"
+    with pytest.raises(UserError, match="no experiment 'age'; there are: age-epochs-10, age-epo"):
+        find("swept/age")
+
+
 def test_runs() -> None:
     with pytest.raises(UserError, match="no finished training; `headstart status my-study`"):
         runs_of("my-study/age")

@@ -161,7 +161,7 @@ def untracked(value):
 
 
 def of_every_run(pattern):
-    """An input function: the pattern's file of every fold and seed of an experiment."""
+    """An input function: the pattern's file of every fold and seed of an experiment or sweep."""
     return lambda wildcards: [
         pattern.replace("<run>", str(run.folder))
         for run in settings.config.runs(wildcards.experiment)
@@ -169,16 +169,16 @@ def of_every_run(pattern):
 
 
 def figures_of(wildcards):
-    """The figures that a folder's manifest lists: the cohort's, or an experiment's."""
-    names = settings.figures(wildcards.folder)
+    """The figures that a folder's manifest lists: the cohort's, an experiment's or a sweep's."""
+    files = settings.figures(wildcards.folder)
     return expand(
-        "<study>/figures/{folder}/{name}.pdf", folder=wildcards.folder, name=names
+        "<study>/figures/{folder}/{file}", folder=wildcards.folder, file=files
     )
 
 
 def whose(figure):
     """The wildcards that pick a figure's settings."""
-    return ["experiment"] if figure.of_experiment else []
+    return [] if figure.of == "cohort" else ["experiment"]
 
 
 def files_of(figure):

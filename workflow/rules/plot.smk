@@ -9,12 +9,15 @@ for name, figure in FIGURES.items():
             **files_of(figure),
             cohort=COHORT,
         output:
-            figure=report(
-                f"<study>/figures/{figure.folder}/{name}.pdf",
-                caption=f"../report/{name}.rst",
-                category=figure.category,
-                labels=figure.labels,
-            ),
+            [
+                report(
+                    f"<study>/figures/{figure.folder}/{file}",
+                    caption=f"../report/{name}.rst",
+                    category=figure.category,
+                    labels=figure.labels,
+                )
+                for file in figure.files(name)
+            ],
         log:
             f"<study>/logs/plot/{figure.folder}/{name}.log",
         benchmark:
@@ -32,7 +35,7 @@ for name, figure in FIGURES.items():
         # a text: Snakemake looks at it when the job runs, and at the last figure in place of names
         shell:
             "headstart plot --kind {params.kind} --settings {params.settings:q} {params.given}"
-            " --output {output.figure:q} 2> {log:q}"
+            " --output {output[0]:q} 2> {log:q}"
 
 
 rule manifest:

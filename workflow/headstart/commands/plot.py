@@ -16,6 +16,7 @@ from headstart.figures.registry import OF_RUNS
 from headstart.figures.registry import PREPARED
 from headstart.figures.settings import ExperimentPlotSettings
 from headstart.figures.settings import PlotSettings
+from headstart.figures.settings import SweepPlotSettings
 from headstart.figures.style import Stamp
 from headstart.figures.terminal import plot_in_terminal
 from headstart.study.named import newest_history
@@ -23,6 +24,11 @@ from headstart.study.provenance import identity
 
 MANIFEST = "manifest"
 KINDS = (*FIGURES, MANIFEST)
+SETTINGS: dict[str, type[PlotSettings]] = {
+    "cohort": PlotSettings,
+    "experiment": ExperimentPlotSettings,
+    "sweep": SweepPlotSettings,
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,8 +66,7 @@ def run(arguments: argparse.Namespace) -> None:
         settings = read_settings(PlotSettings, arguments.settings)
         files.write_json(arguments.output, manifest(settings.study, arguments.files))
         return
-    kind = ExperimentPlotSettings if figure.of_experiment else PlotSettings
-    settings = read_settings(kind, arguments.settings)
+    settings = read_settings(SETTINGS[figure.of], arguments.settings)
     stamp = Stamp(
         study=settings.study,
         data=files.sha256(arguments.passed)[:8],
@@ -69,7 +74,7 @@ def run(arguments: argparse.Namespace) -> None:
         synthetic=settings.synthetic,
     )
     given = {name: getattr(arguments, name) for name in figure.needs}
-    if figure.of_experiment:
+    if figure.of != "cohort":
         given["settings"] = settings
     resolve_name(figure.draw)(stamp=stamp, output=arguments.output, **given)
 

@@ -57,8 +57,8 @@ def run(arguments: argparse.Namespace) -> None:
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
     changed = read_config(load(new))
-    check_targets(changed, Path(), [name])
-    check_networks(changed, Path(), [name])
+    check_targets(changed, Path(), changed.of_name(name))
+    check_networks(changed, Path(), changed.of_name(name))
     files.write_text(path.resolve(), new)
     print(f"{path} has a new experiment, {name}:")
     print(yaml.safe_dump(load(new)["experiments"][name], sort_keys=False, indent=2))

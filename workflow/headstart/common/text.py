@@ -1,9 +1,12 @@
-"""Text that may be a number, and numbers in text."""
+"""Text that may be a number; numbers, settings and their values in text."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from collections.abc import Mapping
 from numbers import Integral
+from typing import Any
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -45,3 +48,21 @@ def duration(seconds: float) -> str:
 def counted(number: int, noun: str) -> str:
     """Write how many there are: 1 scan, 2 scans."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def setting_in_words(setting: str) -> str:
+    """Name a setting: learning rate."""
+    return setting.rpartition(".")[2].replace("_", " ")
+
+
+def value_in_words(value: Any) -> str:
+    """Write a setting's value: 0.001, sfcn, RandomFlip axes LR."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {value_in_words(one)}".strip() for key, one in value.items())
+    if isinstance(value, list | tuple):
+        return ("; " if any(isinstance(one, Mapping) for one in value) else " ").join(
+            map(value_in_words, value)
+        ) or "none"
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "none"}[value]
+    return re.sub(r"e([-+])0+", r"e\1", f"{value:g}") if isinstance(value, float) else str(value)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from typing import Literal
 
 from headstart.common import study_paths
 
@@ -40,15 +41,17 @@ class Figure:
     """One figure, a PDF; its caption is `workflow/report/NAME.rst`.
 
     Attributes:
-        draw: MODULE:NAME of what draws it; it takes `stamp`, `output` and what it needs, and an
-            experiment's `settings`.
+        draw: MODULE:NAME of what draws it; it takes `stamp`, `output` and what it needs, and the
+            `settings` of an experiment or a sweep.
         needs: What it is drawn from.
         category: Where it stands in the report.
         labels: What the report calls it.
         rests_on: What it rests on, as `Settings.upstream` takes it: `scans`; what `train` rests
-            on; or what `plot` does, the results of an experiment.
-        of_experiment: Whether it is an experiment's, and not the cohort's.
+            on; `predict` does, the trainings; or what `plot` does, the results of an experiment.
+        of: Whose it is: the cohort's, an experiment's or a sweep's.
+        of_variants: Whether the experiments of a sweep have it before one of them is chosen.
         wanted: Whether an experiment has it.
+        table: Whether a table of its numbers is written beside it, NAME.csv.
         memory: What drawing it takes, MB.
         minutes: How long it may take.
     """
@@ -58,8 +61,10 @@ class Figure:
     category: str
     labels: Mapping[str, str]
     rests_on: str = "scans"
-    of_experiment: bool = False
+    of: Literal["cohort", "experiment", "sweep"] = "cohort"
+    of_variants: bool = False
     wanted: Callable[[Any], bool] = lambda _: True
+    table: bool = False
     memory: int = 2000
     minutes: int = 30
 
@@ -71,7 +76,11 @@ class Figure:
     @property
     def folder(self) -> str:
         """Its folder in `figures`, as the rules name it."""
-        return "{experiment}" if self.of_experiment else "cohort"
+        return "cohort" if self.of == "cohort" else "{experiment}"
+
+    def files(self, name: str) -> tuple[str, ...]:
+        """Its files."""
+        return (f"{name}.pdf", *([f"{name}.csv"] if self.table else []))
 
 
 DATA = "1. Data and exclusions"
@@ -116,7 +125,17 @@ FIGURES = {
         "3. Learning curves",
         {"experiment": "{experiment}", "figure": "learning curves"},
         rests_on="plot",
-        of_experiment=True,
+        of="experiment",
+        of_variants=True,
+    ),
+    "sweep": Figure(
+        "headstart.figures.sweep:plot",
+        ("histories",),
+        "3. Learning curves",
+        {"experiment": "{experiment}", "figure": "sweep, compared on validation"},
+        rests_on="predict",
+        of="sweep",
+        table=True,
     ),
     "evaluation": Figure(
         "headstart.figures.evaluation:plot",
@@ -124,7 +143,7 @@ FIGURES = {
         "4. Results beside baselines",
         {"experiment": "{experiment}"},
         rests_on="plot",
-        of_experiment=True,
+        of="experiment",
         memory=4000,
     ),
     "augmentation": Figure(
@@ -133,17 +152,22 @@ FIGURES = {
         "3. Learning curves",
         {"experiment": "{experiment}", "figure": "augmentation"},
         rests_on="train",
-        of_experiment=True,
+        of="experiment",
         wanted=lambda experiment: bool(experiment.train.augment),
         memory=4000,
     ),
 }
 
 
-def figures_of(experiment: Any | None) -> dict[str, Figure]:
-    """Return the figures of an experiment, or, without one, of the cohort."""
+def figures_of(config: Any, folder: str) -> dict[str, Figure]:
+    """Return the figures that a study has in one of its `figure_folders`."""
+    experiment = config.experiments.get(folder)
+    if experiment is None:
+        whose = "sweep" if folder in config.sweeps else "cohort"
+        return {name: figure for name, figure in FIGURES.items() if figure.of == whose}
+    early = not config.is_evaluated(folder)
     return {
         name: figure
         for name, figure in FIGURES.items()
-        if figure.of_experiment == (experiment is not None) and figure.wanted(experiment)
+        if figure.of == "experiment" and figure.wanted(experiment) and early <= figure.of_variants
     }

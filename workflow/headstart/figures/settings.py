@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from headstart.cohort.settings import Question
+from headstart.common.ordered import Ordered
 from headstart.common.schema import Section
 from headstart.data.label_table import IMAGES
 
@@ -16,14 +17,31 @@ class PlotSettings(Section):
     synthetic: bool = False
 
 
-class ExperimentPlotSettings(PlotSettings, Question):
-    """What figures of an experiment say besides."""
+class QuestionPlotSettings(PlotSettings, Question):
+    """What figures of an experiment or a sweep say besides."""
 
     unit: str = ""
-    augment: tuple[dict[str, dict[str, Any]], ...] = ()
 
     @property
     def title(self) -> str:
-        """The experiment in words."""
+        """The experiment or sweep in words."""
         of_what = "" if self.target in IMAGES else f" of {self.target}"
         return f"{self.experiment} ({self.task}{of_what})"
+
+
+class ExperimentPlotSettings(QuestionPlotSettings):
+    """What figures of an experiment say besides."""
+
+    augment: tuple[dict[str, dict[str, Any]], ...] = ()
+
+
+class SweepPlotSettings(QuestionPlotSettings):
+    """What figures of a sweep say besides.
+
+    Attributes:
+        settings: Keys of the settings that are swept.
+        variants: Each experiment's values of these, in words, by the experiment's name.
+    """
+
+    settings: tuple[str, ...]
+    variants: Ordered[str, tuple[str, ...]]

@@ -47,14 +47,17 @@ def vary(
     before = read_config(raw).experiments
     if experiment not in before:
         raise UserError(f"experiments: no '{experiment}'; there are: {', '.join(before)}")
-    if name in before:
+    if name in before or name in raw["experiments"]:
         raise UserError(f"experiments.{name}: is there already; choose another --name")
     changed = read_config(raw | {"experiments": raw["experiments"] | {name: entry}})
-    if changed.experiments[name] == before[experiment]:
+    alone = before[experiment].model_copy(update={"sweep": {}, "variant_of": ""})
+    if changed.experiments.get(name) == alone:
         raise UserError(f"experiments.{experiment}: has these values already; nothing was written")
-    if changed.experiments[name].target != before[experiment].target:
-        _check_target(changed, name)
-    new = add_entry(text, "experiments", experiment, name, entry)
+    first = changed.of_name(name)[0]
+    if changed.experiments[first].target != alone.target:
+        _check_target(changed, first)
+    below = before[experiment].variant_of or experiment
+    new = add_entry(text, "experiments", below, name, entry)
     read_config(load(new))
     return name, new
 

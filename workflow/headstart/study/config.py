@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated
 from typing import Any
@@ -29,7 +30,6 @@ from headstart.common.schema import Once
 from headstart.common.schema import Section
 from headstart.common.schema import once
 from headstart.common.schema import validated
-from headstart.common.strict_yaml import overlay
 from headstart.data.collections import with_defaults
 from headstart.data.config import Fetch
 from headstart.data.config import Label
@@ -42,6 +42,8 @@ from headstart.data.label_table import MASK
 from headstart.imaging.config import Check
 from headstart.imaging.config import MaskClasses
 from headstart.imaging.config import Prepare
+from headstart.study.like import plain_experiments
+from headstart.study.sweep import as_written
 from headstart.tasks import TASKS
 from headstart.tasks import task_with
 from headstart.tasks.base import Task
@@ -79,6 +81,16 @@ class Experiment(Section):
         (0,), min_length=1, description="random seeds; every fold is trained once per seed"
     )
     train: Train = Field(description="how to train")
+    sweep: Ordered[str, tuple[Any, ...]] = Field(
+        {},
+        description="settings and values to compare, e.g. `{train.learning_rate: [1e-3, 3e-4], "
+        "train.batch_size: [4, 8], seeds: [0, 1, 2]}`: each combination becomes an experiment, "
+        "NAME-learning-rate-1e-3-batch-size-4, trained with all these seeds and ranked on "
+        "validation in figures/NAME/sweep.pdf. None is evaluated before `final` names it",
+    )
+    variant_of: str = Field(
+        "", description="the sweep that the experiment is a combination of; headstart writes it"
+    )
 
     @field_validator("folds")
     @classmethod
@@ -86,6 +98,12 @@ class Experiment(Section):
         if not folds:
             raise ValueError("names none; write e.g. [0], or `all`")
         return folds if isinstance(folds, str) else once(folds)
+
+    @model_validator(mode="after")
+    def _is_variant_of_sweep(self) -> Experiment:
+        if bool(self.sweep) != bool(self.variant_of):
+            raise ValueError("variant_of: headstart writes it beside `sweep`; remove it")
+        return self
 
     @model_validator(mode="after")
     def _fits_task(self) -> Experiment:
@@ -158,7 +176,7 @@ class Config(Section):
         min_length=1,
         description="name: experiment; `like: OTHER` starts from another one and overlays it; what "
         "belongs to a network, task or target that is changed (network_arguments, "
-        "deep_supervision, loss, class_weights, unit) is not taken over",
+        "deep_supervision, loss, class_weights, unit) is not taken over, and neither is a sweep",
     )
     final: Annotated[tuple[Name, ...], Once] = Field(
         (),
@@ -188,12 +206,8 @@ class Config(Section):
             except ValueError as error:
                 raise ValueError(f"data[{place}].{error}") from None
         self._check_split()
-        for name in self.final:
-            if name not in self.experiments:
-                raise ValueError(
-                    f"final: '{name}' is not an experiment; allowed: {', '.join(self.experiments)}"
-                )
-        if "cohort" in self.experiments:
+        self._check_final()
+        if "cohort" in (*self.experiments, *self.sweeps):
             raise ValueError(
                 "experiments.cohort: the cohort's own figures have this name; rename it"
             )
@@ -211,6 +225,25 @@ class Config(Section):
                 check_label(label, labels)
             except ValueError as error:
                 raise ValueError(f"split.{key}: {error}") from None
+
+    def _check_final(self) -> None:
+        for name in self.final:
+            if name in self.sweeps:
+                raise ValueError(
+                    f"final: '{name}' is a sweep; name the one of its experiments that did best "
+                    f"on validation, see figures/{name}/sweep.pdf: {', '.join(self.sweeps[name])}"
+                )
+            if name not in self.experiments:
+                raise ValueError(
+                    f"final: '{name}' is not an experiment; allowed: {', '.join(self.experiments)}"
+                )
+        for name, variants in self.sweeps.items():
+            chosen = [one for one in variants if one in self.final]
+            if len(chosen) > 1:
+                raise ValueError(
+                    f"final: {' and '.join(chosen)} are of the sweep {name}, and the test subjects "
+                    "are not for choosing among them; keep the one that did best on validation"
+                )
 
     def _check_experiment(self, name: str, experiment: Experiment) -> None:
         where = f"experiments.{name}"
@@ -244,7 +277,7 @@ class Config(Section):
 
         # an own split may say by itself who is for validation
         if self.split.validation == 0 and not self.split.file:
-            _check_without_validation(where, experiment.train)
+            _check_without_validation(where, experiment)
         try:
             names = [name for name in self._names(experiment) if name]
             experiment.kind.check_classes(experiment.target, names)
@@ -298,15 +331,41 @@ class Config(Section):
         """The task of an experiment, before any label is read."""
         return experiment.kind.from_config(tuple(self.classes), self.channels)
 
+    @cached_property
+    def sweeps(self) -> dict[str, list[str]]:
+        """The experiments of each sweep, by the sweep's name."""
+        sweeps: dict[str, list[str]] = {}
+        for name, experiment in self.experiments.items():
+            if experiment.variant_of:
+                sweeps.setdefault(experiment.variant_of, []).append(name)
+        return sweeps
+
+    @property
+    def figure_folders(self) -> tuple[str, ...]:
+        """Folders of figures: the cohort's, and one per experiment and sweep."""
+        return ("cohort", *self.experiments, *self.sweeps)
+
+    def of_name(self, name: str) -> list[str]:
+        """Return what a name of the study file stands for: an experiment, or those of a sweep."""
+        return self.sweeps.get(name, [name])
+
+    def is_evaluated(self, experiment: str) -> bool:
+        """Whether held-out subjects are predicted: of a sweep, by what was chosen from it."""
+        return not self.experiments[experiment].variant_of or experiment in self.final
+
     def folds(self, experiment: str) -> tuple[int, ...]:
         """Folds that an experiment trains."""
         folds = self.experiments[experiment].folds
         return tuple(range(self.split.folds)) if folds == "all" else folds
 
     def runs(self, experiment: str) -> list[RunId]:
-        """Trainings of an experiment."""
-        seeds = self.experiments[experiment].seeds
-        return [RunId(experiment, fold, seed) for fold in self.folds(experiment) for seed in seeds]
+        """Trainings of an experiment, or of a sweep."""
+        return [
+            RunId(name, fold, seed)
+            for name in self.of_name(experiment)
+            for fold in self.folds(name)
+            for seed in self.experiments[name].seeds
+        ]
 
 
 def read_resolved(path: Path) -> Config:
@@ -341,11 +400,16 @@ def read_config(raw: Mapping[str, Any]) -> Config:
         raise UserError("config: not a list of `key: value` lines; see config/README.md")
     resolved = without_line_ends(raw)
     check_values(resolved)
-    if isinstance(resolved.get("experiments"), Mapping):
-        resolved["experiments"] = _resolve_like(resolved["experiments"])
+    written = resolved.get("experiments")
+    plain = plain_experiments(written) if isinstance(written, Mapping) else {}
+    if plain:
+        resolved["experiments"] = plain
     if isinstance(resolved.get("data"), list | tuple):
         resolved["data"] = [_with_defaults(*entry) for entry in enumerate(resolved["data"])]
-    return validated(Config, resolved)
+    try:
+        return validated(Config, resolved)
+    except UserError as error:
+        raise UserError(as_written(str(error), plain)) from None
 
 
 def _with_defaults(place: int, entry: Any) -> Any:
@@ -358,58 +422,13 @@ def _with_defaults(place: int, entry: Any) -> Any:
         raise UserError(f"data[{place}].{error}") from None
 
 
-def _resolve_like(experiments: Mapping[str, Any]) -> dict[str, Any]:
-    """Replace each `like: OTHER` by OTHER's keys, overlaid with the experiment's own."""
-
-    def resolve(name: str, seen: tuple[str, ...]) -> Any:
-        if name in seen:
-            raise UserError(f"experiments.{name}.like: a loop, {' -> '.join((*seen, name))}")
-        own = experiments[name]
-        if not isinstance(own, Mapping) or "like" not in own:
-            return own
-        other = own["like"]
-        if not isinstance(other, str) or other not in experiments:
-            raise UserError(
-                f"experiments.{name}.like: '{other}' is not an experiment; "
-                f"allowed: {', '.join(k for k in experiments if k != name)}"
-            )
-        rest = {key: value for key, value in own.items() if key != "like"}
-        return _like(resolve(other, (*seen, name)), rest)
-
-    return {name: resolve(name, ()) for name in experiments}
-
-
-def _like(base: Any, own: Mapping[str, Any]) -> Any:
-    """Overlay an experiment with another one's own keys.
-
-    What belongs to a key that is set to something else goes with the old value: a network's
-    arguments and deep supervision, a task's loss, a target's unit. `network_arguments: {}` empties
-    the arguments.
-    """
-    merged = overlay(base, own)
-    if not (isinstance(base, Mapping) and isinstance(merged.get("train"), Mapping)):
-        return merged
-    before, ours, train = (_section(of, "train") for of in (base, own, merged))
-    if "network" in ours and ours["network"] != before.get("network"):
-        train["network_arguments"] = ours.get("network_arguments", {})
-        if "deep_supervision" not in ours:
-            train.pop("deep_supervision", None)
-    if ours.get("network_arguments") == {}:
-        train["network_arguments"] = {}
-    if "task" in own and own["task"] != base.get("task"):
-        for key in {"loss", "class_weights"} - set(ours):
-            train.pop(key, None)
-    if "target" in own and own["target"] != base.get("target") and "unit" not in own:
-        merged.pop("unit", None)
-    return merged | {"train": train}
-
-
-def _section(experiment: Mapping[str, Any], name: str) -> dict[str, Any]:
-    section = experiment.get(name)
-    return dict(section) if isinstance(section, Mapping) else {}
-
-
-def _check_without_validation(where: str, train: Train) -> None:
+def _check_without_validation(where: str, experiment: Experiment) -> None:
+    train = experiment.train
+    if experiment.variant_of:
+        raise ValueError(
+            f"{where}.sweep: is compared on the validation set, but split.validation is 0; set it, "
+            "e.g. to 0.15"
+        )
     if train.keep == "best":
         raise ValueError(
             f"{where}.train.keep: best needs a validation set that chooses the epoch, but "

@@ -24,6 +24,7 @@ from headstart.common.run_id import IDENTITY
 from headstart.common.run_id import RunId
 from headstart.common.run_id import named_by
 from headstart.common.strict_yaml import read_study
+from headstart.study.like import plain_experiments
 from headstart.study.study_words import DEFAULT
 
 CONFIGS = Path("config")
@@ -153,7 +154,8 @@ def _with_rest(found: Named, rest: tuple[str, ...]) -> Named:
 
 def _experiments(found: Named) -> list[str]:
     if found.file is not None:
-        return list(_read(found.file).get("experiments", ()))
+        written = _read(found.file).get("experiments")
+        return list(plain_experiments(written)) if isinstance(written, Mapping) else []
     path = found.folder / study_paths.CONFIG
     try:
         config = _Resolved.model_validate_json(path.read_bytes())

@@ -28,7 +28,9 @@ def parts(stage: str, config: Config) -> list[list[str]]:
     for other in STAGES[stage].rests_on:
         for one in _choices(other, config):
             if "experiment" in one:
-                below[one["experiment"]].append((one, STAGES[other].output.format(**one)))
+                made = (one, STAGES[other].output.format(**one))
+                below[one["experiment"]].append(made)
+                below[config.experiments[one["experiment"]].variant_of].append(made)
     return [
         [
             STAGES[stage].output.format(**one),
@@ -39,8 +41,8 @@ def parts(stage: str, config: Config) -> list[list[str]]:
 
 
 def _agree(one: Choice, other: Choice) -> bool:
-    """Whether two jobs are of the same run, if both are of one."""
-    return all(one[key] == other[key] for key in one.keys() & other.keys())
+    """Whether two jobs of an experiment, or sweep, are of the same run, if both are of one."""
+    return all(one[key] == other[key] for key in one.keys() & other.keys() & {"fold", "seed"})
 
 
 def _choices(stage: str, config: Config) -> list[dict[str, Any]]:
@@ -50,18 +52,21 @@ def _choices(stage: str, config: Config) -> list[dict[str, Any]]:
         return _figures(config)
     if "shard" in fields:
         return [{"shard": number} for number in range(config.prepare.shards)]
+    names = [n for n in config.experiments if stage == "train" or config.is_evaluated(n)]
     if "seed" in fields:
-        return [run._asdict() for name in config.experiments for run in config.runs(name)]
-    return [{"experiment": name} for name in config.experiments] if fields else [{}]
+        return [run._asdict() for name in names for run in config.runs(name)]
+    return [{"experiment": name} for name in names] if fields else [{}]
 
 
 def _figures(config: Config) -> list[dict[str, Any]]:
     found = []
-    for folder in ("cohort", *config.experiments):
-        experiment = config.experiments.get(folder)  # none is called cohort
-        whose = {} if experiment is None else {"experiment": folder}
-        figures = figures_of(experiment).items()
-        of_network = {f"{name}.pdf": figure.rests_on == "plot" for name, figure in figures}
+    for folder in config.figure_folders:
+        whose = {} if folder == "cohort" else {"experiment": folder}
+        of_network = {
+            file: figure.rests_on in ("predict", "plot")
+            for name, figure in figures_of(config, folder).items()
+            for file in figure.files(name)
+        }
         found += [
             {"folder": folder, "figure": file, **(whose if rests else {})}
             for file, rests in (of_network | {"manifest.json": True}).items()

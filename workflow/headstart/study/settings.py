@@ -227,12 +227,13 @@ class Settings:
 
     @property
     def figure_folders(self) -> tuple[str, ...]:
-        """Folders of figures: the cohort's, and one per experiment."""
-        return ("cohort", *self.experiments)
+        """Folders of figures: the cohort's, and one per experiment and sweep."""
+        return self.config.figure_folders
 
     def figures(self, folder: str) -> tuple[str, ...]:
-        """Names of the figures in one of the `figure_folders`."""
-        return tuple(figures_of(self.config.experiments.get(folder)))  # none is called cohort
+        """Files of the figures in one of the `figure_folders`."""
+        figures = figures_of(self.config, folder).items()
+        return tuple(file for name, figure in figures for file in figure.files(name))
 
     def code(self, stage: str) -> str:
         """Identity of a stage's code."""
@@ -279,7 +280,7 @@ class Settings:
 
         Args:
             stage: A stage.
-            experiment: The experiment, for a stage from predict on.
+            experiment: The experiment, or sweep, for a stage from predict on.
             **run: `fold` and `seed`, for a result that rests on one run only.
         """
         trained = [] if experiment is None else self.config.runs(experiment)
@@ -289,8 +290,8 @@ class Settings:
             [name, self.code(name), [self.slice(name, **one) for one in choices.get(name, [{}])]]
             for name in (OF_SCANS if stage == "scans" else STAGES[stage].rests_on)
         ]
-        if experiment is not None:
-            train = self.config.experiments[experiment].train
+        for name in [] if experiment is None else self.config.of_name(experiment):
+            train = self.config.experiments[name].train
             below.append(["network", self.networks.get(train.network), []])
             if loss := self.networks.get(train.loss or ""):
                 below.append(["loss", loss, []])

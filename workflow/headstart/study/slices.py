@@ -12,6 +12,7 @@ from headstart.cohort.settings import PrepareSettings
 from headstart.cohort.settings import SplitSettings
 from headstart.common.keys import shard_of
 from headstart.common.schema import Section
+from headstart.common.text import value_in_words
 from headstart.data.config import FETCH_KEYS
 from headstart.data.config import Source
 from headstart.data.settings import FetchSettings
@@ -19,11 +20,14 @@ from headstart.data.settings import LabelSettings
 from headstart.evaluation.settings import EvaluateSettings
 from headstart.figures.settings import ExperimentPlotSettings
 from headstart.figures.settings import PlotSettings
+from headstart.figures.settings import SweepPlotSettings
 from headstart.imaging.config import Accepted
 from headstart.imaging.config import Check
 from headstart.imaging.config import Preparation
 from headstart.imaging.plausible import field_of_view
 from headstart.study.config import Config
+from headstart.study.sweep import SEEDS
+from headstart.study.sweep import value_at
 from headstart.training.settings import PredictSettings
 from headstart.training.settings import Run
 from headstart.training.target import Target
@@ -148,10 +152,12 @@ class Slices:
         )
 
     def plot(self, experiment: str | None = None) -> PlotSettings:
-        """What a cohort's or an experiment's figures show."""
+        """What figures of a cohort, an experiment or a sweep show."""
         study, synthetic = self.config.study, self.synthetic
         if experiment is None:
             return PlotSettings(study=study, synthetic=synthetic)
+        if experiment in self.config.sweeps:
+            return self._plot_sweep(experiment)
         chosen = self.config.experiments[experiment]
         return ExperimentPlotSettings(
             **self._question(experiment),
@@ -159,6 +165,22 @@ class Slices:
             synthetic=synthetic,
             unit=chosen.unit,
             augment=chosen.train.augment,
+        )
+
+    def _plot_sweep(self, name: str) -> SweepPlotSettings:
+        variants = {one: self.config.experiments[one] for one in self.config.sweeps[name]}
+        first = next(iter(variants.values()))
+        swept = [setting for setting in first.sweep if setting != SEEDS]
+        return SweepPlotSettings(
+            **self._question(next(iter(variants))) | {"experiment": name},
+            study=self.config.study,
+            synthetic=self.synthetic,
+            unit=first.unit,
+            settings=tuple(swept),
+            variants={
+                one: tuple(value_in_words(value_at(variant.model_dump(), key)) for key in swept)
+                for one, variant in variants.items()
+            },
         )
 
     def target(self, experiment: str) -> Target:

@@ -115,11 +115,14 @@ def work_totals(settings: Settings, rules: Mapping[str, int]) -> list[str]:
 def _rows(settings: Settings, jobs: Sequence[Job]) -> Iterator[Row]:
     scans = estimates.count_scans(settings)
     changed = _changed(settings)
+    experiments = settings.config.experiments.items()
+    variant_of = {name: experiment.variant_of for name, experiment in experiments}
     groups: dict[tuple[int, str], list[Job]] = {}
     for job in jobs:
         experiment = job.wildcards.get("experiment", "") if job.stage == "train" else ""
-        groups.setdefault((job.place, f"{job.stage} {experiment}".strip()), []).append(job)
-    names = ["", *settings.experiments]
+        name = variant_of.get(experiment) or experiment
+        groups.setdefault((job.place, f"{job.stage} {name}".strip()), []).append(job)
+    names = ["", *(variant_of[name] or name for name in settings.experiments)]
     for (_, name), members in sorted(
         groups.items(), key=lambda group: (group[0][0], names.index(group[0][1].partition(" ")[2]))
     ):

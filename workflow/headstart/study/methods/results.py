@@ -78,6 +78,9 @@ def outcomes(study: StudyFiles) -> Iterator[_Outcome]:
     """Yield what came out of each complete experiment, by each protocol."""
     for name, experiment in study.config.experiments.items():
         folder = study.folder / "evaluate" / name
+        # what was chosen from a sweep before left its results, too
+        if not study.config.is_evaluated(name):
+            continue
         if not study.complete(name) or not (folder / "metrics.csv").is_file():
             continue
         metrics = read_rows(folder / "metrics.csv", MetricRow)

@@ -7,13 +7,17 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 
 from headstart.common.text import counted
+from headstart.common.text import setting_in_words
+from headstart.common.text import value_in_words
 from headstart.data.label_table import IMAGES
 from headstart.figures.style import metric_name
+from headstart.study.config import Config
 from headstart.study.methods.phrases import and_joined
 from headstart.study.methods.phrases import scans_text
 from headstart.study.methods.phrases import span
 from headstart.study.methods.phrases import times
 from headstart.study.methods.study_files import StudyFiles
+from headstart.study.sweep import SEEDS
 from headstart.tasks import TASKS
 from headstart.training.card import ModelCard
 from headstart.training.config import Train
@@ -60,13 +64,41 @@ def _network(card: ModelCard) -> str:
 
 def tell_trainings(study: StudyFiles, cards: Mapping[str, Sequence[ModelCard]]) -> Iterator[str]:
     """Tell how the networks of each experiment were trained."""
-    for name in study.config.experiments:
-        if not study.complete(name):
-            planned = len(study.config.runs(name))
-            done = f"{len(cards[name])} of {counted(planned, 'training')} finished"
-            yield f"{name}: left out, because {done}."
+    config = study.config
+    for name, variants in config.sweeps.items():
+        if left_out := _left_out(study, name, sum(len(cards[one]) for one in variants)):
+            yield left_out
         else:
-            yield f"{name}: {_training(cards[name])}"
+            first = f"{variants[0]}: {_training(cards[variants[0]])}"
+            yield f"{name}: {_sweep(config, variants)} {first}"
+    for name in filter(config.is_evaluated, config.experiments):
+        yield _left_out(study, name, len(cards[name])) or f"{name}: {_training(cards[name])}"
+
+
+def _left_out(study: StudyFiles, name: str, done: int) -> str:
+    """Say why nothing is told of an experiment or a sweep; "" if it is complete."""
+    if study.complete(name):
+        return ""
+    planned = len(study.config.runs(name))
+    return f"{name}: left out, because {done} of {counted(planned, 'training')} finished."
+
+
+def _sweep(config: Config, variants: Sequence[str]) -> str:
+    """Tell what was compared, on whom, and what was chosen."""
+    first = config.experiments[variants[0]]
+    settings = and_joined(
+        f"{setting_in_words(setting)} ({', '.join(map(value_in_words, values))})"
+        for setting, values in first.sweep.items()
+        if setting != SEEDS
+    )
+    seeds = f"seed{'s' * (len(first.seeds) > 1)} {and_joined(map(str, first.seeds))}"
+    chosen = [f"{name} was chosen" for name in variants if config.is_evaluated(name)]
+    return (
+        f"{len(variants)} combinations of {settings}, trained with {seeds} each, were compared by "
+        f"the {metric_name(first.kind.metrics[0], first.unit)} of the validation subjects; "
+        f"{and_joined(chosen) if chosen else 'none is evaluated on held-out subjects'}. "
+        "All other settings are those of the first."
+    )
 
 
 def _training(cards: Sequence[ModelCard]) -> str:

@@ -144,7 +144,12 @@ def test_intervals_are_explained_only_where_there_are_some(people, tmp_path):
     write_rows(tmp_path / "evaluate/age/comparison.csv", DifferenceRow, [against])
     runs = [RunId("age", 0, 0)]
     age = SimpleNamespace(kind=Regression, unit="years", seeds=[0])
-    config = SimpleNamespace(experiments={"age": age}, folds=lambda _: [0], runs=lambda _: runs)
+    config = SimpleNamespace(
+        experiments={"age": age},
+        folds=lambda _: [0],
+        runs=lambda _: runs,
+        is_evaluated=lambda _: True,
+    )
     make_card(make_run()).write(tmp_path / runs[0].trained)
     tables = study_files.StudyFiles(tmp_path, config, synthetic=False)  # type: ignore[arg-type]
     said = "\n".join(results.tell_results(tables))

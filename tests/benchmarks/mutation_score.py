@@ -39,7 +39,7 @@ TESTS = {
     },
     "headstart.training.losses": ["training/losses", "training/known_answers"],
     **{
-        f"headstart.tasks.{module}": ["tasks/tasks", "training/known_answers"]
+        f"headstart.tasks.{module}": ["tasks/answers", "tasks/tasks"]
         for module in ("base", "regression", "classification", "segmentation")
     },
     **{

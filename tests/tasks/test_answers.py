@@ -1,0 +1,248 @@
+"""What a task makes of networks' outputs: predictions, answers and the cells of a table."""
+
+from __future__ import annotations
+
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from headstart.common.errors import UserError
+from headstart.tasks.classification import Classification
+from headstart.tasks.classification import FocalClassification
+from headstart.tasks.classification import OrdinalClassification
+from headstart.tasks.classification import inverse_frequency
+from headstart.tasks.regression import BinnedRegression
+from headstart.tasks.regression import Regression
+from headstart.tasks.segmentation import Segmentation
+
+GRADES = Classification(("mild", "none", "severe"))
+NAN = math.nan
+
+
+def scans(*targets):
+    return [SimpleNamespace(target=target) for target in targets]
+
+
+def softmax(logits):
+    odds = np.exp(np.asarray(logits, float))
+    return odds / odds.sum(axis=1, keepdims=True)
+
+
+# --- classes ---
+
+
+@pytest.mark.parametrize("weights", [(), (0.5, 2.0, 1.0)])
+def test_probabilities_of_three_classes(weights):
+    logits = [[0.0, 1.0, -1.0], [2.0, 0.5, 0.0]]
+    task = Classification(GRADES.classes, weights)
+    expected = softmax(logits) / (weights or 1)
+    expected /= expected.sum(axis=1, keepdims=True)
+    predicted = task.predict(torch.tensor(logits))
+    assert predicted.dtype == np.float64
+    np.testing.assert_allclose(predicted, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("weights", [(), (0.5, 2.0, 1.0)])
+def test_probabilities_under_the_focal_loss_by_its_slope(weights):
+    """In proportion to -1 / (w l'(p)) of l(p) = -(1 - p)^2 log p, whose slope is measured here."""
+
+    def loss(p):
+        return -((1 - p) ** 2) * np.log(p)
+
+    logits = [[0.0, 1.0, -1.0], [2.0, 0.5, 0.0]]
+    p, step = softmax(logits), 1e-6
+    slope = (loss(p + step) - loss(p - step)) / (2 * step)
+    expected = -1 / (slope * (np.array(weights) if weights else 1))
+    expected /= expected.sum(axis=1, keepdims=True)
+    task = FocalClassification(GRADES.classes, weights)
+    np.testing.assert_allclose(task.predict(torch.tensor(logits)), expected, rtol=1e-5)
+
+
+def test_a_focal_network_that_is_sure_of_a_rare_class():
+    """The probability of the other one is too small for single precision, and no zero yet."""
+    rare = FocalClassification(("a", "b")).predict(torch.tensor([[40.0, 0.0]]))[0]
+    # 1 - p is exp(-40): 3 exp(-80) of the loss's slope, against 1 / p
+    assert 0 <= rare[1] < 1e-30
+    assert rare[0] == 1
+
+
+def test_the_cells_of_a_class_are_its_probability_and_the_likeliest():
+    assert GRADES.columns == ["p_mild", "p_none", "p_severe", "prediction"]
+    assert GRADES.answer(np.array([0.2, 0.3, 0.5]), None) == {
+        **{"p_mild": 0.2, "p_none": 0.3, "p_severe": 0.5, "prediction": "severe"}
+    }
+    with pytest.raises(ValueError, match="shorter"):
+        GRADES.answer(np.array([0.4, 0.6]), None)
+
+
+def test_networks_are_as_far_apart_as_they_are_on_the_class_of_their_mean():
+    one, two, three = ([[0.6, 0.3, 0.1]], [[0.1, 0.5, 0.4]], [[0.1, 0.7, 0.2]])
+    predictions = [np.array(each) for each in (one, two, three)]
+    assert GRADES.in_one_number(predictions, None).tolist() == [0.3, 0.5, 0.7]
+    assert GRADES.spread(predictions, None) == pytest.approx(0.2)
+    assert GRADES.spread(predictions[:1], None) is None
+    np.testing.assert_allclose(GRADES.average(predictions), [[0.8 / 3, 0.5, 0.7 / 3]])
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "possible"),
+    [
+        ((0.2, 0.3, 0.5), True),
+        ((0.0, 0.0, 1.0), True),
+        ((0.2003, 0.3003, 0.5003), True),  # as far as they were rounded
+        ((0.2, 0.3, 0.502), False),
+        ((0.2, 0.3, 0.4), False),
+        ((-0.2, 0.7, 0.5), False),
+        ((0.5, 0.5, 0.5), False),
+        ((1.2, -0.1, -0.1), False),
+        ((NAN, 0.5, 0.5), False),
+    ],
+)
+def test_probabilities_that_can_be_right(probabilities, possible):
+    rows = np.array([probabilities, (0.25, 0.25, 0.5)])
+    found = GRADES.are_possible(rows, empty=np.isnan(rows))
+    assert found.tolist() == [possible, True]
+
+
+def test_classes_are_numbered_for_the_loss_and_the_metrics():
+    some = scans("severe", "mild", "none")
+    assert [GRADES.target(scan).item() for scan in some] == [2, 0, 1]
+    assert GRADES.truth(some).tolist() == [2, 0, 1]
+    blank = GRADES.blank_target((4, 4, 4))
+    assert (blank.shape, blank.dtype) == ((), np.int64)
+    assert GRADES.output_shape((4, 4, 4)) == (3,)
+    assert Classification.from_config((), ()).out_channels == 2
+
+
+def test_what_is_no_number_is_measured_as_none():
+    good = np.array([[0.8, 0.1, 0.1], [0.2, 0.7, 0.1], [0.1, 0.1, 0.8]])
+    assert GRADES.score(np.array([0, 1, 2]), good)["accuracy"] == 1
+    good[1] = [NAN, 0.5, 0.5]
+    metrics = GRADES.score(np.array([0, 1, 2]), good)
+    assert list(metrics) == list(GRADES.metrics)
+    assert all(map(math.isnan, metrics.values()))
+
+
+def test_weights_give_every_class_the_same_say():
+    targets = ["a"] * 6 + ["b"] * 3 + ["c"]
+    weights = inverse_frequency(targets, ("a", "b", "c"))
+    assert weights == pytest.approx((10 / 18, 10 / 9, 10 / 3))
+    task = Classification(("a", "b", "c"))
+    assert task.fit(scans(*targets), class_weights=True).weights == weights
+    assert task.fit(scans(*targets), class_weights=False).weights == ()
+    with pytest.raises(UserError, match=r"train\.class_weights: c has no training scan in this"):
+        task.fit(scans("a", "b"), class_weights=True)
+
+
+@pytest.mark.parametrize("value", ["mild", "inf", "nan"])
+def test_ordered_classes_are_numbers(value):
+    OrdinalClassification.check_classes("grade", ["0", "1", "-2.5"])
+    with pytest.raises(ValueError, match="takes the order of the classes from their numbers"):
+        OrdinalClassification.check_classes("grade", ["0", "1", value])
+    Classification.check_classes("grade", ["0", "1", value])
+
+
+# --- numbers ---
+
+
+def test_a_number_s_cell_has_the_target_s_unit():
+    task = Regression(40.0, 10.0)
+    assert task.columns == task.evaluated_columns == task.held_out_columns == ["prediction"]
+    assert task.answer(45.5, None) == {"prediction": 45.5}
+    assert task.unit("years") == "years"
+    assert task.from_columns(np.array([[45.5], [30.0]])).tolist() == [45.5, 30]
+    rows = np.array([[45.5], [NAN], [math.inf]])
+    assert task.are_possible(rows, empty=np.isnan(rows)).tolist() == [True, False, False]
+
+
+def test_numbers_go_in_standardised_and_are_measured_in_their_unit():
+    task = Regression().fit(scans("20", "30", "50", "60"), class_weights=False)
+    assert task == Regression(40.0, math.sqrt(250))
+    some = scans("40", "50")
+    targets = np.array([task.target(scan) for scan in some])
+    np.testing.assert_allclose(targets, [0, 10 / math.sqrt(250)], rtol=1e-6)
+    assert targets.dtype == task.blank_target((4, 4, 4)).dtype == np.float32
+    true, answered = task.for_metrics(targets, torch.tensor([[1.0], [-1.0]]))
+    np.testing.assert_allclose(true, [40, 50], rtol=1e-6)
+    np.testing.assert_allclose(answered, [40 + math.sqrt(250), 40 - math.sqrt(250)], rtol=1e-6)
+    assert task.truth(some).tolist() == [40, 50]
+    assert task.output_shape((4, 4, 4)) == (1,)
+
+
+def test_networks_are_as_far_apart_as_their_numbers():
+    predictions = [np.array([40.0]), np.array([44.0])]
+    assert Regression().in_one_number(predictions, None).tolist() == [40, 44]
+    assert Regression().spread(predictions, None) == pytest.approx(math.sqrt(8))
+    assert Regression().average(predictions).tolist() == [42]
+
+
+def test_forty_bins_reach_three_beyond_the_targets():
+    task = BinnedRegression().fit(scans("20", "53", "86"), class_weights=False)
+    assert task.bins == pytest.approx([14.0 + 2 * place for place in range(40)])
+    assert task.target(scans("21")[0]).item() == 3.5
+    assert task.blank_target((4, 4, 4)).shape == ()
+    output = torch.full((1, 40), -1e4)
+    output[0, [0, 39]] = torch.tensor([0.0, math.log(3)])
+    assert task.predict(output) == pytest.approx((14 + 3 * 92) / 4)
+
+
+@pytest.mark.parametrize("kind", [Regression, BinnedRegression])
+def test_one_target_for_all_is_none(kind):
+    with pytest.raises(UserError, match="the target is 50 in all 2 training scans"):
+        kind().fit(scans("50", "50.0"), class_weights=False)
+    assert kind().fit(scans("50", "50.5"), class_weights=False)
+
+
+# --- masks ---
+
+SIDES = Segmentation(("left", "right"))
+
+
+def logits_of(mask):
+    return torch.nn.functional.one_hot(torch.tensor(mask).long(), 3).movedim(-1, 1).float()
+
+
+def test_the_cells_of_a_mask():
+    assert SIDES.evaluated_columns == ["dice_left", "dice_right"]
+    assert SIDES.columns == ["volume_left", "volume_right", "mask"]
+    volumes = ["volume_left", "volume_right", "true_volume_left", "true_volume_right"]
+    assert SIDES.held_out_columns == [*SIDES.evaluated_columns, *volumes, "mask", "mask_sha256"]
+    assert SIDES.unit("years") == "ml"
+    assert SIDES.output_shape((4, 5, 6)) == (3, 4, 5, 6)
+    blank = SIDES.blank_target((4, 5, 6))
+    assert (blank.shape, blank.dtype) == ((1, 4, 5, 6), np.uint8)
+
+
+def test_networks_are_as_far_apart_as_their_volumes_in_ml():
+    masks = [np.zeros((1, 4, 4, 4)), np.zeros((1, 4, 4, 4))]
+    masks[0][0, 0], masks[1][0, :2, :, 1:] = 1, 2  # 16 and 24 voxels
+    scan = SimpleNamespace(affine=np.diag([-2.0, 2.0, 5.0, 1.0]))  # of 20 µl each
+    found = SIDES.in_one_number([logits_of(mask) for mask in masks], scan)
+    assert found == pytest.approx([0.32, 0.48])
+    assert SIDES.spread([logits_of(mask) for mask in masks], scan) == pytest.approx(0.16 / 2**0.5)
+
+
+def test_dice_of_each_class_and_scan():
+    truth, said = np.zeros((2, 1, 2, 2, 2)), np.zeros((2, 2, 2, 2))
+    truth[0, 0, 0], said[0, 0, 0] = 1, 1  # 4 voxels, of which 2 are found
+    said[0, 1] = 2
+    _, dice = SIDES.for_metrics(truth, logits_of(said))
+    assert dice == pytest.approx(np.array([[2 * 2 / (4 + 2), 0], [NAN, NAN]]), nan_ok=True)
+
+
+def test_a_dice_that_can_be_right():
+    rows = np.array([[0, 1], [0.5, NAN], [NAN, NAN], [1.1, 0.5], [-0.1, 0.5], [NAN, 0.5]])
+    empty = np.isnan(rows)
+    empty[-1] = False  # a cell that is no number, rather than empty
+    possible = [True, True, True, False, False, False]
+    assert SIDES.are_possible(rows, empty=empty).tolist() == possible
+
+
+def test_which_scans_a_dice_is_told_from():
+    dice = np.array([[0.5, NAN], [NAN, NAN], [NAN, 0.5]])
+    assert SIDES.is_defined("dice", dice).tolist() == [True, False, True]
+    assert SIDES.is_defined("dice_left", dice).tolist() == [True, False, False]
+    assert Regression().is_defined("mae", dice).tolist() == [True, True, True]

@@ -4,7 +4,7 @@
 
 A fault is one place changed: another operator or number, a condition turned round, a call or a
 keyword argument left out. Heavy libraries are imported once; each fault runs in a fork, in which
-the module is imported with the fault. What survives is printed.
+the module is imported with the fault. What survives is printed, then the module's share.
 """
 
 from __future__ import annotations
@@ -231,13 +231,14 @@ def main() -> None:
         limit = 10 + 5 * (time.monotonic() - began)
         every = list(faults(tree))
         drawn = random.Random(0).sample(every, min(arguments.most, len(every)))
-        ends = [outcome(module, path, broken, limit) for _, broken in drawn]
-        survived = [what for (what, _), end in zip(drawn, ends, strict=True) if end == "survives"]
-        killed, hung = len(ends) - len(survived), ends.count("hangs")
+        ends = []
+        for what, broken in drawn:
+            ends.append(outcome(module, path, broken, limit))
+            if ends[-1] == "survives":
+                print(f"    {what}", flush=True)
+        killed, hung = len(ends) - ends.count("survives"), ends.count("hangs")
         share = f"{killed:3} of {len(ends):3} ({killed / len(ends):.0%})"
         print(f"{module:32} {share}, {hung} of them as the tests hang", flush=True)
-        for what in survived:
-            print(f"    {what}", flush=True)
 
 
 if __name__ == "__main__":

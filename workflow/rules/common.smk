@@ -148,9 +148,7 @@ def requested(rule, resource):
 
     def asked(wildcards):
         gpu = on_gpu(rule, GPUS, cluster=CLUSTER)
-        return getattr(
-            request(settings, rule, wildcards.experiment, gpu=gpu), resource
-        )
+        return getattr(request(settings, rule, wildcards.experiment, gpu=gpu), resource)
 
     return asked
 

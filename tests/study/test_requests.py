@@ -128,8 +128,10 @@ def test_a_gpu_that_is_too_small_is_told(tmp_path: Path, monkeypatch: pytest.Mon
     site.parent.mkdir(parents=True)
     site.write_text("gpu_gb=3\n")
     # 2.75 GB and 1.86 GB, of 0.85 * 3 GB
-    (said,) = tight_gpus(settings(tmp_path)).splitlines()
+    (said,) = tight_gpus(settings(tmp_path), {}, cluster=True).splitlines()
     assert said.startswith("headstart: age: 4 scans at once fill about 3 GB")
     assert "site mine, 3 GB" in said
+    assert not tight_gpus(settings(tmp_path), {"train": "0"}, cluster=True)
+    assert not tight_gpus(settings(tmp_path), {}, cluster=False)
     site.write_text("gpu_gb=4\n")
-    assert not tight_gpus(settings(tmp_path))
+    assert not tight_gpus(settings(tmp_path), {}, cluster=True)

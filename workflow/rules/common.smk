@@ -47,8 +47,8 @@ try:
     check_gpus(GPUS)
     told = []
     if workflow.is_main_process:
-        told = [settings.unaccepted, retraining(settings)]
-        told += [tight_gpus(settings)] if CLUSTER else []
+        tight = tight_gpus(settings, GPUS, cluster=CLUSTER)
+        told = [settings.unaccepted, retraining(settings), tight]
 except (UserError, OSError) as error:
     # not a WorkflowError, which would name a line of this file as the culprit
     print(f"headstart: {machine_errors.sentence(error) or error}", file=sys.stderr)

@@ -105,12 +105,19 @@ def check_gpus(gpus: Mapping[str, str]) -> None:
             )
 
 
-def tight_gpus(settings: Settings) -> str:
+def tight_gpus(settings: Settings, gpus: Mapping[str, str], *, cluster: bool) -> str:
     """Say which trainings the smallest GPU of the cluster's site does not hold; "" if it does.
+
+    Args:
+        settings: The settings.
+        gpus: As for `on_gpu`.
+        cluster: As for `on_gpu`.
 
     Raises:
         UserError: If there is no such site.
     """
+    if not cluster or gpus.get("train") == "0":
+        return ""
     place = machine.site(settings.project / "profiles" / "sge")
     lines = []
     for name in settings.experiments:

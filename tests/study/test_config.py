@@ -216,6 +216,12 @@ def complaint(path: str, value: Any) -> str:
             "train.class_weights: my.py:Loss is not given them; weigh the classes in that file",
         ),
         (
+            "experiments.age.train",
+            {"network": "net.py:Net", "checkpoint_activations": True},
+            "train.checkpoint_activations: nothing is won by it with net.py:Net; write false, or "
+            "take a network of densenet121",
+        ),
+        (
             "experiments.grey.train",
             {"network": "segresnet", "deep_supervision": True},
             "train.deep_supervision: segresnet answers at one resolution; write false, or take the "

@@ -86,6 +86,11 @@ def test_a_training_says_which_epoch_was_kept(keep):
     assert not {"val_loss", "keep"} & set(said.split())
 
 
+def test_activations_that_were_not_kept_are_told():
+    run = make_run(train=Train(network="unet", checkpoint_activations=True))
+    assert "activations computed again" in training._training([make_card(run)])
+
+
 def test_deep_supervision_is_told_and_cited():
     run = make_run(train=Train(network="dynunet", deep_supervision=True))
     assert "also at lower resolutions (deep supervision)" in training._training([make_card(run)])

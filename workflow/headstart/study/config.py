@@ -55,6 +55,7 @@ from headstart.training.mirrors import mirrored_axes
 from headstart.training.own_network import is_own
 from headstart.training.registry import NETWORKS
 from headstart.training.registry import networks_for
+from headstart.training.registry import networks_of_blocks
 from headstart.training.registry import networks_of_scales
 
 
@@ -138,6 +139,11 @@ class Experiment(Section):
             raise ValueError(
                 f"train.network '{self.train.network}' is not for {self.task}; "
                 f"allowed: {', '.join(sorted(fits))}, or my_net.py:Net"
+            )
+        if self.train.checkpoint_activations and not (ours and ours.blocks):
+            raise ValueError(
+                f"train.checkpoint_activations: nothing is won by it with {self.train.network}; "
+                f"write false, or take a network of {', '.join(networks_of_blocks())}"
             )
         if self.train.deep_supervision and not (ours and ours.scales):
             raise ValueError(

@@ -20,6 +20,7 @@ from headstart.training.registry import NETWORKS
 from headstart.training.registry import OPTIMIZERS
 from headstart.training.registry import SCHEDULES
 from headstart.training.registry import networks_for
+from headstart.training.registry import networks_of_blocks
 from headstart.training.registry import networks_of_scales
 from headstart.training.torchio_names import check_augmentation
 from headstart.training.torchio_names import without_blanks
@@ -79,6 +80,13 @@ class Train(Section):
         "of outputs at lower resolutions, all but the lowest, each with half the weight of the one "
         "before; predictions have the full resolution alone. nnU-Net always has it; with three "
         "resolutions there is little to it",
+    )
+    checkpoint_activations: bool = Field(
+        False,
+        description=f"{', '.join(networks_of_blocks())}: keep of each block of the network what "
+        "comes in alone, and compute the rest again when its gradients are needed; the weights are "
+        "the same, and a step fills less memory and takes about a third longer. Where a batch "
+        "of 2 does not fit",
     )
     epochs: int = Field(60, ge=1, description="passes over the training scans")
     batch_size: int = Field(4, ge=1, description="scans per step")

@@ -53,6 +53,7 @@ class Network:
         library: What it rests on, for who is cited.
         scales: Whether it can answer at several resolutions in training, the full one first: its
             class is asked to by `deep_supervision`.
+        blocks: Classes of its blocks, whose activations need not be kept; () where nothing is won.
         batch_size: Scans of a step that a plan starts with.
         learning_rate: The rate that it starts with.
         channels: What its class calls the channels that come in and go out.
@@ -70,6 +71,7 @@ class Network:
     shortest: int = 1
     library: str = "monai"
     scales: bool = False
+    blocks: tuple[str, ...] = ()
     batch_size: int = 4
     learning_rate: float = 1e-3
     channels: tuple[str, str] = ("in_channels", "out_channels")
@@ -141,6 +143,7 @@ NETWORKS = {
         "MONAI's DenseNet-121",
         "Huang et al. 2017, DenseNet, https://doi.org/10.1109/CVPR.2017.243",
         Cost((64,), 510, 1.2, 11.2e6),
+        blocks=("_DenseLayer", "_Transition"),
         shortest=32,
         defaults=lambda _: {"block_config": (6, 12, 24, 16)},
     ),
@@ -174,6 +177,7 @@ NETWORKS = {
         "MONAI's EfficientNet-B0 in 3-D",
         "Tan and Le 2019, EfficientNet, https://doi.org/10.48550/arXiv.1905.11946",
         Cost((32,), 720, 2.0, 4.7e6),
+        blocks=("MBConvBlock",),
         shortest=32,
         channels=("in_channels", "num_classes"),
         fixed={"model_name": "efficientnet-b0", "pretrained": False, "spatial_dims": 3},
@@ -186,6 +190,7 @@ NETWORKS = {
         "Dosovitskiy et al. 2021, vision transformer, https://doi.org/10.48550/arXiv.2010.11929; "
         "Beyer et al. 2022, its places and pooling, https://doi.org/10.48550/arXiv.2205.01580",
         Cost((192,), 70, 0.13, 6.1e6),
+        blocks=("TransformerBlock",),
         divisor=lambda given: given.get("patch_size", 16),
         shortest=32,
         learning_rate=3e-4,
@@ -197,6 +202,7 @@ NETWORKS = {
         "Gupta et al. 2021, slice-based set networks, https://doi.org/10.48550/arXiv.2102.04438; "
         "He et al. 2016, ResNet, https://doi.org/10.1109/CVPR.2016.90",
         Cost((64,), 610, 2.2, 11.2e6),
+        blocks=("ResNetBlock",),
         shortest=32,
         fixed={},
     ),
@@ -205,6 +211,7 @@ NETWORKS = {
         "MONAI's residual U-Net",
         "Kerfoot et al. 2019, residual U-Net, https://doi.org/10.1007/978-3-030-12029-0_40",
         Cost((16, 32, 64, 128, 256), 160, 0.95, 4.8e6),
+        blocks=("ResidualUnit", "Convolution"),
         channels_last=True,
         per_voxel=True,
         divisor=lambda given: _halved((_of_unet(given) | dict(given))["strides"]),
@@ -216,6 +223,7 @@ NETWORKS = {
         "MONAI's SegResNet",
         "Myronenko 2019, SegResNet, https://doi.org/10.1007/978-3-030-11726-9_28",
         Cost((8,), 710, 2.6, 1.2e6),
+        blocks=("ResBlock",),
         per_voxel=True,
         divisor=lambda given: 2 ** (len(given.get("blocks_down", (1, 2, 2, 4))) - 1),
     ),
@@ -224,6 +232,7 @@ NETWORKS = {
         "MONAI's DynUNet",
         "Isensee et al. 2021, nnU-Net, https://doi.org/10.1038/s41592-020-01008-z",
         Cost((32, 64, 128, 256, 320), 2240, 13.5, 16.5e6),
+        blocks=("UnetBasicBlock", "UnetUpBlock"),
         per_voxel=True,
         divisor=lambda given: _halved(_of_dynunet(given)["strides"]),
         scales=True,
@@ -234,6 +243,7 @@ NETWORKS = {
         "nnU-Net's residual-encoder U-Net",
         "Isensee et al. 2024, ResEnc U-Net, https://doi.org/10.48550/arXiv.2404.09556",
         Cost((32, 64, 128, 256, 320), 2520, 18.8, 62.8e6),
+        blocks=("ResidualBlock", "Convolution"),
         per_voxel=True,
         divisor=lambda given: _halved(_of_resenc_unet(given)["strides"]),
         library="torch",
@@ -246,6 +256,7 @@ NETWORKS = {
         "MONAI's Swin UNETR",
         "Hatamizadeh et al. 2022, Swin UNETR, https://doi.org/10.48550/arXiv.2201.01266",
         Cost((24,), 4310, 19.9, 15.7e6),
+        blocks=("SwinTransformerBlock", "UnetResBlock"),
         per_voxel=True,
         divisor=lambda _: 32,
         learning_rate=3e-4,
@@ -255,6 +266,7 @@ NETWORKS = {
         "MONAI's 2-D residual U-Net on slices",
         "Kerfoot et al. 2019, residual U-Net, https://doi.org/10.1007/978-3-030-12029-0_40",
         Cost((16, 32, 64, 128, 256), 900, 1.7, 1.6e6),
+        blocks=("ResidualUnit", "Convolution"),
         per_voxel=True,
         divisor=lambda given: _halved((_of_unet(given) | dict(given))["strides"]),
         fixed={},
@@ -300,6 +312,11 @@ SCHEDULES = {
 def networks_for(*, per_voxel: bool) -> list[str]:
     """Name the networks that answer for every voxel, or for whole scans."""
     return [name for name, network in NETWORKS.items() if network.per_voxel == per_voxel]
+
+
+def networks_of_blocks() -> list[str]:
+    """Name the networks that need not keep the activations of their blocks."""
+    return [name for name, network in NETWORKS.items() if network.blocks]
 
 
 def networks_of_scales() -> list[str]:

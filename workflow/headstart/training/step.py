@@ -18,12 +18,14 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from headstart.common.machine_errors import is_out_of_memory
 from headstart.common.text import counted
 from headstart.tasks.base import Task
+from headstart.training.activation_checkpointing import checkpoint_activations
 from headstart.training.data import Batch
 from headstart.training.data import seed_of
 from headstart.training.device import device_name
 from headstart.training.losses import make_loss
 from headstart.training.losses import over_scales
 from headstart.training.networks import check_output
+from headstart.training.registry import NETWORKS
 from headstart.training.registry import OPTIMIZERS
 from headstart.training.registry import SCHEDULES
 from headstart.training.schedule import learning_rate
@@ -59,6 +61,8 @@ class Stepper:
             folder: Where the file of a loss of the user's own is looked up.
         """
         train = run.train
+        if train.checkpoint_activations:
+            checkpoint_activations(network, NETWORKS[train.network].blocks)
         self.loss_of = make_loss(
             train.loss, task, place, smoothing=train.label_smoothing, folder=folder
         )

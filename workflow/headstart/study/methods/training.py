@@ -159,9 +159,11 @@ def _epochs(cards: Sequence[ModelCard]) -> str:
 
 
 def _precision(cards: Sequence[ModelCard]) -> str:
-    """Tell what was multiplied in where it was not float32 throughout."""
+    """Tell what was multiplied in where it was not float32 throughout, and what was not kept."""
     low = sorted({card.precision for card in cards} - {"fp32"})
-    return f", in mixed precision ({and_joined(low)})" if low else ""
+    said = f", in mixed precision ({and_joined(low)})" if low else ""
+    again = cards[0].run.train.checkpoint_activations
+    return said + (", activations computed again for the gradients" if again else "")
 
 
 def _augmentation(train: Train) -> str:

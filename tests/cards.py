@@ -13,6 +13,7 @@ from headstart.training.config import Train
 from headstart.training.settings import Run
 from headstart.training.settings import RunIdentity
 from headstart.training.spent import Spent
+from headstart.training.start import StartCard
 from headstart.training.training_scans import WORDS
 from headstart.training.training_scans import TrainingScans
 
@@ -36,6 +37,15 @@ def make_identity(run: Run, **changes: Any) -> RunIdentity:
         **{"code": "code", "network_digest": ""},
     }
     return RunIdentity(**identity | changes)
+
+
+def make_start(**changes: Any) -> StartCard:
+    """Say what a network began from."""
+    start: dict[str, Any] = {
+        **{"kind": "file", "name": "w.pt", "weights_sha256": "cd" * 32, "share": 1.0, "taken": 9},
+        **{"adapted": {}, "new": {}, "left_out": (), "frozen": (), "known": False, "seen": ()},
+    }
+    return StartCard(**start | changes)
 
 
 def make_card(run: Run, **changes: Any) -> ModelCard:

@@ -67,6 +67,31 @@ def test_nothing_is_left_behind(
     assert list(scratch.glob("headstart-try-*")) == []
 
 
+def test_what_is_started_from_is_used_where_it_is_there(
+    study: SmallStudy, scratch: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parent = study.folder / "parent"
+    assert main([*command(study, "regression"), "--output", str(parent)]) == 0
+    words = [*command(study, "regression", start="small"), "--try", "--start"]
+    assert main([*words, str(parent)]) == 0
+    assert "start from small, sha256" in capsys.readouterr().err
+    assert main([*words, str(study.folder / "later")]) == 0
+    said = capsys.readouterr().err
+    assert "later: is not there yet; tried from random weights" in said
+    assert "start from small" not in said
+    assert list(scratch.glob("headstart-try-*")) == []
+
+
+def test_an_experiment_that_starts_from_another_is_told_where_that_lies(
+    trained: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(try_, "check_networks", lambda *_: None)
+    config = Path("config/mine.yaml")
+    config.write_text(config.read_text() + "  old: {like: age, train: {start: age}}\n")
+    assert main(["try", "mine/old"]) == 0
+    assert trained[0]["start"] == Path("results/mine/train/age/main/fold-0/seed-0")
+
+
 def test_a_mistake_is_told_and_nothing_is_left(
     study: SmallStudy, scratch: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -107,6 +132,7 @@ def test_a_training_is_named_or_the_first_one(
     assert (run.experiment, run.target, run.train.network) == ("age", "age", "sfcn")
     assert (run.fold, run.seed) == (0, 0)
     assert asked == {
+        "start": None,
         "code": identity("train"),
         "passed": folder / "check/passed.csv",
         "splits": folder / "split/splits.csv",

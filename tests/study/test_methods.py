@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 from cards import make_card
 from cards import make_run
+from cards import make_start
 from docutils.core import publish_parts
 from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from headstart.cohort.config import Split
 from headstart.cohort.rates import OfRescans
 from headstart.cohort.rates import Rates
 from headstart.common.records import write_rows
@@ -47,6 +49,45 @@ def test_only_a_network_of_ours_is_known_to_start_from_random_weights():
     own = training._network(card("my_net.py:Net"))
     assert "random" not in own
     assert "my_net.py:Net (sha256 abababababababab), whose own code sets the weights" in own
+
+
+@pytest.mark.parametrize(
+    ("start", "said"),
+    [
+        (
+            {"kind": "experiment", "name": "age", "known": True, "frozen": ("features.0",)},
+            "the SFCN, beginning from the experiment age's network of the same fold and seed "
+            "(100% of its weights, features.0 unchanged in training), which has seen no subject "
+            "that is held out here",
+        ),
+        (
+            {"new": {"head.bias": "another output"}, "share": 0.9, "adapted": {"a": "b"}},
+            "beginning from w.pt (sha256 cdcdcdcdcdcdcdcd) (90% of its weights, 1 tensor adapted, "
+            "1 tensor random), trained on unknown scans, so that it may have seen subjects that "
+            "are held out here",
+        ),
+        ({"known": True}, "which has seen no scan that is held out here"),
+        (
+            {"kind": "catalogue", "name": "x", "cohorts": "UK Biobank"},
+            "trained on UK Biobank; which subjects these are is not known here",
+        ),
+    ],
+)
+def test_what_a_network_began_from_is_told_with_whom_that_had_seen(start, said):
+    begun = card("sfcn").model_copy(update={"start": make_start(**start)})
+    told = training._network(begun)
+    assert said in told
+    assert "random weights" not in told
+
+
+def test_weights_of_the_catalogue_are_cited():
+    begun = make_start(kind="catalogue", cite="Chen et al. 2019, Med3D")
+    study = SimpleNamespace(
+        synthetic=False, config=SimpleNamespace(data=(), split=Split(), experiments={})
+    )
+    cards = [card("sfcn").model_copy(update={"start": begun})] * 2
+    cited = list(citations.citations(study, cards))  # type: ignore[arg-type]
+    assert cited.count("Chen et al. 2019, Med3D, weights that a training began from") == 1
 
 
 def test_nothing_is_said_of_a_time_that_depends_on_the_machine_s_load():

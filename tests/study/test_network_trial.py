@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import shutil
 from pathlib import Path
 from typing import Any
@@ -142,6 +143,55 @@ def test_values_that_an_augmentation_does_not_take_are_named(folder: Path) -> No
     raw["experiments"]["a"]["train"]["augment"] = [{"RandomNoise": {"std": "much"}}]
     with pytest.raises(UserError, match=r"experiments\.a\.train\.augment: RandomNoise"):
         check_networks(read_config(raw), folder)
+
+
+@pytest.mark.slow
+def test_what_a_network_starts_from_must_fit_it(folder: Path) -> None:
+    torch = pytest.importorskip("torch")
+    torch.save({"module.stem.weight": torch.rand(8, 1, 3, 3, 3)}, folder / "other.pt")
+    small = {"channels": [4, 8, 8]}
+    config = study({"a": ("sfcn", small), "b": ("densenet121", {})})
+    raw = config.model_dump(mode="json", by_alias=True)
+    raw["experiments"] = dict(raw["experiments"])
+    starts: dict[str, Any] = {
+        "well": {"from": "a", "freeze": ["features.0"], "rate": {"features.[12]": 0.1}},
+        "none": "b",
+        "file": "other.pt",
+        "typo": {"from": "a", "freeze": ["featurs"]},
+        "twice": {"from": "a", "rate": {"features": 0.1, "features.0": 0.2}},
+    }
+    for name, start in starts.items():
+        like = copy.deepcopy(raw["experiments"]["a"])
+        like["train"]["start"] = start
+        raw["experiments"][name] = like
+    with pytest.raises(UserError) as caught:
+        check_networks(read_config(raw), folder)
+    said = dict(line.split(".train.start", 1) for line in str(caught.value).splitlines())
+    assert set(said) == {f"experiments.{name}" for name in set(starts) - {"well"}}
+    assert ": b has 0% of this network's weights" in said["experiments.none"]
+    assert "features.conv0.weight (64, 1, 7, 7, 7)" in said["experiments.none"]
+    assert "module.stem.weight (8, 1, 3, 3, 3)" in said["experiments.file"]
+    assert (
+        ".freeze: 'featurs' is no module of this network; there are: features, features.0"
+        in (said["experiments.typo"])
+    )
+    assert ".rate: features and features.0 both match a weight" in said["experiments.twice"]
+
+
+def test_another_file_of_weights_is_tried_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+    monkeypatch.setattr(
+        network_trial, "_in_own_process", lambda trials, *_: tried.extend(trials) or {}
+    )
+    raw = study({"a": ("sfcn", {})}).model_dump(mode="json", by_alias=True)
+    raw["experiments"] = dict(raw["experiments"])
+    raw["experiments"]["a"]["train"]["start"] = "w.pt"
+    for content in (b"one", b"one", b"other"):
+        (folder / "w.pt").write_bytes(content)
+        check_networks(read_config(raw), folder)
+    assert tried == ["a", "a"]
 
 
 def test_only_what_is_new_is_tried(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from cards import make_card
 from cards import make_identity
+from cards import make_start
 
 from headstart.common.records import write_rows
 from headstart.common.run_id import RunId
@@ -23,6 +24,7 @@ from headstart.study.retraining import retraining
 from headstart.study.settings import Settings
 from headstart.study.stages import STAGES
 from headstart.training import run_store
+from headstart.training.card import ModelCard
 from headstart.training.spent import Spent
 
 RAW: dict[str, Any] = {
@@ -57,7 +59,18 @@ def settings(tmp_path: Path) -> Settings:
 def publish(settings: Settings, experiment: str, fold: int) -> None:
     run = RunId(experiment, fold, 0)
     train = settings.config.experiments[experiment].train
-    identity = make_identity(settings.slices.train(*run), code=settings.code("train"))
+    study = settings.results / "small"
+    begun, parent = None, ""
+    if train.start is not None:
+        begun = make_start(
+            name=train.start.origin, weights_sha256=settings.weights.get(train.start.origin, "")
+        )
+        above = settings.config.parent(experiment)
+        of = None if above is None else ModelCard.read(study / RunId(above, fold, 0).trained)
+        parent = begun.weights_sha256 if of is None else of.key
+    identity = make_identity(
+        settings.slices.train(*run), code=settings.code("train"), parent=parent
+    )
     card = make_card(
         identity.run,
         code=identity.code,
@@ -65,8 +78,9 @@ def publish(settings: Settings, experiment: str, fold: int) -> None:
         loss_digest=settings.networks.get(train.loss or "", ""),
         spent=[Spent(computing=360.0)] * 2,
         snapshot=settings.snapshot.name,
+        parent=parent,
+        start=begun,
     )
-    study = settings.results / "small"
     card.write(study / run.trained)
     key = identity.key
     (study / "runs" / key / "attempt-1").mkdir(parents=True)
@@ -171,6 +185,52 @@ def test_an_edited_loss_of_ones_own_is_named(tmp_path: Path) -> None:
         edited
     )
     assert edited.upstream("train", "age") != settings.upstream("train", "age")
+
+
+def started(tmp_path: Path, start: Any, **weights: str) -> Settings:
+    """A finished study of which the experiment `sex` starts from something."""
+    raw = copy.deepcopy(RAW)
+    raw["experiments"]["sex"] |= {"folds": [0]}
+    raw["experiments"]["sex"]["train"]["start"] = start
+    config = read_config(raw)
+    settings = Settings(
+        config, tmp_path, CODES, listing="", package="", networks={}, weights=weights
+    )
+    settings.write()
+    return settings
+
+
+def test_who_starts_from_a_network_that_is_trained_again_is_too(tmp_path: Path) -> None:
+    settings = started(tmp_path, "age")
+    publish(settings, "age", 0)
+    publish(settings, "sex", 0)
+    assert retraining(settings) == ""
+    raw = settings.config.model_dump(mode="json", by_alias=True)
+    raw["experiments"] = dict(raw["experiments"])
+    raw["experiments"]["age"]["train"]["epochs"] = 3
+    longer = replace(settings, config=read_config(raw))
+    said = retraining(longer)
+    assert "age (fold 0, seed 0): train.epochs 60 -> 3; took" in said
+    assert "sex (fold 0, seed 0): age, which it starts from, is another one; took 12 min\n" in said
+    for name in ("train", "predict", "evaluate", "plot"):
+        run = {"fold": 0, "seed": 0} if name == "predict" else {}
+        assert longer.upstream(name, "sex", **run) != settings.upstream(name, "sex", **run)
+    # both are in the store: a change that is undone trains nobody
+    longer.write()
+    publish(longer, "age", 0)
+    publish(longer, "sex", 0)
+    assert retraining(longer) == ""
+    assert retraining(settings) == ""
+
+
+def test_who_starts_from_a_file_that_is_another_one_is_trained_again(tmp_path: Path) -> None:
+    settings = started(tmp_path, "w.pt", **{"w.pt": "before"})
+    publish(settings, "sex", 0)
+    assert retraining(settings) == ""
+    edited = replace(settings, weights={"w.pt": "after"})
+    assert "sex (fold 0, seed 0): w.pt is another file; took 12 min\n" in retraining(edited)
+    assert edited.upstream("train", "sex") != settings.upstream("train", "sex")
+    assert edited.upstream("train", "age") == settings.upstream("train", "age")
 
 
 def test_new_files_are_told_of_until_a_run_has_begun_with_them(settings: Settings) -> None:

@@ -158,6 +158,11 @@ def untracked(value):
     return lambda wildcards, output: value
 
 
+def run_of(wildcards):
+    """The training that the wildcards pick."""
+    return run_id.RunId(**choice(wildcards, run_id.RunId._fields))
+
+
 def of_every_run(pattern):
     """An input function: the pattern's file of every fold and seed of an experiment or sweep."""
     return lambda wildcards: [

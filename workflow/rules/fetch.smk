@@ -76,3 +76,17 @@ if settings.demo:
         shell:
             "headstart demo --output {params.folder:q} --subjects {params.subjects}"
             " --jobs {threads} 2> {log:q}"
+
+
+# Weights of the catalogue that an experiment starts from.
+rule fetch_weights:
+    output:
+        ".weights/{weights}",
+    log:
+        ".weights/{weights}.log",
+    localrule: True
+    threads: 1
+    params:
+        request=lambda wildcards: shlex.join(settings.starts.request(wildcards.weights)),
+    shell:
+        "headstart fetch {params.request} --output {output:q} 2> {log:q}"

@@ -5,6 +5,7 @@ rule train:
         cohort=COHORT,
         volumes=VOLUMES,
         audit=AUDIT,
+        start=lambda wildcards: settings.starts.waits_for(run_of(wildcards)),
     output:
         history="<study>/train/<run>/history.csv",
         model="<study>/train/<run>/model.safetensors",
@@ -25,6 +26,7 @@ rule train:
         networks=settings.networks_copy,
         prepared=PREPARED,
         store=RUNS,
+        start=lambda wildcards: settings.starts.place(run_of(wildcards)),
         folder=subpath(output.card, parent=True),
         # the same network, whatever its unit is called; with =, as :q leaves nothing of an empty one
         unit=lambda wildcards, output: settings.config.experiments[
@@ -34,5 +36,5 @@ rule train:
         "headstart train --settings {params.settings:q} --code {params.code}"
         " --passed {input.passed:q} --splits {input.splits:q} --prepared {params.prepared:q}"
         " --networks {params.networks:q} --store {params.store:q} --output {params.folder:q}"
-        " --unit={params.unit:q}"
+        " --start={params.start:q} --unit={params.unit:q}"
         " 2> {log:q}"

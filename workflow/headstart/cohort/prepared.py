@@ -51,6 +51,7 @@ class Scan:
         sha256: Digest of the prepared volume.
         mask_sha256: Digest of the prepared mask; "" where masks are not learnt.
         mask_content: Digest of the raw mask's file; "" where it is not known.
+        raw: Digest of the raw voxels.
     """
 
     subject: str
@@ -69,6 +70,7 @@ class Scan:
     sha256: str
     mask_sha256: str
     mask_content: str
+    raw: str
 
     @property
     def source(self) -> Grid:
@@ -270,4 +272,5 @@ def scan_of(
         sha256=entry.sha256,
         mask_sha256=entry.mask_sha256,
         mask_content=entry.mask_content,
+        raw=entry.hash,
     )

@@ -12,6 +12,7 @@ from headstart.common.errors import UserError
 from headstart.common.schema import read_settings
 from headstart.common.strict_yaml import read_study
 from headstart.data.collections import Request
+from headstart.data.collections import absolute
 from headstart.data.collections import read_request
 from headstart.data.credits import write_credits
 from headstart.data.fetch import fetch
@@ -19,6 +20,7 @@ from headstart.data.fetch import show_plan
 from headstart.data.fetch_job import FetchJob
 from headstart.data.settings import FetchSettings
 from headstart.study.config import read_config
+from headstart.training.weights_catalogue import fetch_weights
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     one.add_argument("--sha256", help="its sha256")
     one.add_argument("--bytes", type=int, help="its size")
     one.add_argument("--accept-terms", action="store_true", help="you accept the source's terms")
+    one.add_argument(
+        "--weights", metavar="NAME", help="weights of the catalogue in place of a source"
+    )
     every = parser.add_argument_group("all sources of a study")
     every.add_argument("--config", type=Path, help="the study, e.g. config/ixi.yaml")
     every.add_argument("--settings", help='JSON: {"sources": [{"source": …, "modality": […]}]}')
@@ -61,6 +66,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the stage from its command line."""
+    if arguments.weights is not None:
+        _fetch_weights(arguments)
+        return
     jobs = _jobs(arguments)
     if not jobs:
         print(f"{arguments.config}: nothing to fetch, its scans are in folders of your own")
@@ -105,6 +113,13 @@ def _jobs(arguments: argparse.Namespace) -> list[FetchJob]:
         )
         for one in requests
     ]
+
+
+def _fetch_weights(arguments: argparse.Namespace) -> None:
+    if arguments.output is None or arguments.sha256 is None:
+        raise UserError("fetch: --weights needs --output, a file, and --sha256")
+    mirrors = tuple(absolute(mirror, Path()) for mirror in arguments.mirror)
+    fetch_weights(arguments.weights, arguments.sha256, arguments.output, mirrors)
 
 
 def _survive_hangup(log: Path) -> None:

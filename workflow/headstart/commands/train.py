@@ -29,6 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=Path(),
         help="folder of your own network's and loss's files",
     )
+    parser.add_argument(
+        "--start", default="", help="what train.start names: a training's folder, or a file"
+    )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--unit", default="", help="unit of the target, for the model card")
     parser.add_argument(
@@ -53,6 +56,7 @@ def run(arguments: argparse.Namespace) -> None:
         store=arguments.store,
         output=arguments.output,
         networks=arguments.networks,
+        start=Path(arguments.start) if arguments.start else None,
         device=arguments.device,
         unit=arguments.unit,
     )

@@ -23,6 +23,8 @@ from headstart.study.named import find
 from headstart.study.network_trial import check_networks
 from headstart.study.provenance import identity
 from headstart.study.slices import Slices
+from headstart.study.starts import Starts
+from headstart.study.starts import digests
 from headstart.training.train import rehearse
 
 
@@ -47,10 +49,13 @@ def run(arguments: argparse.Namespace) -> None:
     passed = found.folder / study_paths.PASSED
     _check_targets(config, experiments, passed)
     slices = Slices(config, Path())
+    starts = Starts(config, Path(), digests(config, Path()))
     for experiment in experiments:
         training = _first(config, experiment, found)
         print(f"{found.study}/{training.name}:", file=sys.stderr, flush=True)
+        place = starts.place(training)
         rehearse(
+            start=found.results / place if place else None,
             run=slices.train(*training),
             code=identity("train"),
             passed=passed,

@@ -43,6 +43,8 @@ from headstart.imaging.config import Check
 from headstart.imaging.config import MaskClasses
 from headstart.imaging.config import Prepare
 from headstart.study.like import plain_experiments
+from headstart.study.start_checks import check_start
+from headstart.study.start_checks import parent_of
 from headstart.study.sweep import as_written
 from headstart.tasks import TASKS
 from headstart.tasks import task_with
@@ -290,6 +292,8 @@ class Config(Section):
         except ValueError as error:
             raise ValueError(f"{where}.target: {error}") from None
         self._check_augmentation(where, experiment)
+        folds = {one: self.folds(one) for one in self.experiments}
+        check_start(name, self.experiments, folds, [source.source for source in self.data])
 
     def _check_augmentation(self, where: str, experiment: Experiment) -> None:
         """Check what is known of the names; label looks at the target's values."""
@@ -363,6 +367,10 @@ class Config(Section):
         """Folds that an experiment trains."""
         folds = self.experiments[experiment].folds
         return tuple(range(self.split.folds)) if folds == "all" else folds
+
+    def parent(self, experiment: str) -> str | None:
+        """Return the experiment that an experiment starts from, if it starts from one."""
+        return parent_of(experiment, self.experiments)
 
     def runs(self, experiment: str) -> list[RunId]:
         """Trainings of an experiment, or of a sweep."""

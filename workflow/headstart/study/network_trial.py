@@ -20,6 +20,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from headstart.common import files
 from headstart.common.errors import UserError
 from headstart.common.schema import canonical_json
 from headstart.common.walk import is_file
@@ -75,7 +76,23 @@ def _trial(config: Config, name: str, project: Path) -> Trial:
         "loss": train["loss"],
         "loss_file": own_network.digest(train["loss"] or "", project, own_network.LOSS),
         "deep_supervision": train["deep_supervision"],
+        "start": _start(config, name, project),
     }
+
+
+def _start(config: Config, name: str, project: Path) -> Trial | None:
+    """Return what a network starts from: a file, or another network to build."""
+    start = config.experiments[name].train.start
+    if start is None:
+        return None
+    found: Trial = {"written": start.model_dump(mode="json"), "file": "", "parent": None}
+    parent = config.parent(name)
+    if parent is not None:
+        found["parent"] = _trial(config, parent, project)
+    elif start.is_file:
+        path = (project / start.origin).absolute()
+        found |= {"file": str(path), "sha256": files.sha256(path)}
+    return found
 
 
 def _mark(trial: Trial) -> Path:
@@ -101,6 +118,8 @@ def _in_own_process(trials: Mapping[str, Trial], project: Path, results: Path) -
         networks = Path(scratch, "networks")
         for trial in trials.values():
             own_network.copy(trial["network"], project, networks)
+            if trial["start"] and trial["start"]["parent"]:
+                own_network.copy(trial["start"]["parent"]["network"], project, networks)
             own_network.copy(trial["loss"] or "", project, networks)
         answer = Path(scratch, "mistakes.json")
         try:

@@ -70,6 +70,25 @@ class _Published:
         return [name for name in trained if name in now and now[name] != trained[name]]
 
     @cached_property
+    def parent(self) -> _Published | None:
+        """The finished training of the study's own that it starts from."""
+        name = self.settings.config.parent(self.run.experiment)
+        above = None if name is None else self.run._replace(experiment=name)
+        return None if above is None else _finished(self.settings, above)
+
+    @cached_property
+    def start(self) -> list[str]:
+        """What became another one of what it starts from, in words."""
+        if self.parent is not None:
+            name = self.parent.run.experiment
+            return [f"{name}, which it starts from, is another one"] if self.parent.why else []
+        start, before = self._now.train.start, self.card.start
+        now = self.settings.weights.get(start.origin) if start else None
+        if before is None or now in (None, before.weights_sha256):
+            return []
+        return [f"{before.name} is another file"]
+
+    @cached_property
     def upstream(self) -> tuple[str, ...]:
         """Changes of what the cohort is made with, in words."""
         snapshot = self.settings.snapshot.parent / (self.card.snapshot or "")
@@ -98,7 +117,9 @@ class _Published:
     def certain(self) -> bool:
         """Whether it is trained again even if its scans turn out to be the same."""
         other = settings_text(self.card.run) != settings_text(self._now)
-        return other or self.code or bool(self.edited)
+        # a parent's scans may turn out to be the same, and then it does too
+        start = bool(self.start) if self.parent is None else self.parent.certain
+        return other or self.code or bool(self.edited) or start
 
     @property
     def stored(self) -> bool:
@@ -107,6 +128,14 @@ class _Published:
         same = (before.task, before.target, before.fold) == (now.task, now.target, now.fold)
         if self.upstream or not same:
             return False
+        study = self.settings.results / self.settings.config.study
+        return run_store.finished_attempt(study / study_paths.STORE / self.key) is not None
+
+    @property
+    def key(self) -> str:
+        """Key in the run store of these settings and code, if the scans are the same."""
+        now, above = self._now, self.parent.key if self.parent else ""
+        start = now.train.start
         asked = {
             "run": now,
             "code": self.settings.code("train"),
@@ -114,10 +143,9 @@ class _Published:
             "loss_digest": own_network.digest(
                 now.train.loss or "", self.settings.project, own_network.LOSS
             ),
+            "parent": above or (self.settings.weights.get(start.origin, "") if start else ""),
         }
-        key = self.card.model_copy(update=asked).key
-        study = self.settings.results / self.settings.config.study
-        return run_store.finished_attempt(study / study_paths.STORE / key) is not None
+        return self.card.model_copy(update=asked).key
 
     @property
     def why(self) -> str:
@@ -126,7 +154,7 @@ class _Published:
         new = [provenance.what_changed("train", self.card.code, code)] if self.code else []
         for name in self.edited:
             new.append(f"{name.partition(':')[0]}, or a file that it imports, was edited")
-        return "; ".join([*_words(self.own), *new, *self.upstream])
+        return "; ".join([*_words(self.own), *new, *self.start, *self.upstream])
 
     @property
     def minutes(self) -> float:
@@ -200,12 +228,17 @@ def changes(old: Any, new: Any, prefix: str = "") -> Changes:
 
 
 def _published(settings: Settings) -> Iterator[_Published]:
-    study = settings.results / settings.config.study
     for experiment in settings.config.experiments:
         for run in settings.config.runs(experiment):
-            card = study / run.trained / CARD
-            if card.is_file():
-                yield _Published(settings, run, ModelCard.read(card.parent))
+            found = _finished(settings, run)
+            if found is not None:
+                yield found
+
+
+def _finished(settings: Settings, run: RunId) -> _Published | None:
+    folder = settings.results / settings.config.study / run.trained
+    there = (folder / CARD).is_file()
+    return _Published(settings, run, ModelCard.read(folder)) if there else None
 
 
 def _which(members: list[_Published]) -> str:

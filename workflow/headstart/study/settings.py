@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,8 @@ from headstart.study.config import read_config
 from headstart.study.slices import Slices
 from headstart.study.stages import OF_SCANS
 from headstart.study.stages import STAGES
+from headstart.study.starts import Starts
+from headstart.study.starts import digests
 from headstart.study.targets import check_targets
 from headstart.training import own_network
 from headstart.training.target import Targets
@@ -49,6 +52,8 @@ class Settings:
         networks: Digest of the files of each network and loss of the user's own, by its name in
             the config.
         split_file: Digest of the user's own split; "" if there is none.
+        weights: Digest of each file of weights that an experiment starts from, by its name in the
+            config.
     """
 
     config: Config
@@ -58,6 +63,7 @@ class Settings:
     package: str
     networks: Mapping[str, str]
     split_file: str = ""
+    weights: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def resolve(cls, raw: Mapping[str, Any], project: Path) -> Settings:
@@ -69,7 +75,7 @@ class Settings:
 
         Raises:
             UserError: If the config is wrong, asks for a label that labels.csv does not have, or
-                names a file of a network or a split that is not there.
+                names a file of a network, of weights or a split that is not there.
         """
         config = read_config(raw)
         codes = {stage: provenance.identity(stage) for stage in STAGES}
@@ -86,7 +92,8 @@ class Settings:
         }
         package = provenance.package_digest()
         split_file = _split_file(config, project / config.root)
-        settings = cls(config, project, codes, listing, package, networks, split_file)
+        weights = digests(config, project)
+        settings = cls(config, project, codes, listing, package, networks, split_file, weights)
         if settings.fetched and set("{}") & set(str(settings.data)):
             raise UserError(
                 f"root: {settings.data} has braces in its name, which Snakemake takes for a "
@@ -244,6 +251,11 @@ class Settings:
         """What each stage depends on."""
         return Slices(self.config, self.project, self.split_file, self.synthetic)
 
+    @property
+    def starts(self) -> Starts:
+        """What trainings start from."""
+        return Starts(self.config, self.project, self.weights)
+
     def slice(self, stage: str, **choice: Any) -> str:
         """Return the part of the settings that a stage's result depends on, as canonical JSON.
 
@@ -295,7 +307,18 @@ class Settings:
             below.append(["network", self.networks.get(train.network), []])
             if loss := self.networks.get(train.loss or ""):
                 below.append(["loss", loss, []])
+            if train.start is not None:
+                below.append(["start", self._origin(name), []])
         return hashlib.sha256(canonical_json(below).encode()).hexdigest()[:16]
+
+    def _origin(self, experiment: str) -> str:
+        """Digest what an experiment starts from: a file, or an experiment with all below it."""
+        parent = self.config.parent(experiment)
+        if parent is None:
+            start = self.config.experiments[experiment].train.start
+            return self.weights[start.origin] if start else ""
+        trained = [self.slice("train", **run._asdict()) for run in self.config.runs(parent)]
+        return _digest(canonical_json([self.upstream("train", parent), trained]))
 
     @property
     def targets(self) -> str:

@@ -30,6 +30,7 @@ from headstart.training.history import REMEDY
 from headstart.training.history import History
 from headstart.training.settings import RunIdentity
 from headstart.training.spent import Spent
+from headstart.training.start import StartCard
 from headstart.training.training_scans import TrainingScans
 from headstart.training.training_scans import describe
 
@@ -83,6 +84,7 @@ class ModelCard(RunIdentity):
         versions: Version of each package in use.
         snapshot: File with the whole study's settings that it was published under.
         unit: Of the target, in the study's words then; "" if they name none.
+        start: What it began from; None for random weights.
     """
 
     state: dict[str, Any]
@@ -101,6 +103,13 @@ class ModelCard(RunIdentity):
     versions: dict[str, str]
     snapshot: str | None = None
     unit: str = ""
+    start: StartCard | None = None
+
+    @property
+    def seen(self) -> frozenset[str]:
+        """Digests of the scans that its weights have seen, also before it was trained."""
+        before = () if self.start is None else self.start.seen
+        return frozenset((*self.training_scans.digests, *self.training_scans.raw, *before))
 
     @property
     def task(self) -> Task:
@@ -173,6 +182,7 @@ def describe_run(
     spent: Sequence[Spent],
     attempt: Path,
     computed: Mapping[str, Any],
+    start: StartCard | None,
 ) -> ModelCard:
     """Tell what there is to say about a network that was trained.
 
@@ -184,6 +194,7 @@ def describe_run(
         spent: What each of them took.
         attempt: Folder with the history and the weights.
         computed: Its `device`, `precision` and `micro_batch`.
+        start: What it began from.
     """
     run = identity.run
     training, validation = cohort.training(run.fold), cohort.validation(run.fold)
@@ -206,6 +217,7 @@ def describe_run(
         weights_sha256=files.sha256(attempt / WEIGHTS),
         spent=tuple(spent),
         **computed,
+        start=start,
         versions={"headstart": headstart.__version__, "python": platform.python_version()}
         | {name: version_in_use(name) for name in PACKAGES},
     )

@@ -22,6 +22,7 @@ from headstart.training.registry import SCHEDULES
 from headstart.training.registry import networks_for
 from headstart.training.registry import networks_of_blocks
 from headstart.training.registry import networks_of_scales
+from headstart.training.start import AnyStart
 from headstart.training.torchio_names import check_augmentation
 from headstart.training.torchio_names import without_blanks
 
@@ -50,6 +51,11 @@ class Train(Section):
     network_arguments: Arguments = Field(
         {},
         description="keyword arguments handed to the network's class; {} empties those of `like`",
+    )
+    start: AnyStart | None = Field(
+        None,
+        description="weights to begin from in place of random ones: `start: EXPERIMENT`, a file or "
+        "a name in the catalogue alone, or the section below; helps most with few scans",
     )
     loss: str | None = Field(
         None,

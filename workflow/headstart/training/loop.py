@@ -30,6 +30,7 @@ from headstart.training.device import device_name
 from headstart.training.device import keep_to
 from headstart.training.history import Epoch
 from headstart.training.networks import initial_network
+from headstart.training.parent import Parent
 from headstart.training.progress import Progress
 from headstart.training.progress import Step
 from headstart.training.progress import show_epoch
@@ -37,6 +38,7 @@ from headstart.training.selection import epochs_of
 from headstart.training.selection import is_kept
 from headstart.training.settings import RunIdentity
 from headstart.training.step import Stepper
+from headstart.training.transfer import start_from
 from headstart.training.validation import validate
 
 
@@ -48,6 +50,7 @@ def fit(
     *,
     networks: Path,
     device: str,
+    parent: Parent | None = None,
 ) -> ModelCard:
     """Train until the last epoch, going on from the newest checkpoint of an earlier attempt.
 
@@ -62,6 +65,7 @@ def fit(
             `model.safetensors`.
         networks: Folder of the user's own network and loss.
         device: auto, cpu or cuda.
+        parent: The network that it starts from.
 
     Returns:
         What there is to say about the network.
@@ -76,7 +80,9 @@ def fit(
     place = choose_device(device)
     training, validation = cohort.training(this.fold), cohort.validation(this.fold)
     task = task.fit(training, class_weights=settings.class_weights)
-    network = initial_network(this, task, networks).to(place)
+    network = initial_network(this, task, networks)
+    start = None if parent is None else start_from(network, parent, this, task)
+    network.to(place)
     loader = EpochLoader(training, task, settings, this.seed, place)
     stepper = Stepper(network, task, this, place, networks)
     print(
@@ -92,7 +98,7 @@ def fit(
         checkpoints = Checkpoints(attempt, network, stepper, deadline)
         progress = checkpoints.resume(task.metrics[0], settings.epochs)
         while progress.epoch <= progress.epochs:
-            network.train()
+            stepper.train()
             for batch in _shown(loader.epoch(progress.epoch, progress.step), progress, loader):
                 number = (progress.epoch - 1) * loader.steps + progress.step
                 taken = stepper.step(batch, number, progress.epochs * loader.steps)
@@ -124,7 +130,7 @@ def fit(
     with files.temporary(attempt / WEIGHTS) as draft:
         save_file(progress.kept, draft)
     return describe_run(
-        identity, cohort, task, progress.history, progress.spent, attempt, stepper.computed
+        identity, cohort, task, progress.history, progress.spent, attempt, stepper.computed, start
     )
 
 

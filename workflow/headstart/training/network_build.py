@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Collection
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,14 @@ from headstart.common.errors import UserError
 from headstart.tasks import task_with
 from headstart.tasks.base import Task
 from headstart.training.augmentation.parse import parse
+from headstart.training.frozen import check_patterns
 from headstart.training.losses import own_loss
 from headstart.training.networks import build_network
 from headstart.training.networks import check_output
+from headstart.training.start import Start
+from headstart.training.transfer import check_match
+from headstart.training.transfer import match
+from headstart.training.weights_files import read_weights
 
 Trial = Mapping[str, Any]
 
@@ -42,7 +47,21 @@ def main(project: Path, answer: Path) -> None:
 
 def _try(trial: Trial, project: Path) -> None:
     parse(trial["augment"])
-    task = task_with(trial["task"], trial["loss"]).from_config(trial["classes"], trial["channels"])
+    task = _task(trial)
+    network = _network(trial, task, project).to("meta")
+    _check_shape(network, trial, task, own=bool(trial["file"]))
+    if trial["start"]:
+        _check_start(network, trial, task, project)
+    if trial["loss_file"]:
+        _check_loss(trial["loss"], task, project)
+
+
+def _task(trial: Trial) -> Task:
+    return task_with(trial["task"], trial["loss"]).from_config(trial["classes"], trial["channels"])
+
+
+def _network(trial: Trial, task: Task, project: Path) -> torch.nn.Module:
+    """Build a network on the meta device, or for real if it computes with numbers."""
 
     def build() -> torch.nn.Module:
         return build_network(
@@ -54,16 +73,26 @@ def _try(trial: Trial, project: Path) -> None:
             deep_supervision=trial["deep_supervision"],
         )
 
-    _check_shape(_built(build).to("meta"), trial, task, own=bool(trial["file"]))
-    if trial["loss_file"]:
-        _check_loss(trial["loss"], task, project)
-
-
-def _built(build: Callable[[], torch.nn.Module]) -> torch.nn.Module:
-    """Build a network on the meta device, or for real if it computes with numbers."""
     with contextlib.suppress(UserError), torch.device("meta"):
         return build()
     return build()
+
+
+def _check_start(network: torch.nn.Module, trial: Trial, task: Task, project: Path) -> None:
+    """Match what a network starts from by its shapes; the catalogue's may not be here yet."""
+    start, parent = Start.model_validate(trial["start"]["written"]), trial["start"]["parent"]
+    theirs: Mapping[str, torch.Tensor] = {}
+    if parent:
+        theirs = _network(parent, _task(parent), project).state_dict()
+    elif trial["start"]["file"]:
+        theirs = read_weights(Path(trial["start"]["file"]))
+    new: Collection[str] = ()
+    if theirs:
+        ours, channels = network.state_dict(), len(trial["channels"])
+        found = match(ours, theirs, in_channels=channels, out_channels=task.out_channels)
+        check_match(found, ours, theirs, start.origin)
+        new = found.new
+    check_patterns(network, start, new)
 
 
 def _check_shape(network: torch.nn.Module, trial: Trial, task: Task, *, own: bool) -> None:

@@ -26,7 +26,7 @@ from headstart.training.card import ModelCard
 from headstart.training.inference import NotFiniteError
 from headstart.training.inference import load_network
 from headstart.training.inference import predict_scan
-from headstart.training.training_scans import TrainingScans
+from headstart.training.training_scans import digests_of
 
 Loaded = tuple[Task, nn.Module, torch.device]
 
@@ -99,7 +99,7 @@ def _row(
     """Answer for a scan: by the mean of what each network predicts, each by its own fitted task."""
     scan, (task, *_) = file.scan, networks[0]
     row = {
-        "warning": _warning(scan, [card.training_scans for card in cards]),
+        "warning": _warning(scan, cards),
         "target": cards[0].run.target,
         "unit": task.unit(cards[0].unit),
         "networks": len(networks),
@@ -112,11 +112,11 @@ def _row(
     return row | task.answer(decision, file) | {"spread": task.spread(predictions, scan)}
 
 
-def _warning(scan: Scan, seen: Sequence[TrainingScans]) -> str:
+def _warning(scan: Scan, cards: Sequence[ModelCard]) -> str:
     """What there is to say against a prediction of this scan."""
-    if any(one.holds(scan) for one in seen):
+    if any(card.seen & digests_of(scan) for card in cards):
         return "a network has learnt from this very scan"
-    return "; ".join(seen[0].unlike(scan))
+    return "; ".join(cards[0].training_scans.unlike(scan))
 
 
 def _tell(answers: pd.DataFrame, output: Path) -> None:

@@ -33,6 +33,7 @@ class RunIdentity(Section):
         code: Identity of the code of training.
         network_digest: Digest of the files of the user's own network, or "".
         loss_digest: Digest of those of the user's own loss, or "".
+        parent: Key of the run that it starts from, or digest of the weights' file; or "".
     """
 
     run: Run
@@ -41,11 +42,13 @@ class RunIdentity(Section):
     code: str
     network_digest: str
     loss_digest: str = ""
+    parent: str = ""
 
     @property
     def key(self) -> str:
         """Digest of all that the result depends on, 16 hex digits; names the run in the store."""
-        rests_on = [self.cohort_digest, self.code, self.network_digest, self.loss_digest]
+        own_code = [self.network_digest, self.loss_digest]
+        rests_on = [self.cohort_digest, self.code, *own_code, self.parent]
         text = canonical_json([settings_text(self.run), *rests_on])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

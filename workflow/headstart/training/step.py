@@ -22,6 +22,9 @@ from headstart.training.activation_checkpointing import checkpoint_activations
 from headstart.training.data import Batch
 from headstart.training.data import seed_of
 from headstart.training.device import device_name
+from headstart.training.frozen import freeze
+from headstart.training.frozen import parameter_groups
+from headstart.training.frozen import set_to_training
 from headstart.training.losses import make_loss
 from headstart.training.losses import over_scales
 from headstart.training.networks import check_output
@@ -67,8 +70,9 @@ class Stepper:
             train.loss, task, place, smoothing=train.label_smoothing, folder=folder
         )
         optimizer = OPTIMIZERS[train.optimizer]
+        freeze(network, train.start)
         self._optimizer = resolve_name(optimizer.path)(
-            network.parameters(),
+            parameter_groups(network, train.start),
             lr=train.learning_rate,
             weight_decay=train.weight_decay,
             **optimizer.fixed,
@@ -83,6 +87,10 @@ class Stepper:
         self._average = AveragedModel(network, use_buffers=True) if averages else None
         self.judged = network if self._average is None else self._average.module
         self._expected = task.output_shape(run.window)
+
+    def train(self) -> None:
+        """Set the network to training."""
+        set_to_training(self._network, self._run.train.start)
 
     def step(self, batch: Batch, number: int, steps: int) -> Tensor:
         """Learn from a batch.
@@ -101,7 +109,7 @@ class Stepper:
         train = self._run.train
         self.rate = learning_rate(number, steps, train.learning_rate, train.warmup, self._fall)
         for group in self._optimizer.param_groups:
-            group["lr"] = self.rate
+            group["lr"] = self.rate * group["factor"]
         loss = None
         while loss is None:
             # dropout and the like draw the same numbers whether or not the run was interrupted

@@ -22,6 +22,7 @@ from headstart.data.label_table import MASK
 from headstart.tasks import task_with
 from headstart.training import own_network
 from headstart.training import run_store
+from headstart.training.parent import Parent
 from headstart.training.settings import Run
 from headstart.training.settings import RunIdentity
 
@@ -30,20 +31,25 @@ TRY_SUBJECTS = 8
 TRY_EPOCHS = 2
 
 
-def rehearse(*, run: Run, **arguments: Any) -> None:
+def rehearse(*, run: Run, start: Path | None = None, **arguments: Any) -> None:
     """Try a run on a few subjects for a few epochs, in a scratch folder that is removed again.
 
     Args:
         run: The run's settings.
+        start: As for `train`; where nothing lies there yet, the trial begins from random weights.
         **arguments: As for `train`; `store` and `output` are left alone.
 
     Raises:
         UserError: As `train`.
     """
     few = run.train.model_copy(update={"epochs": TRY_EPOCHS})
+    if start is not None and not start.exists():
+        print(f"{start}: is not there yet; tried from random weights", file=sys.stderr, flush=True)
+        few, start = few.model_copy(update={"start": None}), None
     with tempfile.TemporaryDirectory(prefix="headstart-try-") as scratch:
         arguments |= {"store": Path(scratch, "runs"), "output": Path(scratch, "output")}
-        train(run=run.model_copy(update={"train": few}), subjects=TRY_SUBJECTS, **arguments)
+        few_run = run.model_copy(update={"train": few})
+        train(run=few_run, start=start, subjects=TRY_SUBJECTS, **arguments)
     print(
         f"the trial went through (at most {TRY_SUBJECTS} subjects, {TRY_EPOCHS} epochs); nothing "
         "of it was kept, and the real training can start"
@@ -60,6 +66,7 @@ def train(
     store: Path,
     output: Path,
     networks: Path = Path(),
+    start: Path | None = None,
     device: str = "auto",
     unit: str = "",
     subjects: int | None = None,
@@ -75,19 +82,25 @@ def train(
         store: Folder of the run store.
         output: Gets `history.csv`, `model.safetensors` and `model.json`.
         networks: Folder of the user's own network and loss.
+        start: What `train.start` names: a folder that a training was published to, or a file of
+            weights.
         device: auto, cpu or cuda.
         unit: Unit of the target, for the card.
         subjects: Use no more than so many subjects; the default is all.
 
     Raises:
         UserError: If there is nobody to train on or to choose the epoch with, the settings do not
-            fit the network or the cohort, a shard is damaged, or the loss is not finite.
+            fit the network or the cohort, a shard is damaged, the loss is not finite, or the
+            network that it starts from is not there or has seen a held-out or test subject.
         OutOfTimeError: If the job's time limit comes before the last epoch.
     """
     prepared = stage_in(prepared, masks=run.target == MASK)
     cohort = read_cohort(passed, splits, prepared, run.target)
     task = task_with(run.task, run.train.loss).from_cohort(cohort, tuple(run.classes))
     _check_cohort(cohort, run, splits)
+    parent = _parent(run, start)
+    if parent is not None:
+        parent.check_unseen(cohort, run.fold)
     if subjects is not None:
         cohort = _few(cohort, run.fold, subjects)
     identity = RunIdentity(
@@ -97,6 +110,7 @@ def train(
         code=code,
         network_digest=own_network.digest(run.train.network, networks),
         loss_digest=own_network.digest(run.train.loss or "", networks, own_network.LOSS),
+        parent="" if parent is None else parent.identity,
     )
     folder = store / identity.key
     finished = run_store.finished_attempt(folder)
@@ -117,6 +131,7 @@ def train(
                     attempt,
                     networks=networks,
                     device=device,
+                    parent=parent,
                 )
                 card.write(attempt)
                 run_store.finish(attempt)
@@ -124,6 +139,15 @@ def train(
     # the settings of the whole study, in a job: what to compare with before training again
     snapshot = os.environ.get("HEADSTART_SETTINGS")
     run_store.publish(folder / "finished", output, snapshot, unit)
+
+
+def _parent(run: Run, start: Path | None) -> Parent | None:
+    named = run.train.start
+    if named is None:
+        return None
+    if start is None:
+        raise UserError(f"train.start: {named.origin}: say where it lies: --start FOLDER or FILE")
+    return Parent.of(named, run, start)
 
 
 def _check_cohort(cohort: Cohort, run: Run, splits: Path) -> None:

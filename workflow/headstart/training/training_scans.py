@@ -39,6 +39,7 @@ class TrainingScans(Section):
         farthest: The largest distance of a training scan from each of these, by name.
         usual: The median distance, by name.
         digests: sha256 of each prepared volume that was learnt from or chose the epoch.
+        raw: Digest of the raw voxels of each of these scans, which no preparation changes.
     """
 
     template: tuple[float, ...]
@@ -47,10 +48,7 @@ class TrainingScans(Section):
     farthest: dict[str, float]
     usual: dict[str, float]
     digests: tuple[str, ...]
-
-    def holds(self, scan: Scan) -> bool:
-        """Whether a prepared scan is one of these, to the last bit."""
-        return _digest(scan) in self.digests
+    raw: tuple[str, ...] = ()
 
     def unlike(self, scan: Scan) -> list[str]:
         """Say in what a prepared scan is further from the training scans than any of them.
@@ -121,7 +119,13 @@ def describe(scans: Sequence[Scan], others: Sequence[Scan]) -> TrainingScans:
         farthest={name: float(np.max(values)) for name, values in by_name.items()},
         usual={name: float(np.median(values)) for name, values in by_name.items()},
         digests=tuple(sorted(_digest(scan) for scan in (*scans, *others))),
+        raw=tuple(sorted({scan.raw for scan in (*scans, *others)} - {""})),
     )
+
+
+def digests_of(scan: Scan) -> set[str]:
+    """Digests by which a card knows a scan again: of its prepared volume, and of its raw voxels."""
+    return {_digest(scan), scan.raw} - {""}
 
 
 def _distances(look: _Look, template: Array, percentiles: Array, extent: Array) -> dict[str, float]:

@@ -51,6 +51,8 @@ def citations(study: StudyFiles, cards: Sequence[ModelCard]) -> Iterator[str]:
     used += ["head"] * (zscore and cards[0].brain_masks != "all")
     yield from (REFERENCES[name] for name in used)
     yield from of_training([card.run for card in cards])
+    begun = sorted({card.start.cite for card in cards if card.start and card.start.cite})
+    yield from (f"{cite}, weights that a training began from" for cite in begun)
 
 
 def of_training(runs: Sequence[Run]) -> Iterator[str]:

@@ -24,6 +24,7 @@ from headstart.training.config import Train
 from headstart.training.registry import NETWORKS
 from headstart.training.registry import OPTIMIZERS
 from headstart.training.registry import SCHEDULES
+from headstart.training.start import StartCard
 
 
 def tell_preparation(card: ModelCard) -> str:
@@ -55,11 +56,33 @@ def _network(card: ModelCard) -> str:
     name, ours = train.network, NETWORKS.get(train.network)
     arguments = ", ".join(f"{key} {value}" for key, value in train.network_arguments.items())
     of_file = f" (sha256 {card.network_digest[:16]}), whose own code sets the weights it starts"
-    return (
-        (ours.words if ours else f"the network {name}{of_file} from")
-        + (f" ({arguments})" if arguments else "")
-        + (", from random weights" if ours else "")
-    )
+    own = f"the network {name}{of_file} from"
+    begins = _start(card.start) if card.start else ", from random weights" if ours else ""
+    return (ours.words if ours else own) + (f" ({arguments})" if arguments else "") + begins
+
+
+def _start(start: StartCard) -> str:
+    """Tell what the weights were before the training, and whom they had seen."""
+    digest = f"sha256 {start.weights_sha256[:16]}"
+    whose = {
+        "experiment": f"the experiment {start.name}'s network of the same fold and seed",
+        "file": f"{start.name} ({digest})",
+        "catalogue": f"{start.name} ({digest})",
+    }[start.kind]
+    parts = [f"{start.share:.0%} of its weights"]
+    parts += [f"{counted(len(start.adapted), 'tensor')} adapted"] * bool(start.adapted)
+    parts += [f"{counted(len(start.new), 'tensor')} random"] * bool(start.new)
+    if start.frozen:
+        parts.append(f"{and_joined(start.frozen)} unchanged in training")
+    if start.kind == "experiment":
+        seen = "which has seen no subject that is held out here"
+    elif start.cohorts:
+        seen = f"trained on {start.cohorts}; which subjects these are is not known here"
+    elif start.known:
+        seen = "which has seen no scan that is held out here"
+    else:
+        seen = "trained on unknown scans, so that it may have seen subjects that are held out here"
+    return f", beginning from {whose} ({', '.join(parts)}), {seen}"
 
 
 def tell_trainings(study: StudyFiles, cards: Mapping[str, Sequence[ModelCard]]) -> Iterator[str]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import nibabel as nib
+import numpy as np
 import pandas as pd
 import pytest
+from fresh import PROJECT
 from fresh import copy_project
 from study import Checkout
 from study import write_study
@@ -115,6 +118,7 @@ rule count_sites:
 # What is written anew, and the one row that each is known by: file, before, after.
 NEW = {
     f"{PACKAGE}/tasks/log_regression.py": TASK,
+    f"{PACKAGE}/tasks/denoising.py": (PROJECT / "tests/toy_denoising.py").read_text(),
     f"{PACKAGE}/training/blocks.py": NETWORK,
     f"{PACKAGE}/figures/sites.py": FIGURE,
     "workflow/report/sites.rst": "How many scans each site has.\n",
@@ -124,9 +128,15 @@ NEW = {
 ROWS = [
     (
         f"{PACKAGE}/tasks/__init__.py",
-        "TASKS: dict[str, type[Task]] = {\n    kind.name: kind for kind in (",
+        "from headstart.tasks.regression",
+        "from headstart.tasks.denoising import Denoising\n"
         "from headstart.tasks.log_regression import LogRegression\n"
-        "TASKS: dict[str, type[Task]] = {\n    kind.name: kind for kind in (LogRegression, ",
+        "from headstart.tasks.regression",
+    ),
+    (
+        f"{PACKAGE}/tasks/__init__.py",
+        "kind for kind in (",
+        "kind for kind in (Denoising, LogRegression, ",
     ),
     (
         f"{PACKAGE}/training/registry.py",
@@ -152,8 +162,18 @@ ROWS = [
         'include: "workflow/rules/plot.smk"\ninclude: "workflow/rules/count_sites.smk"\n',
     ),
 ]
+# A network of the user's own that answers for every voxel.
+SMOOTH = """
+from torch import nn
+
+
+class Net(nn.Conv3d):
+    def __init__(self, in_channels, out_channels):
+        super().__init__(in_channels, out_channels, 3, padding=1)
+"""
 TRAIN = {"network": "blocks", "epochs": 2, "threads": 1, "batch_size": 4}
-RUN = RunId("logs", 0, 0)
+CLEAN = TRAIN | {"network": "smooth.py:Net"}
+RUN, CLEAN_RUN = RunId("logs", 0, 0), RunId("clean", 0, 0)
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +187,9 @@ def toys(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
         checkout.edit(*row)
     config = checkout.config()
     logs = {"task": "log-regression", "target": "age", "unit": "years", "train": TRAIN}
-    checkout.configure(config | {"experiments": {"logs": logs}, "final": "logs"})
+    clean = {"task": "denoising", "target": "image", "train": CLEAN}
+    (checkout.folder / "smooth.py").write_text(SMOOTH)
+    checkout.configure(config | {"experiments": {"logs": logs, "clean": clean}, "final": "logs"})
     checkout.done("all", "tiny/count-sites/sites.json")
     return checkout
 
@@ -186,13 +208,48 @@ def test_a_task_more_goes_from_the_config_to_its_metrics(toys: Checkout) -> None
     assert "log-regression of age by eight blocks" in (toys.study / "methods.rst").read_text()
 
 
+def test_a_task_more_may_learn_from_the_scan_itself_and_answer_with_an_image(
+    toys: Checkout,
+) -> None:
+    folder = toys.study / CLEAN_RUN.predicted
+    row = files.read_csv(folder / "predictions.csv").iloc[0]
+    image, raw = nib.load(folder / row["image"]), nib.load(toys.folder / "scans" / row["target"])
+    assert row["image_sha256"] == files.sha256(folder / row["image"])
+    assert image.get_data_dtype() == np.float32
+    assert image.shape == raw.shape
+    np.testing.assert_array_equal(image.affine, raw.affine)
+    assert np.ptp(image.get_fdata()) > 0
+    metrics = pd.read_csv(toys.study / "evaluate/clean/metrics.csv")
+    network = metrics[(metrics["model"] == "network") & (metrics["group"] == "all")]
+    assert list(network["metric"]) == ["mae"]
+    assert set(metrics["model"]) == {"network"}  # it names no baseline
+    assert "denoising of the images by the network" in (toys.study / "methods.rst").read_text()
+    evaluation = toys.study / "figures/clean/evaluation.pdf"
+    assert evaluation.read_bytes().startswith(b"%PDF")
+
+
+def test_a_task_more_answers_for_new_scans(toys: Checkout) -> None:
+    toys.shell(
+        f"headstart predict --run tiny/{CLEAN_RUN.trained} --networks .. --device cpu"
+        " --scans ../scans/Sub_101/T1.nii.gz --output new.csv"
+    )
+    row = files.read_csv(toys.folder / "results/new.csv").iloc[0]
+    assert nib.load(toys.folder / "results" / row["image"]).shape == (12, 12, 12)
+    assert (row["rejected"], row["target"], row["networks"]) == ("", "image", "1")
+
+
 def test_what_a_task_and_a_network_do_not_take_is_said_before_anything_runs(toys: Checkout) -> None:
     config = toys.config()
     wrong = {
         "experiments": {"logs": config["experiments"]["logs"] | {"train": TRAIN | {"loss": "l1"}}}
     }
     small = {"prepare": config["prepare"] | {"window": [8, 8, 8]}}
+    clean = config["experiments"]["clean"]
+    labelled = {"experiments": {"clean": clean | {"target": "age"}}, "final": "clean"}
+    scanwise = {"experiments": {"clean": clean | {"train": TRAIN}}, "final": "clean"}
     for change, said in (
+        (labelled, "denoising has the target `image`"),
+        (scanwise, "train.network 'blocks' is not for denoising; allowed: "),
         (wrong, "train.loss 'l1' is not for log-regression; allowed: mse"),
         (small, "blocks in experiments.logs needs at least 12 voxels each way"),
     ):

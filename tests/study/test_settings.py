@@ -27,6 +27,7 @@ from headstart.imaging.config import Check
 from headstart.study.config import read_config
 from headstart.study.settings import Settings
 from headstart.study.start import start
+from headstart.study.targets import check_targets
 from headstart.training.settings import PredictSettings
 from headstart.training.settings import Run
 from headstart.training.target import Targets
@@ -147,3 +148,14 @@ def test_settings_that_no_command_wrote_are_named(text: str, said: str) -> None:
 def test_a_project_with_braces_in_its_path_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="has braces in its name"):
         start([], {}, tmp_path / "proj {é}", command=[], main=True)
+
+
+def test_a_target_that_no_source_has_is_named_before_anything_runs(tmp_path: Path) -> None:
+    table = {"path": "a.csv", "column": "ID", "key": "{subject}"}
+    source = {"source": "own", "channels": {"T1": "{subject}.nii.gz"}, "table": table}
+    age = {"task": "regression", "target": "age", "train": {"network": "sfcn"}}
+    study = {"study": "small", "data": [source], "experiments": {"old": age}}
+    labelled = [{**source, "labels": {"age": "Age"}}]
+    check_targets(read_config({**study, "data": labelled}), tmp_path)
+    with pytest.raises(UserError, match=r"old\.target: no source has the label 'age'"):
+        check_targets(read_config(study), tmp_path)

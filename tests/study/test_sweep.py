@@ -16,6 +16,7 @@ from headstart.common.errors import UserError
 from headstart.common.schema import NAME
 from headstart.study.config import Config
 from headstart.study.config import read_config
+from headstart.study.methods import training
 from headstart.study.parts import parts
 from headstart.study.settings import Settings
 from headstart.study.sweep import combinations
@@ -190,3 +191,10 @@ def test_only_what_was_chosen_is_predicted_evaluated_and_drawn(tmp_path: Path) -
     # a page is done once its file is there, and all that it is drawn from
     (page,) = [p for p in parts("plot", before) if p[0] == "figures/age/sweep.pdf"]
     assert len([path for path in page if path.startswith("train/")]) == 6
+
+
+def test_the_methods_tell_what_was_compared_and_what_was_chosen() -> None:
+    config = study({"train.learning_rate": [1e-2, 1e-3], "seeds": [0, 1]})
+    said = training._sweep(config, config.sweeps["age"])
+    assert said.startswith("2 combinations of learning rate (0.01, 0.001), trained with seeds 0 ")
+    assert "mean absolute error of the validation subjects; none is evaluated on held-out" in said

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import shutil
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from headstart.study.provenance import closure_digest
 from headstart.training.registry import NETWORKS
 from headstart.training.registry import networks_for
 from headstart.training.registry import networks_of_scales
+from headstart.training.start import Start
 
 OWN = """
 import torch
@@ -151,8 +151,6 @@ def test_what_a_network_starts_from_must_fit_it(folder: Path) -> None:
     torch.save({"module.stem.weight": torch.rand(8, 1, 3, 3, 3)}, folder / "other.pt")
     small = {"channels": [4, 8, 8]}
     config = study({"a": ("sfcn", small), "b": ("densenet121", {})})
-    raw = config.model_dump(mode="json", by_alias=True)
-    raw["experiments"] = dict(raw["experiments"])
     starts: dict[str, Any] = {
         "well": {"from": "a", "freeze": ["features.0"], "rate": {"features.[12]": 0.1}},
         "none": "b",
@@ -160,12 +158,14 @@ def test_what_a_network_starts_from_must_fit_it(folder: Path) -> None:
         "typo": {"from": "a", "freeze": ["featurs"]},
         "twice": {"from": "a", "rate": {"features": 0.1, "features.0": 0.2}},
     }
+    experiments = dict(config.experiments)
     for name, start in starts.items():
-        like = copy.deepcopy(raw["experiments"]["a"])
-        like["train"]["start"] = start
-        raw["experiments"][name] = like
+        begun = config.experiments["a"].train.model_copy(
+            update={"start": Start(**({"from": start} if isinstance(start, str) else start))}
+        )
+        experiments[name] = config.experiments["a"].model_copy(update={"train": begun})
     with pytest.raises(UserError) as caught:
-        check_networks(read_config(raw), folder)
+        check_networks(config.model_copy(update={"experiments": experiments}), folder)
     said = dict(line.split(".train.start", 1) for line in str(caught.value).splitlines())
     assert set(said) == {f"experiments.{name}" for name in set(starts) - {"well"}}
     assert ": b has 0% of this network's weights" in said["experiments.none"]
@@ -185,12 +185,13 @@ def test_another_file_of_weights_is_tried_again(
     monkeypatch.setattr(
         network_trial, "_in_own_process", lambda trials, *_: tried.extend(trials) or {}
     )
-    raw = study({"a": ("sfcn", {})}).model_dump(mode="json", by_alias=True)
-    raw["experiments"] = dict(raw["experiments"])
-    raw["experiments"]["a"]["train"]["start"] = "w.pt"
+    plain = study({"a": ("sfcn", {})})
+    begun = plain.experiments["a"].train.model_copy(update={"start": Start(**{"from": "w.pt"})})
+    one = plain.experiments["a"].model_copy(update={"train": begun})
+    config = plain.model_copy(update={"experiments": {"a": one}})
     for content in (b"one", b"one", b"other"):
         (folder / "w.pt").write_bytes(content)
-        check_networks(read_config(raw), folder)
+        check_networks(config, folder)
     assert tried == ["a", "a"]
 
 

@@ -18,6 +18,7 @@ from headstart.common.run_id import RunId
 from headstart.data.inventory import FileRow
 from headstart.data.inventory import files_of
 from headstart.imaging.scan_rows import ScanFiles
+from headstart.study.config import Config
 from headstart.study.config import read_config
 from headstart.study.retraining import changes
 from headstart.study.retraining import retraining
@@ -187,12 +188,17 @@ def test_an_edited_loss_of_ones_own_is_named(tmp_path: Path) -> None:
     assert edited.upstream("train", "age") != settings.upstream("train", "age")
 
 
-def started(tmp_path: Path, start: Any, **weights: str) -> Settings:
-    """A finished study of which the experiment `sex` starts from something."""
+def starting(start: Any, epochs: int = 60) -> Config:
+    """A study of which the experiment `sex` starts from something; age has so many epochs."""
     raw = copy.deepcopy(RAW)
     raw["experiments"]["sex"] |= {"folds": [0]}
     raw["experiments"]["sex"]["train"]["start"] = start
-    config = read_config(raw)
+    raw["experiments"]["age"]["train"]["epochs"] = epochs
+    return read_config(raw)
+
+
+def started(tmp_path: Path, start: Any, **weights: str) -> Settings:
+    config = starting(start)
     settings = Settings(
         config, tmp_path, CODES, listing="", package="", networks={}, weights=weights
     )
@@ -205,10 +211,7 @@ def test_who_starts_from_a_network_that_is_trained_again_is_too(tmp_path: Path) 
     publish(settings, "age", 0)
     publish(settings, "sex", 0)
     assert retraining(settings) == ""
-    raw = settings.config.model_dump(mode="json", by_alias=True)
-    raw["experiments"] = dict(raw["experiments"])
-    raw["experiments"]["age"]["train"]["epochs"] = 3
-    longer = replace(settings, config=read_config(raw))
+    longer = replace(settings, config=starting("age", epochs=3))
     said = retraining(longer)
     assert "age (fold 0, seed 0): train.epochs 60 -> 3; took" in said
     assert "sex (fold 0, seed 0): age, which it starts from, is another one; took 12 min\n" in said

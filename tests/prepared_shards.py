@@ -16,6 +16,7 @@ from headstart.cohort.shards import masks_of
 from headstart.cohort.shards import volumes_of
 from headstart.common import files
 from headstart.common.keys import Key
+from headstart.imaging.channel_scale import ChannelScale
 from headstart.imaging.config import Preparation
 from headstart.imaging.geometry import Grid
 from headstart.imaging.headers import geometry_fields
@@ -53,6 +54,12 @@ def write_shard(
             subject=subject,
             session=session,
             index=index,
+            shape=volumes.shape[1:],
+            offset=_offset(volumes_of(path), volumes, index),
+            mask_offset=_offset(masks_of(path), masks, index),
+            intensities=[
+                ChannelScale(mean=0, scale=1, lowest=channel.min()) for channel in volumes[index]
+            ],
             affine=affine.tolist(),
             source_affine=source.affine.tolist(),
             source_shape=source.shape,
@@ -70,6 +77,11 @@ def write_shard(
         channels=(channel,), prepare=prepare, scans=scans, refused=(), sha256="", mask_sha256=""
     )
     write_digests(path, card)
+
+
+def _offset(path: Path, array: np.ndarray, index: int) -> int:
+    """Tell where a scan's numbers begin in a file that numpy wrote."""
+    return path.stat().st_size - array.nbytes + index * array[0].nbytes
 
 
 def write_small(path: Path, keys: Sequence[Key], small: np.ndarray) -> None:

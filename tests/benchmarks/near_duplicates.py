@@ -42,7 +42,8 @@ def small(array: np.ndarray, affine: np.ndarray, window: tuple[int, ...], edge: 
     canonical = source.canonical()
     resampled = canonical.resampled((edge,) * 3)
     ras = geometry.to_canonical(array, affine).astype(np.float32)
-    prepared = geometry.normalise(geometry.resample(ras, canonical, resampled), "zscore")
+    array = geometry.resample(ras, canonical, resampled)
+    prepared = geometry.rescaled(array, *geometry.normalisation(array, "zscore"))
     return small_volume(geometry.crop_or_pad(prepared, window, prepared.min()), (edge,) * 3)
 
 

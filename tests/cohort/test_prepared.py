@@ -38,8 +38,9 @@ def test_parts_share_nobody(study):
 def test_each_scan_finds_its_volume(study):
     cohort = read(study)
     for scan in cohort.scans:
-        card = ShardCard.read(scan.volumes.with_suffix(".json"))
-        assert card.scans[scan.index].subject == scan.subject
+        card = ShardCard.read(scan.volumes.path.with_suffix(".json"))
+        row = next(entry.index for entry in card.scans if entry.key == (scan.subject, scan.session))
+        np.testing.assert_array_equal(scan.volume(), np.load(scan.volumes.path)[row])
         assert scan.volume().shape == (1, 8, 8, 8)
         assert scan.volume().dtype == np.float16
         assert scan.mask().shape == (8, 8, 8)
@@ -80,16 +81,17 @@ def test_digest_sees_voxels_and_masks(study):
     scan = cohort.training(0)[0]
     with_masks = cohort_digest(read(study, "mask"), 0)
     without = cohort_digest(cohort, 0)
-    prepare_again(scan.masks, (scan.index, 1, 1, 1))
+    prepare_again(scan.masks, (1, 1, 1))
     assert cohort_digest(read(study), 0) == without
     assert cohort_digest(read(study, "mask"), 0) != with_masks
-    prepare_again(scan.volumes, (scan.index, 0, 0, 0, 0))
+    prepare_again(scan.volumes, (0, 0, 0, 0))
     assert cohort_digest(read(study), 0) != without
 
 
-def prepare_again(path, place):
+def prepare_again(stored, place):
     """Change a voxel as another preparation would have."""
-    array = np.lib.format.open_memmap(path, mode="r+")
+    path = stored.path
+    array = np.memmap(path, stored.kind, "r+", stored.offset, stored.shape)
     array[place] += 1
     array.flush()
     write_digests(path.with_name(f"{path.stem.removesuffix('-mask')}.json"))

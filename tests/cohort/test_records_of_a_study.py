@@ -20,6 +20,7 @@ from headstart.common.records import write_rows
 from headstart.data.found_scans import RejectedRow
 from headstart.data.inventory import FileRow
 from headstart.data.label_table import LabelRow
+from headstart.imaging.channel_scale import ChannelScale
 from headstart.imaging.config import Preparation
 from headstart.imaging.scan_rows import CheckRow
 from headstart.imaging.scan_rows import ScanFiles
@@ -43,8 +44,10 @@ def test_rows_that_are_written_are_read(
 FLOAT = st.floats(allow_nan=False, allow_infinity=False)
 AFFINE = st.tuples(*[st.tuples(*[FLOAT] * 4)] * 4)
 VOLUMES = st.dictionaries(st.text("ab"), FLOAT, max_size=2)
+INTENSITY = st.builds(ChannelScale, mean=FLOAT, scale=FLOAT, lowest=FLOAT)
 SCAN = st.builds(
     ShardScan,
+    intensities=st.lists(INTENSITY, max_size=2),
     affine=AFFINE,
     source_affine=AFFINE,
     source_header=st.dictionaries(st.text("ab"), st.integers() | st.lists(FLOAT), max_size=3),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -47,11 +46,6 @@ def empty(path):
     path.write_bytes(b"")
 
 
-def as_another_type(path):
-    array = np.load(path)
-    np.save(path, array.view({2: np.uint16, 1: np.int8}[array.itemsize]))
-
-
 def in_another_order(path):
     np.save(path, np.load(path)[::-1])
 
@@ -64,7 +58,7 @@ def as_pickle(path):
     np.save(path, np.array([{"scan": 1}]), allow_pickle=True)
 
 
-DAMAGES = [flip_a_bit, truncate, empty, as_another_type, in_another_order, without_a_scan]
+DAMAGES = [flip_a_bit, truncate, empty, in_another_order, without_a_scan]
 
 
 @pytest.mark.parametrize("name", ["shard-1.npy", "shard-1-mask.npy"])
@@ -86,7 +80,7 @@ def test_masks_that_nobody_learns_from_are_not_looked_at(study):
 
 def swap_two_scans(card):
     first, second = card["scans"][:2]
-    first["index"], second["index"] = second["index"], first["index"]
+    first["offset"], second["offset"] = second["offset"], first["offset"]
 
 
 def rename_a_subject(card):
@@ -135,19 +129,11 @@ def test_type_shape_and_numbers_make_the_digest():
     assert len({array_digest(one) for one in (array, *others)}) == 5
 
 
-def test_any_flipped_bit_of_an_array_s_header_is_refused(study):
-    path = study.prepared / "shard-1.npy"
-    whole, before = path.read_bytes(), look(study)
-    for place in range(0, 128 * 8, 3):
-        content = bytearray(whole)
-        content[place // 8] ^= 1 << place % 8
-        path.unlink()  # not under the maps of those that opened it
-        path.write_bytes(content)
-        shards._open.cache_clear()
-        shards.read_scan.cache_clear()
-        # a blank in the padding may be another one
-        with suppress(UserError):
-            assert look(study) == before
+def test_what_an_array_s_header_says_is_not_asked(study):
+    path, before = study.prepared / "shard-1.npy", look(study)
+    path.write_bytes(bytes(128) + path.read_bytes()[128:])
+    shards._checked.clear()
+    assert look(study) == before
 
 
 def test_an_archive_is_no_array(study):

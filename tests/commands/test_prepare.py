@@ -17,6 +17,7 @@ from headstart.cli import main
 from headstart.cohort.mask_report import MaskRow
 from headstart.cohort.prepare import gather
 from headstart.cohort.prepare import prepare
+from headstart.cohort.prepared import scan_of
 from headstart.cohort.shards import ShardCard
 from headstart.cohort.shards import array_digest
 from headstart.common import files
@@ -27,6 +28,7 @@ from headstart.imaging.config import Accepted
 from headstart.imaging.config import Preparation
 from headstart.imaging.geometry import to_source_grid
 from headstart.imaging.nifti import read_volume
+from headstart.imaging.prepare import prepare_scan
 from headstart.imaging.scan_rows import CheckRow
 from headstart.imaging.scan_rows import ScanFiles
 from headstart.imaging.small_volumes import small_volume
@@ -123,6 +125,103 @@ def test_every_scan_leaves_a_small_volume(tmp_path: Path) -> None:
     small = np.load(tmp_path / "out/shard-0-small.npy")
     volumes = np.load(tmp_path / "out/shard-0.npy")
     np.testing.assert_array_equal(small, [small_volume(v[0], (2, 2, 2)) for v in volumes])
+
+
+OWN = Preparation(voxel_size=(2.0, 2.0, 2.0), window="own")
+
+
+def own_sizes(folder: Path) -> dict[str, Any]:
+    """Return a job for three scans whose heads have different sizes; the last lacks a mask."""
+    job = shard(folder, settings=OWN)
+    for number, scan in enumerate(job["scans"]):
+        path = folder / "data" / scan.first
+        array = np.pad(np.asarray(nib.load(path).dataobj), 20)
+        array[34 : 36 + 4 * number, 25:35, 23:31] = 310  # 8 mm more of a head each
+        nib.save(nib.Nifti1Image(array, PSR), path)
+        mask = np.asarray(nib.load(folder / "data" / scan.mask).dataobj)
+        nib.save(nib.Nifti1Image(np.pad(mask, 20), PSR), folder / "data" / scan.mask)
+    scans = [*job["scans"][:2], replace(job["scans"][2], mask="")]
+    return job | {"scans": scans, "checked": checked(scans, folder / "data")}
+
+
+def test_volumes_at_their_own_size_are_read_as_they_were_prepared(tmp_path: Path) -> None:
+    job = own_sizes(tmp_path)
+    prepare(**job)
+    path = tmp_path / "out/shard-0.json"
+    card = ShardCard.read(path)
+    assert len({entry.shape for entry in card.scans}) > 1
+    assert card.sha256 == files.sha256(tmp_path / "out/shard-0.npy")
+    for entry, files_of in zip(card.scans, job["scans"], strict=True):
+        alone = prepare_scan(
+            files_of, data=tmp_path / "data", settings=OWN, checked="", classes=CLASSES
+        )
+        scan = scan_of(path, entry)
+        np.testing.assert_array_equal(scan.volume(), alone.volume)
+        np.testing.assert_array_equal(scan.mask(), alone.mask)
+        assert scan.volume().dtype == np.float16
+        assert all(length < 58 for length in scan.shape)  # the air around is cut off
+        # the intensities can be given back, and each voxel lies where it lay
+        (how,) = scan.intensities
+        raw = nib.as_closest_canonical(nib.load(tmp_path / "data" / files_of.first))
+        given = scan.volume()[0] * how.scale + how.mean
+        start = np.linalg.solve(raw.affine, scan.affine[:, 3])[:3]
+        box = tuple(slice(round(a), round(a) + n) for a, n in zip(start, scan.shape, strict=True))
+        np.testing.assert_allclose(given, raw.get_fdata()[box], atol=0.5)
+        assert how.lowest == scan.volume().min()
+
+
+def test_marked_voxels_outside_the_head_are_kept(tmp_path: Path) -> None:
+    job = own_sizes(tmp_path)
+    path = tmp_path / "data" / job["scans"][0].mask
+    mask = np.asarray(nib.load(path).dataobj).copy()
+    mask[0, 0, 0] = 1
+    nib.save(nib.Nifti1Image(mask, PSR), path)
+    prepare(**job)
+    first = ShardCard.read(tmp_path / "out/shard-0.json").scans[0]
+    assert first.mask_voxels == (mask > 0).sum()
+    assert first.mask_voxels_cropped == 0
+
+
+def test_small_volumes_of_scans_of_many_sizes_have_one_shape(tmp_path: Path) -> None:
+    prepare(**own_sizes(tmp_path))
+    small = np.load(tmp_path / "out/shard-0-small.npy")
+    assert small.shape == (3, 56, 56, 56)
+    assert all(len(np.unique(one)) > 10 for one in small)
+
+
+def test_beyond_a_scan_there_is_no_signal(tmp_path: Path) -> None:
+    prepare(**own_sizes(tmp_path))
+    path = tmp_path / "out/shard-0.json"
+    scan = scan_of(path, ShardCard.read(path).scans[1])
+    whole, mask = scan.volume(), scan.mask()
+    inside = scan.part([(2, 5), (0, scan.shape[1]), (3, 4)])
+    np.testing.assert_array_equal(inside.volume(), whole[:, 2:5, :, 3:4])
+    np.testing.assert_array_equal(inside.mask(), mask[2:5, :, 3:4])
+    np.testing.assert_allclose(
+        inside.affine, scan.affine @ nib.affines.from_matvec(np.eye(3), (2, 0, 3))
+    )
+    far = scan.part([(-3, 4), (-900, -890), (0, 2)])
+    assert (far.volume() == np.float16(scan.intensities[0].lowest)).all()
+    assert not far.mask().any()
+    over = scan.part([(-3, scan.shape[0] + 2), (0, scan.shape[1]), (0, scan.shape[2])])
+    np.testing.assert_array_equal(over.volume()[:, 3:-2], whole)
+    assert (over.volume()[:, :3] == np.float16(scan.intensities[0].lowest)).all()
+
+
+@pytest.mark.parametrize("name", ["shard-0.npy", "shard-0-mask.npy"])
+@pytest.mark.parametrize("damage", ["flip", "cut"])
+def test_damage_to_scans_of_many_sizes_is_refused(tmp_path: Path, name: str, damage: str) -> None:
+    prepare(**own_sizes(tmp_path))
+    path = tmp_path / "out" / name
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content if damage == "flip" else content[:-1])
+    card = tmp_path / "out/shard-0.json"
+    scans = [scan_of(card, entry) for entry in ShardCard.read(card).scans]
+    for scan in scans[:2]:
+        scan.volume(), scan.mask()
+    with pytest.raises(UserError, match=f"{name}: is damaged"):
+        scans[2].volume(), scans[2].mask()
 
 
 def test_same_bytes_twice_and_one_scan_does_not_touch_another(tmp_path: Path) -> None:

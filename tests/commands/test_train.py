@@ -201,12 +201,14 @@ def test_a_time_limit_ends_the_command_after_a_step(study):
     assert said.splitlines()[-1].startswith("headstart: out of time")
 
 
-@pytest.mark.parametrize("task", ["regression", "classification", "segmentation"])
+@pytest.mark.parametrize("task", ["regression", "classification", "segmentation", "patches"])
 def test_rounds_under_a_time_limit_have_the_bits_of_an_unbroken_run(
     study, task, monkeypatch, capsys
 ):
     """A passed deadline leaves time for one step: the run is gone on with at every place."""
-    settings = study.run(task, **HARD | {"epochs": 2, "keep": "ema"})
+    patches = {"sampling": {"patches": [4, 4, 4], "per_scan": 1}} if task == "patches" else {}
+    kind = "segmentation" if task == "patches" else task
+    settings = study.run(kind, **HARD | {"epochs": 2, "keep": "ema"} | patches)
     unbroken = go(study, settings, "unbroken")
     monkeypatch.setenv("HEADSTART_DEADLINE", "0")
     # of 6 steps, and of the validations between and after them

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from headstart.imaging.geometry import Grid
 from headstart.imaging.geometry import crop_or_pad
 from headstart.imaging.geometry import head
-from headstart.imaging.geometry import normalise
+from headstart.imaging.geometry import normalisation
 from headstart.imaging.geometry import resample
 from headstart.imaging.geometry import resample_mask
+from headstart.imaging.geometry import rescaled
 from headstart.imaging.geometry import to_canonical
 from headstart.imaging.geometry import to_source_grid
 
@@ -26,6 +27,10 @@ ORIENTATIONS = [
     for axes in permutations(("LR", "PA", "IS"))
     for ways in product((0, 1), repeat=3)
 ]
+
+
+def normalise(array: np.ndarray, method: str, brain: np.ndarray | None = None) -> np.ndarray:
+    return rescaled(array, *normalisation(array, method, brain))
 
 
 def oriented(codes: str, shape: tuple[int, int, int], size: tuple[float, float, float]) -> Grid:

@@ -36,6 +36,7 @@ from headstart.tasks import TASKS
 from headstart.tasks.regression import Regression
 from headstart.training.card import Count
 from headstart.training.card import ModelCard
+from headstart.training.config import Predict
 from headstart.training.config import Train
 
 
@@ -346,3 +347,18 @@ def test_a_loss_of_ones_own_is_told_by_its_digest_and_cites_nothing():
     assert "; loss my_loss.py:Loss (sha256 cdcdcdcdcdcdcdcd); " in said
     assert not [one for one in citations.of_training([run]) if "MONAI" in one]
     assert [one for one in citations.of_training([run]) if "SFCN" in one]
+
+
+def test_patches_and_mirror_images_are_told() -> None:
+    sampling = {"patches": [96, 80, 64], "per_scan": 3, "foreground": 0.5}
+    train = Train(network="unet", batch_size=2, sampling=sampling)
+    run = make_run(task="segmentation", target="mask", window="own", train=train)
+    said = training._training([make_card(run, predict=Predict(flips=8))])
+    assert "2 patches a step" in said
+    assert "patches of 96 x 80 x 64 voxels, 3 of each scan an epoch, 50% of them centred" in said
+    assert said.endswith("mean of the outputs for 8 mirror images.")
+    assert any("foreground" in line for line in citations.of_training([run]))
+    prepared = training.tell_preparation(make_card(run))
+    assert "cropped to the head, the largest part above air, and 8 mm around it" in prepared
+    whole = make_run(train=Train(network="sfcn"))
+    assert "patch" not in training._training([make_card(whole)])

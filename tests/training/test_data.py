@@ -12,6 +12,7 @@ from headstart.tasks.regression import Regression
 from headstart.training import data
 from headstart.training.config import Train
 from headstart.training.data import EpochLoader
+from headstart.training.data import Item
 from headstart.training.data import load_volume
 from headstart.training.data import make_batches
 from headstart.training.data import read_batch
@@ -32,14 +33,13 @@ def test_seeds_tell_their_parts_apart():
 
 def test_order_depends_on_seed_epoch_and_scan_alone(scans):
     first = make_batches(scans, 3, seed=0, epoch=1)
-    assert sorted(chain(*first)) == list(range(len(scans)))
+    assert sorted(scans.index(item.scan) for item in chain(*first)) == list(range(len(scans)))
     assert make_batches(scans, 3, seed=0, epoch=1) == first
     assert make_batches(scans, 3, seed=0, epoch=2) != first
     assert make_batches(scans, 3, seed=1, epoch=1) != first
     # without one of them, the others keep their order
-    order = [scans[i] for i in chain(*first) if i != 0]
-    fewer = scans[1:]
-    assert [fewer[i] for i in chain(*make_batches(fewer, 3, seed=0, epoch=1))] == order
+    order = [item for item in chain(*first) if item.scan is not scans[0]]
+    assert list(chain(*make_batches(scans[1:], 3, seed=0, epoch=1))) == order
 
 
 def test_no_batch_of_one(scans):
@@ -47,7 +47,7 @@ def test_no_batch_of_one(scans):
     assert sizes == [3, 4]
     assert [len(batch) for batch in make_batches(scans[:7], 2, 0, 1)] == [2, 2, 3]
     assert [len(batch) for batch in make_batches(scans[:4], 3, 0, 1)] == [4]
-    assert make_batches(scans[:1], 3, 0, 1) == [[0]]
+    assert make_batches(scans[:1], 3, 0, 1) == [[Item(scans[0])]]
 
 
 CPU = torch.device("cpu")
@@ -66,7 +66,7 @@ def by_subject(found):
 
 def test_batches_hold_what_was_prepared(scans):
     found = batches(scans)
-    order = [scans[index] for batch in make_batches(scans, 3, 0, 1) for index in batch]
+    order = [item.scan for batch in make_batches(scans, 3, 0, 1) for item in batch]
     assert [scan for batch in found for scan in batch.scans] == order
     for scan, (volume, truth) in zip(order, by_subject(found).values(), strict=True):
         assert volume.dtype == torch.float32

@@ -32,9 +32,13 @@ rule train:
         unit=lambda wildcards, output: settings.config.experiments[
             wildcards.experiment
         ].unit,
+        predict=lambda wildcards, output: settings.config.experiments[
+            wildcards.experiment
+        ].predict.model_dump_json(),
     shell:
         "headstart train --settings {params.settings:q} --code {params.code}"
         " --passed {input.passed:q} --splits {input.splits:q} --prepared {params.prepared:q}"
         " --networks {params.networks:q} --store {params.store:q} --output {params.folder:q}"
         " --start={params.start:q} --unit={params.unit:q}"
+        " --predict {params.predict:q}"
         " 2> {log:q}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 from collections.abc import Sequence
@@ -28,16 +29,19 @@ from headstart.common.progress import progress
 from headstart.common.records import write_rows
 from headstart.imaging.config import Accepted
 from headstart.imaging.config import Preparation
+from headstart.imaging.geometry import crop_or_pad
 from headstart.imaging.mask_classes import Classes
 from headstart.imaging.prepare import Prepared
 from headstart.imaging.prepare import UnusableError
 from headstart.imaging.prepare import prepare_scan
 from headstart.imaging.scan_rows import CheckRow
 from headstart.imaging.scan_rows import ScanFiles
+from headstart.imaging.small_volumes import SmallVolume
 from headstart.imaging.small_volumes import small_shape
 from headstart.imaging.small_volumes import small_volume
 
 SHOWN = 10
+SMALL_FIELD = 256.0  # mm: of small volumes of scans that have no window; it holds any head
 
 
 def prepare(
@@ -71,18 +75,17 @@ def prepare(
             grid, an intensity does not fit float16, or the disk is full.
     """
     rows = _chosen(scans, checked, accept)
-    shape = (len(channels), *settings.window)
     # a full disk is told of the last file here: the volumes, which fill it
     paths = (small_of(output), masks_of(output), volumes_of(output))
     output.unlink(missing_ok=True)  # it must never describe arrays of another run
     prepared_scans: list[ShardScan] = []
     refused: list[RefusedScan] = []
-    small = np.zeros((len(rows), *small_shape(settings.window, settings.voxel_size)), np.float16)
+    small: list[SmallVolume] = []
     with ExitStack() as stack:
         drafts = [stack.enter_context(files.temporary(path)) for path in paths]
         small_draft, mask_draft, volume_draft = drafts
         with volume_draft.open("wb") as images, mask_draft.open("wb") as labels:
-            _write_headers(images, labels, len(rows), shape, classes)
+            _write_headers(images, labels, (0,), (0,))
             for scan, row in progress(rows, total=len(rows), label="scans prepared"):
                 try:
                     prepared = prepare_scan(
@@ -94,15 +97,19 @@ def prepare(
                     )
                     print(f"refused: {row.subject}, {row.session}: {error}", file=sys.stderr)
                     continue
+                _warn_of_loss(row, prepared)
+                offsets = images.tell(), labels.tell()
+                prepared_scans.append(_described(row, len(small), prepared, offsets))
                 images.write(prepared.volume.data)
                 if prepared.mask is not None:
                     labels.write(prepared.mask.data)
-                number = len(prepared_scans)
-                small[number] = small_volume(prepared.volume[0], settings.voxel_size)
-                _warn_of_loss(row, prepared)
-                prepared_scans.append(_described(row, number, prepared))
-            _write_headers(images, labels, len(prepared_scans), shape, classes)
-        np.save(small_draft, small[: len(prepared_scans)])
+                lowest = prepared.intensities[0].lowest
+                shown = crop_or_pad(prepared.volume[0], _small_field(settings), lowest)
+                small.append(small_volume(shown, settings.voxel_size))
+            shapes = [scan.shape for scan in prepared_scans]
+            _write_headers(images, labels, *_file_shapes(shapes, settings, len(channels), classes))
+        shape = small_shape(_small_field(settings), settings.voxel_size)
+        np.save(small_draft, np.array(small, np.float16).reshape(-1, *shape))
     card = ShardCard(
         channels=tuple(channels),
         prepare=settings,
@@ -182,19 +189,41 @@ def _chosen(
     ]
 
 
-def _write_headers(
-    images: BinaryIO, labels: BinaryIO, scans: int, shape: tuple[int, ...], classes: Classes
-) -> None:
-    """Write how many scans follow; once more at the end, when it is known how many were refused.
+def _small_field(settings: Preparation) -> Sequence[int]:
+    """Return the voxels of a scan that its small volume shows: those of a cohort have one shape."""
+    if settings.window != "own":
+        return settings.window
+    return [round(SMALL_FIELD / edge) for edge in settings.voxel_size]
 
-    The header of a .npy has room for the longest first axis, so that its length stays.
+
+def _file_shapes(
+    scans: Sequence[Sequence[int]], settings: Preparation, channels: int, classes: Classes
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the shapes of a shard's arrays of volumes and masks.
+
+    Args:
+        scans: Shape of each scan's volume.
+        settings: What was done to them.
+        channels: Image channels.
+        classes: Without any, there are no masks.
     """
-    for file, axes, kind in (
-        (images, (scans, *shape), np.float16),
-        (labels, (scans if classes else 0, *shape[1:]), np.uint8),
-    ):
+    if settings.window == "own":
+        voxels = sum(math.prod(shape[1:]) for shape in scans)
+        return (channels * voxels,), (voxels if classes else 0,)
+    volumes = (len(scans), channels, *settings.window)
+    return volumes, (len(scans) if classes else 0, *settings.window)
+
+
+def _write_headers(
+    images: BinaryIO, labels: BinaryIO, volumes: tuple[int, ...], masks: tuple[int, ...]
+) -> None:
+    """Write the shapes of what follows; once more at the end, when they are known.
+
+    The header of a .npy is of one length for all shapes of a few numbers.
+    """
+    for file, shape, kind in ((images, volumes, np.float16), (labels, masks, np.uint8)):
         file.seek(0)
-        _write_header(file, axes, kind)
+        _write_header(file, shape, kind)
 
 
 def _write_header(file: BinaryIO, shape: tuple[int, ...], kind: type[np.generic]) -> None:
@@ -227,11 +256,17 @@ def _warn_of_loss(row: CheckRow, prepared: Prepared) -> None:
             )
 
 
-def _described(row: CheckRow, index: int, prepared: Prepared) -> ShardScan:
+def _described(
+    row: CheckRow, index: int, prepared: Prepared, offsets: tuple[int, int]
+) -> ShardScan:
     return ShardScan(
         subject=row.subject,
         session=row.session,
         index=index,
+        shape=prepared.volume.shape,
+        offset=offsets[0],
+        mask_offset=offsets[1],
+        intensities=prepared.intensities,
         affine=prepared.grid.affine.tolist(),
         source_affine=prepared.source.affine.tolist(),
         source_shape=prepared.source.shape,

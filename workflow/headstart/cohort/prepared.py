@@ -6,28 +6,35 @@ import hashlib
 from collections.abc import Iterable
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from typing import Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 from numpy.typing import NDArray
 
+from headstart.cohort.shards import Box
 from headstart.cohort.shards import ShardCard
 from headstart.cohort.shards import ShardScan
+from headstart.cohort.shards import Stored
 from headstart.cohort.shards import masks_of
-from headstart.cohort.shards import read_scan
 from headstart.cohort.shards import volumes_of
 from headstart.cohort.splits import read_splits
 from headstart.common.errors import UserError
 from headstart.common.keys import Key
 from headstart.common.records import read_rows
+from headstart.common.schema import Window
 from headstart.common.schema import canonical_json
 from headstart.data.label_table import IMAGES
 from headstart.data.label_table import MASK
 from headstart.data.label_table import LabelRow
 from headstart.data.label_table import labels_of
+from headstart.imaging.channel_scale import ChannelScale
 from headstart.imaging.config import Preparation
 from headstart.imaging.geometry import Grid
+from headstart.imaging.geometry import shared
 
 
 @dataclass(frozen=True)
@@ -41,17 +48,16 @@ class Scan:
         test: Whether the subject is held out for the final test.
         fold: The fold that holds the subject out; None for test subjects.
         validation: Whether the subject chooses the epoch where it is not held out.
-        volumes: The shard's `.npy` file.
-        masks: The shard's `-mask.npy` file.
-        index: Row of this scan in both.
+        volumes: The prepared volume on disk.
+        masks: The prepared mask on disk; of no use where masks are not learnt.
+        intensities: What the numbers of each channel mean.
         affine: Prepared voxel to mm, 4x4.
         source_affine: Raw voxel to mm, 4x4.
         source_shape: Voxels of the raw scan.
         source_header: Geometry fields of the raw scan's header.
-        sha256: Digest of the prepared volume.
-        mask_sha256: Digest of the prepared mask; "" where masks are not learnt.
         mask_content: Digest of the raw mask's file; "" where it is not known.
         raw: Digest of the raw voxels.
+        box: The part that is looked at, which may reach beyond the scan; None for all of it.
     """
 
     subject: str
@@ -60,30 +66,54 @@ class Scan:
     test: bool
     fold: int | None
     validation: bool
-    volumes: Path
-    masks: Path
-    index: int
+    volumes: Stored
+    masks: Stored
+    intensities: tuple[ChannelScale, ...]
     affine: NDArray[np.float64]
     source_affine: NDArray[np.float64]
     source_shape: tuple[int, ...]
     source_header: dict[str, Any]
-    sha256: str
-    mask_sha256: str
     mask_content: str
     raw: str
+    box: Box | None = None
 
     @property
     def source(self) -> Grid:
         """Grid of the raw scan."""
         return Grid(self.source_shape, self.source_affine)
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Voxels of the prepared volume along each axis, or of the part that is looked at."""
+        return self.volumes.shape[1:] if self.box is None else tuple(b - a for a, b in self.box)
+
     def volume(self) -> NDArray[np.float16]:
-        """Read-only view of the prepared volume on disk, (channels, x, y, z)."""
-        return read_scan(self.volumes, self.index, self.sha256)
+        """Read the prepared volume, (channels, x, y, z); beyond the scan there is no signal."""
+        return self._read(self.volumes, [channel.lowest for channel in self.intensities])
 
     def mask(self) -> NDArray[np.uint8]:
-        """Read-only view of the prepared mask on disk, (x, y, z)."""
-        return read_scan(self.masks, self.index, self.mask_sha256)
+        """Read the prepared mask, (x, y, z); beyond the scan there is background."""
+        return self._read(self.masks, 0)
+
+    def part(self, box: Box) -> Scan:
+        """Return the scan, of which a part alone is looked at.
+
+        Args:
+            box: First voxel along each axis, negative before the scan, and the one after the last.
+        """
+        affine = Grid(self.shape, self.affine).cropped(box).affine
+        return replace(self, box=tuple(box), affine=affine)
+
+    def _read(self, stored: Stored, fill: ArrayLike) -> NDArray[Any]:
+        """Read the part that is looked at, and fill what lies beyond the scan."""
+        if self.box is None:
+            return stored.read()
+        theirs, (x, y, z) = shared(stored.shape[-3:], self.box)
+        channels = stored.shape[:-3]
+        whole = np.empty((*channels, *self.shape), stored.kind)
+        whole[...] = np.reshape(fill, (*channels, 1, 1, 1))
+        whole[..., x, y, z] = stored.read([(one.start, one.stop) for one in theirs])
+        return whole
 
 
 @dataclass(frozen=True)
@@ -95,7 +125,7 @@ class Cohort:
         target: The label to predict, or one of `IMAGES`.
         scans: The scans, those without a target included.
         channels: Names of the image channels.
-        window: Voxels of every prepared volume, (x, y, z).
+        window: Voxels of every prepared volume, (x, y, z), or `own`.
         prepare: How the volumes were prepared.
         brain_masks: Whether `all`, `some` or `none` of the scans came with a brain mask.
     """
@@ -104,7 +134,7 @@ class Cohort:
     target: str
     scans: tuple[Scan, ...]
     channels: tuple[str, ...]
-    window: tuple[int, ...]
+    window: Window | Literal["own"]
     prepare: Preparation
     brain_masks: str
 
@@ -210,10 +240,10 @@ def cohort_digest(cohort: Cohort, fold: int, *, classes: Sequence[str] = ()) -> 
         ("validation", cohort.validation(fold)),
     ):
         for scan in scans:
-            scan.volume()  # here is where the voxels are held against their digest
+            scan.volumes.check()  # here is where the voxels are held against their digest
             if masks:
-                scan.mask()
-            voxels = [scan.sha256, scan.mask_sha256 if masks else ""]
+                scan.masks.check()
+            voxels = [scan.volumes.sha256, scan.masks.sha256 if masks else ""]
             # the path of an image is no content: a moved file is the same mask
             target = "" if cohort.target in IMAGES else scan.target
             geometry = scan.affine.tolist()
@@ -262,15 +292,15 @@ def scan_of(
         test=test,
         fold=fold,
         validation=validation,
-        volumes=volumes_of(card),
-        masks=masks_of(card),
-        index=entry.index,
+        volumes=Stored(volumes_of(card), "float16", entry.shape, entry.offset, entry.sha256),
+        masks=Stored(
+            masks_of(card), "uint8", entry.shape[1:], entry.mask_offset, entry.mask_sha256
+        ),
+        intensities=entry.intensities,
         affine=np.array(entry.affine),
         source_affine=np.array(entry.source_affine),
         source_shape=entry.source_shape,
         source_header=entry.source_header,
-        sha256=entry.sha256,
-        mask_sha256=entry.mask_sha256,
         mask_content=entry.mask_content,
         raw=entry.hash,
     )

@@ -1,11 +1,16 @@
-"""Prepared shards on disk: arrays of many scans, each opened with the digest of its own scan."""
+"""Prepared shards on disk: arrays of many scans, each read with the digest of its own scan.
+
+A scan is read from its place in the file. The file is not mapped into memory: a queue may limit the
+addresses that a job takes, and those of a mapped file count.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from functools import cache
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -16,10 +21,12 @@ from headstart.common import integrity
 from headstart.common.errors import UserError
 from headstart.common.keys import Key
 from headstart.common.schema import Section
+from headstart.imaging.channel_scale import ChannelScale
 from headstart.imaging.config import Preparation
 
-DAMAGES = (ValueError, EOFError, SyntaxError, TypeError, LookupError, OverflowError, TokenError)
 Matrix = tuple[tuple[float, float, float, float], ...]  # 4x4
+Box = Sequence[tuple[int, int]]  # first voxel along each axis, and the one after the last
+_checked: set[Stored] = set()  # what this process has held against its digest
 
 
 class RefusedScan(Section):
@@ -47,7 +54,12 @@ class ShardScan(Section):
     Attributes:
         subject: Who was scanned.
         session: Which of the subject's scans it is.
-        index: Row of the scan in the shard's arrays.
+        index: Row of the scan in the shard's arrays, and in those of the volumes and masks if all
+            have one window.
+        shape: Channels, and voxels along x, y and z.
+        offset: Bytes before its volume in the file of the volumes.
+        mask_offset: Bytes before its mask in the file of the masks.
+        intensities: What the numbers of each channel mean.
         affine: Prepared voxel to mm.
         source_affine: Raw voxel to mm.
         source_shape: Voxels of the raw scan.
@@ -65,6 +77,10 @@ class ShardScan(Section):
     subject: str
     session: str
     index: int
+    shape: tuple[int, int, int, int]
+    offset: int
+    mask_offset: int
+    intensities: tuple[ChannelScale, ...]
     affine: Matrix
     source_affine: Matrix
     source_shape: tuple[int, ...]
@@ -124,12 +140,15 @@ class ShardCard(Section):
 
 
 def volumes_of(card: Path) -> Path:
-    """Return the path of a shard's volumes, (scans, channels, x, y, z)."""
+    """Return the path of a shard's volumes.
+
+    A float16 array (scans, channels, x, y, z), or at their own sizes the voxels of all in a row.
+    """
     return card.with_suffix(".npy")
 
 
 def masks_of(card: Path) -> Path:
-    """Return the path of a shard's masks, (scans, x, y, z)."""
+    """Return the path of a shard's masks, uint8 (scans, x, y, z) or as the volumes in a row."""
     return card.with_name(f"{card.stem}-mask.npy")
 
 
@@ -138,28 +157,67 @@ def small_of(card: Path) -> Path:
     return card.with_name(f"{card.stem}-small.npy")
 
 
-@cache
-def read_scan(path: Path, index: int, sha256: str) -> NDArray[Any]:
-    """Open one scan of an array, once per process checked against its digest.
+@dataclass(frozen=True)
+class Stored:
+    """The volume or the mask of one scan, on disk.
 
-    Args:
+    Attributes:
         path: `shard-K.npy` or `shard-K-mask.npy`.
-        index: Row of the scan.
+        kind: Type of its numbers, `float16` or `uint8`.
+        shape: (channels, x, y, z), or (x, y, z) of a mask.
+        offset: Bytes before it in the file.
         sha256: What `array_digest` said of it.
-
-    Returns:
-        A read-only view of the row on disk.
-
-    Raises:
-        UserError: If the row is another one, or the file is not whole.
     """
-    array = _open(path)
-    if not (array.ndim and 0 <= index < len(array)) or array_digest(array[index]) != sha256:
-        raise UserError(
-            f"{path}: is damaged or was edited: its scan {index} is not the one that was prepared; "
-            f"{_again(path)}"
+
+    path: Path
+    kind: str
+    shape: tuple[int, ...]
+    offset: int
+    sha256: str
+
+    def read(self, box: Box | None = None) -> NDArray[Any]:
+        """Read it, once per process checked against its digest.
+
+        Args:
+            box: First voxel and the one after the last along x, y and z; the default is all.
+
+        Raises:
+            UserError: If it is another one than was prepared, or the file is not whole.
+        """
+        self.check()
+        return self._read(box or self._whole)
+
+    def check(self) -> None:
+        """Check it against its digest, once per process."""
+        if self not in _checked:
+            if array_digest(self._read(self._whole)) != self.sha256:
+                raise self._damage()
+            _checked.add(self)
+
+    @property
+    def _whole(self) -> Box:
+        return [(0, length) for length in self.shape[-3:]]
+
+    def _read(self, box: Box) -> NDArray[Any]:
+        """Read whole planes along x, which lie side by side, and cut them."""
+        kind, (first, last) = np.dtype(self.kind), box[0]
+        plane, volume = math.prod(self.shape[-2:]), math.prod(self.shape[-3:])
+        channels = math.prod(self.shape[:-3])
+        starts = [
+            self.offset + (n * volume + first * plane) * kind.itemsize for n in range(channels)
+        ]
+        count = (last - first) * plane
+        read = [np.fromfile(self.path, kind, count, offset=start) for start in starts]
+        if any(len(part) < count for part in read):
+            raise self._damage()
+        slabs = np.concatenate(read).reshape(*self.shape[:-3], last - first, *self.shape[-2:])
+        return slabs[..., slice(*box[1]), slice(*box[2])]
+
+    def _damage(self) -> UserError:
+        return UserError(
+            f"{self.path}: is damaged or was edited: its scan at byte {self.offset} is not the one "
+            f"that was prepared; {_again(self.path)}"
         )
-    return array[index]
 
 
 def array_digest(array: NDArray[Any]) -> str:
@@ -167,15 +225,6 @@ def array_digest(array: NDArray[Any]) -> str:
     digest = hashlib.sha256(f"{array.dtype.str}{array.shape}".encode())
     digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
-
-
-@cache
-def _open(path: Path) -> NDArray[Any]:
-    try:
-        # not by np.load, which opens archives and pickles too
-        return np.lib.format.open_memmap(path, mode="r")
-    except DAMAGES as error:  # cut, no array, or a header that Python can't parse any more
-        raise UserError(f"{path}: is damaged ({error}); {_again(path)}") from error
 
 
 def _again(path: Path) -> str:

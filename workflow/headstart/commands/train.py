@@ -7,6 +7,7 @@ from pathlib import Path
 
 from headstart.common.schema import read_settings
 from headstart.study.provenance import check_code
+from headstart.training.config import Predict
 from headstart.training.settings import Run
 from headstart.training.train import TRY_EPOCHS
 from headstart.training.train import TRY_SUBJECTS
@@ -35,6 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--unit", default="", help="unit of the target, for the model card")
     parser.add_argument(
+        "--predict", default="{}", help="how the network predicts, JSON, for the model card"
+    )
+    parser.add_argument(
         "--try",
         dest="work",
         action="store_const",
@@ -59,4 +63,5 @@ def run(arguments: argparse.Namespace) -> None:
         start=Path(arguments.start) if arguments.start else None,
         device=arguments.device,
         unit=arguments.unit,
+        predict=read_settings(Predict, arguments.predict),
     )

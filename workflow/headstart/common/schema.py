@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Annotated
 from typing import Any
+from typing import Literal
 from typing import TypeVar
 from typing import get_args
 
@@ -20,8 +21,10 @@ from pydantic import AfterValidator
 from pydantic import BaseModel
 from pydantic import BeforeValidator
 from pydantic import ConfigDict
+from pydantic import Discriminator
 from pydantic import Field
 from pydantic import StringConstraints
+from pydantic import Tag
 from pydantic import ValidationError
 from pydantic import ValidationInfo
 from pydantic import field_validator
@@ -41,6 +44,33 @@ Length = Annotated[int, Field(gt=0)]
 Edge = Annotated[float, Field(ge=0.01, le=100)]
 Edges = tuple[Edge, Edge, Edge]
 Window = tuple[Length, Length, Length]
+# Where a word stands for a value of another kind: the tags of the two, which no message shows.
+WORD, VALUE = Tag("<word>"), Tag("<value>")
+
+
+def word_or(word: str, otherwise: str) -> Discriminator:
+    """Tell a word from a value of another kind, which one of WORD and VALUE stands for each.
+
+    Args:
+        word: The word.
+        otherwise: What else it may be, for the message about another word.
+    """
+
+    def kind(value: Any) -> str | None:
+        if value == word:
+            return WORD.tag
+        return None if isinstance(value, str) else VALUE.tag
+
+    return Discriminator(
+        kind, custom_error_type="word", custom_error_message=f"must be {word}, or {otherwise}"
+    )
+
+
+# Voxels of a volume, or each at its own size.
+WindowOrOwn = Annotated[
+    Annotated[Literal["own"], WORD] | Annotated[Window, VALUE],
+    word_or("own", "a list of three lengths, e.g. [96, 112, 96]"),
+]
 
 
 def _relative(path: str) -> str:
@@ -255,7 +285,8 @@ def _keys_below(section: type[BaseModel], key: str) -> set[str]:
 
 def _dotted(location: Sequence[int | str]) -> str:
     """Write where a key stands: `data[0].source`."""
-    parts = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in location]
+    told = [part for part in location if part not in (WORD.tag, VALUE.tag)]
+    parts = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in told]
     return "".join(parts).removeprefix(".")
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from headstart.cohort.prepared import Scan
 from headstart.common.errors import UserError
+from headstart.imaging.geometry import crop_or_pad
 from headstart.tasks.metrics import dice_by_class
 
 Array = NDArray[np.float64]
@@ -83,9 +84,9 @@ def head_volume(scan: Scan) -> float:
     image = np.asarray(scan.volume()[0], dtype=np.float32)
     if not np.isfinite(image).all():
         raise UserError(
-            f"{scan.volumes}: the prepared volume of subject {scan.subject}, session "
-            f"{scan.session} is not finite; delete {scan.volumes.name} there and type the same "
-            "command: prepare makes the shard again"
+            f"{scan.volumes.path}: the prepared volume of subject {scan.subject}, session "
+            f"{scan.session} is not finite; delete {scan.volumes.path.name} there and type the "
+            "same command: prepare makes the shard again"
         )
     outside = image <= _otsu(image)
     in_plane = np.zeros((3, 3, 3), dtype=bool)
@@ -202,15 +203,22 @@ def segmentation(known: Sequence[Scan], asked: Sequence[Scan], classes: int) -> 
     mean = _mean_mask(known, classes)
     masks = {"background": np.zeros_like(mean), "mean-mask": mean}
     return {
-        name: np.array([dice_by_class(scan.mask(), mask, classes) for scan in asked])
+        name: np.array(
+            [
+                dice_by_class(scan.mask(), crop_or_pad(mask, scan.shape, 0), classes)
+                for scan in asked
+            ]
+        )
         for name, mask in masks.items()
     }
 
 
 def _mean_mask(scans: Sequence[Scan], classes: int) -> NDArray[np.uint8]:
-    votes: NDArray[np.uint32] = np.zeros((classes + 1, *scans[0].mask().shape), np.uint32)
+    """Let the scans' masks vote in each voxel; those of several sizes centre upon centre."""
+    shape = np.max([scan.shape for scan in scans], axis=0)
+    votes: NDArray[np.uint32] = np.zeros((classes + 1, *shape), np.uint32)
     for scan in scans:
-        mask = scan.mask()
+        mask = crop_or_pad(scan.mask(), shape, 0)
         for value in range(classes + 1):
             votes[value] += mask == value
     return votes.argmax(axis=0).astype(np.uint8)

@@ -17,9 +17,8 @@ from headstart.cohort.flags import find_marks
 from headstart.cohort.flags import rejected_scans
 from headstart.cohort.outliers import SimilarityRow
 from headstart.cohort.pairs import PairRow
+from headstart.cohort.prepared import scan_of
 from headstart.cohort.shards import ShardCard
-from headstart.cohort.shards import read_scan
-from headstart.cohort.shards import volumes_of
 from headstart.common.errors import UserError
 from headstart.common.keys import Key
 from headstart.common.records import read_rows
@@ -113,7 +112,7 @@ def _pictures(prepared: Path) -> dict[Key, Any]:
     for path in sorted(prepared.glob("shard-*.json")):
         card = ShardCard.read(path)
         for scan in card.scans:
-            volume = read_scan(volumes_of(path), scan.index, scan.sha256)
+            volume = scan_of(path, scan).volume()
             pictures[scan.key] = thumbnail(volume[0], card.prepare.voxel_size)
     return pictures
 

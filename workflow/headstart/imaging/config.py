@@ -20,9 +20,11 @@ from headstart.common.schema import Range
 from headstart.common.schema import Reason
 from headstart.common.schema import Section
 from headstart.common.schema import Window
+from headstart.common.schema import WindowOrOwn
 from headstart.imaging import mask_classes
 from headstart.imaging.rejection_codes import ACCEPTABLE
 
+HEAD = (170.0, 220.0, 220.0)  # mm: the box around a head, from the neck on
 CLASSES_SCHEMA = {
     "type": "object",
     "additionalProperties": {
@@ -115,15 +117,25 @@ class Preparation(Section):
     voxel_size: Edges = Field(
         (2.0, 2.0, 2.0), description="voxel size of the prepared volumes, mm, 0.01 to 100"
     )
-    window: Window = Field(
+    window: WindowOrOwn = Field(
         (96, 112, 96),
-        description="voxels left-right, back-front, down-up; cropped or padded about the centre",
+        description="voxels left-right, back-front, down-up; cropped or padded about the centre. "
+        "own: each volume at its own size, cropped to the head with 8 mm around it, for networks "
+        "that learn from patches (train.sampling)",
     )
     normalise: Literal["zscore", "percentile", "none"] = Field(
         "zscore",
         description="zscore: mean 0, standard deviation 1 over the head; percentile: 1st to 99th "
         "to 0 to 1",
     )
+
+    @property
+    def usual_window(self) -> Window:
+        """Voxels of a volume: of all of them, or at their own size of a usual head."""
+        if self.window != "own":
+            return self.window
+        x, y, z = (max(1, round(n / edge)) for n, edge in zip(HEAD, self.voxel_size, strict=True))
+        return x, y, z
 
 
 class Prepare(Preparation):

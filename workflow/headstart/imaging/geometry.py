@@ -64,17 +64,20 @@ class Grid:
             max(1, round(length / ratio)) for length, ratio in zip(self.shape, ratios, strict=True)
         )
         affine = self.affine @ np.diag([*ratios, 1.0])
-        return Grid(shape, _about_centre(affine, shape, self))
+        return Grid(shape, _on_centre(affine, shape, self))
 
     def windowed(self, window: Sequence[int]) -> Grid:
         """Return the grid cropped or padded about its centre to so many voxels."""
-        starts = [first for first, _ in map(_offsets, self.shape, window)]
+        return self.cropped(about_centre(self.shape, window))
+
+    def cropped(self, box: Sequence[tuple[int, int]]) -> Grid:
+        """Return a part of the grid: first voxel along each axis, and the one after the last."""
         affine = self.affine.copy()
-        affine[:3, 3] = nib.affines.apply_affine(self.affine, starts)
-        return Grid(tuple(window), affine)
+        affine[:3, 3] = nib.affines.apply_affine(self.affine, [first for first, _ in box])
+        return Grid(tuple(last - first for first, last in box), affine)
 
 
-def _about_centre(affine: Affine, shape: tuple[int, ...], other: Grid) -> Affine:
+def _on_centre(affine: Affine, shape: tuple[int, ...], other: Grid) -> Affine:
     centred = affine.copy()
     middle = nib.affines.apply_affine(other.affine, (np.array(other.shape) - 1) / 2)
     centred[:3, 3] = middle - affine[:3, :3] @ ((np.array(shape) - 1) / 2)
@@ -164,24 +167,55 @@ def crop_or_pad(array: np.ndarray, window: Sequence[int], fill: float) -> np.nda
         window: Voxels that are wanted along each axis.
         fill: Value of the voxels that are added.
     """
-    ours, theirs = [], []
-    for length, wanted in zip(array.shape, window, strict=True):
-        first, _ = _offsets(length, wanted)
-        ours.append(slice(max(0, first), min(length, first + wanted)))
-        theirs.append(slice(max(0, -first), max(0, -first) + min(length, wanted)))
-    result = np.full(tuple(window), fill, array.dtype)
-    result[tuple(theirs)] = array[tuple(ours)]
+    return cut(array, about_centre(array.shape, window), fill)
+
+
+def cut(array: np.ndarray, box: Sequence[tuple[int, int]], fill: float) -> np.ndarray:
+    """Cut a box out of an array, which may reach beyond it.
+
+    Args:
+        array: (x, y, z).
+        box: First voxel along each axis, negative before the array, and the one after the last.
+        fill: Value of the voxels that are added.
+    """
+    result = np.full([last - first for first, last in box], fill, array.dtype)
+    theirs, ours = shared(array.shape, box)
+    result[ours] = array[theirs]
     return result
 
 
-def _offsets(length: int, wanted: int) -> tuple[int, int]:
-    """First voxel of the window (negative where it pads), and the one after its last."""
-    first = (length - wanted) // 2
-    return first, first + wanted
+def shared(
+    shape: Sequence[int], box: Sequence[tuple[int, int]]
+) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+    """Return what an array and a box have in common: its place in the array, and in the box.
+
+    Args:
+        shape: The array's, (x, y, z).
+        box: First voxel along each axis, negative before the array, and the one after the last.
+    """
+    sides = list(zip(box, shape, strict=True))
+    inside = [(min(max(a, 0), n), min(max(b, 0), n)) for (a, b), n in sides]
+    moved = [(a - first, b - first) for (a, b), (first, _) in zip(inside, box, strict=True)]
+    # beside the array, both are empty
+    moved = [(a, b) if a < b else (0, 0) for a, b in moved]
+    return tuple(slice(*one) for one in inside), tuple(slice(*one) for one in moved)
 
 
-def normalise(array: Array, method: str, brain: NDArray[np.bool_] | None = None) -> Array:
-    """Bring intensities of different scanners onto one scale.
+def about_centre(shape: Sequence[int], window: Sequence[int]) -> list[tuple[int, int]]:
+    """Return the box of a window about a volume's centre; negative where it pads.
+
+    Args:
+        shape: Voxels of the volume along each axis.
+        window: Voxels of the window.
+    """
+    firsts = [(length - wanted) // 2 for length, wanted in zip(shape, window, strict=True)]
+    return [(first, first + wanted) for first, wanted in zip(firsts, window, strict=True)]
+
+
+def normalisation(
+    array: Array, method: str, brain: NDArray[np.bool_] | None = None
+) -> tuple[float, float]:
+    """Find what brings intensities of different scanners onto one scale.
 
     Args:
         array: Intensities of the whole volume, in any unit, all finite.
@@ -190,16 +224,23 @@ def normalise(array: Array, method: str, brain: NDArray[np.bool_] | None = None)
         brain: Brain mask.
 
     Returns:
-        A new array; itself with `none`.
+        What to subtract, and what to divide by.
     """
     if method == "none":
-        return array
+        return 0.0, 1.0
     if method == "percentile":
         low, high = np.percentile(array, (1, 99))
-        return (array - np.float32(low)) / np.float32(high - low or 1)
+        return float(low), float(high - low or 1)
     inside = array[head(array) if brain is None else brain]
     mean, deviation = inside.mean(dtype=np.float64), inside.std(dtype=np.float64)
-    return (array - np.float32(mean)) / np.float32(deviation or 1)
+    return float(mean), float(deviation or 1)
+
+
+def rescaled(array: Array, mean: float, scale: float) -> Array:
+    """Subtract a mean and divide by a scale; the array itself where that changes nothing."""
+    if (mean, scale) == (0, 1):
+        return array
+    return (array - np.float32(mean)) / np.float32(scale)
 
 
 def head(array: Array) -> NDArray[np.bool_]:

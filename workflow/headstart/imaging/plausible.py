@@ -22,7 +22,7 @@ def field_of_view(prepare: Preparation) -> tuple[float, float]:
     Args:
         prepare: The config's section `prepare`.
     """
-    edges = [n * size for n, size in zip(prepare.window, prepare.voxel_size, strict=True)]
+    edges = [n * size for n, size in zip(prepare.usual_window, prepare.voxel_size, strict=True)]
     return min(LEAST, min(edges) / 3), max(MOST, *edges)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ from numpy.typing import NDArray
 from headstart.common.errors import UserError
 from headstart.common.text import times
 from headstart.imaging import geometry
+from headstart.imaging.channel_scale import ChannelScale
 from headstart.imaging.config import Preparation
 from headstart.imaging.grids import difference
 from headstart.imaging.grids import relation
+from headstart.imaging.head_box import head_box
 from headstart.imaging.headers import geometry_fields
 from headstart.imaging.mask_classes import Classes
 from headstart.imaging.mask_values import millilitres
@@ -39,6 +42,7 @@ class Prepared:
 
     Attributes:
         volume: float16, (channels, x, y, z).
+        intensities: What the numbers of each channel mean.
         mask: uint8, (x, y, z), all 0 for a scan without one; None if masks are not asked for.
         grid: Where the prepared voxels lie.
         source: Where the raw first channel's voxels lie.
@@ -51,6 +55,7 @@ class Prepared:
     """
 
     volume: np.ndarray
+    intensities: tuple[ChannelScale, ...]
     mask: np.ndarray | None
     grid: geometry.Grid
     source: geometry.Grid
@@ -91,36 +96,43 @@ def prepare_scan(
     source = first.grid
     canonical = source.canonical()
     resampled = canonical.resampled(settings.voxel_size)
-    grid = resampled.windowed(settings.window)
     _check_size(scan.first, source, resampled)
     brain = _brain(scan.brain_mask, data, first, resampled) if scan.brain_mask else None
-    volume = np.empty((len(scan.channels), *settings.window), np.float16)
+    array = geometry.resample(_intensities(first, data / scan.first, first), canonical, resampled)
+    raw_mask = _read(data / scan.mask) if classes and scan.mask else None
+    whole = np.zeros(resampled.shape, np.uint8)
+    if raw_mask is not None:
+        stored = numbered(_mask_values(raw_mask, data / scan.mask, first), classes)
+        whole = geometry.resample_mask(stored, canonical, resampled)
+    box = _box(array, whole, settings)
+    volumes, intensities = [], []
     for number, path in enumerate(scan.channels.values()):
         raw = first if number == 0 else _read(data / path)
-        array = _intensities(raw, data / path, first)
-        array = geometry.resample(array, canonical, resampled)
+        if number > 0:
+            array = _intensities(raw, data / path, first)
+            array = geometry.resample(array, canonical, resampled)
         _check_inside(array, brain, path, scan.brain_mask)
-        array = geometry.normalise(array, settings.normalise, brain)
-        windowed = geometry.crop_or_pad(array, settings.window, geometry.air(array))
-        volume[number] = _half(windowed, path, settings.normalise)
-        _check_volume(volume[number], path, was_constant=raw.constant)
+        mean, scale = geometry.normalisation(array, settings.normalise, brain)
+        array = geometry.rescaled(array, mean, scale)
+        volume = _half(geometry.cut(array, box, geometry.air(array)), path, settings.normalise)
+        _check_volume(volume, path, was_constant=raw.constant)
+        volumes.append(volume)
+        intensities.append(ChannelScale(mean=mean, scale=scale, lowest=float(volume.min())))
 
-    header = geometry_fields(first.header)
-    if not classes:
-        return Prepared(volume, None, grid, source, header)
-    if not scan.mask:
-        return Prepared(volume, np.zeros(settings.window, np.uint8), grid, source, header)
-    raw_mask = _read(data / scan.mask)
-    stored = numbered(_mask_values(raw_mask, data / scan.mask, first), classes)
-    whole = geometry.resample_mask(stored, canonical, resampled)
-    mask = geometry.crop_or_pad(whole, settings.window, 0)
-    kept = int(np.count_nonzero(mask))
-    return Prepared(
-        volume,
-        mask,
+    grid, mask = resampled.cropped(box), geometry.cut(whole, box, 0)
+    prepared = Prepared(
+        np.stack(volumes),
+        tuple(intensities),
+        mask if classes else None,
         grid,
         source,
-        header,
+        geometry_fields(first.header),
+    )
+    if raw_mask is None:
+        return prepared
+    kept = int(np.count_nonzero(mask))
+    return replace(
+        prepared,
         mask_voxels=kept,
         cropped=int(np.count_nonzero(whole)) - kept,
         millilitres=(
@@ -129,6 +141,25 @@ def prepare_scan(
         ),
         mask_content=raw_mask.content,
     )
+
+
+def _box(
+    array: geometry.Array, mask: geometry.Mask, settings: Preparation
+) -> list[tuple[int, int]]:
+    """Say what is kept of a scan: the window about its centre, or the head and all that is marked.
+
+    Args:
+        array: Its first channel, resampled.
+        mask: Its mask, resampled.
+        settings: The config's section `prepare`.
+    """
+    if settings.window != "own":
+        return geometry.about_centre(array.shape, settings.window)
+    found = head_box(array, settings.voxel_size)
+    if not mask.any():
+        return found
+    marked = [(int(at.min()), int(at.max()) + 1) for at in np.nonzero(mask)]
+    return [(min(a, c), max(b, d)) for (a, b), (c, d) in zip(found, marked, strict=True)]
 
 
 def _brain(path: str, data: Path, first: Volume, resampled: geometry.Grid) -> NDArray[np.bool_]:

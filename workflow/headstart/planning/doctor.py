@@ -200,8 +200,9 @@ def _experiment(config: Config, name: str, place: machine.Place, scans: int) -> 
     if memory is None:
         yield f"  {name}: {train.network} is your own; its memory is not known"
         return
+    kind, seen = "windows" if train.patches is None else "patches", train.seen(window)
     said = (
-        f"{name}: {train.network}, {train.batch_size} windows of {'x'.join(map(str, window))} in a "
+        f"{name}: {train.network}, {train.batch_size} {kind} of {'x'.join(map(str, seen))} in a "
         f"step fill about {memory / 1e9:.1f} GB of {place.memory / 1e9:.1f} GB"
     )
     if memory > place.memory:

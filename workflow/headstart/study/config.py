@@ -49,10 +49,12 @@ from headstart.study.sweep import as_written
 from headstart.tasks import TASKS
 from headstart.tasks import task_with
 from headstart.tasks.base import Task
+from headstart.training.config import Predict
 from headstart.training.config import Train
 from headstart.training.mirrors import check_masks_follow
 from headstart.training.mirrors import check_mirrors
 from headstart.training.mirrors import check_swap
+from headstart.training.mirrors import flipped_axes
 from headstart.training.mirrors import mirrored_axes
 from headstart.training.own_network import is_own
 from headstart.training.registry import NETWORKS
@@ -94,6 +96,7 @@ class Experiment(Section):
     variant_of: str = Field(
         "", description="the sweep that the experiment is a combination of; headstart writes it"
     )
+    predict: Predict = Field(Predict(), description="how the trained network predicts")
 
     @field_validator("folds")
     @classmethod
@@ -111,6 +114,10 @@ class Experiment(Section):
     @model_validator(mode="after")
     def _fits_task(self) -> Experiment:
         kind = self.kind
+        if self.train.patches is not None and not kind.per_voxel:
+            raise ValueError(
+                f"train.sampling: a {self.task} is of whole scans, not of patches; write `whole`"
+            )
         loss = self.train.loss or kind.default_loss()
         if loss not in kind.losses and not is_own(loss):
             raise ValueError(
@@ -268,21 +275,11 @@ class Config(Section):
             raise ValueError(
                 f"{where}: {experiment.task} needs the key `mask` in every source of `data`"
             )
-        window, network = self.prepare.window, experiment.train.network
-        ours = NETWORKS.get(network)
-        divisor = ours.divisor(experiment.train.network_arguments) if ours else 1
-        smallest = ours.shortest if ours else 1
-        if any(length % divisor for length in window):
-            raise ValueError(
-                f"prepare.window: {network} in {where} needs lengths that {divisor} divides, "
-                f"but it is {list(window)}; e.g. {[-(-n // divisor) * divisor for n in window]}"
-            )
-        if min(window) < smallest:
-            raise ValueError(
-                f"prepare.window: {network} in {where} needs at least {smallest} voxels "
-                f"each way, but it is {list(window)}"
-            )
-
+        self._check_lengths(where, experiment.train)
+        try:
+            flipped_axes(experiment.predict.flips, experiment.train.augment, experiment.train.swap)
+        except ValueError as error:
+            raise ValueError(f"{where}.predict.flips: {error}") from None
         # an own split may say by itself who is for validation
         if self.split.validation == 0 and not self.split.file:
             _check_without_validation(where, experiment)
@@ -294,6 +291,33 @@ class Config(Section):
         self._check_augmentation(where, experiment)
         folds = {one: self.folds(one) for one in self.experiments}
         check_start(name, self.experiments, folds, [source.source for source in self.data])
+
+    def _check_lengths(self, where: str, train: Train) -> None:
+        """Check that the network takes what it is to see: patches, or the window."""
+        window = self.prepare.window
+        try:
+            seen = train.seen(window)
+        except ValueError as error:
+            raise ValueError(f"{where}.train.sampling: {error}") from None
+        key = "prepare.window" if train.patches is None else f"{where}.train.sampling.patches"
+        if window != "own" and any(n > most for n, most in zip(seen, window, strict=True)):
+            raise ValueError(
+                f"{key}: {list(seen)} is longer than prepare.window, {list(window)}; write a "
+                "smaller patch, or `whole`"
+            )
+        ours = NETWORKS.get(train.network)
+        divisor = ours.divisor(train.network_arguments) if ours else 1
+        smallest = ours.shortest if ours else 1
+        if any(length % divisor for length in seen):
+            raise ValueError(
+                f"{key}: {train.network} in {where} needs lengths that {divisor} divides, "
+                f"but it is {list(seen)}; e.g. {[-(-n // divisor) * divisor for n in seen]}"
+            )
+        if min(seen) < smallest:
+            raise ValueError(
+                f"{key}: {train.network} in {where} needs at least {smallest} voxels "
+                f"each way, but it is {list(seen)}"
+            )
 
     def _check_augmentation(self, where: str, experiment: Experiment) -> None:
         """Check what is known of the names; label looks at the target's values."""

@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Literal
 
 from headstart.common import files
 from headstart.common import study_paths
@@ -34,7 +35,7 @@ START_SECONDS = 5.0
 def prepared_bytes(config: Config, scans: int) -> int:
     """Size of the prepared volumes and masks: two bytes per voxel and channel, one of the mask."""
     masks = any(source.mask for source in config.data)
-    return scans * math.prod(config.prepare.window) * (2 * len(config.channels) + masks)
+    return scans * math.prod(config.prepare.usual_window) * (2 * len(config.channels) + masks)
 
 
 def run_bytes(config: Config, experiment: str) -> int:
@@ -44,13 +45,18 @@ def run_bytes(config: Config, experiment: str) -> int:
 
 
 def training_memory(
-    train: Train, window: Window, classes: int, *, gpu: bool = False, batch: int | None = None
+    train: Train,
+    window: Window | Literal["own"],
+    classes: int,
+    *,
+    gpu: bool = False,
+    batch: int | None = None,
 ) -> float | None:
     """Bytes that a training fills at its peak, of a GPU or of its process without one.
 
     Args:
         train: How it trains.
-        window: Voxels of a volume.
+        window: `prepare.window`.
         classes: Classes of the masks that it learns; 0 without.
         gpu: Whether it computes on a GPU, whose memory is meant then.
         batch: Scans at once; the default is what it trains with.
@@ -62,15 +68,16 @@ def training_memory(
         return None
     scans = batch or max(2, train.batch_size)  # of single scans, the last two make a batch
     arguments = train.network_arguments
-    return costs.training_memory(train.network, arguments, window, scans, classes, gpu=gpu)
+    seen = train.seen(window)
+    return costs.training_memory(train.network, arguments, seen, scans, classes, gpu=gpu)
 
 
-def training_seconds(train: Train, window: Window, learning: int) -> float | None:
+def training_seconds(train: Train, window: Window | Literal["own"], learning: int) -> float | None:
     """Seconds that a training takes on free CPU cores of this machine.
 
     Args:
         train: How it trains.
-        window: Voxels of a volume.
+        window: `prepare.window`.
         learning: Scans that it learns from.
 
     Returns:
@@ -78,7 +85,8 @@ def training_seconds(train: Train, window: Window, learning: int) -> float | Non
     """
     if train.network not in NETWORKS:
         return None
-    epoch = costs.epoch_seconds(train.network, train.network_arguments, window, learning)
+    seen, count = train.seen(window), learning * train.per_scan
+    epoch = costs.epoch_seconds(train.network, train.network_arguments, seen, count)
     return train.epochs * epoch / min(train.threads, os.cpu_count() or 1)
 
 
@@ -94,7 +102,11 @@ def beside_plan(card: ModelCard) -> str:
     memory = training_memory(run.train, run.window, len(run.classes) if masked else 0, gpu=gpu)
     if memory is not None:
         read = scans + card.counts.validation.scans
-        held = 0 if gpu else read * math.prod(run.window) * (2 * len(run.channels) + masked)
+        held = (
+            0
+            if gpu
+            else read * math.prod(card.prepare.usual_window) * (2 * len(run.channels) + masked)
+        )
         planned.append(f"{(memory + held) / 1e9:.1f} GB")
     return used + (f"; planned: {', '.join(planned)}" if planned else "")
 
@@ -175,7 +187,7 @@ def of_earlier_runs(
         As `seconds`.
     """
     train, window = settings.config.experiments[experiment].train, settings.config.prepare.window
-    keys = ("network", "network_arguments", "batch_size")
+    keys = ("network", "network_arguments", "batch_size", "sampling")
     took: list[float] = []
     cards = f"train/{FOLDER.format(experiment='*', fold='*', seed='*')}/{CARD}"
     for path in (settings.results / settings.config.study).glob(cards):

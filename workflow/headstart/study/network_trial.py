@@ -64,6 +64,7 @@ def _trial(config: Config, name: str, project: Path) -> Trial:
     """Return all that the outcome depends on."""
     experiment = config.experiments[name]
     train = experiment.train.model_dump(mode="json")
+    seen = experiment.train.seen(config.prepare.window)
     return {
         "network": train["network"],
         "arguments": train["network_arguments"],
@@ -71,7 +72,7 @@ def _trial(config: Config, name: str, project: Path) -> Trial:
         "task": experiment.task,
         "channels": config.channels,
         "classes": list(config.classes),
-        "window": config.prepare.window,
+        "window": seen,
         "file": own_network.digest(experiment.train.network, project),
         "loss": train["loss"],
         "loss_file": own_network.digest(train["loss"] or "", project, own_network.LOSS),

@@ -31,6 +31,7 @@ SCAN = 1e9  # bytes in which predict brings a mask or an image back to its scan'
 STEP = 500  # MB, to which a request is rounded up
 FASTER = 10  # times a CPU core, which any GPU is; not measured, and rather too few
 FORWARD = 1 / 3  # of a training step: to see a scan without learning from it
+TILES = 4  # of a scan's voxels: what tiles with margins see
 WRITE_SECONDS = 2.0  # for a predicted mask or image
 # A shorter job waits no less; a training that is stopped at its limit goes on in another job.
 SHORTEST, LONGEST = 60, 1440  # minutes
@@ -161,8 +162,10 @@ def _seconds(settings: Settings, rule: Rule, experiment: str, scans: int) -> flo
         return min(seconds or 0.0, train.budget_seconds or math.inf)
     test = split.test if experiment in config.final else 0
     held_out = math.ceil(scans * ((1 - split.test) / split.folds + test))
-    once = train.model_copy(update={"epochs": 1})
-    steps = estimates.training_seconds(once, window, held_out) or 0.0
+    once = train.model_copy(update={"epochs": 1, "sampling": "whole"})
+    steps = estimates.training_seconds(once, config.prepare.usual_window, held_out) or 0.0
+    flips = config.experiments[experiment].predict.flips
+    steps *= (1 if train.patches is None else TILES) * (1 if flips == "none" else flips)
     writing = WRITE_SECONDS * held_out if _writes_images(settings, experiment) else 0.0
     return FORWARD * steps + writing
 

@@ -26,6 +26,8 @@ from headstart.imaging.config import Preparation
 from headstart.tasks import TASKS
 from headstart.tasks import task_with
 from headstart.tasks.base import Task
+from headstart.training.config import PREDICT
+from headstart.training.config import Predict
 from headstart.training.history import REMEDY
 from headstart.training.history import History
 from headstart.training.settings import RunIdentity
@@ -85,6 +87,7 @@ class ModelCard(RunIdentity):
         snapshot: File with the whole study's settings that it was published under.
         unit: Of the target, in the study's words then; "" if they name none.
         start: What it began from; None for random weights.
+        predict: How it predicts, as the study had it then.
     """
 
     state: dict[str, Any]
@@ -104,6 +107,7 @@ class ModelCard(RunIdentity):
     snapshot: str | None = None
     unit: str = ""
     start: StartCard | None = None
+    predict: Predict = PREDICT
 
     @property
     def seen(self) -> frozenset[str]:

@@ -11,8 +11,12 @@ from pydantic import StringConstraints
 from pydantic import field_validator
 from pydantic import model_validator
 
+from headstart.common.schema import VALUE
+from headstart.common.schema import WORD
 from headstart.common.schema import Arguments
 from headstart.common.schema import Section
+from headstart.common.schema import Window
+from headstart.common.schema import word_or
 from headstart.tasks import TASKS
 from headstart.tasks.base import Task
 from headstart.training.own_network import is_own
@@ -35,6 +39,53 @@ def _networks(*, per_voxel: bool) -> str:
 def _losses(task: type[Task]) -> str:
     default, *others = task.losses
     return f"{task.name}: {', '.join([f'{default} (default)', *others] if others else [default])}"
+
+
+class Patches(Section):
+    """Parts of a scan that training draws in place of the whole."""
+
+    patches: Window = Field(
+        description="voxels of a patch, left-right, back-front, down-up; as large as memory allows"
+    )
+    per_scan: int = Field(
+        2, ge=1, le=1000, description="patches that an epoch draws of each scan, 1 to 1000"
+    )
+    foreground: float = Field(
+        0.33,
+        ge=0,
+        le=1,
+        description="share of the patches, 0 to 1, that are centred on a voxel of a class: first "
+        "one of those that the mask has is drawn, then one of its voxels; more of it for small "
+        "lesions",
+    )
+
+
+SamplingOrWhole = Annotated[
+    Annotated[Literal["whole"], WORD] | Annotated[Patches, VALUE],
+    word_or("whole", "a section such as {patches: [96, 96, 96]}"),
+]
+
+
+class Predict(Section):
+    """How a trained network predicts."""
+
+    overlap: float = Field(
+        0.25,
+        ge=0,
+        le=0.75,
+        description="after training on patches: least share of a tile's length, 0 to 0.75, that "
+        "the next one has too, where the network sees further than tiles can reach; more of it is "
+        "slower, and smoother where tiles meet",
+    )
+    flips: Literal["none", 4, 8] = Field(
+        "none",
+        description="mean of the network's outputs for so many mirror images of the scan, along "
+        "two axes or three, which train.augment must mirror too; takes as many times longer. Try "
+        "it last: it gains little where it gains",
+    )
+
+
+PREDICT = Predict()
 
 
 class Train(Section):
@@ -94,8 +145,14 @@ class Train(Section):
         "the same, and a step fills less memory and takes about a third longer. Where a batch "
         "of 2 does not fit",
     )
+    sampling: SamplingOrWhole = Field(
+        "whole",
+        description="what the network sees of a scan in training: whole, or patches, for "
+        "segmentations at a voxel size of which memory does not hold whole scans. Prediction and "
+        "validation then go by tiles of the patches' size",
+    )
     epochs: int = Field(60, ge=1, description="passes over the training scans")
-    batch_size: int = Field(4, ge=1, description="scans per step")
+    batch_size: int = Field(4, ge=1, description="scans per step, or patches")
     optimizer: Literal[tuple(OPTIMIZERS)] = Field(  # type: ignore[valid-type]
         "adamw",
         description="AdamW; SGD with Nesterov's momentum of 0.99, nnU-Net's; or RAdam, which needs "
@@ -177,6 +234,31 @@ class Train(Section):
         ge=1,
         description="CPU threads of the training: a setting, as 1 and 2 threads give other bits",
     )
+
+    @property
+    def patches(self) -> Patches | None:
+        """How patches are drawn; None for whole scans."""
+        return None if self.sampling == "whole" else self.sampling
+
+    @property
+    def per_scan(self) -> int:
+        """How often an epoch takes each scan."""
+        return 1 if self.patches is None else self.patches.per_scan
+
+    def seen(self, window: Window | Literal["own"]) -> Window:
+        """Return the voxels that the network sees at once: of a patch, or of the window.
+
+        Raises:
+            ValueError: If it sees whole scans of several sizes, which make no batch.
+        """
+        if self.patches is not None:
+            return self.patches.patches
+        if window == "own":
+            raise ValueError(
+                "scans of several sizes (prepare.window: own) make no batch; write patches, e.g. "
+                "{patches: [96, 96, 96]}, or give prepare.window three lengths"
+            )
+        return window
 
     @property
     def budget_seconds(self) -> float | None:

@@ -15,6 +15,8 @@ from torch import Tensor
 
 from headstart.cohort.prepared import Scan
 from headstart.training.augmentation.augmentation import Augmentation
+from headstart.training.augmentation.augmentation import Draw
+from headstart.training.patches import PatchPlaces
 
 if TYPE_CHECKING:
     from headstart.tasks.base import Task
@@ -27,24 +29,44 @@ def seed_of(*parts: str | int) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
 
 
-def make_batches(scans: Sequence[Scan], size: int, seed: int, epoch: int) -> list[list[int]]:
+class Item(NamedTuple):
+    """A scan in an epoch.
+
+    Attributes:
+        scan: The scan.
+        number: How often the epoch had it before: another patch of it each time.
+    """
+
+    scan: Scan
+    number: int = 0
+
+    def seed(self, run: int, purpose: str, epoch: int) -> int:
+        """Derive a seed from the run's, the epoch and the scan, and the number from the second."""
+        again = (self.number,) if self.number else ()
+        return seed_of(run, purpose, epoch, self.scan.subject, self.scan.session, *again)
+
+
+def make_batches(
+    scans: Sequence[Scan], size: int, seed: int, epoch: int, per_scan: int = 1
+) -> list[list[Item]]:
     """Put an epoch's scans in order and cut them into batches.
 
-    Each scan's place follows from (seed, epoch, subject, session), so that an interruption does
-    not change it. A single scan left over joins the batch before it:
+    Each item's place follows from (seed, epoch, subject, session, number), so that an interruption
+    does not change it. A single one left over joins the batch before it:
     batch norm has nothing to average over in a batch of one.
 
     Args:
         scans: The training scans.
-        size: Scans per batch.
+        size: Items per batch.
         seed: The run's seed.
         epoch: The epoch, from 1.
+        per_scan: How often an epoch takes each scan.
 
     Returns:
-        Indices into `scans`, batch by batch.
+        The items, batch by batch.
     """
-    keys = [seed_of(seed, "order", epoch, scan.subject, scan.session) for scan in scans]
-    order = sorted(range(len(scans)), key=keys.__getitem__)
+    items = [Item(scan, number) for scan in scans for number in range(per_scan)]
+    order = sorted(items, key=lambda item: item.seed(seed, "order", epoch))
     batches = [order[start : start + size] for start in range(0, len(order), size)]
     if len(batches) > 1 and len(batches[-1]) == 1:
         last = batches.pop()
@@ -90,27 +112,30 @@ def load_volume(scan: Scan) -> Tensor:
 
 
 class EpochLoader:
-    """Batches of augmented training scans, epoch by epoch.
+    """Batches of augmented training scans, or of patches of them, epoch by epoch.
 
     Args:
         scans: The training scans.
         task: Gives a scan's truth.
         config: The section `train`.
-        seed: The run's seed; the augmentation of a scan follows from (seed, epoch, scan).
+        seed: The run's seed; patch and augmentation follow from (seed, epoch, scan, number).
         place: Where the network computes.
 
     Attributes:
-        steps: Batches of an epoch.
+        items: Scans of an epoch, or patches.
+        steps: Its batches.
         augmentation: What changes the scans.
     """
 
     def __init__(
         self, scans: Sequence[Scan], task: Task, config: Train, seed: int, place: torch.device
     ) -> None:
-        self.steps = len(make_batches(scans, config.batch_size, seed, 1))
         self._scans, self._task, self._seed, self._place = scans, task, seed, place
-        self._batch_size = config.batch_size
+        self._batch_size, self._per_scan = config.batch_size, config.per_scan
+        self.items = len(scans) * config.per_scan
+        self.steps = len(self._batches(1))
         self.augmentation = Augmentation(config.augment, task.swap_table(config.swap))
+        self._patches = None if config.patches is None else PatchPlaces(config.patches)
 
     def epoch(self, epoch: int, start: int) -> Iterator[Batch]:
         """Yield the batches of an epoch, from the one of number `start` on.
@@ -122,22 +147,45 @@ class EpochLoader:
             start: How many of its batches are done, from 0.
         """
         ahead = None
-        for batch in make_batches(self._scans, self._batch_size, self._seed, epoch)[start:]:
-            upcoming = self._read([self._scans[index] for index in batch], epoch)
+        for items in self._batches(epoch)[start:]:
+            upcoming = self._read(items, epoch)
             if ahead is not None:
                 yield ahead
             ahead = upcoming
         if ahead is not None:
             yield ahead
 
-    def _read(self, scans: Sequence[Scan], epoch: int) -> Batch:
+    def _batches(self, epoch: int) -> list[list[Item]]:
+        return make_batches(self._scans, self._batch_size, self._seed, epoch, self._per_scan)
+
+    def _read(self, items: Sequence[Item], epoch: int) -> Batch:
+        if self._patches is not None:
+            patches = [self._read_patch(item, self._patches, epoch) for item in items]
+            volumes, truths = (torch.cat(part) for part in zip(*patches, strict=True))
+            return Batch([item.scan for item in items], volumes, truths)
+        scans = [item.scan for item in items]
         batch = read_batch(scans, self._task, self._place)
-        channels = batch.volumes.shape[1]
-        seeds = [seed_of(self._seed, "augment", epoch, one.subject, one.session) for one in scans]
-        draws = [self.augmentation.draw(seed, channels) for seed in seeds]
+        draws = [self._draw(item, epoch) for item in items]
         affines = [scan.affine for scan in scans]
         volumes, truths = self.augmentation.apply(batch.volumes, batch.truths, draws, affines)
         return Batch(scans, volumes, truths)
+
+    def _read_patch(self, item: Item, places: PatchPlaces, epoch: int) -> tuple[Tensor, Tensor]:
+        """Read a patch with as much around it as its augmentation needs, and augment it."""
+        box = places.draw(item.scan, item.seed(self._seed, "patch", epoch))
+        draw, patch = self._draw(item, epoch), item.scan.part(box)
+        margin = self.augmentation.margin(draw, patch.shape, patch.affine)
+        wide = [(a - m, b + m) for (a, b), m in zip(box, margin, strict=True)]
+        part = item.scan.part(wide)
+        batch = read_batch([part], self._task, self._place)
+        lowest = [channel.lowest for channel in part.intensities]
+        return self.augmentation.apply(
+            batch.volumes, batch.truths, [draw], [part.affine], margin=margin, lowest=lowest
+        )
+
+    def _draw(self, item: Item, epoch: int) -> Draw:
+        seed = item.seed(self._seed, "augment", epoch)
+        return self.augmentation.draw(seed, len(item.scan.intensities))
 
 
 def validation_batches(

@@ -26,8 +26,8 @@ def _find_culprit(scans: Sequence[Scan], volumes: Tensor | None = None) -> None:
         who = f"subject {scan.subject}, session {scan.session}"
         if not np.isfinite(scan.volume()).all():
             raise UserError(
-                f"{scan.volumes}: the prepared volume of {who} is not finite; remove that file, "
-                "and it is prepared again"
+                f"{scan.volumes.path}: the prepared volume of {who} is not finite; remove that "
+                "file, and it is prepared again"
             )
         if volumes is not None and not torch.isfinite(volumes[number]).all():
             raise UserError(

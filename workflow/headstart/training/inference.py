@@ -20,6 +20,7 @@ from headstart.training.data import load_volume
 from headstart.training.device import choose_device
 from headstart.training.device import keep_to
 from headstart.training.networks import build_network
+from headstart.training.predictor import make_predictor
 
 
 class NotFiniteError(UserError):
@@ -87,7 +88,8 @@ def load_network(
         ) from error
     keep_to(trained.train.threads)
     place = choose_device(device)
-    return card.task, network.to(place).eval(), place
+    predictor = make_predictor(network.to(place), trained.train, card.predict)
+    return card.task, predictor.eval(), place
 
 
 def _check_own_network(model: Path, network: str, networks: Path | None, trained: str) -> None:

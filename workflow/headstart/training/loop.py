@@ -22,6 +22,7 @@ from headstart.training import diagnosis
 from headstart.training.card import ModelCard
 from headstart.training.card import describe_run
 from headstart.training.checkpoint import Checkpoints
+from headstart.training.config import PREDICT
 from headstart.training.data import Batch
 from headstart.training.data import EpochLoader
 from headstart.training.data import validation_batches
@@ -31,6 +32,7 @@ from headstart.training.device import keep_to
 from headstart.training.history import Epoch
 from headstart.training.networks import initial_network
 from headstart.training.parent import Parent
+from headstart.training.predictor import make_predictor
 from headstart.training.progress import Progress
 from headstart.training.progress import Step
 from headstart.training.progress import show_epoch
@@ -85,6 +87,7 @@ def fit(
     network.to(place)
     loader = EpochLoader(training, task, settings, this.seed, place)
     stepper = Stepper(network, task, this, place, networks)
+    judged = make_predictor(stepper.judged, settings, PREDICT)
     print(
         f"fold {this.fold}, seed {this.seed}: {counted(len(training), 'scan')} to learn from, "
         f"{len(validation)} for validation, {counted(loader.steps, 'step')} an epoch, on "
@@ -106,12 +109,14 @@ def fit(
                 checkpoints.look_up(progress)
             progress.settle()
 
-            row = Epoch(progress.epoch, stepper.rate, progress.loss / len(training))
+            row = Epoch(progress.epoch, stepper.rate, progress.loss / loader.items)
             if validation:
                 with progress.validating():
-                    batches = validation_batches(validation, task, settings.batch_size, place)
+                    # scans that are not cut to one window come one by one
+                    at_once = settings.batch_size if settings.patches is None else 1
+                    batches = validation_batches(validation, task, at_once, place)
                     loss, metrics = validate(
-                        stepper.judged,
+                        judged,
                         batches,
                         stepper.loss_of,
                         task,

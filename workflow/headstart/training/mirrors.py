@@ -6,6 +6,7 @@ from collections.abc import Collection
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
+from typing import Literal
 
 from headstart.training.sides import MIRRORED
 from headstart.training.sides import asks_for_side
@@ -14,6 +15,7 @@ from headstart.training.torchio_names import every_transform
 
 # Axis of a prepared volume by the first letter of TorchIO's name for it.
 AXES = {"L": 0, "R": 0, "A": 1, "P": 1, "T": 1, "B": 1, "S": 2, "I": 2}
+WORDS = ("left-right", "back-front", "down-up")
 Transforms = Sequence[Mapping[str, Mapping[str, Any]]]
 
 
@@ -30,6 +32,38 @@ def mirrored_axes(transforms: Transforms) -> set[int]:
             never = arguments.get("p") == 0 or arguments.get("flip_probability") == 0
             axes |= set() if never else named
     return axes
+
+
+def flipped_axes(
+    flips: Literal["none", 4, 8], transforms: Transforms, swap: Sequence[tuple[str, str]] = ()
+) -> tuple[int, ...]:
+    """Return the axes along which scans are mirrored in prediction.
+
+    The network must have seen such scans, and must give them the same labels.
+
+    Args:
+        flips: `predict.flips`.
+        transforms: `train.augment`, checked by `check_mirrors`.
+        swap: Classes that a left-right mirror turns into each other.
+
+    Raises:
+        ValueError: If training does not mirror so many axes, or a mirror image has other labels.
+    """
+    if flips == "none":
+        return ()
+    count, axes = {4: 2, 8: 3}[flips], sorted(mirrored_axes(transforms))
+    if swap and 0 in axes:
+        raise ValueError(
+            f"the mean over {flips} mirror images would mix up the classes of train.swap; write "
+            "`none`"
+        )
+    if len(axes) < count:
+        named = " and ".join(WORDS[axis] for axis in axes) or "none"
+        raise ValueError(
+            f"{flips} mirror images are along {count} axes, but train.augment mirrors {named}; "
+            "write `none`, or add e.g. `- RandomFlip: {axes: [0, 1, 2]}` if the labels stay true"
+        )
+    return tuple(axes[:count])
 
 
 def named_axes(name: str, asked: Any) -> set[int]:

@@ -7,7 +7,7 @@ import hashlib
 from headstart.cohort.settings import Question
 from headstart.common.schema import Column
 from headstart.common.schema import Section
-from headstart.common.schema import Window
+from headstart.common.schema import WindowOrOwn
 from headstart.common.schema import canonical_json
 from headstart.common.schema import settings_text
 from headstart.training.config import Train
@@ -17,7 +17,7 @@ class Run(Question):
     """The settings of one training: an experiment, one fold, one seed."""
 
     channels: tuple[Column, ...]
-    window: Window
+    window: WindowOrOwn
     train: Train
     fold: int
     seed: int

@@ -86,7 +86,7 @@ class Stepper:
         averages = train.keep == "ema"
         self._average = AveragedModel(network, use_buffers=True) if averages else None
         self.judged = network if self._average is None else self._average.module
-        self._expected = task.output_shape(run.window)
+        self._expected = task.output_shape(train.seen(run.window))
 
     def train(self) -> None:
         """Set the network to training."""

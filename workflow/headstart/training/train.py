@@ -22,6 +22,8 @@ from headstart.data.label_table import MASK
 from headstart.tasks import task_with
 from headstart.training import own_network
 from headstart.training import run_store
+from headstart.training.config import PREDICT
+from headstart.training.config import Predict
 from headstart.training.parent import Parent
 from headstart.training.settings import Run
 from headstart.training.settings import RunIdentity
@@ -69,6 +71,7 @@ def train(
     start: Path | None = None,
     device: str = "auto",
     unit: str = "",
+    predict: Predict = PREDICT,
     subjects: int | None = None,
 ) -> None:
     """Train a network in the run store, or find it trained there, and publish it.
@@ -86,6 +89,7 @@ def train(
             weights.
         device: auto, cpu or cuda.
         unit: Unit of the target, for the card.
+        predict: How it predicts, for the card.
         subjects: Use no more than so many subjects; the default is all.
 
     Raises:
@@ -138,7 +142,7 @@ def train(
     run_store.check_whole(folder)
     # the settings of the whole study, in a job: what to compare with before training again
     snapshot = os.environ.get("HEADSTART_SETTINGS")
-    run_store.publish(folder / "finished", output, snapshot, unit)
+    run_store.publish(folder / "finished", output, snapshot, unit, predict)
 
 
 def _parent(run: Run, start: Path | None) -> Parent | None:
@@ -154,8 +158,8 @@ def _check_cohort(cohort: Cohort, run: Run, splits: Path) -> None:
     if (cohort.channels, cohort.window) != (run.channels, run.window):
         raise UserError(
             f"the prepared volumes have channels {list(cohort.channels)} and window "
-            f"{list(cohort.window)}, but the settings say {list(run.channels)} and "
-            f"{list(run.window)}; run the stage prepare again"
+            f"{cohort.window}, but the settings say {list(run.channels)} and {run.window}; "
+            "run the stage prepare again"
         )
     for name, scans in (
         ("training", cohort.training(run.fold)),

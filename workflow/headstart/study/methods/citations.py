@@ -25,6 +25,8 @@ REFERENCES = {
     "torch": "Paszke et al. 2019, PyTorch, https://doi.org/10.48550/arXiv.1912.01703",
     "monai": "Cardoso et al. 2022, MONAI, https://doi.org/10.48550/arXiv.2211.02701",
     "torchio": "Pérez-García et al. 2021, TorchIO, https://doi.org/10.1016/j.cmpb.2021.106236",
+    "patches": "Isensee et al. 2021, patches with a share of foreground, "
+    "https://doi.org/10.1038/s41592-020-01008-z",
     "split": "Sechidis et al. 2011, stratification, https://doi.org/10.1007/978-3-642-23808-6_10",
     "bootstrap": "Field and Welsh 2007, cluster bootstrap, "
     "https://doi.org/10.1111/j.1467-9868.2007.00593.x",
@@ -71,6 +73,8 @@ def of_training(runs: Sequence[Run]) -> Iterator[str]:
         yield REFERENCES["monai"]
     if any(train.deep_supervision for train in trains):
         yield REFERENCES["deep"]
+    if any(train.patches for train in trains):
+        yield REFERENCES["patches"]
     optimizers: Mapping[str, Part] = {t.optimizer: OPTIMIZERS[t.optimizer] for t in trains}
     schedules = {train.schedule: SCHEDULES[train.schedule] for train in trains}
     used: list[Mapping[str, Part | Loss | Network]] = [optimizers, schedules, losses, networks]

@@ -37,10 +37,15 @@ def tell_preparation(card: ModelCard) -> str:
         "percentile": "from the 1st and 99th percentile to 0 and 1",
         "none": "not at all",
     }[settings.normalise]
+    cropped = (
+        "cropped to the head, the largest part above air, and 8 mm around it"
+        if settings.window == "own"
+        else f"cropped or padded about their centre to {times(settings.window)} voxels"
+    )
     return (
         "Volumes were turned to the nearest of right-anterior-superior, resampled to "
-        f"{times(settings.voxel_size)} mm by a linear kernel, cropped or padded about their "
-        f"centre to {times(settings.window)} voxels, and their intensities scaled {scale}."
+        f"{times(settings.voxel_size)} mm by a linear kernel, {cropped}, and their intensities "
+        f"scaled {scale}."
     )
 
 
@@ -145,10 +150,32 @@ def _training(cards: Sequence[ModelCard]) -> str:
         f"fold{'s' * (len(folds) > 1)} {and_joined(map(str, folds))} held out, "
         f"seed{'s' * (len(seeds) > 1)} {and_joined(map(str, seeds))}; {scans_text(learnt)} to "
         f"learn from, {chose}; loss {_loss(card)}; {_optimization(train)}, "
-        f"{counted(train.batch_size, 'scan')} a step, "
+        f"{_of_a_step(train)} a step, "
         f"{_epochs(cards)}{_precision(cards)}; "
-        f"{_augmentation(train)}; the weights kept are {kept}."
+        f"{_augmentation(train)}; the weights kept are {kept}{_predicted(card)}."
     )
+
+
+def _of_a_step(train: Train) -> str:
+    """Tell what a step learns from."""
+    if train.patches is None:
+        return counted(train.batch_size, "scan")
+    return f"{train.batch_size} patch{'es' * (train.batch_size != 1)}"
+
+
+def _predicted(card: ModelCard) -> str:
+    """Tell what the network saw of a scan, and how it predicts, if not whole scans as they are."""
+    patches, predict = card.run.train.patches, card.predict
+    said = (
+        ""
+        if patches is None
+        else f"; learnt from patches of {times(patches.patches)} voxels, {patches.per_scan} of "
+        f"each scan an epoch, {patches.foreground:.0%} of them centred on a voxel of a class drawn "
+        "before, and predicted by tiles of that size, with margins as wide as the network sees, or "
+        f"else with {predict.overlap:.0%} of a tile in the next one, each voxel written once"
+    )
+    flips = predict.flips
+    return said + ("" if flips == "none" else f"; mean of the outputs for {flips} mirror images")
 
 
 def _loss(card: ModelCard) -> str:

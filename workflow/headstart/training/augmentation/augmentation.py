@@ -19,6 +19,7 @@ from headstart.training.augmentation.base import Dice
 from headstart.training.augmentation.base import Images
 from headstart.training.augmentation.base import Transform
 from headstart.training.augmentation.base import origins_of
+from headstart.training.augmentation.base import send
 from headstart.training.augmentation.elsewhere import Elsewhere
 from headstart.training.augmentation.parse import Asked
 from headstart.training.augmentation.parse import Choice
@@ -26,7 +27,14 @@ from headstart.training.augmentation.parse import leaves
 from headstart.training.augmentation.parse import parse
 from headstart.training.augmentation.passes import Pass
 from headstart.training.augmentation.passes import passes_of
+from headstart.training.augmentation.spatial import Box
 from headstart.training.augmentation.spatial import Flip
+from headstart.training.augmentation.spatial import Spatial
+
+# Where TorchIO itself moves voxels, we don't know how far: from a place twice as far from the
+# patch's centre at most.
+UNKNOWN = 2.0
+ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
@@ -74,6 +82,10 @@ class Augmentation:
         self._nodes = parse(transforms)
         self._places = {asked: place for place, asked in enumerate(leaves(self._nodes))}
         self._passes = passes_of(self._places)
+        self._moving = {place for asked, place in self._places.items() if asked.moves}
+        self._last_moving = max(
+            (n for n, one in enumerate(self._passes) if self._moving & one.asked.keys()), default=-1
+        )
         self._swap = swap
         self.where = _tell(self._passes)
 
@@ -87,8 +99,33 @@ class Augmentation:
         dice = Dice(np.random.default_rng(seed), channels)
         return Draw(dict(self._drawn(self._nodes, dice)))
 
+    def margin(self, draw: Draw, shape: Sequence[int], affine: Array) -> tuple[int, ...]:
+        """Tell how far around a patch the voxels lie that its augmentation brings into it.
+
+        Args:
+            draw: What happens to it.
+            shape: Voxels of the patch.
+            affine: Its voxel to mm, 4x4.
+
+        Returns:
+            Voxels along each axis.
+        """
+        box, reach = Box(shape, affine), np.ones(3)
+        for place, step in sorted(draw.steps.items(), reverse=True):
+            if isinstance(step, Spatial):
+                reach = step.reach(reach, box)
+            elif place in self._moving:
+                reach = reach * UNKNOWN
+        beyond = np.ceil((reach - 1) * np.array(shape) / 2 - ROUNDING)
+        return tuple(int(voxels) for voxels in np.maximum(beyond, 0))
+
     def apply(
-        self, volumes: Tensor, truths: Tensor, draws: Sequence[Draw], affines: Sequence[Array]
+        self,
+        volumes: Tensor,
+        truths: Tensor,
+        draws: Sequence[Draw],
+        affines: Sequence[Array],
+        **patch: Any,
     ) -> tuple[Tensor, Tensor]:
         """Augment a batch.
 
@@ -98,6 +135,7 @@ class Augmentation:
                 scalars (n,); they change by `swap` alone.
             draws: What happens to each scan.
             affines: Prepared voxel to mm of each, 4x4.
+            **patch: Of patches, as for `apply_at_once`.
 
         Returns:
             Volumes and truths, in their types.
@@ -106,23 +144,43 @@ class Augmentation:
             UserError: If a volume has another shape afterwards.
         """
         if volumes.device.type != "cpu" or len(volumes) == 1:
-            return self.apply_at_once(volumes, truths, draws, affines)
+            return self.apply_at_once(volumes, truths, draws, affines, **patch)
         # several at once need fresh pages of memory at every step, which cost more than they save
         each = zip(volumes.split(1), truths.split(1), draws, affines, strict=True)
-        done = [self.apply_at_once(v, t, [draw], [affine]) for v, t, draw, affine in each]
+        done = [self.apply_at_once(v, t, [draw], [affine], **patch) for v, t, draw, affine in each]
         return torch.cat([v for v, _ in done]), torch.cat([t for _, t in done])
 
     def apply_at_once(
-        self, volumes: Tensor, truths: Tensor, draws: Sequence[Draw], affines: Sequence[Array]
+        self,
+        volumes: Tensor,
+        truths: Tensor,
+        draws: Sequence[Draw],
+        affines: Sequence[Array],
+        margin: Sequence[int] = (0, 0, 0),
+        lowest: Sequence[float] | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Augment a batch as `apply` does, all its scans together: the same bits."""
+        """Augment a batch as `apply` does, all its scans together: the same bits.
+
+        Args:
+            volumes: As for `apply`, as the other ones.
+            truths: They.
+            draws: They.
+            affines: They.
+            margin: What was read around patches, see `margin`; it is cut off.
+            lowest: Each channel's minimum in the whole scan, where the volumes are patches of one.
+        """
         if not self._passes:
             return volumes, truths
         masks = truths if truths.ndim == volumes.ndim else None
-        batch = Images(volumes, masks, origins_of(volumes), affines)
+        origins = origins_of(volumes)
+        if lowest is not None:
+            origins = send(np.minimum(lowest, 0).reshape(1, -1, 1, 1, 1), volumes.device)
+        batch = Images(volumes, masks, origins, affines)
         with torch.no_grad(), _exact_products():
-            for one in self._passes:
+            for number, one in enumerate(self._passes):
                 batch = one.apply(batch, [draw.steps for draw in draws])
+                if number == self._last_moving:
+                    batch = batch.within(margin)
         return batch.volumes, self._swapped(truths if batch.masks is None else batch.masks, draws)
 
     def _drawn(

@@ -67,6 +67,15 @@ class Images:
     origins: Tensor
     affines: Sequence[Array]
 
+    def within(self, margin: Sequence[int]) -> Images:
+        """Return the scans without so many voxels at both ends of each axis."""
+        if not any(margin):
+            return self
+        shape = self.volumes.shape[2:]
+        x, y, z = (slice(m, n - m) for m, n in zip(margin, shape, strict=True))
+        masks = None if self.masks is None else self.masks[..., x, y, z]
+        return replace(self, volumes=self.volumes[..., x, y, z], masks=masks)
+
     def only(self, chosen: Sequence[int]) -> Images:
         """Return some of the scans."""
         if len(chosen) == len(self.volumes):

@@ -29,6 +29,13 @@ class Asked:
     transform: Any
     kind: type[Spatial] | type[Intensity] | None
 
+    @property
+    def moves(self) -> bool:
+        """Whether voxels go to other places."""
+        from torchio.transforms.spatial_transform import SpatialTransform
+
+        return isinstance(self.transform, SpatialTransform)
+
 
 @dataclass(frozen=True)
 class Choice:

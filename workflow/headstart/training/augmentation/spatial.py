@@ -71,6 +71,18 @@ class Spatial(Transform):
         """Return displacements at control points (i, j, k, 3), added before the matrix."""
         return None
 
+    def reach(self, half: Array, box: Box) -> Array:
+        """Tell how far from the centre of the box augmented places come from, along each axis.
+
+        Args:
+            half: How far from it the augmented places are; 1 is the box.
+            box: The space that the volume takes.
+        """
+        matrix, points = self.matrix(box), self.bend(box)
+        if points is not None:
+            half = half + np.abs(points).max((0, 1, 2))
+        return np.abs(matrix[:3, :3]) @ half + np.abs(matrix[:3, 3])
+
 
 @dataclass(frozen=True)
 class Flip(Spatial):

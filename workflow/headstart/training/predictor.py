@@ -1,0 +1,132 @@
+"""A network as it predicts: by tiles where it learnt from patches, and over mirror images."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from itertools import combinations
+
+import torch
+from torch import Tensor
+from torch import nn
+
+from headstart.common.text import times
+from headstart.training.config import Predict
+from headstart.training.config import Train
+from headstart.training.mirrors import flipped_axes
+from headstart.training.receptive_field import receptive_field
+from headstart.training.registry import NETWORKS
+from headstart.training.tiles import margins
+from headstart.training.tiles import padding
+from headstart.training.tiles import tiles
+
+
+def make_predictor(network: nn.Module, train: Train, predict: Predict) -> nn.Module:
+    """Make of a network what takes whole scans, and says what is wanted of it.
+
+    Args:
+        network: The network.
+        train: How it is trained.
+        predict: How it predicts.
+
+    Returns:
+        The network itself where it takes whole scans as they are.
+    """
+    if train.patches is not None:
+        ours, size = NETWORKS.get(train.network), train.patches.patches
+        step = ours.divisor(train.network_arguments) if ours else _halved(size)
+        network = Tiled(network, size, step, predict.overlap)
+    axes = flipped_axes(predict.flips, train.augment, train.swap)
+    return Mirrored(network, axes) if axes else network
+
+
+class Tiled(nn.Module):
+    """A network that sees scans tile by tile, each voxel of its output written once.
+
+    Args:
+        network: The network; it answers for every voxel.
+        size: Voxels of a tile, as the network has learnt from.
+        step: What the network halves, as a number of voxels: tiles begin at multiples of it.
+        overlap: Least share of a tile that the next one has too, where margins can't be as wide as
+            the network sees.
+    """
+
+    def __init__(self, network: nn.Module, size: Sequence[int], step: int, overlap: float) -> None:
+        super().__init__()
+        self.network = network
+        self._size, self._step, self._overlap = tuple(size), step, overlap
+        self._margins: list[int] | None = None
+
+    def forward(self, volumes: Tensor) -> Tensor:
+        """Predict volumes (n, channels, x, y, z) of any size; beyond them there is no signal."""
+        shape = volumes.shape[2:]
+        pads = [padding(*axis, self._step) for axis in zip(shape, self._size, strict=True)]
+        whole = [n + sum(both) for n, both in zip(shape, pads, strict=True)]
+        x, y, z = (slice(first, first + n) for n, (first, _) in zip(shape, pads, strict=True))
+        padded = volumes.amin((2, 3, 4), keepdim=True).repeat(1, 1, *whole)
+        padded[..., x, y, z] = volumes
+        several = tuple(whole) != self._size
+        if several and self._margins is None:
+            self._margins = self._measured(volumes)
+        written: list[Tensor] = []
+        for tile in tiles(shape, self._size, self._margins or (0, 0, 0), self._step):
+            output = _part(self.network(_part(padded, tile.seen)), tile.kept)
+            if not written:
+                written = [output.new_empty((*output.shape[:2], *shape))]
+            _part(written[0], tile.written)[...] = output
+        return written[0]
+
+    def _measured(self, volumes: Tensor) -> list[int]:
+        """Choose the margins by how far the network sees, and say what comes of it."""
+        field = receptive_field(
+            self.network, volumes.shape[1], self._size, self._step, volumes.device
+        )
+        chosen, exact = margins(field, self._size, self._step, self._overlap)
+        said = (
+            "the same answer as for a whole scan at once"
+            if exact
+            else "not the very answer as for a whole scan at once: the network sees further, or "
+            "normalises by all that it sees; larger patches and predict.overlap bring it closer"
+        )
+        print(
+            f"tiles of {times(self._size)} voxels with margins of {times(chosen)}: {said}",
+            file=sys.stderr,
+            flush=True,
+        )
+        return chosen
+
+
+class Mirrored(nn.Module):
+    """The mean of a network's outputs for a scan and its mirror images.
+
+    Args:
+        network: The network.
+        axes: Those along which the scan is mirrored, all combinations of them: 0 left-right,
+            1 back-front, 2 down-up.
+    """
+
+    def __init__(self, network: nn.Module, axes: Sequence[int]) -> None:
+        super().__init__()
+        self.network = network
+        self._images = [some for n in range(len(axes) + 1) for some in combinations(axes, n)]
+
+    def forward(self, volumes: Tensor) -> Tensor:
+        """Predict volumes (n, channels, x, y, z); what is said of voxels is mirrored back."""
+        total = torch.zeros((), device=volumes.device)
+        for axes in self._images:
+            dims = [axis - 3 for axis in axes]
+            output = self.network(volumes.flip(dims))
+            total = total + (output.flip(dims) if output.ndim == volumes.ndim else output)
+        return total / len(self._images)
+
+
+def _halved(size: Sequence[int]) -> int:
+    """Guess what a network of the user's own halves: four times at most, to 4 voxels or more."""
+    steps = (2, 4, 8, 16)
+    return max((s for s in steps if all(n % s == 0 and n >= 4 * s for n in size)), default=1)
+
+
+def _part(tensor: Tensor, box: Sequence[slice]) -> Tensor:
+    """Return a view of a part of a tensor (n, channels, x, y, z)."""
+    x, y, z = box
+    return tensor[..., x, y, z]

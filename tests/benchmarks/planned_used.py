@@ -4,8 +4,10 @@ PYTHONPATH=workflow:tests:tests/benchmarks python tests/benchmarks/planned_used.
 
 Each training has a process of its own and one thread of the CPU: an epoch of two steps on scans
 that are made up, and its validation. Memory is the peak of the process; time the CPU time of a step
-alone, the smaller of two. Beside the shipped studies: U-Nets of other widths and sizes; that of 256
-x 256 x 256 voxels takes 10 GB and minutes. A BEGINNING of names chooses rows.
+alone, the smaller of two. It is worth something on an idle machine alone: beside others' work, the
+same step of the hippocampus took 1.7, 3.2 and 5.3 microseconds a voxel. Beside the shipped studies:
+U-Nets of other widths and sizes; that of 256 x 256 x 256 voxels takes 10 GB and minutes. A
+BEGINNING of names chooses rows.
 """
 
 from __future__ import annotations

@@ -195,11 +195,25 @@ def test_an_unknown_site_has_the_frequencies_of_all():
     np.testing.assert_allclose(probability["majority"], [[6 / 8, 2 / 8]] * 3)
 
 
+def of_masks(*masks: list[int]) -> list[SimpleNamespace]:
+    """Make scans of masks along one axis."""
+    return [
+        SimpleNamespace(
+            shape=(len(mask), 1, 1), mask=lambda m=mask: np.array(m).reshape(len(m), 1, 1)
+        )
+        for mask in masks
+    ]
+
+
+def test_masks_of_several_sizes_are_compared_centre_upon_centre():
+    scans: Any = of_masks([1, 1, 0], [0, 0, 1, 1, 0, 0, 0], [0, 1, 1, 0, 0])
+    dice = baselines.segmentation(scans, scans[:1], 1)
+    assert dice["mean-mask"].tolist() == [[1]]
+
+
 def test_in_each_voxel_the_mean_mask_has_the_class_of_most():
     masks = [[0, 1, 2, 2, 1], [0, 1, 2, 0, 2], [1, 2, 2, 1, 0]]
-    scans: Any = [
-        SimpleNamespace(mask=lambda m=mask: np.array(m).reshape(5, 1, 1)) for mask in masks
-    ]
+    scans: Any = of_masks(*masks)
     dice = baselines.segmentation(scans, scans[2:], 2)
     # the majority is 0 1 2 0 0: the first, where none has more votes than another
     assert dice["mean-mask"].tolist() == [[0, pytest.approx(2 / 3)]]

@@ -38,7 +38,7 @@ SHORTEST, LONGEST = 60, 1440  # minutes
 
 
 @dataclass(frozen=True)
-class Request:
+class JobRequest:
     """What a job asks for.
 
     Attributes:
@@ -50,10 +50,10 @@ class Request:
     minutes: int
 
 
-OF_OWN = Request(8000, LONGEST)  # for a network of the user's own, of which nothing is known
+OF_OWN = JobRequest(8000, LONGEST)  # for a network of the user's own, of which nothing is known
 
 
-def request(settings: Settings, rule: Rule, experiment: str, *, gpu: bool) -> Request:
+def request(settings: Settings, rule: Rule, experiment: str, *, gpu: bool) -> JobRequest:
     """Say what a rule's jobs of an experiment ask for.
 
     Args:
@@ -68,13 +68,11 @@ def request(settings: Settings, rule: Rule, experiment: str, *, gpu: bool) -> Re
     # before label there is only the longest time to ask for; Snakemake asks again before it submits
     scans = _rows(table, table.stat().st_mtime_ns) if table.is_file() else None
     planned = _memory(settings, rule, experiment, gpu=gpu)
-    # every volume is mapped
-    held = estimates.prepared_bytes(settings.config, scans or 0)
     minutes = LONGEST
     if scans is not None:
         seconds = _seconds(settings, rule, experiment, scans) / (FASTER if gpu else 1)
         minutes = min(LONGEST, max(SHORTEST, math.ceil(SLOW * seconds / 60)))
-    return Request(STEP * math.ceil((SPARE * planned + held + BESIDES) / 1e6 / STEP), minutes)
+    return JobRequest(STEP * math.ceil((SPARE * planned + BESIDES) / 1e6 / STEP), minutes)
 
 
 def on_gpu(rule: Rule, gpus: Mapping[str, str], *, cluster: bool) -> bool:
@@ -134,7 +132,7 @@ def tight_gpus(settings: Settings, gpus: Mapping[str, str], *, cluster: bool) ->
 
 
 def _memory(settings: Settings, rule: Rule, experiment: str, *, gpu: bool) -> float:
-    """Bytes that a job fills of its computer, without the volumes that it maps."""
+    """Bytes that a job fills of its computer."""
     batch = 1 if rule == "predict" else None
     process = CUDA if gpu else _training_memory(settings, experiment, batch=batch)
     return process + (SCAN if rule == "predict" and _writes_images(settings, experiment) else 0)

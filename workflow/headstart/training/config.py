@@ -142,7 +142,7 @@ class Train(Section):
         False,
         description=f"{', '.join(networks_of_blocks())}: keep of each block of the network what "
         "comes in alone, and compute the rest again when its gradients are needed; the weights are "
-        "the same, and a step fills less memory and takes about a third longer. Where a batch "
+        "the same, and a step fills less memory and takes up to a half longer. Where a batch "
         "of 2 does not fit",
     )
     sampling: SamplingOrWhole = Field(

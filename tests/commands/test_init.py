@@ -169,7 +169,8 @@ def test_pairs_of_the_decathlon(tmp_path: Path, init: Callable[..., Outcome]) ->
     assert "the two sides of one person" in " ".join(printed.split())
     train = study["experiments"]["segmentation"]["train"]
     assert train["network"] == "unet"
-    assert all(length % 16 == 0 for length in study["prepare"]["window"])
+    halved = 2 ** len(train["network_arguments"]["strides"])
+    assert all(length % halved == 0 for length in study["prepare"]["window"])
 
 
 def test_images_and_masks_of_nnunet(tmp_path: Path, init: Callable[..., Outcome]) -> None:

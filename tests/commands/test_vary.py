@@ -24,7 +24,12 @@ from headstart.study.config import read_config
 PROJECT = Path(__file__).resolve().parents[2]
 HEAD = """# my study
 study: small
-data: [{source: own, channels: {T1: "{subject}.nii.gz"}, mask: m.nii}]  # one source
+data:
+  - source: own  # one source
+    channels: {T1: "{subject}.nii.gz"}
+    mask: m.nii
+    table: {path: people.csv, column: ID}
+    labels: {age: Age, sex: Sex}
 prepare: {window: [48, 48, 48]}
 """
 BLOCK = """
@@ -364,8 +369,7 @@ def test_a_target_that_the_label_table_refuses_is_refused(
 ) -> None:
     (tmp_path / "config").mkdir()
     path = tmp_path / "config/small.yaml"
-    labels = "labels: {age: Age, sex: Sex, iq: IQ}, table: {path: t.csv, column: ID}"
-    text = LAYOUTS["block"].replace("mask: m.nii", f"mask: m.nii, {labels}")
+    text = LAYOUTS["block"].replace("sex: Sex}", "sex: Sex, iq: IQ}")
     path.write_text(text)
     table = tmp_path / "results/small/label/labels.csv"
     rows = [

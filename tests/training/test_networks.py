@@ -142,7 +142,7 @@ def test_resenc_unet_has_the_size_of_nnu_net_s():
 def test_resenc_unet_takes_strides_of_its_own():
     network = build("resenc_unet", {"channels": [4, 4, 8], "strides": [1, [1, 2, 2], 2]})
     assert network(torch.zeros(1, 2, 2, 8, 12)).shape == (1, 3, 2, 8, 12)
-    with pytest.raises(UserError, match="strides need one entry for each resolution"):
+    with pytest.raises(UserError, match="strides need one entry for each of 2 resolutions"):
         build("resenc_unet", {"channels": [4, 4, 8], "strides": [1, 2]})
 
 

@@ -63,7 +63,8 @@ def test_dry_run_checks_the_labels_of_the_last_run(tmp_path: Path) -> None:
         "data": [source],
         "experiments": {"iq": {"task": "regression", "target": "iq", "train": train}},
     }
-    Settings.resolve(config, tmp_path)
+    with pytest.raises(UserError, match="no source has the label 'iq'"):
+        Settings.resolve(config, tmp_path)
     labels = tmp_path / "small/label/labels.csv"
     write_rows(labels, LabelRow, cohort(age=["1", "2"]))
     with pytest.raises(UserError, match="no scan has the label 'iq'"):

@@ -20,7 +20,7 @@ from headstart.data.fetch import show_plan
 from headstart.data.fetch_job import FetchJob
 from headstart.data.settings import FetchSettings
 from headstart.study.config import read_config
-from headstart.training.weights_catalogue import fetch_weights
+from headstart.training.weights_download import fetch_weights
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -179,7 +179,6 @@ Arguments = Annotated[dict[str, Any], BeforeValidator(_number), AfterValidator(w
 
 def compiled(pattern: str) -> re.Pattern[str]:
     """Compile a regular expression; a ValueError says what is wrong with it."""
-    """Compile a regular expression; a ValueError says what is wrong."""
     try:
         return re.compile(pattern)
     except re.error as error:

@@ -28,9 +28,9 @@ def parts(stage: str, config: Config) -> list[list[str]]:
     for other in STAGES[stage].rests_on:
         for one in _choices(other, config):
             if "experiment" in one:
-                made = (one, STAGES[other].output.format(**one))
-                below[one["experiment"]].append(made)
-                below[config.experiments[one["experiment"]].variant_of].append(made)
+                sweep = config.experiments[one["experiment"]].variant_of
+                for name in filter(None, (one["experiment"], sweep)):
+                    below[name].append((one, STAGES[other].output.format(**one)))
     return [
         [
             STAGES[stage].output.format(**one),

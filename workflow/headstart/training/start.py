@@ -11,6 +11,7 @@ from pydantic import BeforeValidator
 from pydantic import ConfigDict
 from pydantic import Field
 
+from headstart.common.ordered import Ordered
 from headstart.common.schema import Once
 from headstart.common.schema import Section
 
@@ -44,7 +45,7 @@ class Start(Section):
         "pattern, e.g. [features] or ['layer[12]']; for a few dozen scans freeze all but the last "
         "blocks",
     )
-    rate: dict[str, Annotated[float, Field(gt=0, le=1000)]] = Field(
+    rate: Ordered[str, Annotated[float, Field(gt=0, le=1000)]] = Field(
         {},
         description="factor of the learning rate, above 0, at most 1000, by module, e.g. "
         "{features: 0.1}; the others have 1",

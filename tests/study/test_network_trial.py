@@ -138,7 +138,7 @@ def test_each_of_our_networks_is_built_as_it_comes(folder: Path) -> None:
 @pytest.mark.slow
 def test_values_that_an_augmentation_does_not_take_are_named(folder: Path) -> None:
     config = study({"a": ("net.py:Net", {})})
-    raw = config.model_dump(mode="json")
+    raw = config.model_dump(mode="json", exclude_defaults=True)
     raw["experiments"] = dict(raw["experiments"])
     raw["experiments"]["a"]["train"]["augment"] = [{"RandomNoise": {"std": "much"}}]
     with pytest.raises(UserError, match=r"experiments\.a\.train\.augment: RandomNoise"):
@@ -357,7 +357,8 @@ class Numpy(Loss):
 @pytest.mark.slow
 def test_a_loss_of_ones_own_is_tried_as_well(folder: Path) -> None:
     (folder / "loss.py").write_text(OWN_LOSS)
-    raw = study({"a": ("sfcn", {}), "b": ("unet", {})}).model_dump(mode="json")
+    raw = study({"a": ("sfcn", {}), "b": ("unet", {})})
+    raw = raw.model_dump(mode="json", exclude_defaults=True)
     (_, sex), (_, mask) = raw["experiments"]
 
     def tried(**losses: str) -> list[str]:

@@ -142,7 +142,7 @@ ROWS = [
         f"{PACKAGE}/training/registry.py",
         "NETWORKS = {\n",
         'NETWORKS = {\n    "blocks": Network("headstart.training.blocks:Blocks", "eight blocks", '
-        '"a paper", Cost(1, 9, 1, 9), shortest=12, fixed={}),\n',
+        '"a paper", Cost((1,), 9, 1, 9), library="torch", shortest=12, fixed={}),\n',
     ),
     (
         f"{PACKAGE}/figures/registry.py",

@@ -204,3 +204,13 @@ def given_to(figure):
         return shlex.join(given)
 
     return words
+
+
+def shown(figure, name, file):
+    """A file of a figure, with its place in the report."""
+    return report(
+        f"<study>/figures/{figure.folder}/{file}",
+        caption=f"../report/{name}.rst",
+        category=figure.category,
+        labels=figure.labels,
+    )

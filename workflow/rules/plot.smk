@@ -9,15 +9,9 @@ for name, figure in FIGURES.items():
             **files_of(figure),
             cohort=COHORT,
         output:
-            [
-                report(
-                    f"<study>/figures/{figure.folder}/{file}",
-                    caption=f"../report/{name}.rst",
-                    category=figure.category,
-                    labels=figure.labels,
-                )
-                for file in figure.files(name)
-            ],
+            # what stands beside the page, such as its table
+            [shown(figure, name, file) for file in figure.files(name)[1:]],
+            page=shown(figure, name, figure.files(name)[0]),
         log:
             f"<study>/logs/plot/{figure.folder}/{name}.log",
         benchmark:
@@ -35,7 +29,7 @@ for name, figure in FIGURES.items():
         # a text: Snakemake looks at it when the job runs, and at the last figure in place of names
         shell:
             "headstart plot --kind {params.kind} --settings {params.settings:q} {params.given}"
-            " --output {output[0]:q} 2> {log:q}"
+            " --output {output.page:q} 2> {log:q}"
 
 
 rule manifest:

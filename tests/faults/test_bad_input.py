@@ -233,6 +233,9 @@ def class_folders(tmp_path: Path) -> Study:
     source = {"source": "own", "path": ".", "channels": {"T1": "{sex}/{subject}_T1.nii.gz"}}
     study = Study(tmp_path / "study", subjects=0, data=[source])
     (study.scans / "participants.csv").unlink()
+    train = study.config["experiments"]["age"]["train"]
+    sexes = {"task": "classification", "target": "sex", "train": train}
+    study.config |= {"experiments": {"sex": sexes}, "final": "sex"}
     for number in range(6):
         for sex in ("Females", "Males"):
             write_scan(study.scans / sex / f"{sex[0]}{number}_T1.nii.gz", number)

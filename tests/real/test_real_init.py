@@ -34,7 +34,7 @@ def test_hippocampus(shared_data: Path, tmp_path: Path) -> None:
     assert study["classes"] == {1: "anterior", 2: "posterior"}
     assert study["data"][0]["subject"]["group"] == 2
     assert study["prepare"]["voxel_size"] == [1, 1, 1]
-    assert study["prepare"]["window"] == [48, 64, 48]
+    assert study["prepare"]["window"] == [40, 56, 48]
     labels = read_csv(tmp_path / "results/sides/label/labels.csv")
     assert (len(labels), labels["subject"].nunique()) == (200, 130)
 

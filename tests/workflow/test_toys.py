@@ -230,8 +230,8 @@ def test_a_task_more_may_learn_from_the_scan_itself_and_answer_with_an_image(
 
 def test_a_task_more_answers_for_new_scans(toys: Checkout) -> None:
     toys.shell(
-        f"headstart predict --run tiny/{CLEAN_RUN.trained} --networks .. --device cpu"
-        " --scans ../scans/Sub_101/T1.nii.gz --output new.csv"
+        f"PYTHONPATH=../workflow headstart predict --run tiny/{CLEAN_RUN.trained} --networks .."
+        " --device cpu --scans ../scans/Sub_101/T1.nii.gz --output new.csv"
     )
     row = files.read_csv(toys.folder / "results/new.csv").iloc[0]
     assert nib.load(toys.folder / "results" / row["image"]).shape == (12, 12, 12)

@@ -55,11 +55,11 @@ def cut_demo(project: Path, always: str) -> None:
     (project / "config/cut.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
     (project / "slow.py").write_text(SLOW)
     # the GPUs are make-believe; a turn has 40 s for its start and for steps of 2 s, more than 20 of
-    # which are to be done
+    # which are to be done, and 80 s to put away what it has, however busy the machine is
     site = (project / "profiles/sge/sites/ucl-cs.conf").read_text()
     before = "export HEADSTART_DEVICE=cpu SECONDS_PER_STEP=2"
     scratch = f"scratch_folder='{STORE}/scratch/$JOB_ID'"
-    quick = f"always='{always}'\ninterval=2\ngrace=4\nmargin=20\nbefore='{before}'\n{scratch}\n"
+    quick = f"always='{always}'\ninterval=2\ngrace=4\nmargin=80\nbefore='{before}'\n{scratch}\n"
     (project / "quick.conf").write_text(site + quick)
     subprocess.run(["chown", "-R", "--no-dereference", f"{USER}:", project], check=True)
 
@@ -91,7 +91,7 @@ def test_demo(grid: Grid) -> None:
     began = time.monotonic()
     told = {name: project / f"{name}.txt" for name in ("cohort", "first", "second")}
     assert start("cohort", "cohort").wait(300) == 0, told["cohort"].read_text()
-    short = ("--set-resources", "train:runtime=1", "train:scratch_mb=input.size_mb")
+    short = ("--set-resources", "train:runtime=2", "train:scratch_mb=input.size_mb")
     first = start("first", f"demo/{RUN.trained}/model.json", *short)
     attempts = results / "demo/runs"
     wait_until(lambda: first.poll() is not None or list(attempts.glob("*/attempt-1")), 120)
@@ -137,7 +137,7 @@ def test_demo(grid: Grid) -> None:
             results / "whole/published" / name
         ).read_bytes()
     note(
-        f"a training of {seconds:.0f} s under a limit of 60 s",
+        f"a training of {seconds:.0f} s under a limit of 120 s",
         f"{turns} turns of one job, history and weights as in one piece",
         time.monotonic() - began,
     )

@@ -33,13 +33,13 @@ TESTS = {
     **{
         f"headstart.training.{module}": [f"training/{module}"]
         for module in (
-            *("card", "checkpoint", "history", "inference", "progress", "run_store", "schedule"),
-            "validation",
+            *("card", "checkpoint", "history", "inference", "patches", "predictor", "progress"),
+            *("run_store", "schedule", "tiles", "transfer", "validation"),
         )
     },
     "headstart.training.losses": ["training/losses", "training/known_answers"],
     **{
-        f"headstart.tasks.{module}": ["tasks/answers", "tasks/tasks"]
+        f"headstart.tasks.{module}": ["tasks/answers", "tasks/tasks", "training/losses"]
         for module in ("base", "regression", "classification", "segmentation")
     },
     **{

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 
+import nibabel as nib
 import numpy as np
 import pytest
 import torch
+from small_study import SmallStudy
 
+from headstart.cohort.answer_file import AnswerFile
+from headstart.cohort.prepared import read_cohort
+from headstart.common import files
 from headstart.common.errors import UserError
 from headstart.tasks.classification import Classification
 from headstart.tasks.classification import FocalClassification
@@ -186,7 +192,10 @@ def test_forty_bins_reach_three_beyond_the_targets():
     assert task.blank_target((4, 4, 4)).shape == ()
     output = torch.full((1, 40), -1e4)
     output[0, [0, 39]] = torch.tensor([0.0, math.log(3)])
-    assert task.predict(output) == pytest.approx((14 + 3 * 92) / 4)
+    # as precise as the logits, although a network computes in single precision
+    odds = math.exp(output[0, 39].item())  # 3
+    expected = (14 + odds * 92) / (1 + odds)
+    np.testing.assert_allclose(task.predict(output), expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("kind", [Regression, BinnedRegression])
@@ -231,6 +240,72 @@ def test_dice_of_each_class_and_scan():
     said[0, 1] = 2
     _, dice = SIDES.for_metrics(truth, logits_of(said))
     assert dice == pytest.approx(np.array([[2 * 2 / (4 + 2), 0], [NAN, NAN]]), nan_ok=True)
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory):
+    """A scan with a mask, the mask's file, and where the answer goes."""
+    study = SmallStudy(tmp_path_factory.mktemp("masks") / "study")
+    scan = read_cohort(**study.inputs, target="mask").scans[0]
+    classes = {"left": (1,), "right": (2,)}
+    return AnswerFile(scan, study.folder, "answer.nii.gz", classes), study.data
+
+
+def halves():
+    """An answer: of the class left 32 true voxels, of right all 64; each of 8 µl."""
+    mask = np.zeros((8, 8, 8), np.uint8)
+    mask[1:3, 2:6, 2:6], mask[4:8, 2:6, 2:6] = 1, 2
+    return mask
+
+
+def test_the_answer_for_a_new_scan_is_a_file_and_its_volumes(asked):
+    file, _ = asked
+    cells = SIDES.answer(halves(), file)
+    assert cells == {"volume_left": 0.256, "volume_right": 0.512, "mask": "answer.nii.gz"}
+    assert list(cells) == SIDES.columns
+    written = np.asarray(nib.load(file.folder / file.name).dataobj)
+    assert (written.shape, np.bincount(written.ravel()).tolist()) == ((9, 8, 8), [480, 32, 64])
+
+
+def test_a_held_out_scan_s_answer_is_measured_on_the_scan_s_own_grid(asked):
+    """The true left has 48 voxels inside the window, and 16 that it cropped."""
+    file, data = asked
+    cells = SIDES.answer_held_out(halves(), file, data)
+    assert cells == {
+        **{"dice_left": pytest.approx(2 * 32 / (32 + 64)), "dice_right": 1.0},
+        **{"volume_left": 0.256, "volume_right": 0.512},
+        **{"true_volume_left": 0.512, "true_volume_right": 0.512},
+        **{"mask": file.name, "mask_sha256": files.sha256(file.folder / file.name)},
+    }
+    assert cells.keys() == set(SIDES.held_out_columns)
+
+
+def test_where_no_true_mask_is_known_nothing_is_measured(asked):
+    file, data = asked
+    unknown = replace(file, scan=replace(file.scan, target=""))
+    cells = SIDES.answer_held_out(halves(), unknown, data)
+    assert cells.keys() == {"volume_left", "volume_right", "mask", "mask_sha256"}
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_probabilities_of_voxels_are_averaged_in_double_precision(count):
+    logits = torch.linspace(-2, 3, 3 * count).reshape(count, 3)
+    outputs = [SIDES.predict(one.reshape(1, 3, 1, 1, 1)) for one in logits]
+    mean = SIDES.average(outputs)
+    if count == 1:  # its logits: they decide alike
+        assert mean is outputs[0]
+    else:
+        expected = softmax(logits.double()).mean(axis=0)
+        np.testing.assert_allclose(mean.flatten(), expected, rtol=1e-12)
+
+
+def test_dice_is_evaluated_over_all_classes_and_for_each():
+    dice = np.array([[0.5, NAN], [1.0, 0.6]])
+    found = SIDES.evaluate(SIDES.truth([None, None]), dice, np.array([[1.0, 1.0], [3.0, 1.0]]))
+    assert list(found) == ["dice", "dice_left", "dice_right"]
+    np.testing.assert_allclose(found["dice_left"], [0.75, 0.625])
+    np.testing.assert_allclose(found["dice_right"], [0.6, 0.6])
+    np.testing.assert_allclose(found["dice"], [0.675, 0.6125])
 
 
 def test_a_dice_that_can_be_right():

@@ -16,12 +16,14 @@ from torch import nn
 from headstart.common import files
 from headstart.common.errors import UserError
 from headstart.tasks.regression import Regression
+from headstart.tasks.segmentation import Segmentation
 from headstart.training import own_network
 from headstart.training.card import ModelCard
 from headstart.training.config import Train
 from headstart.training.inference import NotFiniteError
 from headstart.training.inference import load_network
 from headstart.training.inference import predict_scan
+from headstart.training.networks import build_network
 
 CPU = torch.device("cpu")
 NETWORK = """
@@ -68,6 +70,18 @@ def test_an_output_that_is_no_number_is_told_by_its_cause(value):
     said = "subject 's1', session '2': its prepared volume is not finite; prepare it again"
     with pytest.raises(NotFiniteError, match=said):
         predict_scan(Broken(), scan(value), CPU)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_one_voxel_that_is_no_number_is_enough(value):
+    class Broken(nn.Module):
+        def forward(self, volumes):
+            output = volumes.clone()
+            output[0, 0, 2, 1, 3] = value
+            return output
+
+    with pytest.raises(NotFiniteError, match="the network gives numbers that are not finite"):
+        predict_scan(Broken(), scan(), CPU)
 
 
 @pytest.fixture
@@ -154,3 +168,20 @@ def test_no_network_is_refused_for_what_the_computer_lacks(trained, monkeypatch)
     monkeypatch.setattr(nn.Module, "load_state_dict", fail)
     with pytest.raises(RuntimeError, match="can't allocate memory"):
         load(trained[0])
+
+
+def test_a_network_with_several_resolutions_answers_at_the_full_one(tmp_path):
+    arguments = {"channels": [4, 4, 4], "blocks": [1, 1, 1]}
+    settings = Train(network="resenc_unet", network_arguments=arguments, deep_supervision=True)
+    channels = {"in_channels": 1, "out_channels": 3}
+    built = build_network(
+        "resenc_unet", arguments, **channels, folder=tmp_path, deep_supervision=True
+    )
+    task = Segmentation(("left", "right"))
+    (tmp_path / "model").mkdir()
+    card = make_card(make_run(task="segmentation", train=settings), state=task.state())
+    publish(tmp_path / "model", card, built.state_dict())
+    _, network, _ = load(tmp_path, networks=None)
+    volumes = torch.rand(1, 1, 8, 8, 8)
+    with torch.inference_mode():
+        assert torch.equal(network(volumes), built.train()(volumes)[0])

@@ -19,6 +19,7 @@ from torch import nn
 
 from headstart.common.errors import OutOfTimeError
 from headstart.common.errors import UserError
+from headstart.tasks.classification import Classification
 from headstart.tasks.segmentation import Segmentation
 from headstart.training.card import ModelCard
 from headstart.training.train import train
@@ -283,6 +284,34 @@ def test_each_step_has_a_dropout_of_its_own():
         torch.manual_seed(1)
         losses.add(make_stepper(Small()).step(make_batch(0), number, 10).item())
     assert len(losses) == 3
+
+
+def test_labels_are_smoothed_as_asked():
+    """A tenth of each label goes to both classes: 0.05 are at the other one."""
+    network = nn.Sequential(nn.Flatten(), nn.Linear(64, 2))
+    nn.init.zeros_(network[1].weight)
+    network[1].bias.data = torch.tensor([0.0, math.log(3)])  # says a quarter and three
+    batch = make_batch(0)._replace(truths=torch.tensor([0, 0, 0, 0]))
+    stepper = make_stepper(
+        network, Classification(("a", "b")), loss="cross_entropy", label_smoothing=0.1
+    )
+    expected = 0.95 * math.log(4) + 0.05 * math.log(4 / 3)
+    assert stepper.step(batch, 0, 10).item() == pytest.approx(expected)
+
+
+def test_what_is_frozen_has_no_say_in_how_far_the_rest_is_moved():
+    """The gradient is cut by the norm of what learns alone."""
+    torch.manual_seed(1)
+    network, batch = Small(), make_batch(0)
+    start = {"from": "parent.pt", "freeze": ["layers.0"]}
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    stepper = make_stepper(network, start=start, learning_rate=0.1, clip=0.001, **SGD)
+    stepper.train()
+    stepper.step(batch, 0, 10)
+    moved = {name: (p - before[name]).norm().item() for name, p in network.named_parameters()}
+    assert moved["layers.0.weight"] == moved["layers.0.bias"] == 0
+    # Nesterov's first step is 1.99 gradients long
+    assert math.hypot(*moved.values()) == pytest.approx(0.1 * 1.99 * 0.001, rel=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,6 @@ class Stepper:
         freeze(network, train.start)
         self._optimizer = resolve_name(optimizer.path)(
             parameter_groups(network, train.start),
-            lr=train.learning_rate,
             weight_decay=train.weight_decay,
             **optimizer.fixed,
         )
@@ -177,8 +176,7 @@ class Stepper:
             file=sys.stderr,
             flush=True,
         )
-        if self._place.type == "cuda":
-            torch.cuda.empty_cache()
+        torch.cuda.empty_cache()  # does nothing without a GPU
 
     def state(self) -> dict[str, Any]:
         """Return what its next step depends on."""

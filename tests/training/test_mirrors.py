@@ -188,7 +188,26 @@ def test_masks_go_where_their_images_go(augment, said):
     read_config(study("regression", augment))
 
 
-@pytest.mark.parametrize("axes", [None, [None], 0.0, [0.0], [["LR"]], {"a": 1}, "x", 3, [], True])
+NO_AXES: list[Any] = [
+    None,
+    [None],
+    0.0,
+    [0.0],
+    [["LR"]],
+    {"a": 1},
+    "x",
+    3,
+    [],
+    True,
+    "sagittal",
+    "Axial",
+    ["Top"],
+    "bottom",
+    "LAS",
+]
+
+
+@pytest.mark.parametrize("axes", NO_AXES)
 def test_axes_that_there_are_not_are_told(axes):
     for more in ({}, {"flip_reason": "none"}):
         told = refused(study("regression", [{"RandomFlip": {"axes": axes}}], **more))

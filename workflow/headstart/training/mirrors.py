@@ -13,8 +13,15 @@ from headstart.training.sides import asks_for_side
 from headstart.training.sides import sided
 from headstart.training.torchio_names import every_transform
 
-# Axis of a prepared volume by the first letter of TorchIO's name for it.
-AXES = {"L": 0, "R": 0, "A": 1, "P": 1, "T": 1, "B": 1, "S": 2, "I": 2}
+# Axis of a prepared volume by TorchIO's names for it. TorchIO itself looks at the first letter
+# alone: it takes the plane `sagittal` for superior, and `Top` for the front.
+AXES = {
+    name: axis
+    for axis, names in enumerate(
+        ("l r lr rl left right", "a p ap pa anterior posterior", "i s is si inferior superior")
+    )
+    for name in names.split()
+}
 WORDS = ("left-right", "back-front", "down-up")
 Transforms = Sequence[Mapping[str, Mapping[str, Any]]]
 
@@ -77,10 +84,10 @@ def named_axes(name: str, asked: Any) -> set[int]:
         ValueError: If there is no such axis.
     """
     several = list(asked) if isinstance(asked, list | tuple) else [asked]
-    found = [AXES.get(one[:1].upper()) if isinstance(one, str) else one for one in several]
+    found = [AXES.get(one.lower()) if isinstance(one, str) else one for one in several]
     axes = {axis for axis in found if type(axis) is int and axis in (0, 1, 2)}
     if not found or not all(type(axis) is int and axis in axes for axis in found):
-        raise ValueError(f"{name} has axes such as [LR], [AP] or [0, 1], but not {asked!r}")
+        raise ValueError(f"{name} has axes such as [LR], [AP], [IS] or [0, 1], but not {asked!r}")
     return axes
 
 

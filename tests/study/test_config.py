@@ -280,6 +280,38 @@ def test_mistake_is_named_with_its_mend(path: str, value: Any, said: str) -> Non
     assert said in complaint(path, value)
 
 
+@pytest.mark.parametrize(
+    ("network", "arguments", "key"),
+    [
+        ("unet", {"channels": -1}, "channels"),
+        ("unet", {"channels": "abc"}, "channels"),
+        ("unet", {"channels": None}, "channels"),
+        ("unet", {"channels": [4, True]}, "channels"),
+        ("unet", {"channels": [4, 8, [8]]}, "channels"),
+        ("unet_slices", {"strides": 2}, "strides"),
+        ("unet", {"strides": ["a", 2, 2, 2]}, "strides"),
+        ("unet", {"strides": [2, 2, 0, 2]}, "strides"),
+        ("unet", {"strides": [2, 2, [1, -2, 1], 2]}, "strides"),
+        ("unet", {"strides": [2, 2, [], 2]}, "strides"),
+        ("dynunet", {"strides": 2.5}, "strides"),
+        ("resenc_unet", {"channels": {"a": 1}}, "channels"),
+        ("resenc_unet", {"strides": True}, "strides"),
+        ("segresnet", {"blocks_down": 3}, "blocks_down"),
+        ("vit", {"patch_size": 0}, "patch_size"),
+        ("vit", {"patch_size": [16, 16, 16]}, "patch_size"),
+        ("vit", {"patch_size": "16mm"}, "patch_size"),
+    ],
+)
+def test_the_shape_of_a_network_is_made_of_whole_numbers(
+    network: str, arguments: dict[str, Any], key: str
+) -> None:
+    one = "age" if network == "vit" else "grey"
+    train = {"network": network, "network_arguments": arguments}
+    told = complaint(f"experiments.{one}.train", train)
+    assert told.startswith(f"experiments.{one}.train.network_arguments: {key} must be a ")
+    assert "above 0, e.g. " in told
+
+
 def test_labels_are_asked_for_by_the_names_that_the_config_gives_them() -> None:
     study = changed("split", {"stratify": ["sex", "arm", "site", "source"], "group": "family"})
     study["data"] = [

@@ -306,7 +306,10 @@ class Config(Section):
                 "smaller patch, or `whole`"
             )
         ours = NETWORKS.get(train.network)
-        divisor = ours.divisor(train.network_arguments) if ours else 1
+        try:
+            divisor = ours.divisor(train.network_arguments) if ours else 1
+        except ValueError as error:
+            raise ValueError(f"{where}.train.network_arguments: {error}") from None
         smallest = ours.shortest if ours else 1
         if any(length % divisor for length in seen):
             raise ValueError(

@@ -46,7 +46,7 @@ class Network:
         cite: Its paper.
         per_voxel: Whether it answers for every voxel.
         divisor: Tells, of what the user gave, what lengths of a window are multiples of: it decodes
-            what it halved.
+            what it halved. A ValueError says what it must be given.
         shortest: The least length that it asks of a window.
         cost: What a training step costs.
         channels_last: Whether it is faster with a voxel's channels side by side in memory.
@@ -107,13 +107,42 @@ class Optimizer(Part):
     asks: Mapping[str, str] = field(default_factory=dict)
 
 
+def _several(given: Arguments, key: str, default: Sequence[Any]) -> Sequence[Any]:
+    """Return what the user gave for each resolution, or the default.
+
+    Raises:
+        ValueError: If that is no list of whole numbers, or of one for each axis.
+    """
+    found = given.get(key, default)
+    if found is not default and not (
+        isinstance(found, list | tuple)
+        and all(map(_is_length, found if key != "strides" else _flat(found)))
+    ):
+        raise ValueError(
+            f"{key} must be a list of whole numbers above 0, e.g. {list(default) or [2, 2]}, but "
+            f"is {found!r}"
+        )
+    return found
+
+
+def _is_length(value: Any) -> bool:
+    return type(value) is int and value > 0
+
+
+def _flat(values: Sequence[Any]) -> list[Any]:
+    """Return numbers and those of the lists among them, which are never empty."""
+    several = [value if isinstance(value, list | tuple) else [value] for value in values]
+    return [number for value in several for number in value or [None]]
+
+
 def _of_unet(given: Arguments) -> dict[str, Any]:
-    widths = given.get("channels", (16, 32, 64, 128, 256))
-    return {"channels": widths, "strides": (2,) * (len(widths) - 1), "num_res_units": 2}
+    widths = _several(given, "channels", (16, 32, 64, 128, 256))
+    strides = _several(given, "strides", (2,) * (len(widths) - 1))
+    return {"channels": widths, "strides": strides, "num_res_units": 2}
 
 
 def _of_dynunet(given: Arguments) -> dict[str, Any]:
-    strides = given.get("strides", (1, 2, 2, 2, 2))
+    strides = _several(given, "strides", (1, 2, 2, 2, 2))
     return {
         "strides": strides,
         "kernel_size": (3,) * len(strides),
@@ -123,12 +152,24 @@ def _of_dynunet(given: Arguments) -> dict[str, Any]:
 
 
 def _of_resenc_unet(given: Arguments) -> dict[str, Any]:
-    widths = given.get("channels", (32, 64, 128, 256, 320))
+    widths = _several(given, "channels", (32, 64, 128, 256, 320))
     return {
         "channels": widths,
         "blocks": (1, 3, 4, *(6,) * len(widths))[: len(widths)],
-        "strides": given.get("strides", (1, *(2,) * (len(widths) - 1))),
+        "strides": _several(given, "strides", (1, *(2,) * (len(widths) - 1))),
     }
+
+
+def _patch_of_vit(given: Arguments) -> int:
+    """Return the length of the cubes that a vision transformer sees.
+
+    Raises:
+        ValueError: If it is no length.
+    """
+    length = given.get("patch_size", 16)
+    if not _is_length(length):
+        raise ValueError(f"patch_size must be a whole number above 0, e.g. 16, but is {length!r}")
+    return length
 
 
 def _halved(strides: Sequence[int | Sequence[int]]) -> int:
@@ -191,7 +232,7 @@ NETWORKS = {
         "Beyer et al. 2022, its places and pooling, https://doi.org/10.48550/arXiv.2205.01580",
         Cost((192,), 70, 0.13, 6.1e6),
         blocks=("TransformerBlock",),
-        divisor=lambda given: given.get("patch_size", 16),
+        divisor=_patch_of_vit,
         shortest=32,
         learning_rate=3e-4,
         fixed={},
@@ -214,7 +255,7 @@ NETWORKS = {
         blocks=("ResidualUnit", "Convolution"),
         channels_last=True,
         per_voxel=True,
-        divisor=lambda given: _halved((_of_unet(given) | dict(given))["strides"]),
+        divisor=lambda given: _halved(_of_unet(given)["strides"]),
         learning_rate=2e-3,
         defaults=_of_unet,
     ),
@@ -225,7 +266,7 @@ NETWORKS = {
         Cost((8,), 710, 2.6, 1.2e6),
         blocks=("ResBlock",),
         per_voxel=True,
-        divisor=lambda given: 2 ** (len(given.get("blocks_down", (1, 2, 2, 4))) - 1),
+        divisor=lambda given: 2 ** (len(_several(given, "blocks_down", (1, 2, 2, 4))) - 1),
     ),
     "dynunet": Network(
         "headstart.training.dynunet:DynUNet",
@@ -268,7 +309,7 @@ NETWORKS = {
         Cost((16, 32, 64, 128, 256), 900, 1.7, 1.6e6),
         blocks=("ResidualUnit", "Convolution"),
         per_voxel=True,
-        divisor=lambda given: _halved((_of_unet(given) | dict(given))["strides"]),
+        divisor=lambda given: _halved(_of_unet(given)["strides"]),
         fixed={},
         defaults=_of_unet,
     ),

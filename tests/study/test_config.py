@@ -64,6 +64,13 @@ def complaint(path: str, value: Any) -> str:
         ("experiments.age.train.learning_rat", 1, "did you mean 'learning_rate'?"),
         ("prepare.shard", 2, "prepare.shard: unknown key; did you mean 'shards'?"),
         ("data.0.chanels", 2, "data[0].chanels: unknown key; did you mean 'channels'?"),
+        ("experiments.age.folds", 1, "experiments.age.folds: 1 is not allowed: must be a list"),
+        ("experiments.age.folds", "al", "folds: 'al' is not allowed: must be all, or a list of fo"),
+        ("experiments.age.folds", [-1], "experiments.age.folds[0]: -1 is not allowed: must be gre"),
+        ("prepare.window", [48], "prepare.window: [48] is not allowed: must be a list of 3"),
+        ("check.shape", [], "check.shape: [] is not allowed: must be a list of 2"),
+        ("experiments.age.train.budget", 90, "budget: '90' is no time; write e.g. 6h or 90min"),
+        ("experiments.age.train.budget", "0.0 h", "'0.0 h' is no time; write e.g. 6h or 90min"),
         ("study", "My Study", "study: 'My Study' is not allowed: must match"),
         ("split.test", 1.5, "split.test: 1.5 is not allowed: must be less than 1"),
         ("experiments.age.unit", "years\n\n.. raw:: html", "experiments.age.unit: 'years"),
@@ -144,7 +151,7 @@ def complaint(path: str, value: Any) -> str:
         (
             "experiments.grey.train.sampling",
             {"patches": [32, 32]},
-            "grey.train.sampling.patches[2]: this key is missing",
+            "grey.train.sampling.patches: [32, 32] is not allowed: must be a list of 3",
         ),
         ("experiments.grey.predict", {"flips": 3}, "grey.predict.flips: 3 is not allowed: must"),
         (

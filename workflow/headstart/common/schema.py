@@ -245,6 +245,11 @@ def _sentences(error: ValidationError, root: type[BaseModel]) -> list[str]:
         key = _dotted(mistake["loc"]) or "config"
         if mistake["type"] == "extra_forbidden":
             sentences.append(_unknown_key(mistake["loc"], root))
+        elif mistake["type"] == "missing" and isinstance(mistake["loc"][-1], int):
+            above = mistake["loc"][:-1]
+            length = 1 + max(int(one["loc"][-1]) for one in mistakes if one["loc"][:-1] == above)
+            shown = reprlib.repr(mistake["input"])
+            sentences.append(f"{_dotted(above)}: {shown} is not allowed: must be a list of {length}")
         elif mistake["type"] == "missing":
             sentences.append(f"{key}: this key is missing; see config/README.md")
         elif mistake["type"] == "value_error":
@@ -260,7 +265,7 @@ def _sentences(error: ValidationError, root: type[BaseModel]) -> list[str]:
             shown = reprlib.repr(mistake["input"])
             told = re.sub(r"^\w+ should", "must", message).replace(" after validation", "")
             sentences.append(f"{key}: {shown} is not allowed: {told}")
-    return sentences
+    return list(dict.fromkeys(sentences))
 
 
 def _unknown_key(location: tuple[int | str, ...], root: type[BaseModel]) -> str:

@@ -24,12 +24,15 @@ from headstart.common.ordered import Ordered
 from headstart.common.plain_values import check_values
 from headstart.common.plain_values import without_line_ends
 from headstart.common.run_id import RunId
+from headstart.common.schema import VALUE
+from headstart.common.schema import WORD
 from headstart.common.schema import Column
 from headstart.common.schema import Name
 from headstart.common.schema import Once
 from headstart.common.schema import Section
 from headstart.common.schema import once
 from headstart.common.schema import validated
+from headstart.common.schema import word_or
 from headstart.data.collections import with_defaults
 from headstart.data.config import Fetch
 from headstart.data.config import Label
@@ -63,6 +66,12 @@ from headstart.training.registry import networks_of_blocks
 from headstart.training.registry import networks_of_scales
 
 
+FoldsOrAll = Annotated[
+    Annotated[Literal["all"], WORD] | Annotated[tuple[Annotated[int, Field(ge=0)], ...], VALUE],
+    word_or("all", "a list of folds, e.g. [0]"),
+]
+
+
 def _of_image(kind: type[Task]) -> bool:
     """Whether a task's target is a file of each scan, and no label."""
     return kind.target_kind in IMAGES
@@ -79,7 +88,7 @@ class Experiment(Section):
         + "; ".join(f"`{t.target_kind}` for {t.name}" for t in TASKS.values() if _of_image(t))
     )
     unit: str = Field("", description="unit of a number that is predicted, for the figures' axes")
-    folds: tuple[Annotated[int, Field(ge=0)], ...] | Literal["all"] = Field(
+    folds: FoldsOrAll = Field(
         (0,), description="folds to train, e.g. [0], or `all`"
     )
     seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**32)], ...], Once] = Field(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import reprlib
 from typing import Annotated
 from typing import Any
 from typing import Literal
@@ -210,7 +212,6 @@ class Train(Section):
     )
     budget: str | None = Field(
         None,
-        pattern=r"^\d+(\.\d+)?\s*(h|min)$",
         description="time for the training, e.g. 6h or 90min: after the first epoch their number "
         "is cut so that the learning rate reaches 0 within it",
     )
@@ -267,6 +268,15 @@ class Train(Section):
             return None
         number = float(self.budget.rstrip(" hmin"))
         return number * (3600 if self.budget.endswith("h") else 60)
+
+    @field_validator("budget")
+    @classmethod
+    def _some_time(cls, budget: str | None) -> str | None:
+        if budget is not None and not re.fullmatch(
+            r"(?=.*[1-9])\d+(\.\d+)?\s*(h|min)", budget, re.ASCII
+        ):
+            raise ValueError(f"{reprlib.repr(budget)} is no time; write e.g. 6h or 90min")
+        return budget
 
     @field_validator("augment", mode="before")
     @classmethod

@@ -397,6 +397,24 @@ def test_the_table_fits_100_columns(
     assert "2 trainings: 1 queued, 1 failed" in text
 
 
+def test_experiments_of_a_sweep_are_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sweep = {"train.learning_rate": ["1e-2", "1e-3"], "train.batch_size": [4, 8], "seeds": [0, 1]}
+    monkeypatch.setitem(
+        RAW,
+        "experiments",
+        {**RAW["experiments"], "brain": RAW["experiments"]["age"] | {"sweep": sweep}},
+    )
+    lines = status(Store(tmp_path / "project"), capsys).splitlines()
+    for rate in ("1e-2", "1e-3"):
+        for size in (4, 8):
+            # each name once, whole, above its two seeds
+            place = lines.index(f"brain-learning-rate-{rate}-batch-size-{size}")
+            below = [line.split()[:3] for line in lines[place + 1 : place + 3]]
+            assert below == [["0", "0", "queued"], ["0", "1", "queued"]]
+
+
 def test_the_next_command(
     store: Store, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -406,6 +424,11 @@ def test_the_next_command(
     assert f"\n  snakemake --cores 2 --configfile {resolved}\n" in status(store, capsys) + "\n"
     (project / "config").mkdir()
     (project / "config/broken.yaml").write_text("[")
+    elsewhere = project / "mine.yaml"
+    elsewhere.write_text(f"study: small\nresults: {store.results}\n")
+    assert main(["status", str(elsewhere)]) == 0
+    # it is the one that was edited; the resolved one has the settings of the last run
+    assert f"\n  snakemake --cores 2 --configfile {elsewhere}\n" in capsys.readouterr().out
     (project / "config/my.yaml").write_text("study: small\n")
     assert "\n  snakemake --cores 2 --configfile config/my.yaml" in status(store, capsys)
     (project / "config/config.yaml").write_text("study: small\n")

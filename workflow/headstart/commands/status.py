@@ -9,7 +9,6 @@ from headstart.common import study_paths
 from headstart.common.errors import UserError
 from headstart.study.named import find
 from headstart.study.status import Study
-from headstart.study.status_text import config_option
 from headstart.study.status_text import describe_study
 from headstart.study.status_text import option_for
 
@@ -29,4 +28,4 @@ def run(arguments: argparse.Namespace) -> None:
             f"snakemake --cores 2{option_for(found.file)}"
         )
     study = Study.read(found.results, found.study, Path())
-    print(describe_study(study, config_option(study)))
+    print(describe_study(study, option_for(found.file or found.folder / study_paths.CONFIG)))

@@ -248,8 +248,8 @@ def _sentences(error: ValidationError, root: type[BaseModel]) -> list[str]:
         elif mistake["type"] == "missing" and isinstance(mistake["loc"][-1], int):
             above = mistake["loc"][:-1]
             length = 1 + max(int(one["loc"][-1]) for one in mistakes if one["loc"][:-1] == above)
-            shown = reprlib.repr(mistake["input"])
-            sentences.append(f"{_dotted(above)}: {shown} is not allowed: must be a list of {length}")
+            told = f"{reprlib.repr(mistake['input'])} is not allowed: must be a list of {length}"
+            sentences.append(f"{_dotted(above)}: {told}")
         elif mistake["type"] == "missing":
             sentences.append(f"{key}: this key is missing; see config/README.md")
         elif mistake["type"] == "value_error":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,6 +36,7 @@ from headstart.training.history import read_history
 
 Scores = Mapping[str, NDArray[np.float64]]
 LONGEST_LABEL = 64
+TITLE_WIDTH = 50  # characters of a line: what the ranking and its numbers have room for
 COLUMNS = (6, 60)  # of the numbers: points right of the ranking
 
 
@@ -168,7 +170,8 @@ def _ranking(axes: Axes, rows: Sequence[RankedRow], scores: Scores) -> None:
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.grid(axis="x")
-    axes.set_title(verdict(rows), pad=14)
+    # the legend of the panel beside it is as high
+    axes.set_title(textwrap.fill(verdict(rows), TITLE_WIDTH), pad=14)
 
 
 def _head(

@@ -65,7 +65,6 @@ from headstart.training.registry import networks_for
 from headstart.training.registry import networks_of_blocks
 from headstart.training.registry import networks_of_scales
 
-
 FoldsOrAll = Annotated[
     Annotated[Literal["all"], WORD] | Annotated[tuple[Annotated[int, Field(ge=0)], ...], VALUE],
     word_or("all", "a list of folds, e.g. [0]"),
@@ -88,9 +87,7 @@ class Experiment(Section):
         + "; ".join(f"`{t.target_kind}` for {t.name}" for t in TASKS.values() if _of_image(t))
     )
     unit: str = Field("", description="unit of a number that is predicted, for the figures' axes")
-    folds: FoldsOrAll = Field(
-        (0,), description="folds to train, e.g. [0], or `all`"
-    )
+    folds: FoldsOrAll = Field((0,), description="folds to train, e.g. [0], or `all`")
     seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**32)], ...], Once] = Field(
         (0,), min_length=1, description="random seeds; every fold is trained once per seed"
     )

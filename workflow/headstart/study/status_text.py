@@ -11,7 +11,6 @@ from pathlib import Path
 from headstart.common import study_paths
 from headstart.common.text import duration
 from headstart.study.named import RESULTS
-from headstart.study.named import study_files
 from headstart.study.status import StageStatus
 from headstart.study.status import Study
 from headstart.study.status import Training
@@ -65,7 +64,7 @@ def _table(trainings: Sequence[Training]) -> Iterator[str]:
     head = ("experiment", "fold", "seed", "state", "epoch", "kept epoch", "time", "")
     rows = [
         (
-            name if len(name := one.run.experiment) <= NAME else f"{name[: NAME - 1]}…",
+            name if len(name := one.run.experiment) <= NAME else "",
             str(one.run.fold),
             str(one.run.seed),
             one.state,
@@ -79,7 +78,10 @@ def _table(trainings: Sequence[Training]) -> Iterator[str]:
     widths = [
         max(map(len, column)) for column in zip(head[:-1], *(r[:-1] for r in rows), strict=True)
     ]
-    for *cells, why in (head, *rows):
+    names = ["", *(one.run.experiment for one in trainings)]
+    for above, name, (*cells, why) in zip(["", *names], names, (head, *rows), strict=False):
+        if len(name) > NAME and name != above:
+            yield name
         start = "  ".join(f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True))
         yield from _wrapped(f"{start}  ", why)
 
@@ -127,12 +129,6 @@ def _next(
     if finished:
         yield f"next: look at {study.folder / study_paths.REPORT} and at the figures"
         yield f"  ls {shlex.quote(str(study.folder))}/figures/*/*.pdf"
-
-
-def config_option(study: Study) -> str:
-    """Return Snakemake's option for the study's config file, or else the resolved config."""
-    path = study_files().get(study.slices.config.study, study.folder / study_paths.CONFIG)
-    return option_for(path)
 
 
 def option_for(path: Path) -> str:

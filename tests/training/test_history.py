@@ -6,10 +6,14 @@ import math
 from pathlib import Path
 
 import pytest
+from cards import make_card
+from cards import make_run
 
+from headstart.common import files
 from headstart.common.errors import UserError
 from headstart.training.history import Epoch
 from headstart.training.history import History
+from headstart.training.history import read_history
 
 HISTORIES = {
     "validated": History(
@@ -58,6 +62,26 @@ def test_a_metric_that_is_not_defined_is_an_empty_cell(tmp_path: Path) -> None:
     assert math.isnan(History.read(path).epochs[0].metrics["auroc"])
 
 
+def test_an_epoch_more_is_the_last_one_and_chosen_or_not() -> None:
+    """The history that it is added to stays what it was."""
+    epochs = [Epoch(number, 0.1, 1.0, 1.0, {"mae": 9.0 - number}) for number in (1, 2, 3)]
+    none = History("mae")
+    one = none.with_epoch(epochs[0], chosen=True)
+    two = one.with_epoch(epochs[1], chosen=True)
+    three = two.with_epoch(epochs[2], chosen=False)
+    histories = (none, one, two, three)
+    assert [history.chosen for history in histories] == [0, 1, 2, 2]
+    assert [list(history.epochs) for history in histories] == [epochs[:n] for n in range(4)]
+    assert [history.best for history in histories[1:]] == [8.0, 7.0, 7.0]
+    assert three.key_metric == "mae"
+
+
+def test_it_validates_where_there_is_a_loss_of_validation_scans() -> None:
+    assert HISTORIES["validated"].validates
+    assert not HISTORIES["with nobody to validate"].validates
+    assert not History("mae").validates
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -71,3 +95,16 @@ def test_a_damaged_history_is_named(tmp_path: Path, text: str, said: str) -> Non
     path.write_text(text)
     with pytest.raises(UserError, match=rf"{path}: is damaged.*{said}"):
         History.read(path)
+
+
+def test_a_finished_history_is_the_one_that_its_card_describes(tmp_path: Path) -> None:
+    path = tmp_path / "history.csv"
+    history = History("mae", (Epoch(1, 0.1, 3.0, 4.0, {"mae": 4.5}),), chosen=1)
+    history.write(path)
+    assert read_history(path) == history  # a live one
+    make_card(make_run(), history_sha256=files.sha256(path)).write(tmp_path)
+    assert read_history(path) == history
+    path.write_text(path.read_text().replace("4.5", "3.5"))
+    said = rf"{path}: was damaged or edited .*delete the file and type the same command"
+    with pytest.raises(UserError, match=said):
+        read_history(path)

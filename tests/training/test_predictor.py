@@ -125,6 +125,38 @@ def settings(**train: object) -> Train:
     return Train(network="unet", **train)
 
 
+@pytest.mark.parametrize(
+    ("patch", "step"),
+    [
+        ((9, 9, 9), 1),
+        ((6, 6, 6), 1),
+        ((8, 8, 8), 2),
+        ((16, 16, 16), 4),
+        ((24, 24, 24), 4),
+        ((32, 32, 32), 8),
+        ((32, 32, 10), 2),
+        ((64, 64, 64), 16),
+    ],
+)
+def test_tiles_of_ones_own_network_begin_where_its_halves_may(patch, step) -> None:
+    """A network that nothing is known of may halve four times, down to 4 voxels."""
+    firsts = []
+
+    class Own(nn.Module):
+        def forward(self, volumes: Tensor) -> Tensor:
+            firsts.append(volumes[0, 0, 0, 0, 0].item())
+            return volumes
+
+    train = Train(network="net.py:Own", sampling={"patches": patch})
+    predictor = make_predictor(Own(), train, Predict())
+    longer = torch.arange(1.0 + patch[0])[:, None, None].expand(1, 1, -1, *patch[1:])
+    with torch.inference_mode():
+        predictor(longer)  # how far the network sees is measured once
+        firsts.clear()
+        assert torch.equal(predictor(longer), longer)
+    assert firsts == [0, step]
+
+
 def test_the_mean_over_mirror_images() -> None:
     augment = [{"RandomFlip": {"axes": [0, 1, 2]}}]
     network, volumes = filters(), noise(1, 1, 8, 9, 10)

@@ -20,6 +20,7 @@ from headstart.common import processes
 from headstart.common.errors import UserError
 from headstart.training import run_store
 from headstart.training.card import ModelCard
+from headstart.training.config import Predict
 from headstart.training.history import Epoch
 from headstart.training.history import History
 
@@ -282,6 +283,33 @@ def test_what_is_published_is_of_one_attempt(folder, tmp_path, monkeypatch):
     assert (tmp_path / "out/model.safetensors").read_text() == "of attempt-1"
 
 
+def test_what_is_checked_is_of_one_attempt(folder, monkeypatch):
+    make_attempts(folder, 1, 2)
+    (folder / "finished").symlink_to("attempt-1")
+    read = ModelCard.read
+
+    def another_comes_between(model, remedy):
+        card = read(model, remedy)
+        (folder / "finished").unlink()
+        (folder / "finished").symlink_to("attempt-2")
+        return card
+
+    monkeypatch.setattr(run_store.ModelCard, "read", another_comes_between)
+    run_store.check_whole(folder)
+
+
+def test_what_the_study_says_by_now_is_published_with_it(folder, tmp_path):
+    make_attempts(folder, 1)
+    attempt, output = folder / "attempt-1", tmp_path / "out"
+    predict = Predict(flips=4)
+    run_store.publish(attempt, output, "study/snapshots/0123.yaml", "years", predict)
+    card, written = ModelCard.read(output), ModelCard.read(attempt)
+    assert (card.snapshot, card.unit, card.predict) == ("0123.yaml", "years", predict)
+    assert (written.snapshot, written.unit, written.predict) == (None, "", Predict())
+    run_store.publish(attempt, output)
+    assert ModelCard.read(output) == written
+
+
 def test_a_finished_run_keeps_no_checkpoint_and_no_dead_attempt(folder):
     make_attempts(folder, 1, 2, 3)
     for number in (1, 2, 3):
@@ -309,6 +337,18 @@ def test_no_more_checkpoints_are_kept_than_one_attempt_needs(folder):
                 path.rename(attempt / path.name)
             shutil.rmtree(folder / "new")
     assert [path.name for path in run_store.attempts_at(folder)] == ["attempt-4", "attempt-5"]
+
+
+def test_an_attempt_that_left_no_checkpoint_does_not_cost_those_before(folder):
+    """It died before it had one; what it went on from is all that there is."""
+    make_attempts(folder, 1, 2)
+    (folder / "attempt-3").mkdir()
+    for number in (1, 2, 3):
+        os.utime(folder / f"attempt-{number}", (1, 1))
+    with run_store.new_attempt(folder) as attempt:
+        assert attempt.name == "attempt-4"
+        places = [path.parent.name for path in run_store.checkpoints(folder)]
+    assert places == ["attempt-2", "attempt-2"]
 
 
 def test_checkpoints_newest_first(folder):

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headstart.training.tiles import margins
 from headstart.training.tiles import padding
 from headstart.training.tiles import spans
 from headstart.training.tiles import tiles
@@ -16,6 +18,57 @@ def axes(draw):
     size = step * draw(st.integers(1, 12))
     margin = draw(st.integers(0, (size - step) // 2))
     return draw(st.integers(1, 300)), size, margin, step
+
+
+@pytest.mark.parametrize(
+    ("length", "size", "step", "added"),
+    [
+        (9, 24, 1, (8, 7)),  # in the middle of the tile, as in training
+        (10, 24, 1, (7, 7)),
+        (23, 24, 8, (1, 0)),
+        (1, 2, 1, (1, 0)),
+        (24, 24, 8, (0, 0)),
+        (25, 24, 8, (0, 7)),  # up to what can be halved
+        (32, 24, 8, (0, 0)),
+    ],
+)
+def test_what_is_added_to_a_volume(length, size, step, added) -> None:
+    assert padding(length, size, step) == added
+
+
+@pytest.mark.parametrize(
+    ("reach", "size", "step", "overlap", "margin", "exact"),
+    [
+        (0, 24, 1, 0, 0, True),
+        (6, 24, 1, 0, 6, True),  # a quarter of the tile
+        (7, 24, 1, 0, 0, False),
+        (9, 24, 1, 0.75, 9, True),  # half the overlap on either side
+        (10, 24, 1, 0.75, 9, False),
+        (None, 24, 1, 0.75, 9, False),
+        (None, 25, 1, 0.25, 4, False),  # at least so much
+        (8, 24, 8, 0.75, 8, True),  # so that the next tile begins a step further
+        (9, 24, 8, 0.75, 8, False),
+        (None, 24, 8, 0.75, 8, False),
+        (4, 16, 8, 0, 4, True),
+        (4, 15, 8, 0, 0, False),
+    ],
+)
+def test_margins_by_how_far_a_network_sees(reach, size, step, overlap, margin, exact) -> None:
+    assert margins([reach], [size], step, overlap) == ([margin], exact)
+
+
+def test_margins_are_the_whole_s_only_where_they_are_so_along_every_axis() -> None:
+    assert margins([2, 3, 0], [24, 24, 24], 1, 0.25) == ([2, 3, 0], True)
+    assert margins([2, None, 6], [24, 24, 24], 1, 0.25) == ([2, 3, 6], False)
+    assert margins([None, 1, 6], [24, 24, 24], 1, 0.25) == ([3, 1, 6], False)
+
+
+def test_tiles_lie_at_even_distances_and_meet_in_the_middle_of_what_both_see() -> None:
+    # three tiles of 8 with margins of 1 see 0-8, 5-13 and 10-18 (of a volume of 18)
+    assert spans(18, 8, 1, 1) == [(0, 0, 6), (5, 6, 11), (10, 11, 18)]
+    # a volume of 19 needs 20 to be halved twice; tiles of 12 begin at 0, 4 and 8
+    assert spans(19, 12, 3, 4) == [(0, 0, 8), (4, 8, 12), (8, 12, 19)]
+    assert spans(18, 24, 3, 1) == [(0, 0, 18)]
 
 
 @given(axes())

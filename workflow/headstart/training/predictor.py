@@ -60,16 +60,17 @@ class Tiled(nn.Module):
     def forward(self, volumes: Tensor) -> Tensor:
         """Predict volumes (n, channels, x, y, z) of any size; beyond them there is no signal."""
         shape = volumes.shape[2:]
-        pads = [padding(*axis, self._step) for axis in zip(shape, self._size, strict=True)]
-        whole = [n + sum(both) for n, both in zip(shape, pads, strict=True)]
-        x, y, z = (slice(first, first + n) for n, (first, _) in zip(shape, pads, strict=True))
+        along = [(n, *padding(n, s, self._step)) for n, s in zip(shape, self._size, strict=True)]
+        whole = [before + n + behind for n, before, behind in along]
         padded = volumes.amin((2, 3, 4), keepdim=True).repeat(1, 1, *whole)
-        padded[..., x, y, z] = volumes
-        several = tuple(whole) != self._size
-        if several and self._margins is None:
+        inner = [slice(before, before + n) for n, before, _ in along]
+        _part(padded, inner)[...] = volumes
+        if tuple(whole) == self._size:
+            return _part(self.network(padded), inner).contiguous()
+        if self._margins is None:
             self._margins = self._measured(volumes)
         written: list[Tensor] = []
-        for tile in tiles(shape, self._size, self._margins or (0, 0, 0), self._step):
+        for tile in tiles(shape, self._size, self._margins, self._step):
             output = _part(self.network(_part(padded, tile.seen)), tile.kept)
             if not written:
                 written = [output.new_empty((*output.shape[:2], *shape))]

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import pickle
-import zipfile
+import errno
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -24,26 +22,25 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     """Read a file of weights: safetensors, or torch's, whose pickle may hold nothing but tensors.
 
     Returns:
-        The tensors by name, in the file's order, without counters.
+        The tensors by name, in the file's order, without counters; float32.
 
     Raises:
-        UserError: If it holds no weights, or more than may be read without running it.
+        UserError: If it holds no weights, more than may be read without running it, or weights
+            that are no numbers.
     """
     try:
         if path.suffix == ".safetensors":
             found: Any = load_file(path)
         else:
             found = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, zipfile.BadZipFile, EOFError) as error:
+    except Exception as error:  # bytes of another kind trip torch up in many ways
+        # of a file that ends too early, torch says that an argument is invalid
+        cut_short = isinstance(error, OSError) and error.errno == errno.EINVAL
+        if is_of_machine(error) and not cut_short:
+            raise
         raise UserError(
             f"train.start: {path} can't be read as weights alone ({_first_line(error)}); where it "
             "is whole, load it where it was made, and save it by torch.save(net.state_dict(), FILE)"
-        ) from error
-    except RuntimeError as error:
-        if is_of_machine(error):
-            raise
-        raise UserError(
-            f"train.start: {path} is no file of weights ({_first_line(error)})"
         ) from error
     while isinstance(found, Mapping) and not _is_weights(found):
         inner = next((found[key] for key in NESTED if isinstance(found.get(key), Mapping)), None)
@@ -56,11 +53,22 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         found = inner
     if not isinstance(found, Mapping):
         raise UserError(f"train.start: {path} holds a {type(found).__name__}, not weights by name")
-    return {
-        str(name): tensor
-        for name, tensor in found.items()
-        if isinstance(tensor, Tensor) and tensor.is_floating_point()
-    }
+    weights = {str(name): tensor.float() for name, tensor in found.items() if _is_read(tensor)}
+    if not weights:
+        raise UserError(f"train.start: {path} holds no tensor of real numbers")
+    for name, tensor in weights.items():
+        if not torch.isfinite(tensor).all():
+            raise UserError(
+                f"train.start: {path} has NaN or infinity in {name}, of which no training "
+                "recovers; take the weights of an earlier epoch, or start from others"
+            )
+    return weights
+
+
+def _is_read(value: Any) -> bool:
+    """Whether it is a tensor of numbers as a network has them, and no counter."""
+    is_tensor = isinstance(value, Tensor) and value.is_floating_point() and not value.is_meta
+    return is_tensor and value.layout == torch.strided
 
 
 def _is_weights(found: Mapping[Any, Any]) -> bool:
@@ -69,4 +77,6 @@ def _is_weights(found: Mapping[Any, Any]) -> bool:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    # torch's own first line is advice to run what the file holds
+    told = str(error).rpartition("WeightsUnpickler error: ")[2].strip() or type(error).__name__
+    return told.splitlines()[0]

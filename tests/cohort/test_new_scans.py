@@ -20,3 +20,13 @@ def test_every_scan_of_a_folder_has_a_name_of_its_own(tmp_path: Path) -> None:
     ]
     assert len(set(scans.names)) == 4
     assert {"a", "B"} < set(scans.names)
+
+
+def test_a_number_that_tells_two_names_apart_makes_no_third_one(tmp_path: Path) -> None:
+    for name in ("c-d-1.nii", "c-d-2.nii", "c-d-4.nii", "c-d.nii", "c/d.nii"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    scans = list_new_scans([tmp_path], ["T1"])
+    assert len(set(scans.names)) == 5
+    named = dict(zip((scan.first for scan in scans.files), scans.names, strict=True))
+    assert all(named[f"c-d-{n}.nii"] == f"c-d-{n}" for n in (1, 2, 4))

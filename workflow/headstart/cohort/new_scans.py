@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from collections import Counter
@@ -113,15 +114,23 @@ def _collected(table: pd.DataFrame, rows: Sequence[Mapping[str, Path | None]]) -
     twice = [path for path, count in Counter(first).items() if count > 1]
     if twice:
         raise UserError(f"--scans: {twice[0]} is given twice; give each scan once")
-    names = [_name(path) for path in first]
-    # a-b.nii.gz beside a/b.nii.gz
-    names = [
-        f"{name}-{number}" if names.count(name) > 1 else name
-        for number, name in enumerate(names, start=1)
-    ]
+    names = _told_apart([_name(path) for path in first])
     scans = zip(names, paths, brain_masks, strict=True)
     found = tuple(ScanFiles(name, "1", channels, "", brain) for name, channels, brain in scans)
     return NewScans(table, data, found)
+
+
+def _told_apart(names: Sequence[str]) -> list[str]:
+    """Number the names that several scans have, as a-b.nii.gz beside a/b.nii.gz."""
+    counts, taken, found = Counter(names), set(names), []
+    for name in names:
+        new = name
+        if counts[name] > 1:
+            numbered = (f"{name}-{number}" for number in itertools.count(1))
+            new = next(one for one in numbered if one not in taken)
+            taken.add(new)
+        found.append(new)
+    return found
 
 
 def _name(path: str) -> str:

@@ -19,29 +19,20 @@ import tempfile
 import time
 from collections.abc import Callable
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
 from cards import make_run
-from prepared_shards import write_shard
+from shipped import made_scans
+from shipped import made_task
+from shipped import shipped_runs
 
-from headstart.cohort.prepared import Scan
-from headstart.cohort.prepared import scan_of
-from headstart.cohort.shards import ShardCard
-from headstart.common.strict_yaml import read_study
-from headstart.imaging.config import Preparation
-from headstart.imaging.geometry import Grid
-from headstart.study.config import read_config
-from headstart.tasks import TASKS
 from headstart.training.config import Train
 from headstart.training.data import EpochLoader
 from headstart.training.networks import initial_network
 from headstart.training.settings import Run
 from headstart.training.step import Stepper
 
-CONFIG = Path(__file__).resolve().parents[2] / "config"
 STEPS = 2  # of a block
 SMALL = {
     "network": "sfcn",
@@ -52,42 +43,11 @@ SMALL = {
 
 def runs(studies: list[str]) -> Iterator[tuple[str, Run]]:
     """Yield each experiment of the shipped studies, or of those that are named."""
-    for path in sorted(CONFIG.glob("*.yaml")):
-        if path.stem == "pull" or (studies and path.stem not in studies):
-            continue
-        config = read_config(read_study(path))
-        for name, experiment in config.experiments.items():
-            yield (
-                f"{path.stem}: {name}",
-                make_run(
-                    task=experiment.task,
-                    target=experiment.target,
-                    classes=config.classes if experiment.task == "segmentation" else {},
-                    channels=config.channels,
-                    window=config.prepare.window,
-                    train=experiment.train,
-                ),
-            )
+    for name, run in shipped_runs():
+        if not studies or name.partition(":")[0] in studies:
+            yield name, run
     if not studies:
         yield "small SFCN, affine", make_run(window=(96, 112, 96), train=Train(**SMALL))
-
-
-def made_scans(folder: Path, run: Run) -> list[Scan]:
-    """Write a prepared cohort of noise for a run, and return its scans."""
-    random, number = np.random.default_rng(0), run.train.batch_size * STEPS
-    shape = (number, len(run.channels), *run.window)
-    volumes = random.standard_normal(shape, np.float32).astype(np.float16)
-    masks = random.integers(0, len(run.classes) + 1, (number, *run.window), np.uint8)
-    affine = np.diag([2.0, 2.0, 2.0, 1.0])
-    path = folder / "shard-0.json"
-    keys = [(f"s{number}", "1") for number in range(number)]
-    prepare = Preparation(voxel_size=(2, 2, 2), window=run.window)
-    write_shard(
-        path, keys, volumes, masks, prepare=prepare, affine=affine, source=Grid(run.window, affine)
-    )
-    targets = itertools.cycle(("1", "2"))
-    entries = ShardCard.read(path).scans
-    return [scan_of(path, entry, target=next(targets)) for entry in entries]
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -101,10 +61,8 @@ def measure(run: Run, blocks: int) -> tuple[float, float, float]:
     """Return the seconds of a step, the ratio, and that of the null pair."""
     place = torch.device("cpu")
     with tempfile.TemporaryDirectory() as folder:
-        scans = made_scans(Path(folder), run)
-        task = TASKS[run.task].from_config(tuple(run.classes), run.channels)
-        task = replace(task, classes=("1", "2")) if task.classes == ("", "") else task
-        task = task.fit(scans, class_weights=False)
+        scans = made_scans(Path(folder), run, run.train.batch_size * STEPS)
+        task = made_task(run).fit(scans, class_weights=False)
         network = initial_network(run, task, Path()).train()
         stepper = Stepper(network, task, run, place, Path())
         loader = EpochLoader(scans, task, run.train, run.seed, place)

@@ -1,6 +1,6 @@
 """Compare what a training is planned to take with what it takes, for each shipped study.
 
-PYTHONPATH=workflow:tests:tests/benchmarks python tests/benchmarks/planned_used.py [BEGINNING ...]
+PYTHONPATH=workflow:tests python tests/benchmarks/planned_used.py [BEGINNING ...]
 
 Each training has a process of its own and one thread of the CPU: an epoch of two steps on scans
 that are made up, and its validation. Memory is the peak of the process; time the CPU time of a step
@@ -26,36 +26,20 @@ from typing import Any
 
 from cards import make_identity
 from cards import make_run
+from shipped import made_scans
+from shipped import made_task
+from shipped import shipped_runs
 
-from headstart.common.strict_yaml import read_study
 from headstart.study import estimates
-from headstart.study.config import read_config
-from headstart.tasks import TASKS
 from headstart.training.config import Train
 from headstart.training.settings import Run
 
-CONFIG = Path(__file__).resolve().parents[2] / "config"
 STEPS = 2
 
 
 def runs() -> Iterator[tuple[str, Run]]:
-    """Yield each experiment of the shipped studies, and others."""
-    for path in sorted(CONFIG.glob("*.yaml")):
-        if path.stem == "pull":
-            continue
-        config = read_config(read_study(path))
-        for name, experiment in config.experiments.items():
-            yield (
-                f"{config.study}: {name}",
-                make_run(
-                    task=experiment.task,
-                    target=experiment.target,
-                    classes=config.classes if experiment.task == "segmentation" else {},
-                    channels=config.channels,
-                    window=config.prepare.window,
-                    train=experiment.train,
-                ),
-            )
+    """Yield the trainings of the shipped studies, and others."""
+    yield from shipped_runs()
     for edge, batch in ((96, 2), (256, 1)):
         yield f"unet {edge}", _unet(edge, batch)
     yield "unet of 32", _unet(96, 2, channels=[32, 64, 128, 256, 320], strides=[2] * 4)
@@ -74,8 +58,6 @@ def measure(run: Run) -> tuple[float, float]:
     Returns:
         Bytes at the peak, and CPU microseconds of a step for each voxel.
     """
-    from epoch_time import made_scans
-
     from headstart.cohort.prepared import Cohort
     from headstart.imaging.config import Preparation
     from headstart.training import loop
@@ -94,8 +76,7 @@ def measure(run: Run) -> tuple[float, float]:
     Stepper.step = step  # type: ignore[method-assign]
     with tempfile.TemporaryDirectory() as folder:
         # half as many again validate
-        more = run.train.model_copy(update={"batch_size": size + (size + 1) // 2})
-        scans = made_scans(Path(folder), run.model_copy(update={"train": more}))
+        scans = made_scans(Path(folder), run, STEPS * (size + (size + 1) // 2))
         cohort = Cohort(
             table=Path(),
             target="",
@@ -108,11 +89,9 @@ def measure(run: Run) -> tuple[float, float]:
             prepare=Preparation(voxel_size=(2, 2, 2), window=run.window),
             brain_masks="none",
         )
-        task = TASKS[run.task].from_config(tuple(run.classes), run.channels)
-        task = replace(task, classes=("1", "2")) if task.classes == ("", "") else task
         attempt = Path(folder, "runs", "attempt-1")
         attempt.mkdir(parents=True)
-        loop.fit(make_identity(run), task, cohort, attempt, networks=Path(), device="cpu")
+        loop.fit(make_identity(run), made_task(run), cohort, attempt, networks=Path(), device="cpu")
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0, 1e6 * min(took)
 
 

@@ -119,7 +119,7 @@ def learn(study: Path, output: Path, run: Run, **predict: Any) -> None:
             "train",
             *["--settings", settings_text(run), "--code", identity("train"), *inputs(study)],
             *["--store", output / "runs", "--output", output / "train"],
-            *["--predict", canonical_json(predict)],
+            *["--publication", canonical_json({"predict": predict})],
         )
         == 0
     )

@@ -221,14 +221,14 @@ def test_finished(store: Store) -> None:
 def test_what_a_training_took_beside_its_plan(store: Store) -> None:
     spent = [Spent(computing=30.0, memory=0.72)] * 10
     many = Counts(
-        training=Count(scans=100, subjects=100),
+        training=Count(scans=1000, subjects=1000),
         **dict.fromkeys(("validation", "held_out", "test"), Count(scans=0, subjects=0)),
         without_target=0,
     )
     store.publish({"spent": spent, "counts": many})
-    # 1.2 microseconds for each of 48^3 voxels of 100 scans, 10 times, on 2 threads; 480 bytes for
+    # 1.2 microseconds for each of 48^3 voxels of 1000 scans, 10 times, on 2 threads; 480 bytes for
     # each voxel of 4 scans, and what the process holds
-    expected = 10 * 100 * 48**3 * 1.2e-6 / min(2, os.cpu_count() or 1)
+    expected = 10 * 1000 * 48**3 * 1.2e-6 / min(2, os.cpu_count() or 1)
     assert store.training().why == f"0.7 GB; planned: {duration(expected)}, 0.8 GB"
 
 

@@ -33,6 +33,7 @@ from headstart.training.checkpoint import newest_checkpoint
 from headstart.training.device import choose_device
 from headstart.training.inference import load_network
 from headstart.training.networks import initial_network
+from headstart.training.settings import Publication
 from headstart.training.train import train
 
 HARD = {"epochs": 5, "batch_size": 3, "augment": [{"RandomNoise": {}}, {"RandomAffine": {}}]}
@@ -135,10 +136,10 @@ def test_targets_are_standardised_with_training_subjects(study):
 
 def test_a_network_says_in_which_unit_it_answers_and_is_no_other_for_it(study):
     run = study.run(epochs=1)
-    output = go(study, run, code=identity("train"), unit="years")
+    output = go(study, run, code=identity("train"), publication=Publication(unit="years"))
     assert card_of(output).unit == "years"
     weights = (output / "model.safetensors").read_bytes()
-    assert command(study, run, "out", "--unit", "y").wait() == 0
+    assert command(study, run, "out", "--publication", '{"unit": "y"}').wait() == 0
     assert card_of(output).unit == "y"
     assert (output / "model.safetensors").read_bytes() == weights
 
@@ -446,8 +447,8 @@ def test_deep_supervision_trains_every_head_and_predicts_at_full_resolution(stud
     heads = [name for name in trained if name.startswith("heads.")]
     assert len(heads) == 4  # a weight and a bias at each of two resolutions
     assert not any(torch.equal(trained[name], initial[name]) for name in heads)
-    _, network, _ = load_network(output, card_of(output), None, "cpu")
-    assert network(torch.zeros(1, 1, 8, 8, 8)).shape == (1, 3, 8, 8, 8)
+    loaded = load_network(output, card_of(output), None, "cpu")
+    assert loaded.network(torch.zeros(1, 1, 8, 8, 8)).shape == (1, 3, 8, 8, 8)
 
 
 def test_class_weights(study):

@@ -203,9 +203,9 @@ def test_few_subjects_are_all_learnt_from_where_nobody_validates(study: SmallStu
     assert len({scan.subject for scan in cohort.training(0)}) == 8
 
 
-def test_the_real_run_writes_what_it_is(study: SmallStudy, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HEADSTART_SETTINGS", "/results/.settings/0123.json")
-    assert main(command(study, "regression", epochs=1)) == 0
+def test_the_real_run_writes_what_it_is(study: SmallStudy) -> None:
+    said = ["--publication", '{"snapshot": "0123.json"}']
+    assert main([*command(study, "regression", epochs=1), *said]) == 0
     (run,) = (study.folder / "runs").glob("*/run.json")
     card = ModelCard.read(study.folder / "out")
     assert dict(run_store.read_identity(run.parent)).items() <= dict(card).items()

@@ -54,6 +54,17 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SmallStudy:
     return study
 
 
+def test_it_is_trained_on_patches_of_scans_without_masks(study: SmallStudy, tmp_path: Path) -> None:
+    for path in study.prepared.glob("*-mask.npy"):
+        path.unlink()
+    settings = Train(network="net.py:Net", epochs=1, sampling={"patches": [4, 4, 4]})
+    run = Run(**QUESTION, channels=("T1",), window=WINDOW, train=settings, fold=0, seed=0)
+    output = tmp_path / "model"
+    common = {**study.inputs, "networks": study.folder, "device": "cpu"}
+    train(run=run, code="x", store=tmp_path / "runs", output=output, **common)
+    assert np.isfinite(pd.read_csv(output / "history.csv")["train_loss"]).all()
+
+
 def test_it_is_trained_and_answers_with_images_that_are_evaluated_and_drawn(
     study: SmallStudy, tmp_path: Path
 ) -> None:

@@ -60,7 +60,7 @@ def batches(scans, epoch=1, start=0, seed=0, augment=(), size=3):
 
 
 def by_subject(found):
-    rows = [zip(one.scans, one.volumes, one.truths, strict=True) for one in found]
+    rows = [zip(one.scans, one.volumes, one.targets, strict=True) for one in found]
     return {(scan.subject, scan.session): (v, t) for row in rows for scan, v, t in row}
 
 
@@ -76,7 +76,7 @@ def test_batches_hold_what_was_prepared(scans):
 
 def test_batches_are_sent_to_where_the_network_computes(scans):
     batch = read_batch(scans[:2], Regression(), torch.device("meta"))
-    assert {part.device.type for part in (batch.volumes, batch.truths)} == {"meta"}
+    assert {part.device.type for part in (batch.volumes, batch.targets)} == {"meta"}
     volume = load_volume(scans[0])
     assert (volume.device.type, volume.dtype) == ("cpu", torch.float32)
 

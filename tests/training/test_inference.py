@@ -121,11 +121,11 @@ def load(folder, networks="as trained"):
 def test_it_is_what_was_trained(trained):
     folder, weights = trained
     torch.set_num_threads(2)
-    task, network, place = load(folder)
-    assert task == Regression(40.0, 10.0)
-    assert (place.type, torch.get_num_threads()) == ("cpu", 1)
-    assert not any(module.training for module in network.modules())
-    loaded = network.state_dict()
+    found = load(folder)
+    assert found.task == Regression(40.0, 10.0)
+    assert (found.place.type, torch.get_num_threads()) == ("cpu", 1)
+    assert not any(module.training for module in found.network.modules())
+    loaded = found.network.state_dict()
     assert loaded.keys() == weights.keys()
     assert all(torch.equal(loaded[name], value) for name, value in weights.items())
 

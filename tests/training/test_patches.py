@@ -40,7 +40,7 @@ def scans(tmp_path_factory):
 
 
 def places(scan, count=2000, size=(8, 8, 5), **settings):
-    drawn = PatchPlaces(Patches(patches=size, **settings))
+    drawn = PatchPlaces(Patches(patches=size, **settings), masks=True)
     return np.array([drawn.draw(scan, seed_of("test", number)) for number in range(count)])
 
 
@@ -100,7 +100,7 @@ def by_place(found):
     return {
         (scan.subject, *volume[:, 0, 0, 0].tolist()): (volume, truth)
         for batch in found
-        for scan, volume, truth in zip(batch.scans, batch.volumes, batch.truths, strict=True)
+        for scan, volume, truth in zip(batch.scans, batch.volumes, batch.targets, strict=True)
     }
 
 
@@ -111,13 +111,13 @@ def test_an_epoch_has_so_many_patches_of_each_scan_and_mixes_them(scans):
     assert [len(batch.scans) for batch in found] == [3, 3, 3, 3]
     assert any(len({scan.subject for scan in batch.scans}) > 1 for batch in found)
     assert found[0].volumes.shape == (3, 3, 8, 8, 5)
-    assert found[0].truths.shape == (3, 1, 8, 8, 5)
+    assert found[0].targets.shape == (3, 1, 8, 8, 5)
     assert len(by_place(found)) > 9  # other places each time
 
 
 def test_a_patch_holds_what_lies_there(scans):
     for batch in batches(scans):
-        for scan, volume, truth in zip(batch.scans, batch.volumes, batch.truths, strict=True):
+        for scan, volume, truth in zip(batch.scans, batch.volumes, batch.targets, strict=True):
             x, y, z = (volume[:, 0, 0, 0] - 100 * int(scan.subject[1:])).int().tolist()
             whole = np.float32(scan.volume())[:, x : x + 8, y : y + 8, z : z + 5]
             np.testing.assert_array_equal(volume, whole)
@@ -133,7 +133,7 @@ def test_an_epoch_goes_on_at_any_batch(scans):
         rest = batches(scans, start=start, augment=NOISE)
         for one, other in zip(rest, whole[start:], strict=True):
             assert torch.equal(one.volumes, other.volumes)
-            assert torch.equal(one.truths, other.truths)
+            assert torch.equal(one.targets, other.targets)
 
 
 def test_a_patch_follows_from_seed_epoch_scan_and_number(scans):

@@ -23,6 +23,7 @@ from headstart.training.card import ModelCard
 from headstart.training.config import Predict
 from headstart.training.history import Epoch
 from headstart.training.history import History
+from headstart.training.settings import NOTHING_SAID
 
 
 @pytest.fixture
@@ -278,7 +279,7 @@ def test_what_is_published_is_of_one_attempt(folder, tmp_path, monkeypatch):
         (folder / "finished").symlink_to("attempt-2")
 
     monkeypatch.setattr(run_store.shutil, "copyfile", another_comes_between)
-    run_store.publish(folder / "finished", tmp_path / "out")
+    run_store.publish(folder / "finished", tmp_path / "out", NOTHING_SAID)
     assert ModelCard.read(tmp_path / "out").chosen_epoch == 1
     assert (tmp_path / "out/model.safetensors").read_text() == "of attempt-1"
 
@@ -368,7 +369,7 @@ def test_what_is_published_is_what_the_attempt_wrote(folder, tmp_path):
     with run_store.new_attempt(folder) as attempt:
         finish(attempt)
     output = tmp_path / "train"
-    run_store.publish(folder / "finished", output)
+    run_store.publish(folder / "finished", output, NOTHING_SAID)
     names = ["history.csv", "model.json", "model.safetensors"]
     assert sorted(path.name for path in output.iterdir()) == names
     for name in ("history.csv", "model.safetensors"):

@@ -154,7 +154,7 @@ SGD = {"optimizer": "sgd", "weight_decay": 0.0, "loss": "mse", "schedule": "cons
 
 
 def mean_and_truth(batch):
-    return batch.volumes.mean((1, 2, 3, 4)).numpy(), batch.truths.numpy()
+    return batch.volumes.mean((1, 2, 3, 4)).numpy(), batch.targets.numpy()
 
 
 @pytest.mark.parametrize("most", [1, 2, 3, 4, 5])
@@ -175,7 +175,7 @@ def test_parts_of_a_batch_add_up_to_its_mean(most, capsys):
     tries = {1: ["5 scans at once: 3", "3 scans at once: 2", "2 scans at once: 1"]}
     tries |= {2: tries[1][:2], 3: tries[1][:1], 4: tries[1][:1], 5: []}
     assert [line.split(" hold ")[1].split(" at once from")[0] for line in lines] == tries[most]
-    assert stepper.computed["micro_batch"] == (None if most == 5 else at_once)
+    assert stepper.computation.micro_batch == (None if most == 5 else at_once)
 
 
 def test_what_was_learnt_of_memory_counts_for_the_steps_to_come(capsys):
@@ -334,11 +334,11 @@ def test_masks_are_learnt_from_in_the_window_s_shape():
     masks = torch.zeros(4, 1, *WINDOW, dtype=torch.uint8)
     stepper = make_stepper(network, Segmentation(("a",)), loss="dice_cross_entropy")
     before = network.weight.detach().clone()
-    assert math.isfinite(stepper.step(batch._replace(truths=masks), 0, 10).item())
+    assert math.isfinite(stepper.step(batch._replace(targets=masks), 0, 10).item())
     assert not np.allclose(before, network.weight.detach())
 
 
 def test_on_a_cpu_it_computes_in_full_precision():
-    computed = make_stepper(Mean(), precision="bf16").computed
-    assert (computed["precision"], computed["micro_batch"]) == ("fp32", None)
-    assert computed["device"]
+    computation = make_stepper(Mean(), precision="bf16").computation
+    assert (computation.precision, computation.micro_batch) == ("fp32", None)
+    assert computation.device

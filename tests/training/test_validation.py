@@ -35,7 +35,7 @@ def test_a_loss_is_the_mean_of_all_scans_and_a_metric_is_of_all_together():
     batches = [make_batch(0, 4), make_batch(1, 1), make_batch(2, 2)]
     loss, metrics = of(Mean(), batches)
     said = np.concatenate([2 * b.volumes.numpy().mean((1, 2, 3, 4)) for b in batches])
-    true = np.concatenate([b.truths.numpy() for b in batches])
+    true = np.concatenate([b.targets.numpy() for b in batches])
     assert loss == pytest.approx(((said - true) ** 2).mean())
     assert type(loss) is float
     assert list(metrics) == ["mae", "rmse", "r", "r2"]
@@ -50,7 +50,7 @@ def test_classes_are_measured_by_their_probabilities():
             return torch.tensor([[0.0, 1.0]]).log1p().expand(len(volumes), 2)
 
     task = Classification(("F", "M"))
-    batches = [make_batch(n, 2)._replace(truths=torch.tensor([0, 1])) for n in range(2)]
+    batches = [make_batch(n, 2)._replace(targets=torch.tensor([0, 1])) for n in range(2)]
     loss, metrics = validate(Logits(), batches, make_loss(None, task, torch.device("cpu")), task)
     expected = -(np.log(1 / 3) + np.log(2 / 3)) / 2
     assert loss == pytest.approx(expected)

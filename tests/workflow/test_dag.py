@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -99,6 +100,23 @@ def test_a_unit_in_other_words_trains_nothing(checkout: Checkout) -> None:
     config["experiments"]["age"]["unit"] = "years of age"
     checkout.configure(config)
     assert checkout.planned() == Counter(plot_curves=1, plot_evaluation=1, manifest=1)
+
+
+def test_another_way_to_predict_predicts_again_with_the_networks_that_there_are(
+    checkout: Checkout,
+) -> None:
+    config = checkout.config()
+    config["experiments"]["age"]["predict"] = {"overlap": 0.5}
+    checkout.configure(config)
+    weights = checkout.study / AGE.trained / "model.safetensors"
+    before, runs = weights.read_bytes(), sorted((checkout.study / "runs").glob("*/attempt-*"))
+    assert checkout.done() == FROM_TRAINING
+    card = json.loads((checkout.study / AGE.trained / "model.json").read_text())
+    assert card["predict"]["overlap"] == 0.5
+    assert (checkout.folder / "results/.settings" / card["snapshot"]).is_file()
+    assert weights.read_bytes() == before
+    assert sorted((checkout.study / "runs").glob("*/attempt-*")) == runs
+    assert checkout.planned() == Counter()
 
 
 def test_new_seeds_are_the_only_new_trainings(checkout: Checkout) -> None:

@@ -11,7 +11,7 @@ for name, figure in FIGURES.items():
         output:
             # what stands beside the page, such as its table
             [shown(figure, name, file) for file in figure.files(name)[1:]],
-            page=shown(figure, name, figure.files(name)[0]),
+            figure=shown(figure, name, figure.files(name)[0]),
         log:
             f"<study>/logs/plot/{figure.folder}/{name}.log",
         benchmark:
@@ -29,7 +29,7 @@ for name, figure in FIGURES.items():
         # a text: Snakemake looks at it when the job runs, and at the last figure in place of names
         shell:
             "headstart plot --kind {params.kind} --settings {params.settings:q} {params.given}"
-            " --output {output.page:q} 2> {log:q}"
+            " --output {output.figure:q} 2> {log:q}"
 
 
 rule manifest:

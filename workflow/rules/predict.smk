@@ -10,7 +10,6 @@ rule predict:
     output:
         predictions="<study>/predict/<run>/predictions.csv",
         seal="<study>/predict/<run>/predictions.json",
-        masks=directory("<study>/predict/<run>/masks"),
     log:
         "<study>/logs/predict/<run_name>.log",
     benchmark:

@@ -28,17 +28,12 @@ rule train:
         store=RUNS,
         start=lambda wildcards: settings.starts.place(run_of(wildcards)),
         folder=subpath(output.card, parent=True),
-        # the same network, whatever its unit is called; with =, as :q leaves nothing of an empty one
-        unit=lambda wildcards, output: settings.config.experiments[
-            wildcards.experiment
-        ].unit,
-        predict=lambda wildcards, output: settings.config.experiments[
-            wildcards.experiment
-        ].predict.model_dump_json(),
+        # the same network, whatever its unit is called; `upstream` has how it predicts
+        publication=lambda wildcards, output: settings.by_file(
+            settings.publication(wildcards.experiment)
+        ),
     shell:
         "headstart train --settings {params.settings:q} --code {params.code}"
         " --passed {input.passed:q} --splits {input.splits:q} --prepared {params.prepared:q}"
         " --networks {params.networks:q} --store {params.store:q} --output {params.folder:q}"
-        " --start={params.start:q} --unit={params.unit:q}"
-        " --predict {params.predict:q}"
-        " 2> {log:q}"
+        " --start={params.start:q} --publication {params.publication:q} 2> {log:q}"

@@ -16,7 +16,6 @@ KINDS: dict[str, dict[str, Any]] = {
     "a shard": {"threads": 1, "resources": {"mem_mb": 4000, "runtime": 240}},
     "4 threads": {"threads": 4, "resources": {"mem_mb": 8000, "runtime": 240}},
     "1 GPU": {"threads": 1, "resources": {"mem_mb": 8000, "runtime": 1440, "gpu": 1}},
-    "2 GPUs": {"threads": 1, "resources": {"mem_mb": 16000, "runtime": 1440, "gpu": 2}},
     "local disk": {
         "threads": 1,
         "resources": {"mem_mb": 4000, "runtime": 240, "scratch_mb": 10000},

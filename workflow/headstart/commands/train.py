@@ -7,7 +7,7 @@ from pathlib import Path
 
 from headstart.common.schema import read_settings
 from headstart.study.provenance import check_code
-from headstart.training.config import Predict
+from headstart.training.settings import Publication
 from headstart.training.settings import Run
 from headstart.training.train import TRY_EPOCHS
 from headstart.training.train import TRY_SUBJECTS
@@ -34,9 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--start", default="", help="what train.start names: a training's folder, or a file"
     )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    parser.add_argument("--unit", default="", help="unit of the target, for the model card")
     parser.add_argument(
-        "--predict", default="{}", help="how the network predicts, JSON, for the model card"
+        "--publication",
+        default="{}",
+        help="what the study says of the network in its model card, JSON: unit of the target, how "
+        "to predict, file with all settings",
     )
     parser.add_argument(
         "--try",
@@ -62,6 +64,5 @@ def run(arguments: argparse.Namespace) -> None:
         networks=arguments.networks,
         start=Path(arguments.start) if arguments.start else None,
         device=arguments.device,
-        unit=arguments.unit,
-        predict=read_settings(Predict, arguments.predict),
+        publication=read_settings(Publication, arguments.publication),
     )

@@ -94,20 +94,14 @@ def beside_plan(card: ModelCard) -> str:
     """Say what memory a training took, and what was planned: time on a CPU, and memory."""
     run, last, planned = card.run, card.spent[-1], []
     scans, gpu = card.counts.training.scans, last.gpu_memory > 0
-    masked = run.target == MASK
     used = f"{last.gpu_memory:.1f} GB of the GPU" if gpu else f"{last.memory:.1f} GB"
     once = run.train.model_copy(update={"epochs": len(card.spent)})
     if not gpu and (seconds := training_seconds(once, run.window, scans)):
         planned.append(duration(seconds))
-    memory = training_memory(run.train, run.window, len(run.classes) if masked else 0, gpu=gpu)
+    classes = len(run.classes) if run.target == MASK else 0
+    memory = training_memory(run.train, run.window, classes, gpu=gpu)
     if memory is not None:
-        read = scans + card.counts.validation.scans
-        held = (
-            0
-            if gpu
-            else read * math.prod(card.prepare.usual_window) * (2 * len(run.channels) + masked)
-        )
-        planned.append(f"{(memory + held) / 1e9:.1f} GB")
+        planned.append(f"{memory / 1e9:.1f} GB")
     return used + (f"; planned: {', '.join(planned)}" if planned else "")
 
 

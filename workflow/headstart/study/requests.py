@@ -139,7 +139,7 @@ def _memory(settings: Settings, rule: Rule, experiment: str, *, gpu: bool) -> fl
 
 
 def _writes_images(settings: Settings, experiment: str) -> bool:
-    return NETWORKS[settings.config.experiments[experiment].train.network].per_voxel
+    return bool(settings.config.experiments[experiment].kind.file)
 
 
 def _training_memory(

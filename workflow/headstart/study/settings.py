@@ -36,6 +36,8 @@ from headstart.study.starts import Starts
 from headstart.study.starts import digests
 from headstart.study.targets import check_targets
 from headstart.training import own_network
+from headstart.training.config import PREDICT
+from headstart.training.settings import Publication
 from headstart.training.target import Targets
 
 
@@ -265,6 +267,13 @@ class Settings:
         """
         return settings_text(self.slices.of(stage, **choice))
 
+    def publication(self, experiment: str) -> str:
+        """What the study says of an experiment's networks beside what was trained, as JSON."""
+        asked = self.config.experiments[experiment]
+        return settings_text(
+            Publication(snapshot=self.snapshot.name, unit=asked.unit, predict=asked.predict)
+        )
+
     def by_file(self, *words: str) -> str:
         """Put words of a command into a file, for a command line can't grow with the cohort.
 
@@ -307,6 +316,8 @@ class Settings:
             below.append(["network", self.networks.get(train.network), []])
             if loss := self.networks.get(train.loss or ""):
                 below.append(["loss", loss, []])
+            if (predict := self.config.experiments[name].predict) != PREDICT:
+                below.append(["predict", settings_text(predict), []])
             if train.start is not None:
                 below.append(["start", self._origin(name), []])
         return hashlib.sha256(canonical_json(below).encode()).hexdigest()[:16]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,10 +25,8 @@ from headstart.imaging.config import Preparation
 from headstart.tasks import TASKS
 from headstart.tasks import task_with
 from headstart.tasks.base import Task
-from headstart.training.config import PREDICT
-from headstart.training.config import Predict
 from headstart.training.history import REMEDY
-from headstart.training.history import History
+from headstart.training.settings import Publication
 from headstart.training.settings import RunIdentity
 from headstart.training.spent import Spent
 from headstart.training.start import StartCard
@@ -40,6 +37,7 @@ from headstart.training.training_scans import describe
 if TYPE_CHECKING:
     from headstart.cohort.prepared import Cohort
     from headstart.cohort.prepared import Scan
+    from headstart.training.progress import Progress
 
 PACKAGES = ("torch", "monai", "torchio", "numpy")
 
@@ -66,8 +64,22 @@ class Counts(Section):
     without_target: int
 
 
-class ModelCard(RunIdentity):
-    """What there is to say about a trained network.
+class Computation(Section):
+    """How a training computed.
+
+    Attributes:
+        precision: What it multiplied in: fp32, bf16 or fp16.
+        micro_batch: Scans that it took at once if memory did not hold a batch, else None.
+        device: Name of the GPU or processor.
+    """
+
+    precision: Literal["fp32", "bf16", "fp16"]
+    micro_batch: int | None
+    device: str
+
+
+class ModelCard(RunIdentity, Computation, Publication):
+    """What there is to say about a trained network; `Publication` is as the study had it then.
 
     Attributes:
         state: The task's, fitted to the training scans; see `task`.
@@ -80,14 +92,8 @@ class ModelCard(RunIdentity):
         history_sha256: Digest of history.csv.
         weights_sha256: Digest of the weights.
         spent: What each epoch took.
-        precision: What it multiplied in: fp32, bf16 or fp16.
-        micro_batch: Scans that it took at once if memory did not hold a batch, else None.
-        device: Name of the GPU or processor.
         versions: Version of each package in use.
-        snapshot: File with the whole study's settings that it was published under.
-        unit: Of the target, in the study's words then; "" if they name none.
         start: What it began from; None for random weights.
-        predict: How it predicts, as the study had it then.
     """
 
     state: dict[str, Any]
@@ -100,14 +106,8 @@ class ModelCard(RunIdentity):
     history_sha256: str
     weights_sha256: str
     spent: tuple[Spent, ...]
-    precision: Literal["fp32", "bf16", "fp16"]
-    micro_batch: int | None
-    device: str
     versions: dict[str, str]
-    snapshot: str | None = None
-    unit: str = ""
     start: StartCard | None = None
-    predict: Predict = PREDICT
 
     @property
     def seen(self) -> frozenset[str]:
@@ -182,10 +182,9 @@ def describe_run(
     identity: RunIdentity,
     cohort: Cohort,
     task: Task,
-    history: History,
-    spent: Sequence[Spent],
+    progress: Progress,
     attempt: Path,
-    computed: Mapping[str, Any],
+    computation: Computation,
     start: StartCard | None,
 ) -> ModelCard:
     """Tell what there is to say about a network that was trained.
@@ -194,16 +193,16 @@ def describe_run(
         identity: What was trained.
         cohort: The cohort.
         task: The task, fitted to the training scans.
-        history: Its epochs.
-        spent: What each of them took.
+        progress: Its epochs, and what each of them took.
         attempt: Folder with the history and the weights.
-        computed: Its `device`, `precision` and `micro_batch`.
+        computation: How it computed.
         start: What it began from.
     """
-    run = identity.run
+    run, history = identity.run, progress.history
     training, validation = cohort.training(run.fold), cohort.validation(run.fold)
     return ModelCard(
         **dict(identity),
+        **dict(computation),
         state=task.state(),
         prepare=cohort.prepare,
         brain_masks=cohort.brain_masks,
@@ -219,8 +218,7 @@ def describe_run(
         chosen_by=history.key_metric if run.train.keep == "best" else None,
         history_sha256=files.sha256(attempt / HISTORY),
         weights_sha256=files.sha256(attempt / WEIGHTS),
-        spent=tuple(spent),
-        **computed,
+        spent=tuple(progress.spent),
         start=start,
         versions={"headstart": headstart.__version__, "python": platform.python_version()}
         | {name: version_in_use(name) for name in PACKAGES},

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from headstart.cohort.prepared import Scan
+from headstart.data.label_table import MASK
 from headstart.training.augmentation.augmentation import Augmentation
 from headstart.training.augmentation.augmentation import Draw
 from headstart.training.patches import PatchPlaces
@@ -80,12 +81,12 @@ class Batch(NamedTuple):
     Attributes:
         scans: The scans.
         volumes: (n, channels, x, y, z), float32, where the network computes.
-        truths: What `Task.target` says of each: scalars (n,), or masks (n, 1, x, y, z) of uint8.
+        targets: What `Task.target` says of each: scalars (n,), or masks (n, 1, x, y, z) of uint8.
     """
 
     scans: Sequence[Scan]
     volumes: Tensor
-    truths: Tensor
+    targets: Tensor
 
 
 def read_batch(scans: Sequence[Scan], task: Task, place: torch.device) -> Batch:
@@ -98,12 +99,12 @@ def read_batch(scans: Sequence[Scan], task: Task, place: torch.device) -> Batch:
     half = torch.empty((len(scans), *first.shape), dtype=torch.float16, pin_memory=pinned)
     for row, scan in zip(half.numpy(), scans, strict=True):
         row[...] = scan.volume()
-    truths = torch.stack([torch.from_numpy(task.target(scan)) for scan in scans])
+    targets = torch.stack([torch.from_numpy(task.target(scan)) for scan in scans])
     if pinned:
-        truths = truths.pin_memory()
+        targets = targets.pin_memory()
     # widened there: torch widens twelve times faster than numpy
     volumes = half.to(place, non_blocking=True).float()
-    return Batch(scans, volumes, truths.to(place, non_blocking=True))
+    return Batch(scans, volumes, targets.to(place, non_blocking=True))
 
 
 def load_volume(scan: Scan) -> Tensor:
@@ -116,7 +117,7 @@ class EpochLoader:
 
     Args:
         scans: The training scans.
-        task: Gives a scan's truth.
+        task: Gives a scan's target.
         config: The section `train`.
         seed: The run's seed; patch and augmentation follow from (seed, epoch, scan, number).
         place: Where the network computes.
@@ -135,7 +136,8 @@ class EpochLoader:
         self.items = len(scans) * config.per_scan
         self.steps = len(self._batches(1))
         self.augmentation = Augmentation(config.augment, task.swap_table(config.swap))
-        self._patches = None if config.patches is None else PatchPlaces(config.patches)
+        masks = task.target_kind == MASK
+        self._patches = None if config.patches is None else PatchPlaces(config.patches, masks=masks)
 
     def epoch(self, epoch: int, start: int) -> Iterator[Batch]:
         """Yield the batches of an epoch, from the one of number `start` on.
@@ -161,14 +163,14 @@ class EpochLoader:
     def _read(self, items: Sequence[Item], epoch: int) -> Batch:
         if self._patches is not None:
             patches = [self._read_patch(item, self._patches, epoch) for item in items]
-            volumes, truths = (torch.cat(part) for part in zip(*patches, strict=True))
-            return Batch([item.scan for item in items], volumes, truths)
+            volumes, targets = (torch.cat(part) for part in zip(*patches, strict=True))
+            return Batch([item.scan for item in items], volumes, targets)
         scans = [item.scan for item in items]
         batch = read_batch(scans, self._task, self._place)
         draws = [self._draw(item, epoch) for item in items]
         affines = [scan.affine for scan in scans]
-        volumes, truths = self.augmentation.apply(batch.volumes, batch.truths, draws, affines)
-        return Batch(scans, volumes, truths)
+        volumes, targets = self.augmentation.apply(batch.volumes, batch.targets, draws, affines)
+        return Batch(scans, volumes, targets)
 
     def _read_patch(self, item: Item, places: PatchPlaces, epoch: int) -> tuple[Tensor, Tensor]:
         """Read a patch with as much around it as its augmentation needs, and augment it."""
@@ -180,7 +182,7 @@ class EpochLoader:
         batch = read_batch([part], self._task, self._place)
         lowest = [channel.lowest for channel in part.intensities]
         return self.augmentation.apply(
-            batch.volumes, batch.truths, [draw], [part.affine], margin=margin, lowest=lowest
+            batch.volumes, batch.targets, [draw], [part.affine], margin=margin, lowest=lowest
         )
 
     def _draw(self, item: Item, epoch: int) -> Draw:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -25,6 +27,31 @@ from headstart.training.predictor import make_predictor
 
 class NotFiniteError(UserError):
     """A prediction that is no number."""
+
+
+@dataclass(frozen=True)
+class TrainedNetwork:
+    """A network that predicts.
+
+    Attributes:
+        card: Its model card.
+        task: The task, fitted to its training scans.
+        network: The network, in evaluation mode; it takes whole scans.
+        place: Where it computes.
+    """
+
+    card: ModelCard
+    task: Task
+    network: nn.Module
+    place: torch.device
+
+    def predict(self, scan: Scan) -> Any:
+        """Predict a scan, as `Task.predict` gives it for a batch of one.
+
+        Raises:
+            NotFiniteError: If the network gives NaN or infinity.
+        """
+        return self.task.predict(predict_scan(self.network, scan, self.place))
 
 
 def predict_volumes(network: nn.Module, volumes: Tensor) -> Tensor:
@@ -65,8 +92,18 @@ def predict_scan(network: nn.Module, scan: Scan, place: torch.device) -> Tensor:
 
 def load_network(
     model: Path, card: ModelCard, networks: Path | None, device: str
-) -> tuple[Task, nn.Module, torch.device]:
-    """Build a trained network, and say what it was trained for and where it computes."""
+) -> TrainedNetwork:
+    """Build a trained network.
+
+    Args:
+        model: Folder with its weights.
+        card: Its model card.
+        networks: Folder of the network's own file; no other file's code is run.
+        device: auto, cpu or cuda.
+
+    Raises:
+        UserError: If its own file was edited since or may not be run, or its weights are damaged.
+    """
     trained = card.run
     _check_own_network(model, trained.train.network, networks, card.network_digest)
     network = build_network(
@@ -89,7 +126,7 @@ def load_network(
     keep_to(trained.train.threads)
     place = choose_device(device)
     predictor = make_predictor(network.to(place), trained.train, card.predict)
-    return card.task, predictor.eval(), place
+    return TrainedNetwork(card, card.task, predictor.eval(), place)
 
 
 def _check_own_network(model: Path, network: str, networks: Path | None, trained: str) -> None:

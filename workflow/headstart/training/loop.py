@@ -134,9 +134,7 @@ def fit(
 
     with files.temporary(attempt / WEIGHTS) as draft:
         save_file(progress.kept, draft)
-    return describe_run(
-        identity, cohort, task, progress.history, progress.spent, attempt, stepper.computed, start
-    )
+    return describe_run(identity, cohort, task, progress, attempt, stepper.computation, start)
 
 
 def _shown(batches: Iterable[Batch], progress: Progress, loader: EpochLoader) -> Iterable[Batch]:

@@ -16,7 +16,7 @@ from headstart.training.card import ModelCard
 from headstart.training.settings import Run
 from headstart.training.start import Start
 from headstart.training.training_scans import digests_of
-from headstart.training.weights_catalogue import Weights
+from headstart.training.weights_catalogue import PublishedWeights
 from headstart.training.weights_catalogue import read_weights_catalogue
 
 SHOWN = 5
@@ -38,7 +38,7 @@ class Parent:
     weights: Path
     sha256: str
     card: ModelCard | None = None
-    entry: Weights | None = None
+    entry: PublishedWeights | None = None
 
     @classmethod
     def of(cls, start: Start, run: Run, place: Path) -> Parent:

@@ -25,10 +25,12 @@ class PatchPlaces:
 
     Args:
         settings: `train.sampling`.
+        masks: Whether the scans have masks; without, all patches lie anywhere.
     """
 
-    def __init__(self, settings: Patches) -> None:
+    def __init__(self, settings: Patches, *, masks: bool) -> None:
         self._settings = settings
+        self._foreground = settings.foreground if masks else 0.0
         self._voxels: dict[Key, list[NDArray[np.int64]]] = {}
 
     def draw(self, scan: Scan, seed: int) -> list[tuple[int, int]]:
@@ -44,7 +46,7 @@ class PatchPlaces:
         """
         random = np.random.default_rng(seed)
         lengths = self._settings.patches
-        classes = self._classes(scan) if random.random() < self._settings.foreground else []
+        classes = self._classes(scan) if random.random() < self._foreground else []
         middle = about_centre(scan.shape, lengths)
         room = np.maximum(np.subtract(scan.shape, lengths), 0)
         if classes:

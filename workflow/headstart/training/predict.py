@@ -7,6 +7,7 @@ from pathlib import Path
 
 from headstart.cohort.answer_file import AnswerFile
 from headstart.cohort.local_copy import stage_in
+from headstart.cohort.prepared import Scan
 from headstart.cohort.prepared import read_cohort
 from headstart.common.errors import UserError
 from headstart.common.progress import progress
@@ -14,8 +15,8 @@ from headstart.common.run_id import PREDICTIONS
 from headstart.evaluation.predictions import PredictionRow
 from headstart.evaluation.predictions import write_predictions
 from headstart.training.card import ModelCard
+from headstart.training.inference import TrainedNetwork
 from headstart.training.inference import load_network
-from headstart.training.inference import predict_scan
 from headstart.training.settings import PredictSettings
 from headstart.training.settings import Run
 
@@ -53,28 +54,33 @@ def predict(
     """
     card = ModelCard.read(model)
     _check_trained(model, card.run, settings)
-    task, network, place = load_network(model, card, networks, device)
+    network = load_network(model, card, networks, device)
     cohort = read_cohort(passed, splits, stage_in(prepared, masks=False), settings.target)
     scans = [("fold", scan) for scan in cohort.held_out(settings.fold)]
     if settings.test:
         scans += [("test", scan) for scan in cohort.test()]
 
-    images = output / f"{task.file or 'mask'}s"
-    if images.exists():
+    images = output / f"{network.task.file}s"
+    if network.task.file and images.exists():
         shutil.rmtree(images)
-    (output / "masks").mkdir(parents=True, exist_ok=True)  # the rule promises it for every task
     rows = []
     for part, scan in progress(scans, total=len(scans), label="scans predicted"):
-        (decision,) = task.decide(task.predict(predict_scan(network, scan, place)))
-        # a subject named `folder/id` makes no folder here
-        name = f"{scan.subject}_{scan.session}.nii.gz".replace("/", "-")
-        file = AnswerFile(scan, output, f"{images.name}/{name}", card.run.classes)
-        told = task.answer_held_out(decision, file, data)
-        cells = dict.fromkeys(task.held_out_columns, "") | told
-        # a class that is in neither mask has no Dice
-        answer = {name: "" if cell != cell else str(cell) for name, cell in cells.items()}
+        answer = _answer(network, scan, images, data)
         rows.append(PredictionRow(scan.subject, scan.session, part, scan.target, answer))
     write_predictions(output / PREDICTIONS, rows, card.weights_sha256)
+
+
+def _answer(network: TrainedNetwork, scan: Scan, images: Path, data: Path) -> dict[str, str]:
+    """Answer for a scan beside what is true of it, as the cells of its row."""
+    task = network.task
+    (decision,) = task.decide(network.predict(scan))
+    # a subject named `folder/id` makes no folder here
+    name = f"{scan.subject}_{scan.session}.nii.gz".replace("/", "-")
+    file = AnswerFile(scan, images.parent, f"{images.name}/{name}", network.card.run.classes)
+    told = task.answer_held_out(decision, file, data)
+    cells = dict.fromkeys(task.held_out_columns, "") | told
+    # a class that is in neither mask has no Dice
+    return {name: "" if cell != cell else str(cell) for name, cell in cells.items()}
 
 
 def _check_trained(model: Path, trained: Run, settings: PredictSettings) -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from collections.abc import Mapping
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import torch
-from torch import nn
 
 from headstart.cohort.answer_file import AnswerFile
 from headstart.cohort.new_scans import check_and_prepare
@@ -21,14 +20,11 @@ from headstart.common import files
 from headstart.common.errors import UserError
 from headstart.common.progress import progress
 from headstart.common.text import counted
-from headstart.tasks.base import Task
 from headstart.training.card import ModelCard
 from headstart.training.inference import NotFiniteError
+from headstart.training.inference import TrainedNetwork
 from headstart.training.inference import load_network
-from headstart.training.inference import predict_scan
 from headstart.training.training_scans import digests_of
-
-Loaded = tuple[Task, nn.Module, torch.device]
 
 
 def predict_new(
@@ -69,43 +65,45 @@ def predict_new(
     new = list_new_scans(scans, first.run.channels)
     check_masked(new, first.brain_masks)
     columns = ["rejected", "warning", "target", "unit", *first.task.columns, "networks", "spread"]
-    taken = sorted(set(columns) & set(new.table.columns))
-    if taken:
+    if taken := sorted(set(columns) & set(new.table.columns)):
         raise UserError(f"{scans[0]}: has a column {taken[0]} already; rename it")
     loaded = [load_network(*one, networks, device) for one in zip(runs, cards, strict=True)]
     with tempfile.TemporaryDirectory(prefix="headstart-predict-") as scratch:
         reasons, prepared = check_and_prepare(
-            new,
-            channels=first.run.channels,
-            settings=first.prepare,
-            scratch=Path(scratch),
+            new, channels=first.run.channels, settings=first.prepare, scratch=Path(scratch)
         )
-        rows: dict[str, dict[str, Any]] = {
-            name: {"rejected": reason} for name, reason in zip(new.names, reasons, strict=True)
-        }
-        work = progress(prepared.items(), total=len(prepared), label="scans put to the network")
-        for name, scan in work:
-            image = f"{output.stem}-{first.task.file}s/{name}.nii.gz"
-            file = AnswerFile(scan, output.parent, image, first.run.classes)
-            rows[name] |= _row(cards, loaded, file)
-    answers = pd.DataFrame(list(rows.values()), columns=columns)
+        rejected = {name: {"rejected": why} for name, why in zip(new.names, reasons, strict=True)}
+        answered = _answers(loaded, prepared, output)
+    rows = [row | answered.get(name, {}) for name, row in rejected.items()]
+    answers = pd.DataFrame(rows, columns=columns)
     files.write_csv(output, pd.concat([new.table, answers], axis=1))
     _tell(answers[["rejected", "warning"]].fillna(""), output)
 
 
-def _row(
-    cards: Sequence[ModelCard], networks: Sequence[Loaded], file: AnswerFile
-) -> dict[str, Any]:
+def _answers(
+    networks: Sequence[TrainedNetwork], scans: Mapping[str, Scan], output: Path
+) -> dict[str, dict[str, Any]]:
+    """Answer for each scan: the cells of its row, by its name."""
+    task, classes, rows = networks[0].task, networks[0].card.run.classes, {}
+    for name, scan in progress(scans.items(), total=len(scans), label="scans put to the network"):
+        image = f"{output.stem}-{task.file}s/{name}.nii.gz"
+        file = AnswerFile(scan, output.parent, image, classes)
+        rows[name] = _answer(networks, file)
+    return rows
+
+
+def _answer(networks: Sequence[TrainedNetwork], file: AnswerFile) -> dict[str, Any]:
     """Answer for a scan: by the mean of what each network predicts, each by its own fitted task."""
-    scan, (task, *_) = file.scan, networks[0]
+    scan, first = file.scan, networks[0]
+    task = first.task
     row = {
-        "warning": _warning(scan, cards),
-        "target": cards[0].run.target,
-        "unit": task.unit(cards[0].unit),
+        "warning": _warning(scan, [network.card for network in networks]),
+        "target": first.card.run.target,
+        "unit": task.unit(first.card.unit),
         "networks": len(networks),
     }
     try:
-        predictions = [one.predict(predict_scan(net, scan, at)) for one, net, at in networks]
+        predictions = [network.predict(scan) for network in networks]
     except NotFiniteError as error:
         return row | {"rejected": str(error)}
     (decision,) = task.decide(task.average(predictions))

@@ -18,9 +18,8 @@ def on_waiting(spent: Spent) -> str:
     if share <= WAITING:
         return ""
     return (
-        f"the network waited for its batches for {share:.0%} of the epoch: the line on "
-        "augmentation above says which transforms TorchIO runs on the CPU; take the dearest out, "
-        "or put the prepared scans on a faster disk"
+        f"the network waited for its batches for {share:.0%} of the epoch: take the "
+        "dearest transforms out of train.augment, or put the prepared scans on a faster disk"
     )
 
 

@@ -30,8 +30,7 @@ from headstart.common.run_id import HISTORY
 from headstart.common.run_id import IDENTITY
 from headstart.common.run_id import WEIGHTS
 from headstart.training.card import ModelCard
-from headstart.training.config import PREDICT
-from headstart.training.config import Predict
+from headstart.training.settings import Publication
 from headstart.training.settings import RunIdentity
 
 # An attempt touches its heartbeat every so often (s), and counts as dead this long (s) after the
@@ -176,30 +175,20 @@ def check_whole(run: Path) -> None:
     integrity.read_bytes(attempt / HISTORY, card.history_sha256, again)
 
 
-def publish(
-    attempt: Path,
-    output: Path,
-    snapshot: str | None = None,
-    unit: str = "",
-    predict: Predict = PREDICT,
-) -> None:
+def publish(attempt: Path, output: Path, publication: Publication) -> None:
     """Copy a finished attempt's results to where the workflow expects them, the card last.
 
     Args:
         attempt: Folder with `history.csv`, `model.safetensors` and `model.json`, or a link to it.
-        output: Folder to write the same names to; the card gains the snapshot's name, the unit
-            and how to predict.
-        snapshot: File with the whole study's settings that the results are published under.
-        unit: Unit of the target. A network is no other one for it, so it is no part of its key.
-        predict: How it predicts; the same holds for it.
+        output: Folder to write the same names to; the card gains the publication.
+        publication: What the study says of the network.
     """
     attempt = attempt.resolve()  # not through a link that may come to name another one
     card = ModelCard.read(attempt)
     for name in (HISTORY, WEIGHTS):
         with files.temporary(output / name) as draft:
             shutil.copyfile(attempt / name, draft)
-    now = None if snapshot is None else Path(snapshot).name
-    card.model_copy(update={"snapshot": now, "unit": unit, "predict": predict}).write(output)
+    card.model_copy(update=dict(publication)).write(output)
 
 
 def _claim(run: Path) -> Path | None:

@@ -10,6 +10,8 @@ from headstart.common.schema import Section
 from headstart.common.schema import WindowOrOwn
 from headstart.common.schema import canonical_json
 from headstart.common.schema import settings_text
+from headstart.training.config import PREDICT
+from headstart.training.config import Predict
 from headstart.training.config import Train
 
 
@@ -51,6 +53,23 @@ class RunIdentity(Section):
         rests_on = [self.cohort_digest, self.code, *own_code, self.parent]
         text = canonical_json([settings_text(self.run), *rests_on])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class Publication(Section):
+    """What a study says of a network that is no other one for it.
+
+    Attributes:
+        snapshot: Name of the file with the whole study's settings.
+        unit: Unit of the target; "" if the study names none.
+        predict: How the network predicts.
+    """
+
+    snapshot: str | None = None
+    unit: str = ""
+    predict: Predict = PREDICT
+
+
+NOTHING_SAID = Publication()
 
 
 class PredictSettings(Question):

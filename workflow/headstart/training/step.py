@@ -19,6 +19,7 @@ from headstart.common.machine_errors import is_out_of_memory
 from headstart.common.text import counted
 from headstart.tasks.base import Task
 from headstart.training.activation_checkpointing import checkpoint_activations
+from headstart.training.card import Computation
 from headstart.training.data import Batch
 from headstart.training.data import seed_of
 from headstart.training.device import device_name
@@ -125,14 +126,14 @@ class Stepper:
         return loss
 
     @property
-    def computed(self) -> dict[str, Any]:
-        """How it computed, for the model card."""
+    def computation(self) -> Computation:
+        """How it computed."""
         whole = self.micro_batch > self._run.train.batch_size
-        return {
-            "device": device_name(self._place),
-            "precision": "fp32" if self._low is None else self._run.train.precision,
-            "micro_batch": None if whole else self.micro_batch,
-        }
+        return Computation(
+            device=device_name(self._place),
+            precision="fp32" if self._low is None else self._run.train.precision,
+            micro_batch=None if whole else self.micro_batch,
+        )
 
     def _differentiate(self, batch: Batch) -> Tensor | None:
         """Compute the gradient of the mean loss of a batch, as many scans at once as fit.
@@ -144,9 +145,9 @@ class Stepper:
         self._optimizer.zero_grad()
         total = torch.zeros((), device=batch.volumes.device)
         try:
-            for volumes, truths in zip(
+            for volumes, targets in zip(
                 batch.volumes.split(self.micro_batch),
-                batch.truths.split(self.micro_batch),
+                batch.targets.split(self.micro_batch),
                 strict=True,
             ):
                 with torch.autocast(self._place.type, self._low, enabled=self._low is not None):
@@ -154,7 +155,7 @@ class Stepper:
                 scales = output if self._run.train.deep_supervision else [output]
                 shape = (len(volumes), *self._expected)
                 check_output(self._run.train.network, tuple(scales[0].shape), shape)
-                loss = over_scales(self.loss_of, [scale.float() for scale in scales], truths)
+                loss = over_scales(self.loss_of, [scale.float() for scale in scales], targets)
                 loss = loss * (len(volumes) / scans)
                 self._scaler.scale(loss).backward()
                 total += loss.detach()

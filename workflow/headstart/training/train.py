@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import os
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -22,9 +21,9 @@ from headstart.data.label_table import MASK
 from headstart.tasks import task_with
 from headstart.training import own_network
 from headstart.training import run_store
-from headstart.training.config import PREDICT
-from headstart.training.config import Predict
 from headstart.training.parent import Parent
+from headstart.training.settings import NOTHING_SAID
+from headstart.training.settings import Publication
 from headstart.training.settings import Run
 from headstart.training.settings import RunIdentity
 
@@ -70,8 +69,7 @@ def train(
     networks: Path = Path(),
     start: Path | None = None,
     device: str = "auto",
-    unit: str = "",
-    predict: Predict = PREDICT,
+    publication: Publication = NOTHING_SAID,
     subjects: int | None = None,
 ) -> None:
     """Train a network in the run store, or find it trained there, and publish it.
@@ -88,8 +86,7 @@ def train(
         start: What `train.start` names: a folder that a training was published to, or a file of
             weights.
         device: auto, cpu or cuda.
-        unit: Unit of the target, for the card.
-        predict: How it predicts, for the card.
+        publication: What the study says of the network, for the card.
         subjects: Use no more than so many subjects; the default is all.
 
     Raises:
@@ -140,9 +137,7 @@ def train(
                 card.write(attempt)
                 run_store.finish(attempt)
     run_store.check_whole(folder)
-    # the settings of the whole study, in a job: what to compare with before training again
-    snapshot = os.environ.get("HEADSTART_SETTINGS")
-    run_store.publish(folder / "finished", output, snapshot, unit, predict)
+    run_store.publish(folder / "finished", output, publication)
 
 
 def _parent(run: Run, start: Path | None) -> Parent | None:

@@ -43,9 +43,9 @@ def validate(
     for batch in batches:
         output = predict_volumes(network, batch.volumes)
         with torch.inference_mode():
-            total += loss_of(output, batch.truths).item() * len(batch.scans)
+            total += loss_of(output, batch.targets).item() * len(batch.scans)
         count += len(batch.scans)
-        known, prediction = task.for_metrics(batch.truths.cpu().numpy(), output)
+        known, prediction = task.for_metrics(batch.targets.cpu().numpy(), output)
         truths.append(known)
         predictions.append(prediction)
         between()

@@ -19,7 +19,7 @@ from headstart.training.start import Sha256
 CATALOGUE = Path(__file__).with_name("weights.yaml")
 
 
-class Input(Section):
+class WeightsInput(Section):
     """What weights were trained on: mm per voxel, voxels, and the scale of the intensities."""
 
     voxel_size: Edges | None
@@ -27,7 +27,7 @@ class Input(Section):
     intensities: str
 
 
-class Weights(Section):
+class PublishedWeights(Section):
     """One entry; see the head of weights.yaml."""
 
     mirrors: tuple[str, ...] = Field(min_length=1)
@@ -38,7 +38,7 @@ class Weights(Section):
     cite: str
     network: str
     network_arguments: Arguments = Field(default_factory=dict)
-    input: Input
+    input: WeightsInput
     cohorts: tuple[str, ...]
     trained_on: str
 
@@ -49,7 +49,7 @@ class Weights(Section):
 
 
 @cache
-def read_weights_catalogue(path: Path = CATALOGUE) -> dict[str, Weights]:
+def read_weights_catalogue(path: Path = CATALOGUE) -> dict[str, PublishedWeights]:
     """Read weights.yaml."""
     entries = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return {name: Weights.model_validate(entry) for name, entry in entries.items()}
+    return {name: PublishedWeights.model_validate(entry) for name, entry in entries.items()}

@@ -64,7 +64,7 @@ class Augmentation:
 
     Args:
         transforms: One class name and its arguments each, e.g. `{"RandomNoise": {"std": 0.1}}`.
-        swap: What each value of a truth becomes if the scan is mirrored left to right, see
+        swap: What each value of a target becomes if the scan is mirrored left to right, see
             `Task.swap_table`.
 
     Attributes:
@@ -122,7 +122,7 @@ class Augmentation:
     def apply(
         self,
         volumes: Tensor,
-        truths: Tensor,
+        targets: Tensor,
         draws: Sequence[Draw],
         affines: Sequence[Array],
         **patch: Any,
@@ -131,29 +131,29 @@ class Augmentation:
 
         Args:
             volumes: As they were prepared, (n, channels, x, y, z), float32.
-            truths: On the same device: masks of whole numbers (n, 1, x, y, z), which move alike, or
-                scalars (n,); they change by `swap` alone.
+            targets: On the same device: masks of whole numbers (n, 1, x, y, z), which move alike,
+                or scalars (n,); they change by `swap` alone.
             draws: What happens to each scan.
             affines: Prepared voxel to mm of each, 4x4.
             **patch: Of patches, as for `apply_at_once`.
 
         Returns:
-            Volumes and truths, in their types.
+            Volumes and targets, in their types.
 
         Raises:
             UserError: If a volume has another shape afterwards.
         """
         if volumes.device.type != "cpu" or len(volumes) == 1:
-            return self.apply_at_once(volumes, truths, draws, affines, **patch)
+            return self.apply_at_once(volumes, targets, draws, affines, **patch)
         # several at once need fresh pages of memory at every step, which cost more than they save
-        each = zip(volumes.split(1), truths.split(1), draws, affines, strict=True)
+        each = zip(volumes.split(1), targets.split(1), draws, affines, strict=True)
         done = [self.apply_at_once(v, t, [draw], [affine], **patch) for v, t, draw, affine in each]
         return torch.cat([v for v, _ in done]), torch.cat([t for _, t in done])
 
     def apply_at_once(
         self,
         volumes: Tensor,
-        truths: Tensor,
+        targets: Tensor,
         draws: Sequence[Draw],
         affines: Sequence[Array],
         margin: Sequence[int] = (0, 0, 0),
@@ -163,15 +163,15 @@ class Augmentation:
 
         Args:
             volumes: As for `apply`, as the other ones.
-            truths: They.
+            targets: They.
             draws: They.
             affines: They.
             margin: What was read around patches, see `margin`; it is cut off.
             lowest: Each channel's minimum in the whole scan, where the volumes are patches of one.
         """
         if not self._passes:
-            return volumes, truths
-        masks = truths if truths.ndim == volumes.ndim else None
+            return volumes, targets
+        masks = targets if targets.ndim == volumes.ndim else None
         origins = origins_of(volumes)
         if lowest is not None:
             origins = send(np.minimum(lowest, 0).reshape(1, -1, 1, 1, 1), volumes.device)
@@ -181,7 +181,7 @@ class Augmentation:
                 batch = one.apply(batch, [draw.steps for draw in draws])
                 if number == self._last_moving:
                     batch = batch.within(margin)
-        return batch.volumes, self._swapped(truths if batch.masks is None else batch.masks, draws)
+        return batch.volumes, self._swapped(targets if batch.masks is None else batch.masks, draws)
 
     def _drawn(
         self, nodes: Sequence[Asked | Choice], dice: Dice
@@ -198,15 +198,15 @@ class Augmentation:
                 if step is not None:
                     yield self._places[node], step
 
-    def _swapped(self, truths: Tensor, draws: Sequence[Draw]) -> Tensor:
+    def _swapped(self, targets: Tensor, draws: Sequence[Draw]) -> Tensor:
         mirrored = [draw.mirrored for draw in draws]
         if self._swap is None or not any(mirrored):
-            return truths
-        table = torch.from_numpy(self._swap).to(truths.device, non_blocking=True)
+            return targets
+        table = torch.from_numpy(self._swap).to(targets.device, non_blocking=True)
         return torch.stack(
             [
-                table[truth.long()].to(truth.dtype) if turned else truth
-                for truth, turned in zip(truths, mirrored, strict=True)
+                table[target.long()].to(target.dtype) if turned else target
+                for target, turned in zip(targets, mirrored, strict=True)
             ]
         )
 

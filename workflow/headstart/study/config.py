@@ -1,4 +1,4 @@
-"""A study's settings: its sections together, and experiments that start from one another.
+"""A study's settings: its sections together.
 
 The JSON schema in `workflow/schemas/` and the table in `config/README.md` are generated from the
 sections by `headstart schema --write`.
@@ -12,7 +12,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated
 from typing import Any
-from typing import Literal
 
 from pydantic import Field
 from pydantic import field_validator
@@ -24,153 +23,25 @@ from headstart.common.ordered import Ordered
 from headstart.common.plain_values import check_values
 from headstart.common.plain_values import without_line_ends
 from headstart.common.run_id import RunId
-from headstart.common.schema import VALUE
-from headstart.common.schema import WORD
-from headstart.common.schema import Column
 from headstart.common.schema import Name
 from headstart.common.schema import Once
 from headstart.common.schema import Section
-from headstart.common.schema import once
 from headstart.common.schema import validated
-from headstart.common.schema import word_or
 from headstart.data.collections import with_defaults
 from headstart.data.config import Fetch
-from headstart.data.config import Label
 from headstart.data.config import Source
 from headstart.data.label_names import check_label
 from headstart.data.label_names import check_source
 from headstart.data.label_names import labels_of_sources
-from headstart.data.label_table import IMAGES
-from headstart.data.label_table import MASK
 from headstart.imaging.config import Check
 from headstart.imaging.config import MaskClasses
 from headstart.imaging.config import Prepare
+from headstart.study.experiment import Experiment
+from headstart.study.experiment_checks import check_experiment
 from headstart.study.like import plain_experiments
-from headstart.study.start_checks import check_start
 from headstart.study.start_checks import parent_of
 from headstart.study.sweep import as_written
-from headstart.tasks import TASKS
-from headstart.tasks import task_with
 from headstart.tasks.base import Task
-from headstart.training.config import Predict
-from headstart.training.config import Train
-from headstart.training.mirrors import check_masks_follow
-from headstart.training.mirrors import check_mirrors
-from headstart.training.mirrors import check_swap
-from headstart.training.mirrors import flipped_axes
-from headstart.training.mirrors import mirrored_axes
-from headstart.training.own_network import is_own
-from headstart.training.registry import NETWORKS
-from headstart.training.registry import networks_for
-from headstart.training.registry import networks_of_blocks
-from headstart.training.registry import networks_of_scales
-
-FoldsOrAll = Annotated[
-    Annotated[Literal["all"], WORD] | Annotated[tuple[Annotated[int, Field(ge=0)], ...], VALUE],
-    word_or("all", "a list of folds, e.g. [0]"),
-]
-
-
-def _of_image(kind: type[Task]) -> bool:
-    """Whether a task's target is a file of each scan, and no label."""
-    return kind.target_kind in IMAGES
-
-
-class Experiment(Section):
-    """A question asked of the cohort: a task, a target and how to train for it."""
-
-    task: Literal[tuple(sorted(TASKS))] = Field(  # type: ignore[valid-type]
-        description="what is predicted: a class, a number, or a mask"
-    )
-    target: Column = Field(
-        description="the label to predict; "
-        + "; ".join(f"`{t.target_kind}` for {t.name}" for t in TASKS.values() if _of_image(t))
-    )
-    unit: str = Field("", description="unit of a number that is predicted, for the figures' axes")
-    folds: FoldsOrAll = Field((0,), description="folds to train, e.g. [0], or `all`")
-    seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**32)], ...], Once] = Field(
-        (0,), min_length=1, description="random seeds; every fold is trained once per seed"
-    )
-    train: Train = Field(description="how to train")
-    sweep: Ordered[str, tuple[Any, ...]] = Field(
-        {},
-        description="settings and values to compare, e.g. `{train.learning_rate: [1e-3, 3e-4], "
-        "train.batch_size: [4, 8], seeds: [0, 1, 2]}`: each combination becomes an experiment, "
-        "NAME-learning-rate-1e-3-batch-size-4, trained with all these seeds and ranked on "
-        "validation in figures/NAME/sweep.pdf. None is evaluated before `final` names it",
-    )
-    variant_of: str = Field(
-        "", description="the sweep that the experiment is a combination of; headstart writes it"
-    )
-    predict: Predict = Field(Predict(), description="how the trained network predicts")
-
-    @field_validator("folds")
-    @classmethod
-    def _some_folds(cls, folds: tuple[int, ...] | str) -> tuple[int, ...] | str:
-        if not folds:
-            raise ValueError("names none; write e.g. [0], or `all`")
-        return folds if isinstance(folds, str) else once(folds)
-
-    @model_validator(mode="after")
-    def _is_variant_of_sweep(self) -> Experiment:
-        if bool(self.sweep) != bool(self.variant_of):
-            raise ValueError("variant_of: headstart writes it beside `sweep`; remove it")
-        return self
-
-    @model_validator(mode="after")
-    def _fits_task(self) -> Experiment:
-        kind = self.kind
-        if self.train.patches is not None and not kind.per_voxel:
-            raise ValueError(
-                f"train.sampling: a {self.task} is of whole scans, not of patches; write `whole`"
-            )
-        loss = self.train.loss or kind.default_loss()
-        if loss not in kind.losses and not is_own(loss):
-            raise ValueError(
-                f"train.loss '{loss}' is not for {self.task}; "
-                f"allowed: {', '.join(kind.losses)}, or my_loss.py:Loss"
-            )
-        if self.train.label_smoothing and (is_own(loss) or not kind.losses[loss].smoothed):
-            fitting = ", ".join(name for name, one in kind.losses.items() if one.smoothed)
-            raise ValueError(
-                f"train.label_smoothing: the loss {loss} has no labels to smooth; remove it"
-                f"{fitting and f', or take the loss {fitting}'}"
-            )
-        if self.train.class_weights and kind.target_kind != "class":
-            fitting = ", ".join(n for n, task in TASKS.items() if task.target_kind == "class")
-            raise ValueError(f"train.class_weights: only for {fitting}, not {self.task}; remove it")
-        if self.train.class_weights and is_own(loss):
-            raise ValueError(
-                f"train.class_weights: {loss} is not given them; weigh the classes in that file, "
-                "and remove this key"
-            )
-        if _of_image(kind) and self.target != kind.target_kind:
-            raise ValueError(f"{self.task} has the target `{kind.target_kind}`")
-        if not _of_image(kind) and self.target in IMAGES:
-            raise ValueError(f"{self.task} has a label as its target, and `{self.target}` is none")
-        ours = NETWORKS.get(self.train.network)
-        if ours is not None and ours.per_voxel != kind.per_voxel:
-            fits = networks_for(per_voxel=kind.per_voxel)
-            raise ValueError(
-                f"train.network '{self.train.network}' is not for {self.task}; "
-                f"allowed: {', '.join(sorted(fits))}, or my_net.py:Net"
-            )
-        if self.train.checkpoint_activations and not (ours and ours.blocks):
-            raise ValueError(
-                f"train.checkpoint_activations: nothing is won by it with {self.train.network}; "
-                f"write false, or take a network of {', '.join(networks_of_blocks())}"
-            )
-        if self.train.deep_supervision and not (ours and ours.scales):
-            raise ValueError(
-                f"train.deep_supervision: {self.train.network} answers at one resolution; write "
-                f"false, or take the network {' or '.join(networks_of_scales())}"
-            )
-        return self
-
-    @property
-    def kind(self) -> type[Task]:
-        """The task's class, under its loss."""
-        return task_with(self.task, self.train.loss)
 
 
 class Config(Section):
@@ -211,6 +82,19 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Config:
+        self._check_sources()
+        self._check_split()
+        self._check_final()
+        if "cohort" in (*self.experiments, *self.sweeps):
+            raise ValueError(
+                "experiments.cohort: the cohort's own figures have this name; rename it"
+            )
+        for name in self.experiments:
+            check_experiment(name, self)
+        return self
+
+    def _check_sources(self) -> None:
+        """Check that each source can be found, and that all have the same channels."""
         first = tuple(self.data[0].channels)
         for source in self.data[1:]:
             if tuple(source.channels) != first:
@@ -226,15 +110,6 @@ class Config(Section):
                 check_source(source)
             except ValueError as error:
                 raise ValueError(f"data[{place}].{error}") from None
-        self._check_split()
-        self._check_final()
-        if "cohort" in (*self.experiments, *self.sweeps):
-            raise ValueError(
-                "experiments.cohort: the cohort's own figures have this name; rename it"
-            )
-        for name, experiment in self.experiments.items():
-            self._check_experiment(name, experiment)
-        return self
 
     def _check_split(self) -> None:
         """Check that there are the labels by which the split is made."""
@@ -248,6 +123,7 @@ class Config(Section):
                 raise ValueError(f"split.{key}: {error}") from None
 
     def _check_final(self) -> None:
+        """Check that what is evaluated on the test subjects was not chosen by them."""
         for name in self.final:
             if name in self.sweeps:
                 raise ValueError(
@@ -265,105 +141,6 @@ class Config(Section):
                     f"final: {' and '.join(chosen)} are of the sweep {name}, and the test subjects "
                     "are not for choosing among them; keep the one that did best on validation"
                 )
-
-    def _check_experiment(self, name: str, experiment: Experiment) -> None:
-        where = f"experiments.{name}"
-        if experiment.folds != "all" and max(experiment.folds, default=0) >= self.split.folds:
-            raise ValueError(
-                f"{where}.folds: {list(experiment.folds)} has a fold that split.folds = "
-                f"{self.split.folds} does not make; allowed: 0 to {self.split.folds - 1}"
-            )
-        if experiment.target == MASK and not self.classes:
-            raise ValueError(
-                f"{where}: {experiment.task} needs the key `classes`, e.g. {{1: hippocampus}}"
-            )
-        if experiment.target == MASK and any(s.mask is None for s in self.data):
-            raise ValueError(
-                f"{where}: {experiment.task} needs the key `mask` in every source of `data`"
-            )
-        self._check_lengths(where, experiment.train)
-        try:
-            flipped_axes(experiment.predict.flips, experiment.train.augment, experiment.train.swap)
-        except ValueError as error:
-            raise ValueError(f"{where}.predict.flips: {error}") from None
-        # an own split may say by itself who is for validation
-        if self.split.validation == 0 and not self.split.file:
-            _check_without_validation(where, experiment)
-        try:
-            names = [name for name in self._names(experiment) if name]
-            experiment.kind.check_classes(experiment.target, names)
-        except ValueError as error:
-            raise ValueError(f"{where}.target: {error}") from None
-        self._check_augmentation(where, experiment)
-        folds = {one: self.folds(one) for one in self.experiments}
-        check_start(name, self.experiments, folds, [source.source for source in self.data])
-
-    def _check_lengths(self, where: str, train: Train) -> None:
-        """Check that the network takes what it is to see: patches, or the window."""
-        window = self.prepare.window
-        try:
-            seen = train.seen(window)
-        except ValueError as error:
-            raise ValueError(f"{where}.train.sampling: {error}") from None
-        key = "prepare.window" if train.patches is None else f"{where}.train.sampling.patches"
-        if window != "own" and any(n > most for n, most in zip(seen, window, strict=True)):
-            raise ValueError(
-                f"{key}: {list(seen)} is longer than prepare.window, {list(window)}; write a "
-                "smaller patch, or `whole`"
-            )
-        ours = NETWORKS.get(train.network)
-        try:
-            divisor = ours.divisor(train.network_arguments) if ours else 1
-        except ValueError as error:
-            raise ValueError(f"{where}.train.network_arguments: {error}") from None
-        smallest = ours.shortest if ours else 1
-        if any(length % divisor for length in seen):
-            raise ValueError(
-                f"{key}: {train.network} in {where} needs lengths that {divisor} divides, "
-                f"but it is {list(seen)}; e.g. {[-(-n // divisor) * divisor for n in seen]}"
-            )
-        if min(seen) < smallest:
-            raise ValueError(
-                f"{key}: {train.network} in {where} needs at least {smallest} voxels "
-                f"each way, but it is {list(seen)}"
-            )
-
-    def _check_augmentation(self, where: str, experiment: Experiment) -> None:
-        """Check what is known of the names; label looks at the target's values."""
-        train, names = experiment.train, self._names(experiment)
-        if train.swap and not self.task_of(experiment).classes:
-            raise ValueError(f"{where}.train.swap: a {experiment.task} has no classes; remove it")
-        try:
-            if experiment.target == MASK:
-                check_swap(train.swap, names)
-        except ValueError as error:
-            raise ValueError(f"{where}.train.swap: {error}") from None
-        try:
-            mirrored_axes(train.augment)  # whose axes there must be
-            if experiment.target in IMAGES:
-                check_masks_follow(train.augment)
-            if not train.flip_reason:
-                asked = self._asked(experiment)
-                check_mirrors(train.augment, names, asked=asked, swap=train.swap)
-        except ValueError as error:
-            raise ValueError(f"{where}.train.augment: {error}") from None
-
-    def _names(self, experiment: Experiment) -> tuple[str, ...]:
-        """Names of the classes, as far as the config has them."""
-        if experiment.target == MASK:
-            return tuple(self.classes)
-        return tuple(
-            dict.fromkeys(v for one in self._sources_of(experiment) for v in one.map.values())
-        )
-
-    def _asked(self, experiment: Experiment) -> tuple[str, ...]:
-        """Names of the target: its own, and its columns' in the tables."""
-        columns = (label.column for label in self._sources_of(experiment))
-        return tuple(dict.fromkeys((experiment.target, *columns)))
-
-    def _sources_of(self, experiment: Experiment) -> list[Label]:
-        labels = (source.labels.get(experiment.target) for source in self.data)
-        return [label for label in labels if label is not None]
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -467,22 +244,3 @@ def _with_defaults(place: int, entry: Any) -> Any:
         return with_defaults(entry)
     except UserError as error:
         raise UserError(f"data[{place}].{error}") from None
-
-
-def _check_without_validation(where: str, experiment: Experiment) -> None:
-    train = experiment.train
-    if experiment.variant_of:
-        raise ValueError(
-            f"{where}.sweep: is compared on the validation set, but split.validation is 0; set it, "
-            "e.g. to 0.15"
-        )
-    if train.keep == "best":
-        raise ValueError(
-            f"{where}.train.keep: best needs a validation set that chooses the epoch, but "
-            "split.validation is 0; write `keep: last`, or set split.validation, e.g. to 0.15"
-        )
-    if train.patience is not None:
-        raise ValueError(
-            f"{where}.train.patience: needs a validation set that says when nothing gets better, "
-            "but split.validation is 0; take it out, or set split.validation, e.g. to 0.15"
-        )

@@ -13,7 +13,7 @@ from headstart.training.start import Start
 from headstart.training.weights_catalogue import read_weights_catalogue
 
 if TYPE_CHECKING:
-    from headstart.study.config import Experiment
+    from headstart.study.experiment import Experiment
     from headstart.training.config import Train
 
 

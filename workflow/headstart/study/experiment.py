@@ -1,0 +1,150 @@
+"""An experiment of a study: its keys, and whether they go together."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from typing import Any
+from typing import Literal
+
+from pydantic import Field
+from pydantic import field_validator
+from pydantic import model_validator
+
+from headstart.common.ordered import Ordered
+from headstart.common.schema import VALUE
+from headstart.common.schema import WORD
+from headstart.common.schema import Column
+from headstart.common.schema import Once
+from headstart.common.schema import Section
+from headstart.common.schema import once
+from headstart.common.schema import word_or
+from headstart.data.label_table import IMAGES
+from headstart.tasks import TASKS
+from headstart.tasks import task_with
+from headstart.tasks.base import Task
+from headstart.training.config import Predict
+from headstart.training.config import Train
+from headstart.training.own_network import is_own
+from headstart.training.registry import NETWORKS
+from headstart.training.registry import networks_for
+from headstart.training.registry import networks_of_blocks
+from headstart.training.registry import networks_of_scales
+
+
+FoldsOrAll = Annotated[
+    Annotated[Literal["all"], WORD] | Annotated[tuple[Annotated[int, Field(ge=0)], ...], VALUE],
+    word_or("all", "a list of folds, e.g. [0]"),
+]
+
+
+class Experiment(Section):
+    """A question asked of the cohort: a task, a target and how to train for it."""
+
+    task: Literal[tuple(sorted(TASKS))] = Field(  # type: ignore[valid-type]
+        description="what is predicted: a class, a number, or a mask"
+    )
+    target: Column = Field(
+        description="the label to predict; "
+        + "; ".join(
+            f"`{task.target_kind}` for {task.name}"
+            for task in TASKS.values()
+            if task.target_kind in IMAGES
+        )
+    )
+    unit: str = Field("", description="unit of a number that is predicted, for the figures' axes")
+    folds: FoldsOrAll = Field((0,), description="folds to train, e.g. [0], or `all`")
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**32)], ...], Once] = Field(
+        (0,), min_length=1, description="random seeds; every fold is trained once per seed"
+    )
+    train: Train = Field(description="how to train")
+    sweep: Ordered[str, tuple[Any, ...]] = Field(
+        {},
+        description="settings and values to compare, e.g. `{train.learning_rate: [1e-3, 3e-4], "
+        "train.batch_size: [4, 8], seeds: [0, 1, 2]}`: each combination becomes an experiment, "
+        "NAME-learning-rate-1e-3-batch-size-4, trained with all these seeds and ranked on "
+        "validation in figures/NAME/sweep.pdf. None is evaluated before `final` names it",
+    )
+    variant_of: str = Field(
+        "", description="the sweep that the experiment is a combination of; headstart writes it"
+    )
+    predict: Predict = Field(Predict(), description="how the trained network predicts")
+
+    @field_validator("folds")
+    @classmethod
+    def _some_folds(cls, folds: tuple[int, ...] | str) -> tuple[int, ...] | str:
+        if not folds:
+            raise ValueError("names none; write e.g. [0], or `all`")
+        return folds if isinstance(folds, str) else once(folds)
+
+    @model_validator(mode="after")
+    def _is_variant_of_sweep(self) -> Experiment:
+        if bool(self.sweep) != bool(self.variant_of):
+            raise ValueError("variant_of: headstart writes it beside `sweep`; remove it")
+        return self
+
+    @model_validator(mode="after")
+    def _sees_what_its_task_is_of(self) -> Experiment:
+        if self.train.patches is not None and not self.kind.per_voxel:
+            raise ValueError(
+                f"train.sampling: a {self.task} is of whole scans, not of patches; write `whole`"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _has_a_loss_of_its_task(self) -> Experiment:
+        losses, loss = self.kind.losses, self.train.loss or self.kind.default_loss()
+        if loss not in losses and not is_own(loss):
+            raise ValueError(
+                f"train.loss '{loss}' is not for {self.task}; "
+                f"allowed: {', '.join(losses)}, or my_loss.py:Loss"
+            )
+        if self.train.label_smoothing and (is_own(loss) or not losses[loss].smoothed):
+            fitting = ", ".join(name for name, one in losses.items() if one.smoothed)
+            raise ValueError(
+                f"train.label_smoothing: the loss {loss} has no labels to smooth; remove it"
+                f"{fitting and f', or take the loss {fitting}'}"
+            )
+        if self.train.class_weights and self.kind.target_kind != "class":
+            fitting = ", ".join(n for n, task in TASKS.items() if task.target_kind == "class")
+            raise ValueError(f"train.class_weights: only for {fitting}, not {self.task}; remove it")
+        if self.train.class_weights and is_own(loss):
+            raise ValueError(
+                f"train.class_weights: {loss} is not given them; weigh the classes in that file, "
+                "and remove this key"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _has_a_target_of_its_task(self) -> Experiment:
+        of_images = self.kind.target_kind in IMAGES
+        if of_images and self.target != self.kind.target_kind:
+            raise ValueError(f"{self.task} has the target `{self.kind.target_kind}`")
+        if not of_images and self.target in IMAGES:
+            raise ValueError(f"{self.task} has a label as its target, and `{self.target}` is none")
+        return self
+
+    @model_validator(mode="after")
+    def _has_a_network_of_its_task(self) -> Experiment:
+        ours = NETWORKS.get(self.train.network)
+        if ours is not None and ours.per_voxel != self.kind.per_voxel:
+            fits = networks_for(per_voxel=self.kind.per_voxel)
+            raise ValueError(
+                f"train.network '{self.train.network}' is not for {self.task}; "
+                f"allowed: {', '.join(sorted(fits))}, or my_net.py:Net"
+            )
+        if self.train.checkpoint_activations and not (ours and ours.blocks):
+            raise ValueError(
+                f"train.checkpoint_activations: nothing is won by it with {self.train.network}; "
+                f"write false, or take a network of {', '.join(networks_of_blocks())}"
+            )
+        if self.train.deep_supervision and not (ours and ours.scales):
+            raise ValueError(
+                f"train.deep_supervision: {self.train.network} answers at one resolution; write "
+                f"false, or take the network {' or '.join(networks_of_scales())}"
+            )
+        return self
+
+    @property
+    def kind(self) -> type[Task]:
+        """The task's class, under its loss."""
+        return task_with(self.task, self.train.loss)

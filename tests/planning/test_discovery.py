@@ -21,8 +21,8 @@ from trees import write
 from headstart.common.errors import UserError
 from headstart.common.walk import list_files
 from headstart.planning.discovery import discover
-from headstart.planning.fingerprint import take_sample
 from headstart.planning.proposal import Found
+from headstart.planning.sample import take_sample
 
 COUNTS = (6, 7, 8, 10, 12, 15, 19, 20, 21, 26, 40)
 

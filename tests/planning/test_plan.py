@@ -11,7 +11,7 @@ from rows import label_rows
 from headstart.cluster.machine import Place
 from headstart.cohort.config import Split
 from headstart.cohort.split import split
-from headstart.planning.plan import Fingerprint
+from headstart.planning.fingerprint import Fingerprint
 from headstart.planning.plan import plan
 from headstart.training.registry import NETWORKS
 

@@ -12,10 +12,8 @@ from headstart.common import files
 from headstart.common.errors import UserError
 from headstart.common.strict_yaml import load
 from headstart.common.walk import list_files
-from headstart.data.label_table import MASK
 from headstart.planning.discovery import discover
-from headstart.planning.fingerprint import take_sample
-from headstart.planning.plan import Fingerprint
+from headstart.planning.fingerprint import Fingerprint
 from headstart.planning.plan import plan
 from headstart.planning.questions import check_size
 from headstart.planning.questions import choose
@@ -23,6 +21,7 @@ from headstart.planning.questions import describe_folder
 from headstart.planning.questions import root
 from headstart.planning.questions import row
 from headstart.planning.questions import study_name
+from headstart.planning.sample import take_sample
 from headstart.planning.trial import too_many_lost
 from headstart.planning.write_study import study_text
 from headstart.study.config import read_config
@@ -68,20 +67,8 @@ def run(arguments: argparse.Namespace) -> None:
     check_size(folder, found)
     question, why = choose(found, arguments.task, arguments.target)
 
-    imbalance = 1.0
-    if question.column is not None and not question.is_number:
-        imbalance = question.column.imbalance
-    fingerprint = Fingerprint(
-        scans=len(found.scans),
-        subjects=len(found.subjects),
-        channels=len(found.source["channels"]),
-        voxel_size=sample.voxel_size,
-        needed=sample.needed,
-        classes=len({*found.classes.values()}) if question.target == MASK else 0,
-    )
-    text = study_text(
-        name, root(folder), found, question, plan(fingerprint, place, imbalance=imbalance)
-    )
+    planned = plan(Fingerprint.of(found, sample, question), place)
+    text = study_text(name, root(folder), found, question, planned)
     if lost := too_many_lost(folder, read_config(load(text))):
         print("\n".join(row("note", lost)))
     if output.exists():

@@ -22,7 +22,6 @@ from headstart.planning.bids_proposal import propose_datasets
 from headstart.planning.case_folders import passed_over
 from headstart.planning.case_folders import propose_cases
 from headstart.planning.evidence import saw
-from headstart.planning.fingerprint import spread
 from headstart.planning.label_columns import Table
 from headstart.planning.label_columns import column_of
 from headstart.planning.label_columns import describe_columns
@@ -34,6 +33,7 @@ from headstart.planning.proposal import FILES_SHARE
 from headstart.planning.proposal import Found
 from headstart.planning.proposal import grid_difference
 from headstart.planning.same_ids import lettered_pairs
+from headstart.planning.sample import spread
 from headstart.planning.trial import list_scans
 from headstart.planning.trial_check import drop_bad_masks
 from headstart.planning.unjoined_tables import unlike_ids

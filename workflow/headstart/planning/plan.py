@@ -15,11 +15,12 @@ from typing import Any
 
 from headstart.cluster.machine import Place
 from headstart.common.text import counted
+from headstart.planning.fingerprint import Fingerprint
+from headstart.planning.fingerprint import Triple
 from headstart.training.costs import epoch_seconds
 from headstart.training.costs import training_memory
 from headstart.training.registry import NETWORKS
 
-Triple = tuple[float, float, float]
 Window = tuple[int, int, int]
 FINEST = 2.0  # mm, where the answer is about the whole head
 LADDER = (1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0)  # mm
@@ -37,27 +38,6 @@ CHOOSERS = 20  # subjects: below, too few would choose the epoch, and the last o
 
 
 @dataclass(frozen=True)
-class Fingerprint:
-    """What planning needs to know of a cohort.
-
-    Attributes:
-        scans: Number of scans.
-        subjects: Number of subjects.
-        channels: Image channels.
-        voxel_size: Median, mm, right-left, front-back, up-down.
-        needed: Edges of a box about the scans' centre that holds what is to be seen, mm.
-        classes: Classes of the mask without its background; 0 without segmentation.
-    """
-
-    scans: int
-    subjects: int
-    channels: int
-    voxel_size: Triple
-    needed: Triple
-    classes: int = 0
-
-
-@dataclass(frozen=True)
 class Plan:
     """The choices, and the reason of each by its key."""
 
@@ -70,13 +50,12 @@ class Plan:
     reasons: dict[str, str]
 
 
-def plan(fingerprint: Fingerprint, place: Place, *, imbalance: float = 1.0) -> Plan:
+def plan(fingerprint: Fingerprint, place: Place) -> Plan:
     """Choose split, voxel size, window, network, batch and schedule.
 
     Args:
         fingerprint: The cohort; with classes, a segmentation is planned.
         place: Where the trainings are to run.
-        imbalance: Largest class over smallest, for a classification.
 
     Returns:
         The finest plan that fits the memory, and on a CPU takes no longer than a night.
@@ -103,7 +82,7 @@ def plan(fingerprint: Fingerprint, place: Place, *, imbalance: float = 1.0) -> P
         "epochs": epochs,
         "batch_size": batch,
         "learning_rate": NETWORKS[network].learning_rate,
-        "class_weights": imbalance > 1.5,
+        "class_weights": fingerprint.imbalance > 1.5,
         "keep": "best" if fingerprint.subjects >= CHOOSERS else "last",
         "threads": threads,
     }
@@ -111,7 +90,7 @@ def plan(fingerprint: Fingerprint, place: Place, *, imbalance: float = 1.0) -> P
     shards = min(256, max(2, math.ceil(fingerprint.scans / 64)))
     prepare = {"voxel_size": list(size), "window": list(window), "shards": shards}
     reasons = _split_reasons(split, fingerprint) | _prepare_reasons(size, window, fingerprint)
-    reasons |= _train_reasons(train, fingerprint, learning, imbalance)
+    reasons |= _train_reasons(train, fingerprint, learning)
     reasons["memory"] = (
         f"one training fills about {memory / 1e9:.1f} GB of the {place.memory / 1e9:.0f} GB that "
         f"it may have ({place.name})"
@@ -272,7 +251,7 @@ def _prepare_reasons(size: Triple, window: Window, fingerprint: Fingerprint) -> 
 
 
 def _train_reasons(
-    train: Mapping[str, Any], fingerprint: Fingerprint, learning: int, imbalance: float
+    train: Mapping[str, Any], fingerprint: Fingerprint, learning: int
 ) -> dict[str, str]:
     if fingerprint.classes:
         halvings = len(train["network_arguments"]["strides"])
@@ -302,7 +281,9 @@ def _train_reasons(
             "all are learnt from"
         )
     if train["class_weights"]:
-        reasons["class_weights"] = f"the largest class has {imbalance:.1f} times the smallest's"
+        reasons["class_weights"] = (
+            f"the largest class has {fingerprint.imbalance:.1f} times the smallest's"
+        )
     return reasons
 
 

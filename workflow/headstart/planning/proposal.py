@@ -19,9 +19,9 @@ from headstart.imaging.grids import relation
 from headstart.imaging.nifti import BadScanError
 from headstart.imaging.nifti import read_geometry
 from headstart.planning import file_words
-from headstart.planning.fingerprint import mask_values
-from headstart.planning.fingerprint import spread
 from headstart.planning.label_columns import Column
+from headstart.planning.sample import mask_values
+from headstart.planning.sample import spread
 
 SOURCE = "own"  # name of the source in the config; a public source's name would fetch it
 MASKS_TRIED = 5  # masks of a kind whose voxels are read

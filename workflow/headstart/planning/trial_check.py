@@ -13,8 +13,8 @@ from headstart.imaging.rejection_codes import REASONS
 from headstart.imaging.scan_check import check_scan
 from headstart.imaging.scan_rows import MASKS
 from headstart.imaging.scan_rows import CheckRow
-from headstart.planning.fingerprint import spread
 from headstart.planning.proposal import Found
+from headstart.planning.sample import spread
 
 SOME, MORE = 3, 12  # scans to look at, and how many more where all of those are bad
 

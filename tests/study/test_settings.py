@@ -25,8 +25,8 @@ from headstart.figures.settings import ExperimentPlotSettings
 from headstart.figures.settings import PlotSettings
 from headstart.imaging.config import Check
 from headstart.study.config import read_config
+from headstart.study.run_settings import run_settings
 from headstart.study.settings import Settings
-from headstart.study.start import start
 from headstart.study.targets import check_targets
 from headstart.training.settings import PredictSettings
 from headstart.training.settings import Run
@@ -147,7 +147,7 @@ def test_settings_that_no_command_wrote_are_named(text: str, said: str) -> None:
 
 def test_a_project_with_braces_in_its_path_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="has braces in its name"):
-        start([], {}, tmp_path / "proj {é}", command=[], main=True)
+        run_settings([], {}, tmp_path / "proj {é}", command=[], main=True)
 
 
 def test_a_target_that_no_source_has_is_named_before_anything_runs(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from headstart.study.requests import on_gpu
 from headstart.study.requests import request
 from headstart.study.requests import tight_gpus
 from headstart.study.retraining import retraining
-from headstart.study.start import start
+from headstart.study.run_settings import run_settings
 
 # GPUs that the command line or a profile asks for, by rule.
 GPUS = {
@@ -37,7 +37,7 @@ GPUS = {
 CLUSTER = "gpu" in (workflow.resource_settings.default_resources or {})
 
 try:
-    settings = start(
+    settings = run_settings(
         workflow.overwrite_configfiles or [Path("config/config.yaml")],
         config,
         Path(workflow.basedir),

@@ -18,7 +18,6 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from headstart.common import files
 from headstart.common.errors import UserError
@@ -28,8 +27,9 @@ from headstart.study.config import Config
 from headstart.study.provenance import PACKAGE
 from headstart.study.provenance import closure_digest
 from headstart.training import own_network
+from headstart.training.trial import StartTrial
+from headstart.training.trial import Trial
 
-Trial = dict[str, Any]
 BUILDER = "headstart.training.network_build"  # the module that builds them
 LIBRARIES = ("torch", "monai", "torchio")
 SECONDS = 600
@@ -61,45 +61,39 @@ def check_networks(config: Config, project: Path, names: Iterable[str] | None = 
 
 
 def _trial(config: Config, name: str, project: Path) -> Trial:
-    """Return all that the outcome depends on."""
-    experiment = config.experiments[name]
-    train = experiment.train.model_dump(mode="json")
-    seen = experiment.train.seen(config.prepare.window)
-    return {
-        "network": train["network"],
-        "arguments": train["network_arguments"],
-        "augment": train["augment"],
-        "task": experiment.task,
-        "channels": config.channels,
-        "classes": list(config.classes),
-        "window": seen,
-        "file": own_network.digest(experiment.train.network, project),
-        "loss": train["loss"],
-        "loss_file": own_network.digest(train["loss"] or "", project, own_network.LOSS),
-        "deep_supervision": train["deep_supervision"],
-        "start": _start(config, name, project),
-    }
+    experiment, train = config.experiments[name], config.experiments[name].train
+    return Trial(
+        network=train.network,
+        arguments=train.network_arguments,
+        deep_supervision=train.deep_supervision,
+        network_digest=own_network.digest(train.network, project),
+        loss=train.loss,
+        loss_digest=own_network.digest(train.loss or "", project, own_network.LOSS),
+        augment=train.augment,
+        task=experiment.task,
+        classes=tuple(config.classes),
+        channels=config.channels,
+        window=train.seen(config.prepare.window),
+        start=_start(config, name, project),
+    )
 
 
-def _start(config: Config, name: str, project: Path) -> Trial | None:
-    """Return what a network starts from: a file, or another network to build."""
-    start = config.experiments[name].train.start
+def _start(config: Config, name: str, project: Path) -> StartTrial | None:
+    start, parent = config.experiments[name].train.start, config.parent(name)
     if start is None:
         return None
-    found: Trial = {"written": start.model_dump(mode="json"), "file": "", "parent": None}
-    parent = config.parent(name)
     if parent is not None:
-        found["parent"] = _trial(config, parent, project)
-    elif start.is_file:
+        return StartTrial(start=start, parent=_trial(config, parent, project))
+    if start.is_file:
         path = (project / start.origin).absolute()
-        found |= {"file": str(path), "sha256": files.sha256(path)}
-    return found
+        return StartTrial(start=start, file=str(path), sha256=files.sha256(path))
+    return StartTrial(start=start)
 
 
 def _mark(trial: Trial) -> Path:
     """Return the empty file that stands for a trial that went well."""
     code = closure_digest(BUILDER, PACKAGE)
-    known = [trial, code, [version(name) for name in LIBRARIES]]
+    known = [trial.model_dump(mode="json"), code, [version(name) for name in LIBRARIES]]
     digest = hashlib.sha256(canonical_json(known).encode()).hexdigest()[:32]
     home = os.path.expanduser("~")  # noqa: PTH111 Path's raises where nobody knows the home
     cache = Path(os.environ.get("XDG_CACHE_HOME") or f"{home}/.cache")
@@ -118,11 +112,12 @@ def _in_own_process(trials: Mapping[str, Trial], project: Path, results: Path) -
     with tempfile.TemporaryDirectory(prefix="headstart-networks-") as scratch:
         networks = Path(scratch, "networks")
         for trial in trials.values():
-            own_network.copy(trial["network"], project, networks)
-            if trial["start"] and trial["start"]["parent"]:
-                own_network.copy(trial["start"]["parent"]["network"], project, networks)
-            own_network.copy(trial["loss"] or "", project, networks)
+            own_network.copy(trial.network, project, networks)
+            if trial.start and trial.start.parent:
+                own_network.copy(trial.start.parent.network, project, networks)
+            own_network.copy(trial.loss or "", project, networks)
         answer = Path(scratch, "mistakes.json")
+        told = {name: trial.model_dump(mode="json") for name, trial in trials.items()}
         try:
             done = subprocess.run(  # noqa: S603 our own module
                 [
@@ -135,7 +130,7 @@ def _in_own_process(trials: Mapping[str, Trial], project: Path, results: Path) -
                 ],
                 # a network may read its weights from the results root
                 cwd=results if results.is_dir() else scratch,
-                input=json.dumps(trials),
+                input=json.dumps(told),
                 env=os.environ | {"PYTHONPATH": str(PACKAGE.parent), "CUDA_VISIBLE_DEVICES": ""},
                 capture_output=True,
                 text=True,

@@ -12,7 +12,6 @@ import sys
 from collections.abc import Collection
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -26,12 +25,11 @@ from headstart.training.frozen import check_patterns
 from headstart.training.losses import own_loss
 from headstart.training.networks import build_network
 from headstart.training.networks import check_output
-from headstart.training.start import Start
 from headstart.training.transfer import check_match
 from headstart.training.transfer import match
+from headstart.training.trial import StartTrial
+from headstart.training.trial import Trial
 from headstart.training.weights_files import read_weights
-
-Trial = Mapping[str, Any]
 
 
 def main(project: Path, answer: Path) -> None:
@@ -39,25 +37,25 @@ def main(project: Path, answer: Path) -> None:
     mistakes = {}
     for name, trial in json.load(sys.stdin).items():
         try:
-            _try(trial, project)
+            _try(Trial.model_validate(trial), project)
         except UserError as error:
             mistakes[name] = " ".join(str(error).split())
     files.write_json(answer, mistakes)
 
 
 def _try(trial: Trial, project: Path) -> None:
-    parse(trial["augment"])
+    parse(trial.augment)
     task = _task(trial)
     network = _network(trial, task, project).to("meta")
-    _check_shape(network, trial, task, own=bool(trial["file"]))
-    if trial["start"]:
-        _check_start(network, trial, task, project)
-    if trial["loss_file"]:
-        _check_loss(trial["loss"], task, project)
+    _check_shape(network, trial, task, own=bool(trial.network_digest))
+    if trial.start:
+        _check_start(network, trial, trial.start, task, project)
+    if trial.loss and trial.loss_digest:
+        _check_loss(trial.loss, task, project)
 
 
 def _task(trial: Trial) -> Task:
-    return task_with(trial["task"], trial["loss"]).from_config(trial["classes"], trial["channels"])
+    return task_with(trial.task, trial.loss).from_config(trial.classes, trial.channels)
 
 
 def _network(trial: Trial, task: Task, project: Path) -> torch.nn.Module:
@@ -65,12 +63,12 @@ def _network(trial: Trial, task: Task, project: Path) -> torch.nn.Module:
 
     def build() -> torch.nn.Module:
         return build_network(
-            trial["network"],
-            trial["arguments"],
-            in_channels=len(trial["channels"]),
+            trial.network,
+            trial.arguments,
+            in_channels=len(trial.channels),
             out_channels=task.out_channels,
             folder=project,
-            deep_supervision=trial["deep_supervision"],
+            deep_supervision=trial.deep_supervision,
         )
 
     with contextlib.suppress(UserError), torch.device("meta"):
@@ -78,39 +76,40 @@ def _network(trial: Trial, task: Task, project: Path) -> torch.nn.Module:
     return build()
 
 
-def _check_start(network: torch.nn.Module, trial: Trial, task: Task, project: Path) -> None:
+def _check_start(
+    network: torch.nn.Module, trial: Trial, start: StartTrial, task: Task, project: Path
+) -> None:
     """Match what a network starts from by its shapes; the catalogue's may not be here yet."""
-    start, parent = Start.model_validate(trial["start"]["written"]), trial["start"]["parent"]
     theirs: Mapping[str, torch.Tensor] = {}
-    if parent:
-        theirs = _network(parent, _task(parent), project).state_dict()
-    elif trial["start"]["file"]:
-        theirs = read_weights(Path(trial["start"]["file"]))
+    if start.parent:
+        theirs = _network(start.parent, _task(start.parent), project).state_dict()
+    elif start.file:
+        theirs = read_weights(Path(start.file))
     new: Collection[str] = ()
     if theirs:
-        ours, channels = network.state_dict(), len(trial["channels"])
+        ours, channels = network.state_dict(), len(trial.channels)
         found = match(ours, theirs, in_channels=channels, out_channels=task.out_channels)
-        check_match(found, ours, theirs, start.origin)
+        check_match(found, ours, theirs, start.start.origin)
         new = found.new
-    check_patterns(network, start, new)
+    check_patterns(network, start.start, new)
 
 
 def _check_shape(network: torch.nn.Module, trial: Trial, task: Task, *, own: bool) -> None:
-    batch = torch.empty(2, len(trial["channels"]), *trial["window"], device="meta")
-    expected = (2, *task.output_shape(trial["window"]))
+    batch = torch.empty(2, len(trial.channels), *trial.window, device="meta")
+    expected = (2, *task.output_shape(trial.window))
     try:
         output = network(batch)
-        shape = tuple((output[0] if trial["deep_supervision"] else output).shape)
+        shape = tuple((output[0] if trial.deep_supervision else output).shape)
     except Exception as error:
         if own and "meta" in str(error.__cause__).lower():
             return  # it computes with numbers, which the meta device has none of
         if own:
             raise
         raise UserError(
-            f"train.network: {trial['network']} with {trial['arguments']} can't take a batch of "
+            f"train.network: {trial.network} with {trial.arguments} can't take a batch of "
             f"shape {tuple(batch.shape)}: {type(error).__name__}: {error}"
         ) from None
-    check_output(trial["network"], shape, expected)
+    check_output(trial.network, shape, expected)
 
 
 def _check_loss(name: str, task: Task, project: Path) -> None:

@@ -1,4 +1,4 @@
-"""How a run starts: settings resolved in the main process, or read from the snapshot in a job."""
+"""The settings of a run: resolved in the main process, or read from the snapshot in a job."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SNAPSHOT = "HEADSTART_SETTINGS"
 CUT_SHORT = {"--until", "-U", "--omit-from", "-O"}
 
 
-def start(
+def run_settings(
     study: Sequence[Path],
     overrides: Mapping[str, Any],
     project: Path,

@@ -18,10 +18,10 @@ from headstart.cli import main
 from headstart.cohort.prepared import read_cohort
 from headstart.cohort.splits import read_splits
 from headstart.cohort.splits import write_splits
-from headstart.commands import try_
 from headstart.common.records import write_rows
 from headstart.common.schema import settings_text
 from headstart.data.label_table import LabelRow
+from headstart.study import try_trainings
 from headstart.study.provenance import identity
 from headstart.training import run_store
 from headstart.training.card import ModelCard
@@ -85,7 +85,7 @@ def test_what_is_started_from_is_used_where_it_is_there(
 def test_an_experiment_that_starts_from_another_is_told_where_that_lies(
     trained: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(try_, "check_networks", lambda *_: None)
+    monkeypatch.setattr(try_trainings, "check_networks", lambda *_: None)
     config = Path("config/mine.yaml")
     config.write_text(config.read_text() + "  old: {like: age, train: {start: age}}\n")
     assert main(["try", "mine/old"]) == 0
@@ -118,7 +118,7 @@ def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, A
     passed = label_rows(pd.DataFrame({"subject": ["1"], "age": ["30"]}))
     write_rows(tmp_path / "results/mine/check/passed.csv", LabelRow, passed)
     tried: list[dict[str, Any]] = []
-    monkeypatch.setattr(try_, "rehearse", lambda **asked: tried.append(asked))
+    monkeypatch.setattr(try_trainings, "rehearse", lambda **asked: tried.append(asked))
     return tried
 
 
@@ -159,7 +159,7 @@ def test_a_study_is_tried_training_by_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(try_, "check_networks", lambda *_: None)
+    monkeypatch.setattr(try_trainings, "check_networks", lambda *_: None)
     small = SmallStudy(tmp_path / "results/small")
     (small.splits.parent / "audit.json").write_text("")
     Path("net.py").write_text(NETWORK)

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
-import signal
-from collections.abc import Sequence
 from pathlib import Path
 
 from headstart.common.errors import UserError
 from headstart.common.schema import read_settings
+from headstart.common.stopping import survive_hangup
 from headstart.common.strict_yaml import read_study
-from headstart.data.collections import Request
 from headstart.data.collections import absolute
 from headstart.data.collections import read_request
 from headstart.data.credits import write_credits
@@ -78,7 +75,7 @@ def run(arguments: argparse.Namespace) -> None:
         write_credits(jobs, arguments.credits)
     else:
         if arguments.prefetch:
-            _survive_hangup(jobs[0].output.parent / "prefetch.log")
+            survive_hangup(jobs[0].output.parent / "prefetch.log")
         for job in jobs:
             fetch(job)
 
@@ -94,9 +91,7 @@ def _jobs(arguments: argparse.Namespace) -> list[FetchJob]:
     root = arguments.data
     if arguments.config is not None:
         config = read_config(read_study(arguments.config))
-        requests: Sequence[Request] = [
-            source.request for source in config.data if source.request is not None
-        ]
+        requests = config.requests
         root = Path(config.root) if root is None else root
     elif arguments.settings is not None:
         requests = read_settings(FetchSettings, arguments.settings).sources
@@ -105,14 +100,7 @@ def _jobs(arguments: argparse.Namespace) -> list[FetchJob]:
     if root is None:
         raise UserError("fetch: --settings needs --data, the data root")
     locks = arguments.locks or Path("config")
-    return [
-        FetchJob(
-            one.model_copy(update={"mirrors": (*mirrors, *one.mirrors)}),
-            root / one.source,
-            locks / f"{one.source}.lock",
-        )
-        for one in requests
-    ]
+    return [FetchJob.within(root, locks, request, mirrors) for request in requests]
 
 
 def _fetch_weights(arguments: argparse.Namespace) -> None:
@@ -120,16 +108,3 @@ def _fetch_weights(arguments: argparse.Namespace) -> None:
         raise UserError("fetch: --weights needs --output, a file, and --sha256")
     mirrors = tuple(absolute(mirror, Path()) for mirror in arguments.mirror)
     fetch_weights(arguments.weights, arguments.sha256, arguments.output, mirrors)
-
-
-def _survive_hangup(log: Path) -> None:
-    """When the terminal goes away, write on to a log file."""
-
-    def move_on(*_: object) -> None:
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        log.parent.mkdir(parents=True, exist_ok=True)
-        file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        os.dup2(file, 1)
-        os.dup2(file, 2)
-
-    signal.signal(signal.SIGHUP, move_on)

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -81,3 +82,20 @@ def _answered(
     finally:
         for number, earlier in before.items():
             signal.signal(number, earlier)
+
+
+def survive_hangup(log: Path) -> None:
+    """When the terminal goes away, go on, and write to a file what is said from then on.
+
+    Args:
+        log: The file; it is added to.
+    """
+
+    def move_on(*_: object) -> None:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        os.dup2(file, 1)
+        os.dup2(file, 2)
+
+    signal.signal(signal.SIGHUP, move_on)

@@ -27,6 +27,7 @@ from headstart.common.schema import Name
 from headstart.common.schema import Once
 from headstart.common.schema import Section
 from headstart.common.schema import validated
+from headstart.data.collections import Request
 from headstart.data.collections import with_defaults
 from headstart.data.config import Fetch
 from headstart.data.config import Source
@@ -141,6 +142,11 @@ class Config(Section):
                     f"final: {' and '.join(chosen)} are of the sweep {name}, and the test subjects "
                     "are not for choosing among them; keep the one that did best on validation"
                 )
+
+    @property
+    def requests(self) -> tuple[Request, ...]:
+        """What is asked of each source that is fetched."""
+        return tuple(one.request for one in self.data if one.request is not None)
 
     @property
     def channels(self) -> tuple[str, ...]:

@@ -181,7 +181,7 @@ class Settings:
     @property
     def collections(self) -> dict[str, Request]:
         """The sources that are fetched, by name."""
-        return {s.source: s.request for s in self.config.data if s.request is not None}
+        return {request.source: request for request in self.config.requests}
 
     def markers(self, source: str) -> list[str]:
         """Files that are there once a source that is fetched is complete."""

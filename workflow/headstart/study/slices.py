@@ -63,9 +63,9 @@ class Slices:
         """What is to be fetched; paths to look in start in the project's folder."""
         return FetchSettings(
             sources=tuple(
-                one.request.within(self.project)
-                for one in self.config.data
-                if one.request is not None and source in (None, one.source)
+                request.within(self.project)
+                for request in self.config.requests
+                if source in (None, request.source)
             )
         )
 

@@ -30,7 +30,6 @@ from headstart.training.registry import networks_for
 from headstart.training.registry import networks_of_blocks
 from headstart.training.registry import networks_of_scales
 
-
 FoldsOrAll = Annotated[
     Annotated[Literal["all"], WORD] | Annotated[tuple[Annotated[int, Field(ge=0)], ...], VALUE],
     word_or("all", "a list of folds, e.g. [0]"),

@@ -7,6 +7,7 @@ import platform
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -28,6 +29,7 @@ from headstart.common.errors import UserError
 from headstart.tasks.classification import Classification
 from headstart.tasks.regression import Regression
 from headstart.tasks.segmentation import Segmentation
+from headstart.training.card import Computation
 from headstart.training.card import Count
 from headstart.training.card import ModelCard
 from headstart.training.card import describe_run
@@ -119,11 +121,11 @@ def describe(tmp_path: Path, cohort: Cohort) -> Callable[..., ModelCard]:
 
     def described(start: StartCard | None = None, **train: Any) -> ModelCard:
         run = make_run(fold=1, train=Train(network="sfcn", **train))
-        task, history = Regression(40.0, 10.0), History("mae", (), chosen=7)
         spent = [Spent(1.0, 2.0, 4.0), Spent(8.0, 16.0, 32.0)]
-        computed = {"device": "a GPU", "precision": "bf16", "micro_batch": 3}
-        identity = make_identity(run, parent="whence")
-        return describe_run(identity, cohort, task, history, spent, tmp_path, computed, start)
+        progress: Any = SimpleNamespace(history=History("mae", (), chosen=7), spent=spent)
+        computation = Computation(device="a GPU", precision="bf16", micro_batch=3)
+        identity, task = make_identity(run, parent="whence"), Regression(40.0, 10.0)
+        return describe_run(identity, cohort, task, progress, tmp_path, computation, start)
 
     return described
 

@@ -181,7 +181,7 @@ def test_a_network_with_several_resolutions_answers_at_the_full_one(tmp_path):
     (tmp_path / "model").mkdir()
     card = make_card(make_run(task="segmentation", train=settings), state=task.state())
     publish(tmp_path / "model", card, built.state_dict())
-    _, network, _ = load(tmp_path, networks=None)
+    network = load(tmp_path, networks=None).network
     volumes = torch.rand(1, 1, 8, 8, 8)
     with torch.inference_mode():
         assert torch.equal(network(volumes), built.train()(volumes)[0])

@@ -24,6 +24,7 @@ from headstart.training.config import Predict
 from headstart.training.history import Epoch
 from headstart.training.history import History
 from headstart.training.settings import NOTHING_SAID
+from headstart.training.settings import Publication
 
 
 @pytest.fixture
@@ -303,11 +304,12 @@ def test_what_the_study_says_by_now_is_published_with_it(folder, tmp_path):
     make_attempts(folder, 1)
     attempt, output = folder / "attempt-1", tmp_path / "out"
     predict = Predict(flips=4)
-    run_store.publish(attempt, output, "study/snapshots/0123.yaml", "years", predict)
+    said = Publication(snapshot="0123.json", unit="years", predict=predict)
+    run_store.publish(attempt, output, said)
     card, written = ModelCard.read(output), ModelCard.read(attempt)
-    assert (card.snapshot, card.unit, card.predict) == ("0123.yaml", "years", predict)
+    assert (card.snapshot, card.unit, card.predict) == ("0123.json", "years", predict)
     assert (written.snapshot, written.unit, written.predict) == (None, "", Predict())
-    run_store.publish(attempt, output)
+    run_store.publish(attempt, output, NOTHING_SAID)
     assert ModelCard.read(output) == written
 
 

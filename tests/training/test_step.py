@@ -291,7 +291,7 @@ def test_labels_are_smoothed_as_asked():
     network = nn.Sequential(nn.Flatten(), nn.Linear(64, 2))
     nn.init.zeros_(network[1].weight)
     network[1].bias.data = torch.tensor([0.0, math.log(3)])  # says a quarter and three
-    batch = make_batch(0)._replace(truths=torch.tensor([0, 0, 0, 0]))
+    batch = make_batch(0)._replace(targets=torch.tensor([0, 0, 0, 0]))
     stepper = make_stepper(
         network, Classification(("a", "b")), loss="cross_entropy", label_smoothing=0.1
     )

@@ -15,6 +15,8 @@ from headstart.common.errors import UserError
 from headstart.training.parent import Parent
 from headstart.training.sfcn import SFCN
 from headstart.training.start import Start
+from headstart.training.transfer import check_match
+from headstart.training.transfer import match
 from headstart.training.transfer import start_from
 
 WIDTHS = (4, 8, 8)
@@ -147,3 +149,11 @@ def test_a_wider_network_of_the_same_names_is_refused(tmp_path):
     parent = sfcn(widths=(8, 16, 16), seed=1)
     with pytest.raises(UserError, match="at least 50% must be there"):
         begin(sfcn(), saved(tmp_path, parent.state_dict()))
+
+
+def test_half_of_the_weights_is_a_start_and_less_is_another_network():
+    theirs = {"a.weight": torch.ones(2, 2)}
+    half, less = ({"a.weight": torch.zeros(2, 2), "b.weight": torch.zeros(n)} for n in (4, 6))
+    check_match(match(half, theirs, in_channels=1, out_channels=1), half, theirs, "w.pt")
+    with pytest.raises(UserError, match=r"w\.pt has 40% of this network's weights"):
+        check_match(match(less, theirs, in_channels=1, out_channels=1), less, theirs, "w.pt")

@@ -209,10 +209,10 @@ def _normal(place: float) -> np.ndarray:
 
 def test_soft_labels_by_hand():
     loss = make_loss("soft_label", BinnedRegression(), CPU)
-    places, said = [3.0, 20.4], np.full(40, 1 / 40)
+    places, said = [0.0, 3.0, 20.4, 39.0], np.full(40, 1 / 40)
     labels = [_normal(place) for place in places]
     expected = np.mean([rel_entr(label, said).sum() for label in labels])
-    output = torch.zeros(2, 40)
+    output = torch.zeros(4, 40)
     assert loss(output, torch.tensor(places)).item() == pytest.approx(expected, rel=1e-5)
     right = torch.tensor(np.array(labels)).clamp_min(1e-30).log().float()
     assert loss(right, torch.tensor(places)).item() == pytest.approx(0, abs=1e-6)
@@ -266,6 +266,10 @@ class Plain(Loss):
 class Slips(Loss):
     def __call__(self, output, truth):
         return truth[5]
+
+class Row(Loss):
+    def __call__(self, output, truth):
+        return output[:, 0]
 """
 
 
@@ -290,6 +294,7 @@ def test_a_loss_of_ones_own(own):
         ("Learns", "has weights of its own, which no optimizer changes; register them as buffers"),
         ("Asks", r"can't be made without arguments: TypeError: .*'classes'"),
         ("Many", r"gives shape \(2, 1\) where a tensor of one number is needed"),
+        ("Row", r"gives shape \(2,\) where a tensor of one number is needed"),
         ("Plain", "gives <class 'float'> where a tensor of one number"),
         ("Slips", r"of shape \(2, 1\) and truths of \(2,\): IndexError.*my_loss\.py, line 3\d"),
     ],

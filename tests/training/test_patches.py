@@ -72,9 +72,30 @@ def test_without_a_class_they_lie_anywhere(scans):
 
 def test_at_the_edge_the_patch_stays_inside(scans):
     drawn = places(scans[0], size=(16, 20, 9), foreground=1)
-    assert drawn[:, :, 0].min() >= 0
-    assert (drawn[:, :, 1] <= SHAPE).all()
+    assert drawn[:, :, 0].min(axis=0).tolist() == [0, 0, 0]
+    assert drawn[:, :, 1].max(axis=0).tolist() == [*SHAPE]
     assert (drawn[:, 2] == (0, 9)).all()
+
+
+def test_a_patch_one_voxel_shorter_than_the_scan_lies_at_either_end(scans):
+    drawn = places(scans[0], count=100, size=(19, 23, 8), foreground=0)[:, :, 0]
+    for axis in range(3):
+        assert set(drawn[:, axis]) == {0, 1}
+
+
+def test_of_a_large_class_every_so_many_voxels_are_centres(tmp_path):
+    """Of 20001 every third: a step of two would leave more than 10000."""
+    shape = (20_001, 1, 1)
+    path, grid = tmp_path / "shard-0.json", Grid(shape, np.eye(4))
+    prepare = Preparation(voxel_size=(1, 1, 1), window=shape, normalise="none")
+    volumes, masks = np.zeros((1, 1, *shape), np.float16), np.ones((1, *shape), np.uint8)
+    write_shard(path, [("s", "1")], volumes, masks, prepare=prepare, affine=np.eye(4), source=grid)
+    scan = scan_of(path, ShardCard.read(path).scans[0])
+    centres = places(scan, size=(1, 1, 1), foreground=1)[:, 0, 0]
+    assert set(centres % 3) == {0}
+    assert len(set(centres)) > 1000
+    assert centres.min() < 200
+    assert centres.max() > 19_800
 
 
 def test_a_patch_longer_than_the_scan_has_it_in_its_middle(scans):

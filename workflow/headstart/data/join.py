@@ -210,15 +210,8 @@ def _join(
     for number, row_key in zip(cells.index, row_keys, strict=True):
         if row_key is not None:
             rows_of[row_key].append(number)
-    labels = {str(name): dict(column.items()) for name, column in values.items()}
-    merged = {
-        row_key: {
-            name: _distinct([column[number] for number in numbers])
-            for name, column in labels.items()
-        }
-        for row_key, numbers in rows_of.items()
-    }
-    nothing: dict[str, list[str]] = {name: [] for name in labels}
+    merged = _merged(values, rows_of)
+    nothing: dict[str, list[str]] = {str(name): [] for name in values}
     names = list(map(str, cells.columns))
     ids = dict(zip(cells.index, there, strict=True))
     shown = {key: shown_id("_".join(ids[numbers[0]])) for key, numbers in rows_of.items()}
@@ -226,24 +219,17 @@ def _join(
 
     for scan, key, texts in zip(scans, keys, wanted, strict=True):
         if key not in merged and not over:
-            scan.reject(
-                "no-row",
-                f"{path} has no row with {_named(names, texts)} (its first is "
-                f"{_named(names, next(iter(there), ('',) * len(names)))})"
-                f"{_dates_apart(names, texts, there)}; add the row, or fix `table.key`",
-            )
+            scan.reject("no-row", _no_row(path, names, texts, there))
         found_of = merged.get(key, nothing) if key is not None else nothing
         for name, found in found_of.items():
             if found or name not in scan.labels:
                 scan.labels[name] = found[0] if found else ""
-        differ = [
-            f"'{name}': {' and '.join(found)}" for name, found in found_of.items() if len(found) > 1
-        ]
-        if differ:
+        if differ := [name for name, found in found_of.items() if len(found) > 1]:
+            said = ", ".join(f"'{name}': {' and '.join(found_of[name])}" for name in differ)
             scan.reject(
                 "conflicting-labels",
                 f"{path}: {'the rows' if over else _rows(rows_of[key])} with "
-                f"{_named(names, texts)} differ in {', '.join(differ)}; keep the right one",
+                f"{_named(names, texts)} differ in {said}; keep the right one",
             )
     used = set(keys) - {None}
     return [
@@ -257,6 +243,28 @@ def _join(
         for number, row, row_key in zip(cells.index, there, row_keys, strict=True)
         if row_key not in used
     ]
+
+
+def _merged(
+    values: pd.DataFrame, rows_of: Mapping[Hashable, Sequence[int]]
+) -> dict[Hashable, dict[str, list[str]]]:
+    """Take the rows of each key together: the different values of each label."""
+    labels = {str(name): dict(column.items()) for name, column in values.items()}
+    return {
+        key: {
+            name: _distinct([column[number] for number in numbers])
+            for name, column in labels.items()
+        }
+        for key, numbers in rows_of.items()
+    }
+
+
+def _no_row(path: Path, names: list[str], texts: Key, there: Sequence[Key]) -> str:
+    first = next(iter(there), ("",) * len(names))
+    return (
+        f"{path} has no row with {_named(names, texts)} (its first is {_named(names, first)})"
+        f"{_dates_apart(names, texts, there)}; add the row, or fix `table.key`"
+    )
 
 
 def _compared(

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -25,7 +24,7 @@ from headstart.cohort.splits import read_splits
 from headstart.common.errors import UserError
 from headstart.common.keys import Key
 from headstart.common.records import read_rows
-from headstart.common.schema import Window
+from headstart.common.schema import WindowOrOwn
 from headstart.common.schema import canonical_json
 from headstart.data.label_table import IMAGES
 from headstart.data.label_table import MASK
@@ -134,7 +133,7 @@ class Cohort:
     target: str
     scans: tuple[Scan, ...]
     channels: tuple[str, ...]
-    window: Window | Literal["own"]
+    window: WindowOrOwn
     prepare: Preparation
     brain_masks: str
 

@@ -7,14 +7,13 @@ import math
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
 
 from headstart.common import files
 from headstart.common import study_paths
 from headstart.common.errors import UserError
 from headstart.common.run_id import CARD
 from headstart.common.run_id import FOLDER
-from headstart.common.schema import Window
+from headstart.common.schema import WindowOrOwn
 from headstart.common.text import duration
 from headstart.data.label_table import MASK
 from headstart.data.layouts.source import read_source
@@ -46,7 +45,7 @@ def run_bytes(config: Config, experiment: str) -> int:
 
 def training_memory(
     train: Train,
-    window: Window | Literal["own"],
+    window: WindowOrOwn,
     classes: int,
     *,
     gpu: bool = False,
@@ -72,7 +71,7 @@ def training_memory(
     return costs.training_memory(train.network, arguments, seen, scans, classes, gpu=gpu)
 
 
-def training_seconds(train: Train, window: Window | Literal["own"], learning: int) -> float | None:
+def training_seconds(train: Train, window: WindowOrOwn, learning: int) -> float | None:
     """Seconds that a training takes on free CPU cores of this machine.
 
     Args:

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from headstart.common import files
-from headstart.common.errors import UserError
 from headstart.common.run_id import CARD
 from headstart.common.run_id import WEIGHTS
 from headstart.common.run_id import RunId
@@ -33,18 +31,8 @@ def digests(config: Config, project: Path) -> dict[str, str]:
         if start is None or config.parent(name) is not None:
             continue
         if start.is_file:
-            path = project / start.origin
-            if not path.is_file():
-                raise UserError(
-                    f"experiments.{name}.train.start: {path} is not there; its path starts at the "
-                    "project's folder"
-                )
-            found[start.origin] = sha256 = files.sha256(path)
-            if start.sha256 not in (None, sha256):
-                raise UserError(
-                    f"experiments.{name}.train.start.sha256: that of {path} is {sha256}; put the "
-                    "right file there, or write this one once you trust it"
-                )
+            key = f"experiments.{name}.train.start"
+            found[start.origin] = start.digest(project / start.origin, key)
         else:
             entry = read_weights_catalogue()[start.origin]
             found[start.origin] = start.sha256 or entry.sha256 or ""

@@ -18,6 +18,7 @@ from headstart.common.schema import WORD
 from headstart.common.schema import Arguments
 from headstart.common.schema import Section
 from headstart.common.schema import Window
+from headstart.common.schema import WindowOrOwn
 from headstart.common.schema import word_or
 from headstart.tasks import TASKS
 from headstart.tasks.base import Task
@@ -197,7 +198,7 @@ class Train(Section):
     precision: Literal["fp32", "bf16", "fp16"] = Field(
         "fp32",
         description="what a GPU multiplies in; bf16 is about twice as fast where it has tensor "
-        "cores (fp16 on cards before Ampere) and takes half the memory. Weights, losses and "
+        "cores (fp16 on GPUs before Ampere) and takes half the memory. Weights, losses and "
         "everything that is judged stay in fp32, and so does all on a CPU",
     )
     keep: Literal["best", "last", "ema"] = Field(
@@ -246,7 +247,7 @@ class Train(Section):
         """How often an epoch takes each scan."""
         return 1 if self.patches is None else self.patches.per_scan
 
-    def seen(self, window: Window | Literal["own"]) -> Window:
+    def seen(self, window: WindowOrOwn) -> Window:
         """Return the voxels that the network sees at once: of a patch, or of the window.
 
         Raises:

@@ -25,10 +25,9 @@ from headstart.training.frozen import check_patterns
 from headstart.training.losses import own_loss
 from headstart.training.networks import build_network
 from headstart.training.networks import check_output
-from headstart.training.transfer import check_match
-from headstart.training.transfer import match
 from headstart.training.trial import StartTrial
 from headstart.training.trial import Trial
+from headstart.training.weight_match import match
 from headstart.training.weights_files import read_weights
 
 
@@ -87,10 +86,8 @@ def _check_start(
         theirs = read_weights(Path(start.file))
     new: Collection[str] = ()
     if theirs:
-        ours, channels = network.state_dict(), len(trial.channels)
-        found = match(ours, theirs, in_channels=channels, out_channels=task.out_channels)
-        check_match(found, ours, theirs, start.start.origin)
-        new = found.new
+        ours, origin, channels = network.state_dict(), start.start.origin, len(trial.channels)
+        new = match(ours, theirs, origin, in_channels=channels, out_channels=task.out_channels).new
     check_patterns(network, start.start, new)
 
 

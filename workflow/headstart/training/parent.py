@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Literal
 
 from headstart.cohort.prepared import Cohort
-from headstart.common import files
 from headstart.common.errors import UserError
 from headstart.common.run_id import CARD
 from headstart.common.run_id import WEIGHTS
@@ -54,14 +53,7 @@ class Parent:
         """
         if place.is_dir():
             return cls._trained(start, run, place)
-        if not place.is_file():
-            raise UserError(f"train.start: {place} is not there; its path starts at the project")
-        sha256 = files.sha256(place)
-        if start.sha256 not in (None, sha256):
-            raise UserError(
-                f"train.start: {place} has the sha256 {sha256}, not {start.sha256}; put the right "
-                "file there, or state the new sha256 once you trust it"
-            )
+        sha256 = start.digest(place, "train.start")
         entry = None if start.is_file else read_weights_catalogue()[start.origin]
         return cls(start, place, sha256, _card_beside(place, sha256), entry)
 

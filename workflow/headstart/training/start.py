@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from pathlib import PurePath
 from typing import Annotated
 from typing import Any
@@ -11,6 +12,8 @@ from pydantic import BeforeValidator
 from pydantic import ConfigDict
 from pydantic import Field
 
+from headstart.common import files
+from headstart.common.errors import UserError
 from headstart.common.ordered import Ordered
 from headstart.common.schema import Once
 from headstart.common.schema import Section
@@ -55,6 +58,26 @@ class Start(Section):
     def is_file(self) -> bool:
         """Whether it names a file of weights."""
         return PurePath(self.origin).suffix in ENDINGS
+
+    def digest(self, path: Path, key: str) -> str:
+        """Digest its weights.
+
+        Args:
+            path: Their file.
+            key: Key of the config that names it, for the message.
+
+        Raises:
+            UserError: If the file is not there, or another one than the study says.
+        """
+        if not path.is_file():
+            raise UserError(f"{key}: {path} is not there; its path starts at the project's folder")
+        sha256 = files.sha256(path)
+        if self.sha256 not in (None, sha256):
+            raise UserError(
+                f"{key}: {path} has the sha256 {sha256}, not {self.sha256}; put the right file "
+                "there, or state the new sha256 once you trust it"
+            )
+        return sha256
 
 
 def _start(value: Any) -> Any:

@@ -64,7 +64,7 @@ class Noise(Intensity):
     """RandomNoise: Gaussian noise in units of the volume; one mean and deviation for all channels.
 
     The only transform whose voxels are random: each scan's come from a generator of its own on the
-    device, so that they are free of the batch. CPUs and graphics cards, and cards of another
+    device, so that they are free of the batch. CPUs and GPUs, and GPUs of another
     build, give other noise from the same seed.
 
     Attributes:

@@ -18,6 +18,7 @@ from headstart.cohort.prepared import read_cohort
 from headstart.common.errors import UserError
 from headstart.tasks import TASKS
 from headstart.training import networks
+from headstart.training.data import load_volume
 from headstart.training.data import make_batches
 from headstart.training.loop import fit
 from headstart.training.schedule import learning_rate
@@ -289,9 +290,17 @@ def test_validation_leaves_the_network_alone(learn):
     assert set(plain[1]) == set(other[1]) >= {"norm.running_mean", "norm.running_var"}
     for name, value in plain[1].items():
         assert torch.equal(value, other[1][name]), name
-    assert plain[1]["norm.num_batches_tracked"] == 2 * len(
-        make_batches(plain[3].training(0), 4, 0, 1)
-    )
+    # measured anew after each epoch, on training scans alone
+    assert plain[1]["norm.num_batches_tracked"] == len(make_batches(plain[3].training(0), 4, 0, 1))
+
+
+def test_batch_norm_is_judged_by_statistics_of_the_weights_that_are_kept(learn):
+    """At a momentum of 0 the running ones would be those of the beginning: mean 0, variance 1."""
+    network = Normed()
+    network.norm.momentum = 0.0
+    _, weights, _, cohort = learn(network, keep="last", epochs=1)
+    volumes = torch.stack([load_volume(scan) for scan in cohort.training(0)])
+    torch.testing.assert_close(weights["norm.running_mean"], volumes.mean()[None])
 
 
 def test_validation_scans_are_not_augmented(learn):

@@ -6,6 +6,7 @@ import math
 import sys
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from safetensors.torch import save_file
@@ -100,16 +101,19 @@ def fit(
     with watch_deadline() as deadline:
         checkpoints = Checkpoints(attempt, network, stepper, deadline)
         progress = checkpoints.resume(task.metrics[0], settings.epochs)
+        look_up = partial(checkpoints.look_up, progress)
         while progress.epoch <= progress.epochs:
             stepper.train()
             for batch in _shown(loader.epoch(progress.epoch, progress.step), progress, loader):
                 number = (progress.epoch - 1) * loader.steps + progress.step
                 taken = stepper.step(batch, number, progress.epochs * loader.steps)
                 progress.add(Step(taken, batch, stepper.rate))
-                checkpoints.look_up(progress)
+                look_up()
             progress.settle()
 
             row = Epoch(progress.epoch, stepper.rate, progress.loss / loader.items)
+            with progress.validating():
+                stepper.measure_statistics(loader.epoch(progress.epoch, 0), look_up)
             if validation:
                 with progress.validating():
                     # scans that are not cut to one window come one by one
@@ -120,7 +124,7 @@ def fit(
                         batches,
                         stepper.loss_of,
                         task,
-                        between=lambda: checkpoints.look_up(progress),
+                        between=look_up,
                     )
                 row = replace(row, val_loss=loss, metrics=metrics)
                 if not math.isfinite(loss):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from collections.abc import Iterable
 from collections.abc import Mapping
 from pathlib import Path
 from pkgutil import resolve_name
@@ -11,7 +13,6 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch import nn
-from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim.swa_utils import AveragedModel
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
@@ -19,6 +20,8 @@ from headstart.common.machine_errors import is_out_of_memory
 from headstart.common.text import counted
 from headstart.tasks.base import Task
 from headstart.training.activation_checkpointing import checkpoint_activations
+from headstart.training.batch_norm import batch_norms
+from headstart.training.batch_norm import measure_statistics
 from headstart.training.card import Computation
 from headstart.training.data import Batch
 from headstart.training.data import seed_of
@@ -125,6 +128,17 @@ class Stepper:
             self._average.update_parameters(self._network)
         return loss
 
+    def measure_statistics(self, batches: Iterable[Batch], between: Callable[[], None]) -> None:
+        """Measure the statistics of the judged network's batch norm; it then is in evaluation mode.
+
+        Args:
+            batches: Batches as it learns from.
+            between: Called after each.
+        """
+        set_to_training(self.judged, self._run.train.start)
+        parts = (part for batch in batches for part in batch.volumes.split(self.micro_batch))
+        measure_statistics(self.judged, parts, between)
+
     @property
     def computation(self) -> Computation:
         """How it computed."""
@@ -168,7 +182,7 @@ class Stepper:
 
     def _take_fewer(self, before: int) -> None:
         self.micro_batch = (before + 1) // 2
-        coupled = any(isinstance(module, _BatchNorm) for module in self._network.modules())
+        coupled = batch_norms(self._network)
         but = ", but for batch norm, which looks at those alone" if coupled else ""
         print(
             f"memory does not hold {counted(before, 'scan')} at once: "

@@ -57,9 +57,11 @@ def test_the_lines_of_a_run(screen: tuple[Screen, list[str]]) -> None:
         shown.job_finished(number)
     assert said[-1][10:].startswith("check: 3 jobs in 0 s")
     shown.job_began(3, TRAIN)
-    log(shown, "torch says\nepoch 1/2  train loss 1\nepoch 2/2  train loss 0.5\nepoch 3")
+    lines = "warning: few\nepoch 1/2  train loss 1\nepoch 2/2  train loss 0.5\nepoch 3"
+    log(shown, f"torch says\n{lines}")
     shown.job_finished(3)
-    assert [line[10:] for line in said[-4:-1]] == [
+    assert [line[10:] for line in said[-5:-1]] == [
+        "train age, fold 0, seed 0: warning: few",
         "train age, fold 0, seed 0: epoch 1/2  train loss 1",
         "train age, fold 0, seed 0: epoch 2/2  train loss 0.5",
         "train age, fold 0, seed 0: done in 0 s",

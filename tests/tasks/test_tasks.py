@@ -82,6 +82,26 @@ def test_equal_targets_teach_nothing(study):
     scans = read(study, "age").training(0)
     with pytest.raises(UserError, match="the target is 50 in all"):
         Regression().fit(scans, class_weights=False)
+    # said of a table as well, before anything is prepared
+    everybody = read(study, "age")
+    study.change_table("age", {n: ("50", "50.0")[n % 2] for n in range(len(everybody.scans))})
+    with pytest.raises(UserError, match="every scan has age = 50; a regression needs different"):
+        Regression.from_cohort(read(study, "age"), ())
+
+
+def test_classes_that_nobody_is_there_to_teach_are_told(study):
+    cohort = read(study, "sex")
+    task = Classification.from_cohort(cohort, ())
+    men = [scan for scan in cohort.training(0) if scan.target == "M"]
+    assert task.unseen(cohort.training(0)) == ()
+    assert task.unseen(men) == ("F",)
+    scans = read(study, "mask").training(0)
+    found = np.unique([scan.mask() for scan in scans])
+    names = ("a", "b", "c", "d")
+    missing = tuple(name for value, name in enumerate(names, start=1) if value not in found)
+    assert 0 < len(missing) < len(names)
+    assert Segmentation(names).unseen(scans) == missing
+    assert Regression().unseen(scans) == ()
 
 
 def test_weights_of_the_loss_are_taken_out_of_the_probabilities():

@@ -103,6 +103,14 @@ def test_the_log_tells_what_is_trained_and_each_epoch(go, capsys):
     ]
 
 
+def test_a_class_that_no_training_scan_has_is_told(go, capsys):
+    go(task="classification", epochs=1)
+    assert "warning" not in capsys.readouterr().err
+    only = lambda scan: scan.target == "M" or scan.test or scan.fold == 0  # noqa: E731
+    go(attempt=2, task="classification", only=only, epochs=1, keep="last")
+    assert "\nwarning: no scan to learn from has the class F: " in capsys.readouterr().err
+
+
 def test_without_augmentation_none_is_told_of(go, capsys):
     go(epochs=1)
     _, epoch = capsys.readouterr().err.splitlines()

@@ -7,6 +7,7 @@ import pytest
 from headstart.training.history import Epoch
 from headstart.training.history import History
 from headstart.training.remarks import at_end
+from headstart.training.remarks import on_unseen
 from headstart.training.remarks import on_waiting
 from headstart.training.spent import Spent
 
@@ -48,3 +49,8 @@ def test_an_epoch_of_no_time_waits_for_nothing() -> None:
 )
 def test_what_the_curves_say(train: list[float], val: list[float] | None, said: list[str]) -> None:
     assert of(train, val) == said
+
+
+def test_classes_that_no_training_scan_has_are_named() -> None:
+    assert on_unseen(()) == ""
+    assert "no scan to learn from has the class rare, rarer: " in on_unseen(("rare", "rarer"))

@@ -257,7 +257,7 @@ class EpochLines:
 
     def _look(self, name: str) -> None:
         for line in self._logs[name].lines() if name in self._logs else ():
-            if line.startswith("epoch "):
+            if line.startswith(("epoch ", "warning: ")):
                 self._say(f"{name}: {line}")
 
 

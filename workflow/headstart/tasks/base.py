@@ -157,6 +157,10 @@ class Task(ABC):
         """
         return self
 
+    def unseen(self, training: Sequence[Scan]) -> tuple[str, ...]:
+        """Name the classes that no training scan has, so that they can't be learnt."""
+        return ()
+
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Self:
         """Make the fitted task that a model card holds.

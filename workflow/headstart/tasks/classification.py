@@ -87,6 +87,11 @@ class Classification(Task):
             self, weights=inverse_frequency(targets, self.classes) if class_weights else ()
         )
 
+    def unseen(self, training: Sequence[Scan]) -> tuple[str, ...]:
+        """See `Task.unseen`."""
+        seen = {scan.target for scan in training}
+        return tuple(name for name in self.classes if name not in seen)
+
     @property
     def out_channels(self) -> int:
         """A logit for each class."""

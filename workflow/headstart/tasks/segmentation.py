@@ -65,6 +65,16 @@ class Segmentation(Task):
         """See `Task.from_config`."""
         return cls(tuple(classes))
 
+    def unseen(self, training: Sequence[Scan]) -> tuple[str, ...]:
+        """See `Task.unseen`; masks are read until each class was found."""
+        left = dict(enumerate(self.classes, start=1))
+        for scan in training:
+            if not left:
+                break
+            mask = scan.mask()
+            left = {value: name for value, name in left.items() if not (mask == value).any()}
+        return tuple(left.values())
+
     @property
     def out_channels(self) -> int:
         """A logit for each class, the background first."""

@@ -11,17 +11,24 @@ from headstart.data.spellings import one_spelling
 
 
 def check_numbers(target: str, known: Sequence[tuple[str, str]]) -> None:
-    """Check that targets are numbers; as for `Task.check_targets`, like the next one."""
+    """Check that targets are numbers, and not all one; as for `Task.check_targets`."""
     for subject, value in known:
         if not _is_number(value):
             raise ValueError(
                 f"subject {subject} has {target} = '{redacted(value)}', which is no "
                 "number; fix the label table, or set the experiment's task to classification"
             )
+    if len({float(as_number(value, math.nan)) for _, value in known}) == 1:
+        raise ValueError(
+            f"every scan has {target} = {known[0][1]}; a regression needs different values"
+        )
 
 
 def check_classes(target: str, known: Sequence[tuple[str, str]]) -> None:
-    """Check that there are two classes, and none stands for two of them by its spelling."""
+    """Check that there are two classes, and none stands for two of them by its spelling.
+
+    As for `Task.check_targets`.
+    """
     values = [value for _, value in known]
     if len(set(values)) < 2:
         only = values[0] if values else ""

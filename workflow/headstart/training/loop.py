@@ -20,6 +20,7 @@ from headstart.common.run_id import WEIGHTS
 from headstart.common.text import counted
 from headstart.tasks.base import Task
 from headstart.training import diagnosis
+from headstart.training import remarks
 from headstart.training.card import ModelCard
 from headstart.training.card import describe_run
 from headstart.training.checkpoint import Checkpoints
@@ -96,6 +97,8 @@ def fit(
         file=sys.stderr,
         flush=True,
     )
+    if warning := remarks.on_unseen(task.unseen(training)):
+        print(warning, file=sys.stderr, flush=True)
     if loader.augmentation.where:
         print(loader.augmentation.where, file=sys.stderr, flush=True)
     with watch_deadline() as deadline:

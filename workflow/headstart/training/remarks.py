@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from collections.abc import Sequence
 
 from headstart.training.history import History
 from headstart.training.spent import Spent
@@ -10,6 +11,17 @@ from headstart.training.spent import Spent
 WAITING = 0.05  # share of an epoch
 RISEN = 1.1  # of the validation loss over its lowest
 FALLEN = 0.98  # of the training loss over its first: above, nothing was learnt
+
+
+def on_unseen(classes: Sequence[str]) -> str:
+    """Say that no training scan has these classes; "" if there are none."""
+    if not classes:
+        return ""
+    return (
+        f"warning: no scan to learn from has the class {', '.join(classes)}: what is held out of "
+        "it is evaluated all the same; take fewer folds, get more subjects who have it, or merge "
+        "it with another class"
+    )
 
 
 def on_waiting(spent: Spent) -> str:

@@ -37,6 +37,7 @@ TESTS = {
             *("run_store", "schedule", "tiles", "transfer", "validation"),
         )
     },
+    "headstart.training.weight_match": ["training/transfer"],
     "headstart.training.losses": ["training/losses", "training/known_answers"],
     **{
         f"headstart.tasks.{module}": ["tasks/answers", "tasks/tasks", "training/losses"]

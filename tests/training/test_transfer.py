@@ -15,9 +15,8 @@ from headstart.common.errors import UserError
 from headstart.training.parent import Parent
 from headstart.training.sfcn import SFCN
 from headstart.training.start import Start
-from headstart.training.transfer import check_match
-from headstart.training.transfer import match
 from headstart.training.transfer import start_from
+from headstart.training.weight_match import match
 
 WIDTHS = (4, 8, 8)
 
@@ -154,6 +153,6 @@ def test_a_wider_network_of_the_same_names_is_refused(tmp_path):
 def test_half_of_the_weights_is_a_start_and_less_is_another_network():
     theirs = {"a.weight": torch.ones(2, 2)}
     half, less = ({"a.weight": torch.zeros(2, 2), "b.weight": torch.zeros(n)} for n in (4, 6))
-    check_match(match(half, theirs, in_channels=1, out_channels=1), half, theirs, "w.pt")
+    assert match(half, theirs, "w.pt", in_channels=1, out_channels=1).share == 0.5
     with pytest.raises(UserError, match=r"w\.pt has 40% of this network's weights"):
-        check_match(match(less, theirs, in_channels=1, out_channels=1), less, theirs, "w.pt")
+        match(less, theirs, "w.pt", in_channels=1, out_channels=1)

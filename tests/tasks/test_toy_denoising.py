@@ -23,6 +23,7 @@ from headstart.common.run_id import RunId
 from headstart.evaluation.evaluate import evaluate
 from headstart.evaluation.results import DifferenceRow
 from headstart.evaluation.results import MetricRow
+from headstart.evaluation.settings import EvaluateSettings
 from headstart.figures import evaluation
 from headstart.figures.settings import ExperimentPlotSettings
 from headstart.figures.style import Stamp
@@ -93,7 +94,8 @@ def test_it_is_trained_and_answers_with_images_that_are_evaluated_and_drawn(
 
     judged = {"passed": study.passed, "splits": study.splits, "prepared": study.prepared}
     judged |= {"predictions": [output / "predictions.csv"]}
-    metrics, differences = evaluate(**QUESTION, test=True, **judged)
+    evaluated = EvaluateSettings(**QUESTION, test=True, folds=(0,), seeds=(0,))
+    metrics, differences = evaluate(settings=evaluated, **judged)
     errors = table[table["part"] == "fold"].astype({"error": float}).groupby("subject")["error"]
     assert metrics[0].value == pytest.approx(errors.mean().mean())
     assert {row.model for row in metrics} == {"network"}  # it names no baseline
@@ -121,4 +123,4 @@ def test_it_is_trained_and_answers_with_images_that_are_evaluated_and_drawn(
 
     (output / "images/s00_1.nii.gz").write_bytes(b"edited")
     with pytest.raises(UserError, match=r"s00_1\.nii\.gz: was damaged or edited"):
-        evaluate(**QUESTION, test=True, **judged)
+        evaluate(settings=evaluated, **judged)

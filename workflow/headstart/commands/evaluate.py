@@ -49,13 +49,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the stage from its command line."""
-    settings = read_settings(EvaluateSettings, arguments.settings)
     metrics, comparison = evaluate(
-        experiment=settings.experiment,
-        task=settings.task,
-        target=settings.target,
-        classes=list(settings.classes),
-        test=settings.test,
+        settings=read_settings(EvaluateSettings, arguments.settings),
         passed=arguments.passed,
         splits=arguments.splits,
         prepared=arguments.prepared,

@@ -32,6 +32,7 @@ from headstart.evaluation.predictions import read_run
 from headstart.evaluation.results import DifferenceRow
 from headstart.evaluation.results import MetricRow
 from headstart.evaluation.results import defined
+from headstart.evaluation.settings import EvaluateSettings
 from headstart.tasks import TASKS
 from headstart.tasks.base import Task
 from headstart.tasks.metrics import mean_of_known
@@ -43,11 +44,7 @@ Keys = Sequence[Key]
 
 def evaluate(
     *,
-    experiment: str,
-    task: str,
-    target: str,
-    classes: Sequence[str],
-    test: bool,
+    settings: EvaluateSettings,
     passed: Path,
     splits: Path,
     prepared: Path,
@@ -57,11 +54,7 @@ def evaluate(
     """Evaluate an experiment.
 
     Args:
-        experiment: Its name; it seeds the bootstrap.
-        task: Name of its task.
-        target: The label that was predicted, or `mask`.
-        classes: Names of the masks' foreground classes.
-        test: Whether the test subjects are evaluated too.
+        settings: What is evaluated; the experiment's name seeds the bootstrap.
         passed: `check/passed.csv`.
         splits: `split/splits.csv`.
         prepared: Folder of the prepared shards.
@@ -76,20 +69,20 @@ def evaluate(
         UserError: If a predictions file has a strange path, was changed since it was written, is
             of other weights, or lacks a scan or has one that it should not have; or if a mask was.
     """
-    cohort = read_cohort(passed, splits, prepared, target)
-    asked = TASKS[task].from_cohort(cohort, classes)
+    cohort = read_cohort(passed, splits, prepared, settings.target)
+    asked = TASKS[settings.task].from_cohort(cohort, tuple(settings.classes))
     runs = [read_run(*one) for one in zip_longest(predictions, weights)]
     for run in runs:
-        check_complete(run, cohort, asked, test=test)
+        check_complete(run, cohort, asked, test=settings.test)
         check_images(run, asked)
     bench = _Bench(asked, cohort, _sites(passed))
-    protocols = {"cross-validation": "fold", **({"test": "test"} if test else {})}
+    protocols = {"cross-validation": "fold", **({"test": "test"} if settings.test else {})}
     metrics: list[MetricRow] = []
     comparison: list[DifferenceRow] = []
     for protocol, part in protocols.items():
         trial = bench.trial(runs, part)
-        metrics += _metric_rows(bench, trial, experiment, protocol)
-        comparison += _difference_rows(bench, trial, experiment, protocol)
+        metrics += _metric_rows(bench, trial, settings.experiment, protocol)
+        comparison += _difference_rows(bench, trial, settings.experiment, protocol)
     return metrics, comparison
 
 

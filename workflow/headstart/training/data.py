@@ -95,10 +95,10 @@ def read_batch(scans: Sequence[Scan], task: Task, place: torch.device) -> Batch:
     Half the bytes are sent, from pinned memory, so that nobody waits for their arrival.
     """
     pinned = place.type == "cuda"
-    first = scans[0].volume()
-    half = torch.empty((len(scans), *first.shape), dtype=torch.float16, pin_memory=pinned)
-    for row, scan in zip(half.numpy(), scans, strict=True):
-        row[...] = scan.volume()
+    read = [scan.volume() for scan in scans]
+    half = torch.empty((len(scans), *read[0].shape), dtype=torch.float16, pin_memory=pinned)
+    for row, volume in zip(half.numpy(), read, strict=True):
+        row[...] = volume
     targets = torch.stack([torch.from_numpy(task.target(scan)) for scan in scans])
     if pinned:
         targets = targets.pin_memory()

@@ -129,7 +129,7 @@ def mse(_: Tensor | None) -> Loss:
 
 
 def huber(_: Tensor | None) -> Loss:
-    """Make the loss that is half a square within one deviation, and straight beyond."""
+    """Make the loss that is half a square within one standard deviation, and straight beyond."""
     return lambda output, truth: functional.huber_loss(output[:, 0], truth)
 
 

@@ -5,15 +5,18 @@ One row for each; MODULE:NAME is imported where it is needed.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from collections.abc import Mapping
-from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
-from typing import Any
 
-Arguments = Mapping[str, Any]
+from headstart.training.network_arguments import Arguments
+from headstart.training.network_arguments import dynunet_arguments
+from headstart.training.network_arguments import halved
+from headstart.training.network_arguments import per_resolution
+from headstart.training.network_arguments import resenc_unet_arguments
+from headstart.training.network_arguments import unet_arguments
+from headstart.training.network_arguments import vit_patch
 
 
 @dataclass(frozen=True)
@@ -107,76 +110,6 @@ class Optimizer(Part):
     asks: Mapping[str, str] = field(default_factory=dict)
 
 
-def _several(given: Arguments, key: str, default: Sequence[Any]) -> Sequence[Any]:
-    """Return what the user gave for each resolution, or the default.
-
-    Raises:
-        ValueError: If that is no list of whole numbers, or of one for each axis.
-    """
-    found = given.get(key, default)
-    if found is not default and not (
-        isinstance(found, list | tuple)
-        and all(map(_is_length, found if key != "strides" else _flat(found)))
-    ):
-        raise ValueError(
-            f"{key} must be a list of whole numbers above 0, e.g. {list(default) or [2, 2]}, but "
-            f"is {found!r}"
-        )
-    return found
-
-
-def _is_length(value: Any) -> bool:
-    return type(value) is int and value > 0
-
-
-def _flat(values: Sequence[Any]) -> list[Any]:
-    """Return numbers and those of the lists among them, which are never empty."""
-    several = [value if isinstance(value, list | tuple) else [value] for value in values]
-    return [number for value in several for number in value or [None]]
-
-
-def _of_unet(given: Arguments) -> dict[str, Any]:
-    widths = _several(given, "channels", (16, 32, 64, 128, 256))
-    strides = _several(given, "strides", (2,) * (len(widths) - 1))
-    return {"channels": widths, "strides": strides, "num_res_units": 2}
-
-
-def _of_dynunet(given: Arguments) -> dict[str, Any]:
-    strides = _several(given, "strides", (1, 2, 2, 2, 2))
-    return {
-        "strides": strides,
-        "kernel_size": (3,) * len(strides),
-        "upsample_kernel_size": strides[1:],
-        "deep_supr_num": max(1, len(strides) - 3),  # besides the full one; not the two lowest
-    }
-
-
-def _of_resenc_unet(given: Arguments) -> dict[str, Any]:
-    widths = _several(given, "channels", (32, 64, 128, 256, 320))
-    return {
-        "channels": widths,
-        "blocks": (1, 3, 4, *(6,) * len(widths))[: len(widths)],
-        "strides": _several(given, "strides", (1, *(2,) * (len(widths) - 1))),
-    }
-
-
-def _patch_of_vit(given: Arguments) -> int:
-    """Return the length of the cubes that a vision transformer sees.
-
-    Raises:
-        ValueError: If it is no length.
-    """
-    length = given.get("patch_size", 16)
-    if not _is_length(length):
-        raise ValueError(f"patch_size must be a whole number above 0, e.g. 16, but is {length!r}")
-    return length
-
-
-def _halved(strides: Sequence[int | Sequence[int]]) -> int:
-    """What the lengths of a window are multiples of, with these strides one after the other."""
-    return math.prod(max(stride) if isinstance(stride, Sequence) else stride for stride in strides)
-
-
 # Costs: measured on a CPU in float32: PYTHONPATH=workflow python tests/benchmarks/network_cost.py
 NETWORKS = {
     "densenet121": Network(
@@ -232,7 +165,7 @@ NETWORKS = {
         "Beyer et al. 2022, its places and pooling, https://doi.org/10.48550/arXiv.2205.01580",
         Cost((192,), 70, 0.13, 6.1e6),
         blocks=("TransformerBlock",),
-        divisor=_patch_of_vit,
+        divisor=vit_patch,
         shortest=32,
         learning_rate=3e-4,
         fixed={},
@@ -255,9 +188,9 @@ NETWORKS = {
         blocks=("ResidualUnit", "Convolution"),
         channels_last=True,
         per_voxel=True,
-        divisor=lambda given: _halved(_of_unet(given)["strides"]),
+        divisor=lambda given: halved(unet_arguments(given)["strides"]),
         learning_rate=2e-3,
-        defaults=_of_unet,
+        defaults=unet_arguments,
     ),
     "segresnet": Network(
         "monai.networks.nets.segresnet:SegResNet",
@@ -266,7 +199,7 @@ NETWORKS = {
         Cost((8,), 710, 2.6, 1.2e6),
         blocks=("ResBlock",),
         per_voxel=True,
-        divisor=lambda given: 2 ** (len(_several(given, "blocks_down", (1, 2, 2, 4))) - 1),
+        divisor=lambda given: 2 ** (len(per_resolution(given, "blocks_down", (1, 2, 2, 4))) - 1),
     ),
     "dynunet": Network(
         "headstart.training.dynunet:DynUNet",
@@ -275,9 +208,9 @@ NETWORKS = {
         Cost((32, 64, 128, 256, 320), 2240, 13.5, 16.5e6),
         blocks=("UnetBasicBlock", "UnetUpBlock"),
         per_voxel=True,
-        divisor=lambda given: _halved(_of_dynunet(given)["strides"]),
+        divisor=lambda given: halved(dynunet_arguments(given)["strides"]),
         scales=True,
-        defaults=_of_dynunet,
+        defaults=dynunet_arguments,
     ),
     "resenc_unet": Network(
         "headstart.training.resenc_unet:ResEncUNet",
@@ -286,11 +219,11 @@ NETWORKS = {
         Cost((32, 64, 128, 256, 320), 2520, 18.8, 62.8e6),
         blocks=("ResidualBlock", "Convolution"),
         per_voxel=True,
-        divisor=lambda given: _halved(_of_resenc_unet(given)["strides"]),
+        divisor=lambda given: halved(resenc_unet_arguments(given)["strides"]),
         library="torch",
         scales=True,
         fixed={},
-        defaults=_of_resenc_unet,
+        defaults=resenc_unet_arguments,
     ),
     "swin_unetr": Network(
         "monai.networks.nets.swin_unetr:SwinUNETR",
@@ -309,9 +242,9 @@ NETWORKS = {
         Cost((16, 32, 64, 128, 256), 900, 1.7, 1.6e6),
         blocks=("ResidualUnit", "Convolution"),
         per_voxel=True,
-        divisor=lambda given: _halved(_of_unet(given)["strides"]),
+        divisor=lambda given: halved(unet_arguments(given)["strides"]),
         fixed={},
-        defaults=_of_unet,
+        defaults=unet_arguments,
     ),
 }
 OPTIMIZERS = {

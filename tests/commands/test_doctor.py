@@ -61,6 +61,16 @@ def test_study_that_fits(
     assert "sex: tiny_net.py:Net is your own; its memory is not known" in text
 
 
+def test_every_fold_and_seed_takes_its_place_on_the_disk(
+    tmp_path: Path, tiny: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiny["experiments"] = {"age": tiny["experiments"]["age"] | {"folds": [0, 1], "seeds": [0, 1]}}
+    path = tmp_path / "tiny.yaml"
+    path.write_text(yaml.safe_dump(tiny))
+    _, text = doctor(capsys, "--configfile", path, "--project", tmp_path)
+    assert "the runs about 189 MB" in text  # 16 bytes for each of 2.95 million weights, four times
+
+
 def test_study_that_does_not_fit(
     tmp_path: Path,
     tiny: dict[str, Any],

@@ -8,7 +8,7 @@ PYTHON ?= python3
 CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: install demo test test-fast test-cluster check same-results cluster-env lock clean
+.PHONY: install demo test test-fast test-cluster check bench same-results cluster-env lock clean
 
 install: .venv/run
 
@@ -42,6 +42,10 @@ check: .venv/dev
 same-results: .venv/dev
 	python tests/same_results.py
 
+# Speed, as ratios measured side by side; writes tests/benchmarks/results.md, some 30 minutes.
+bench: .venv/bench
+	PYTHONPATH=workflow:tests .venv/bench/bin/python tests/benchmarks/run.py
+
 # Resolve envs/*.in again and write the locks.
 lock: | .venv/python
 	rm -rf .venv/lock && $(PYTHON) -m venv .venv/lock
@@ -72,6 +76,11 @@ cluster-env:
 
 .venv/dev: envs/dev.txt .venv/run
 	.venv/bin/pip install --quiet --disable-pip-version-check -r envs/dev.txt
+	@touch $@
+
+.venv/bench: envs/bench.txt .venv/run
+	$(PYTHON) -m venv .venv/bench
+	.venv/bench/bin/pip install --quiet --disable-pip-version-check -r envs/bench.txt
 	@touch $@
 
 clean:

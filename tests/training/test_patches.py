@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -39,8 +41,8 @@ def scans(tmp_path_factory):
     return [scan_of(path, entry) for entry in ShardCard.read(path).scans]
 
 
-def places(scan, count=2000, size=(8, 8, 5), **settings):
-    drawn = PatchPlaces(Patches(patches=size, **settings), masks=True)
+def places(scan, count=2000, size=(8, 8, 5), masks=True, **settings):
+    drawn = PatchPlaces(Patches(patches=size, **settings), masks=masks)
     return np.array([drawn.draw(scan, seed_of("test", number)) for number in range(count)])
 
 
@@ -63,6 +65,15 @@ def test_a_share_is_centred_on_classes_each_as_often(scans):
     assert (mask[tuple(centre.T)] > 0).all()
     some = places(scans[0], foreground=0.33)[:, :, 0] + (4, 4, 2)
     assert (some == (10, 12, 4)).all(axis=1).mean() == pytest.approx(0.33 / 2, abs=0.03)
+
+
+def test_where_masks_are_not_learnt_none_is_looked_at():
+    def no_mask():
+        raise AssertionError("a mask is read")
+
+    scan = SimpleNamespace(shape=SHAPE, mask=no_mask)
+    drawn = places(scan, count=300, foreground=1, masks=False)
+    assert len(np.unique(drawn[:, :, 0], axis=0)) > 100
 
 
 def test_without_a_class_they_lie_anywhere(scans):

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 # Scans, or patches, that are enough to measure them.
-ENOUGH = 64
+ENOUGH = 128
 
 
 def batch_norms(network: nn.Module) -> list[_BatchNorm]:

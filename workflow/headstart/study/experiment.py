@@ -66,7 +66,9 @@ class Experiment(Section):
     variant_of: str = Field(
         "", description="the sweep that the experiment is a combination of; headstart writes it"
     )
-    predict: Predict = Field(Predict(), description="how the trained network predicts")
+    predict: Predict = Field(
+        Predict(), description="how the trained network predicts; a change trains nothing again"
+    )
 
     @field_validator("folds")
     @classmethod

@@ -23,7 +23,8 @@ include: "workflow/rules/plot.smk"
 rule all:
     default_target: True
     input:
-        expand("<study>/figures/{folder}/manifest.json", folder=settings.figure_folders),
+        # not the last files alone: of results between, a deleted one would not be missed
+        settings.kept,
         settings.credits,
 
 

@@ -44,6 +44,22 @@ STUDIES = sorted(
 )
 
 
+def test_results_that_were_deleted_are_made_again(checkout: Checkout) -> None:
+    assert checkout.planned() == Counter()
+    weights = checkout.study / AGE.trained / "model.safetensors"
+    before = weights.read_bytes()
+    weights.unlink()
+    (checkout.study / "predict" / AGE.folder / "predictions.csv").unlink()
+    jobs = checkout.done()
+    assert (jobs["train"], jobs["predict"]) == (1, 1)
+    assert weights.read_bytes() == before  # from the run store
+    for file in ("evaluate/age/metrics.csv", "figures/age/curves.pdf", "check/passed.csv"):
+        (checkout.study / file).unlink()
+        assert checkout.planned() != Counter(), file
+    checkout.done()
+    assert checkout.planned() == Counter()
+
+
 @pytest.mark.parametrize("study", STUDIES)
 def test_every_shipped_study_shows_all_jobs_from_nothing(study: str, tmp_path: Path) -> None:
     run = subprocess.run(

@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from headstart.common import files
 from headstart.common import study_paths
 from headstart.common.errors import UserError
+from headstart.common.run_id import WEIGHTS
 from headstart.common.schema import canonical_json
 from headstart.common.schema import settings_text
 from headstart.data import inventory
@@ -29,6 +30,7 @@ from headstart.figures.registry import figures_of
 from headstart.study import provenance
 from headstart.study.config import Config
 from headstart.study.config import read_config
+from headstart.study.parts import parts
 from headstart.study.slices import Slices
 from headstart.study.stages import OF_SCANS
 from headstart.study.stages import STAGES
@@ -199,6 +201,15 @@ class Settings:
         return [marker for source in self.config.data for marker in self.markers(source.source)]
 
     @property
+    def kept(self) -> list[str]:
+        """All that a finished study holds; Snakemake makes again what it is asked for alone."""
+        jobs = [job for stage in STAGES for job in parts(stage, self.config)]
+        runs = [run for name in self.experiments for run in self.config.runs(name)]
+        weights = [f"{run.trained}/{WEIGHTS}" for run in runs]
+        named = [*(file for job in jobs for file in job), *weights]
+        return [f"{self.config.study}/{file}" for file in dict.fromkeys(named)]
+
+    @property
     def credits(self) -> list[str]:
         """The table with the licences of what is fetched, and the sentences to cite."""
         return [f"{self.config.study}/fetch/credits.csv"] if self.collections else []
@@ -234,13 +245,8 @@ class Settings:
         """Names of the experiments."""
         return tuple(self.config.experiments)
 
-    @property
-    def figure_folders(self) -> tuple[str, ...]:
-        """Folders of figures: the cohort's, and one per experiment and sweep."""
-        return self.config.figure_folders
-
     def figures(self, folder: str) -> tuple[str, ...]:
-        """Files of the figures in one of the `figure_folders`."""
+        """Files of the figures in one of the folders that the config has figures for."""
         figures = figures_of(self.config, folder).items()
         return tuple(file for name, figure in figures for file in figure.files(name))
 

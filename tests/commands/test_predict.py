@@ -573,6 +573,17 @@ def test_networks_that_have_no_mean_and_scans_that_do_not_fit(study, tmp_path, c
     assert not output.exists()
 
 
+def test_where_the_table_can_not_lie_is_said_before_a_scan_is_read(study, tmp_path, capsys):
+    train_and_predict(study, "regression", epochs=1)
+    (tmp_path / "file").touch()
+    scans = [write_scans(study, tmp_path / "new")]
+    own = ("--networks", study.folder)
+    assert new_command([study.folder / "train"], scans, tmp_path / "file/new.csv", *own) == 2
+    said = capsys.readouterr().err
+    assert f"{tmp_path}/file: File exists; something of this name is in the way" in said
+    assert "scans checked" not in said
+
+
 RUNS = {
     "absolute": "{folder}/gift.py:Net",
     "out of the folder": "../gift.py:Net",

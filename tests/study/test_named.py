@@ -101,6 +101,8 @@ def test_a_study_of_which_only_results_are_left() -> None:
     [
         ("other", "no study 'other'; there are: demo, far, my-study, old"),
         ("", "there are: demo, far, my-study, old"),
+        ("config/gone.yaml", "config/gone.yaml: there is no such file"),
+        ("/far/gone.yaml", "/far/gone.yaml: there is no such file"),
         ("my-study/height", "has no experiment 'height'; there are: age, sex"),
         ("old/height", "has no experiment 'height'; there are: age, sex"),
         ("config/mine.yaml/height", "has no experiment 'height'"),

@@ -150,6 +150,27 @@ def test_a_project_with_braces_in_its_path_is_refused(tmp_path: Path) -> None:
         run_settings([], {}, tmp_path / "proj {é}", command=[], main=True)
 
 
+@pytest.mark.parametrize("below", ["", "/below"])
+def test_results_that_can_not_be_a_folder_are_refused(tmp_path: Path, below: str) -> None:
+    study = tmp_path / "study.yaml"
+    experiment = {"task": "regression", "target": "age", "train": {"network": "sfcn"}}
+    source = {
+        "source": "own",
+        "channels": {"T1": "{subject}.nii.gz"},
+        "table": {"path": "a.csv", "column": "ID"},
+        "labels": {"age": "Age"},
+    }
+    raw = {
+        "study": "one",
+        "data": [source],
+        "results": f"{study}{below}",
+        "experiments": {"age": experiment},
+    }
+    study.write_text(json.dumps(raw))
+    with pytest.raises(UserError, match=r"^results: .*study\.yaml.* name another one$"):
+        run_settings([study], {}, tmp_path, command=[], main=True)
+
+
 def test_a_target_that_no_source_has_is_named_before_anything_runs(tmp_path: Path) -> None:
     table = {"path": "a.csv", "column": "ID", "key": "{subject}"}
     source = {"source": "own", "channels": {"T1": "{subject}.nii.gz"}, "table": table}

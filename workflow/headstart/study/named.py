@@ -116,6 +116,8 @@ def _by_name(name: str, results: Path | None) -> Named:
             raw = read_study(file)
             root = results or Path(str(raw.get("results", RESULTS)))
             return _with_rest(Named(str(raw.get("study", "")), file, root), parts[length:])
+    if name.endswith((".yaml", ".yml")):
+        raise UserError(f"{name}: there is no such file; name the study's config file")
     study, *rest = parts or ("",)
     files = study_files()
     said = _read(files[study]).get("results", RESULTS) if study in files else RESULTS

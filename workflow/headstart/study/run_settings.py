@@ -66,6 +66,13 @@ def run_settings(
         where = ", ".join(map(str, study)) + (" with --config" if overrides else "")
         raise UserError("\n".join(f"{where}: {line}" for line in str(error).split("\n"))) from None
     settings = Settings.resolve(raw, project)
+    try:
+        # Snakemake works there, in a dry run too
+        settings.results.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, FileNotFoundError, NotADirectoryError) as error:
+        raise UserError(
+            f"results: {settings.results} can't be a folder ({error.strerror}); name another one"
+        ) from None
     check_networks(settings.config, project)
     os.environ[SNAPSHOT] = str(settings.snapshot)
     # nothing else: what a site's module puts there would come before the environment's packages

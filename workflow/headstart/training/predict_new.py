@@ -59,6 +59,8 @@ def predict_new(
     if output.suffix != ".csv":
         table = output.with_name(f"{output.stem}.csv")
         raise UserError(f"--output {output}: new scans give a table; type --output {table}")
+    # before hours of work whose table would find no place
+    output.parent.mkdir(parents=True, exist_ok=True)
     cards = [ModelCard.read(run) for run in runs]
     _check_alike(runs, cards)
     first = cards[0]

@@ -83,7 +83,7 @@ def match(
             f"train.start: {origin} has {share:.0%} of this network's weights, at least "
             f"{LEAST:.0%} must be there; its first tensors are {_first(theirs)}, those of the "
             f"network {_first(ours)}; set network and network_arguments to what it was trained "
-            "with, or start from another one"
+            "with, start from another one, or write start: null for random weights"
         )
     used = set(taken.values())
     left_out = tuple(name for name in theirs if name not in used)

@@ -42,7 +42,7 @@ check: .venv/dev
 same-results: .venv/dev
 	python tests/same_results.py
 
-# Speed, as ratios measured side by side; writes tests/benchmarks/results.md, some 30 minutes.
+# Speed, as ratios measured side by side; writes tests/benchmarks/results.md, some 10 minutes.
 bench: .venv/bench
 	PYTHONPATH=workflow:tests .venv/bench/bin/python tests/benchmarks/run.py
 

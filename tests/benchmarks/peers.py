@@ -23,7 +23,6 @@ import math
 import statistics
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from collections.abc import Iterable
 from pathlib import Path
@@ -34,6 +33,7 @@ import pandas as pd
 import torch
 import torchio
 from cards import make_run
+from epoch_time import seconds
 from monai import transforms as monai_transforms
 from monai.data import CacheDataset
 from monai.data import DataLoader
@@ -169,13 +169,6 @@ def nnunet_loader(scans: list[Scan], folder: Path) -> Epoch:
     )
     steps = len(scans) // TRAIN.batch_size
     return lambda: (next(loader)["data"] for _ in range(steps))
-
-
-def seconds(work: Callable[[], object]) -> float:
-    """Return the CPU seconds of some work."""
-    began = time.process_time()
-    work()
-    return time.process_time() - began
 
 
 def main() -> None:

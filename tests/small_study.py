@@ -95,7 +95,8 @@ class SmallStudy:
     def run(self, task: str = "regression", **train: Any) -> Run:
         """Return the settings of a run."""
         network = "net.py:Dense" if task == "segmentation" else "net.py:Net"
-        defaults = {"network": network, "epochs": 3, "threads": 1, "learning_rate": 0.01}
+        defaults = {"network": network, "threads": 1, "learning_rate": 0.01}
+        defaults |= {} if "iterations" in train else {"epochs": 3}
         return Run(
             experiment="small",
             task=task,

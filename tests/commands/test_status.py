@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -15,9 +16,11 @@ import pytest
 from cards import make_card
 from cards import make_identity
 from rows import label_rows
+from small_study import SmallStudy
 
 from headstart.cli import main
 from headstart.cohort.pairs import PairRow
+from headstart.cohort.prepared import read_cohort
 from headstart.common import files
 from headstart.common import processes
 from headstart.common.errors import UserError
@@ -34,6 +37,7 @@ from headstart.study.stages import Stage
 from headstart.study.status import Study
 from headstart.study.status import Training
 from headstart.study.status import last_error
+from headstart.study.status_text import describe_study
 from headstart.training import run_store
 from headstart.training.card import Count
 from headstart.training.card import Counts
@@ -134,6 +138,22 @@ def test_running(store: Store) -> None:
     assert (training.state, training.epoch, training.epochs) == ("running", 4, 10)
     assert training.best == ("mae", 6.0, 3)
     assert training.minutes == pytest.approx((6 * 30 - 10) / 60, abs=0.02)
+
+
+def test_epochs_of_iterations_are_known_once_the_tables_are_there(store: Store) -> None:
+    train = {"network": "sfcn", "iterations": 10, "batch_size": 2}
+    age = RAW["experiments"]["age"] | {"train": train}
+    made = read_config(RAW | {"experiments": {"age": age}})
+    files.write_json(store.folder / "config.json", made.model_dump(mode="json"))
+    assert store.training().epochs is None
+    assert "0/?" in describe_study(store.read(), "")
+    study = SmallStudy(store.results.parent / "other")
+    for path in (study.passed, study.splits):
+        (store.folder / path.parent.name).mkdir()
+        shutil.copy(path, store.folder / path.parent.name)
+    scans = len(read_cohort(**study.inputs, target="age").training(0))
+    assert scans == 8
+    assert store.training().epochs == 3
 
 
 def test_running_without_validation(store: Store) -> None:

@@ -454,6 +454,22 @@ def test_like_drops_the_deep_supervision_of_another_network() -> None:
     assert deep == {"a": True, "b": False, "c": True, "d": True}
 
 
+@pytest.mark.parametrize(("base", "own"), [("epochs", "iterations"), ("iterations", "epochs")])
+def test_like_drops_the_other_way_to_say_how_long(base: str, own: str) -> None:
+    first = {"task": "regression", "target": "age", "train": {"network": "sfcn", base: 5}}
+    second = {"like": "a", "train": {own: 7}}
+    config = read_config(changed("experiments", {"a": first, "b": second}))
+    train = config.experiments["b"].train
+    assert (train.epochs, train.iterations) == ((7, None) if own == "epochs" else (None, 7))
+
+
+def test_only_one_way_to_say_how_long_is_taken() -> None:
+    both = {"network": "sfcn", "epochs": 5, "iterations": 100}
+    said = "experiments.age.train: epochs and iterations both say how long it is; remove one"
+    with pytest.raises(UserError, match=said):
+        read_config(changed("experiments.age.train", both))
+
+
 def test_like_drops_what_another_task_and_target_have_no_use_for() -> None:
     train = {"network": "sfcn", "loss": "cross_entropy", "class_weights": True}
     experiments = {

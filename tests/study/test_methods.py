@@ -38,6 +38,7 @@ from headstart.training.card import Count
 from headstart.training.card import ModelCard
 from headstart.training.config import Predict
 from headstart.training.config import Train
+from headstart.training.spent import Spent
 
 
 def card(network: str, task: str = "regression", **more: Any) -> ModelCard:
@@ -362,3 +363,21 @@ def test_patches_and_mirror_images_are_told() -> None:
     assert "cropped to the head, the largest part above air, and 8 mm around it" in prepared
     whole = make_run(train=Train(network="sfcn"))
     assert "patch" not in training._training([make_card(whole)])
+
+
+@pytest.mark.parametrize(
+    ("done", "train", "said"),
+    [
+        ([3, 3], {"iterations": 20}, "20 steps (3 epochs)"),
+        ([3, 2], {"iterations": 20, "patience": 1}, "2 to 3 epochs of at most 20 steps (patience"),
+        ([2, 2], {"iterations": 20, "budget": "1h"}, "2 epochs of at most 20 steps (budget of 1h)"),
+        ([5, 5], {"epochs": 5}, "5 epochs"),
+        ([5, 5], {"epochs": 9, "patience": 2}, "5 epochs of at most 9 (patience of 2 epochs)"),
+    ],
+)
+def test_how_long_trainings_were(done: list[int], train: dict[str, Any], said: str) -> None:
+    """Of 32 scans, four at a time: eight steps an epoch."""
+    run = make_run(train=Train(network="sfcn", **train))
+    counts = make_card(run).counts.model_copy(update={"training": Count(scans=32, subjects=32)})
+    cards = [make_card(run, counts=counts, spent=[Spent()] * number) for number in done]
+    assert training._epochs(cards).startswith(said)

@@ -75,6 +75,17 @@ def test_a_new_study(tmp_path: Path) -> None:
     assert "a rough figure" in "\n".join(lines)
 
 
+def test_iterations_take_the_time_of_the_epochs_that_they_are(tmp_path: Path) -> None:
+    """Of 27 scans, four at a time: seven steps, so that 420 are 60 epochs."""
+    (tmp_path / "data/own").mkdir(parents=True)
+    for number in range(50):
+        (tmp_path / f"data/own/{number}.nii").touch()
+    train = {key: value for key, value in TRAIN.items() if key != "epochs"} | {"iterations": 420}
+    experiments = {"e0": {"task": "regression", "target": "age", "train": train}}
+    made = settings(tmp_path, experiments=experiments)
+    assert rows(work_plan(made, [training()]))["train e0"][1] == "~32 min"
+
+
 def test_times_of_earlier_runs_count_more_than_rough_ones(tmp_path: Path) -> None:
     made = settings(tmp_path)
     run = made.results / "s" / RunId("e0", 1, 0).trained

@@ -154,6 +154,50 @@ def test_who_goes_on_ends_with_the_same_bits(go, tmp_path, monkeypatch, capsys):
     assert files == [(end / name).read_bytes() for name in ("history.csv", "model.safetensors")]
 
 
+def test_iterations_end_in_the_midst_of_an_epoch(go, tmp_path, capsys):
+    """Ten steps are two epochs of four, and half a one."""
+    card = go(iterations=2 * STEPS + 2, warmup=0.0, learning_rate=0.01, keep="last")
+    history = rows(tmp_path / "attempt-1")
+    assert history["epoch"].tolist() == [1, 2, 3]
+    expected = [learning_rate(step, 10, 0.01, 0) for step in (3, 7, 9)]
+    assert history["learning_rate"].tolist() == pytest.approx(expected)
+    assert (card.chosen_epoch, len(card.spent)) == (3, 3)
+    assert "epoch 3/3" in capsys.readouterr().err
+
+
+def test_the_loss_of_a_short_epoch_is_the_mean_of_its_scans(go, tmp_path):
+    still = {"learning_rate": 1e-30, "weight_decay": 0, "keep": "last"}
+    losses = []
+    for attempt in (1, 2, 3):
+        go(attempt, iterations=attempt, batch_size=4, **still)
+        losses.append(rows(tmp_path / f"attempt-{attempt}")["train_loss"].tolist())
+        (tmp_path / f"attempt-{attempt}" / "checkpoint.pt").unlink()  # the next begins anew
+    one, two, three = losses
+    assert len(one) == len(two) == 1
+    assert one[0] != two[0]
+    assert one[0] == pytest.approx(two[0], rel=0.9)  # not half of it, for half of the scans
+    # nothing is learnt: the third step is the first one of another order
+    assert len(three) == 2
+    assert three[0] == two[0]
+
+
+def test_iterations_that_were_interrupted_have_the_same_bits(go, tmp_path, monkeypatch):
+    settings = {"iterations": STEPS + 2, "warmup": 0.5, "augment": [{"RandomNoise": {}}]}
+    go(**settings)
+    whole = tmp_path / "attempt-1"
+    files = [(whole / name).read_bytes() for name in ("history.csv", "model.safetensors")]
+    for path in whole.iterdir():
+        path.unlink()
+    monkeypatch.setenv("HEADSTART_DEADLINE", "0")
+    for attempt in range(2, STEPS + 4):
+        with pytest.raises(OutOfTimeError):
+            go(attempt, **settings)
+    last = STEPS + 4
+    go(last, **settings)
+    end = tmp_path / f"attempt-{last}"
+    assert files == [(end / name).read_bytes() for name in ("history.csv", "model.safetensors")]
+
+
 def test_a_long_epoch_is_kept_every_so_often(go, monkeypatch):
     monkeypatch.setattr(checkpoint, "EVERY", 0.0)
     written = []

@@ -123,7 +123,7 @@ def batches(scans, epoch=1, start=0, seed=0, augment=(), size=3, sampling=None, 
     train = Train(network="unet", batch_size=size, augment=augment, sampling=sampling)
     loader = EpochLoader(scans, TASK, train, seed, CPU)
     found = list(loader.epoch(epoch, start))
-    assert start > 0 or sum(len(batch.scans) for batch in found) == loader.items
+    assert start > 0 or sum(len(batch.scans) for batch in found) == loader.items(loader.steps)
     return found
 
 

@@ -28,6 +28,7 @@ from headstart.study.estimates import prepared_bytes
 from headstart.study.estimates import run_bytes
 from headstart.study.estimates import training_memory
 from headstart.study.estimates import training_seconds
+from headstart.training.length import length_in_words
 
 LIBRARIES = ("snakemake", "torch", "monai", "torchio", "nibabel", "numpy", "pandas")
 # Every line about something to fix begins so.
@@ -211,7 +212,7 @@ def _experiment(config: Config, name: str, place: machine.Place, scans: int) -> 
     seconds = training_seconds(train, window, learning(config, scans))
     if seconds and not place.gpu:
         took = plan.duration(seconds / 3600)
-        said += f"; {train.epochs} epochs take about {took} on free cores"
+        said += f"; {length_in_words(train)} take about {took} on free cores"
     yield f"  {said}"
 
 

@@ -23,6 +23,7 @@ from headstart.study.settings import Settings
 from headstart.training import costs
 from headstart.training.card import ModelCard
 from headstart.training.config import Train
+from headstart.training.length import passes
 from headstart.training.registry import NETWORKS
 
 RUN_BYTES = 16  # per weight: a run keeps its network, and a checkpoint with the optimizer's state
@@ -86,7 +87,7 @@ def training_seconds(train: Train, window: WindowOrOwn, learning: int) -> float 
         return None
     seen, count = train.seen(window), learning * train.per_scan
     epoch = costs.epoch_seconds(train.network, train.network_arguments, seen, count)
-    return train.epochs * epoch / min(train.threads, os.cpu_count() or 1)
+    return passes(train, max(1, learning)) * epoch / min(train.threads, os.cpu_count() or 1)
 
 
 def beside_plan(card: ModelCard) -> str:
@@ -94,7 +95,7 @@ def beside_plan(card: ModelCard) -> str:
     run, last, planned = card.run, card.spent[-1], []
     scans, gpu = card.counts.training.scans, last.gpu_memory > 0
     used = f"{last.gpu_memory:.1f} GB of the GPU" if gpu else f"{last.memory:.1f} GB"
-    once = run.train.model_copy(update={"epochs": len(card.spent)})
+    once = run.train.model_copy(update={"epochs": len(card.spent), "iterations": None})
     if not gpu and (seconds := training_seconds(once, run.window, scans)):
         planned.append(duration(seconds))
     classes = len(run.classes) if run.target == MASK else 0
@@ -188,9 +189,10 @@ def of_earlier_runs(
         before = card.run.train
         alike = all(getattr(before, key) == getattr(train, key) for key in keys)
         if alike and card.run.window == window:
-            took += [epoch.seconds for epoch in card.spent]
+            again = passes(train, card.counts.training.scans) / len(card.spent)
+            took.append(again * card.seconds)
     if took:
-        return train.epochs * sum(took) / len(took), True
+        return sum(took) / len(took), True
     if scans is None:
         return None, False
     return training_seconds(train, window, learning(settings.config, scans)), False

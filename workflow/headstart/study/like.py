@@ -70,8 +70,8 @@ def like(base: Any, own: Mapping[str, Any]) -> Any:
     """Overlay an experiment with another one's own keys.
 
     What belongs to a key that is set to something else goes with the old value: a network's
-    arguments and deep supervision, a task's loss, a target's unit. `network_arguments: {}` empties
-    the arguments.
+    arguments and deep supervision, a task's loss, a target's unit, the other way to say how long.
+    `network_arguments: {}` empties the arguments.
     """
     merged = overlay(base, own)
     if not (isinstance(base, Mapping) and isinstance(merged.get("train"), Mapping)):
@@ -81,6 +81,9 @@ def like(base: Any, own: Mapping[str, Any]) -> Any:
         train["network_arguments"] = ours.get("network_arguments", {})
         if "deep_supervision" not in ours:
             train.pop("deep_supervision", None)
+    for one, other in (("epochs", "iterations"), ("iterations", "epochs")):
+        if one in ours and other not in ours:
+            train.pop(other, None)
     if ours.get("network_arguments") == {}:
         train["network_arguments"] = {}
     if "task" in own and own["task"] != base.get("task"):

@@ -160,7 +160,7 @@ def _seconds(settings: Settings, rule: Rule, experiment: str, scans: int) -> flo
         return min(seconds or 0.0, train.budget_seconds or math.inf)
     test = split.test if experiment in config.final else 0
     held_out = math.ceil(scans * ((1 - split.test) / split.folds + test))
-    once = train.model_copy(update={"epochs": 1, "sampling": "whole"})
+    once = train.model_copy(update={"epochs": 1, "iterations": None, "sampling": "whole"})
     steps = estimates.training_seconds(once, config.prepare.usual_window, held_out) or 0.0
     flips = config.experiments[experiment].predict.flips
     steps *= (1 if train.patches is None else TILES) * (1 if flips == "none" else flips)

@@ -32,6 +32,7 @@ from headstart.study.config import read_resolved
 from headstart.study.estimates import beside_plan
 from headstart.study.pairs_to_judge import describe_pairs
 from headstart.study.pairs_to_judge import open_pairs
+from headstart.study.part_sizes import counted_sizes
 from headstart.study.parts import parts
 from headstart.study.slices import Slices
 from headstart.study.stages import FETCH
@@ -41,6 +42,7 @@ from headstart.training import run_store
 from headstart.training.card import ModelCard
 from headstart.training.history import History
 from headstart.training.history import read_history
+from headstart.training.length import epochs_asked
 
 LONGEST = 6  # lines of an error
 
@@ -70,7 +72,7 @@ class Training:
         run: Which one.
         state: queued (by Snakemake, or for when it is started again), running, finished, stopped
             (by Ctrl-C or another signal, in order), failed (it said why), or dead (it was killed).
-        epochs: How many epochs it takes.
+        epochs: How many epochs it takes; None if that is not known yet.
         epoch: How many of them are done.
         best: The key metric at the epoch whose weights are kept, so far, and that epoch; None
             before the first one.
@@ -81,7 +83,7 @@ class Training:
 
     run: RunId
     state: Literal["queued", "running", "finished", "stopped", "failed", "dead"]
-    epochs: int
+    epochs: int | None
     epoch: int = 0
     best: tuple[str, float, int] | None = None
     minutes: float | None = None
@@ -152,10 +154,17 @@ class Study:
         """How far each training of the study is."""
         stored = self._stored()
         return [
-            self._training(Training(run, "queued", experiment.train.epochs), stored)
-            for name, experiment in self.slices.config.experiments.items()
+            self._training(Training(run, "queued", self._epochs(run)), stored)
+            for name in self.slices.config.experiments
             for run in self.slices.config.runs(name)
         ]
+
+    def _epochs(self, run: RunId) -> int | None:
+        experiment = self.slices.config.experiments[run.experiment]
+        if experiment.train.epochs is not None:
+            return experiment.train.epochs
+        sizes = counted_sizes(self.folder, experiment.target, run.fold)
+        return epochs_asked(experiment.train, sizes.training) if sizes else None
 
     def _stage(self, name: str, parts: list[list[str]]) -> StageStatus:
         done = sum(all((self.folder / path).exists() for path in paths) for paths in parts)
@@ -305,7 +314,7 @@ def _minutes_left(one: Training, attempts: list[Path]) -> float | None:
     history = attempts[-1] / HISTORY
     earlier = [History.read(path) for path in _histories(attempts[:-1])]
     own = one.epoch - max((len(other.epochs) for other in earlier), default=0)
-    if own < 1 or not history.is_file():
+    if own < 1 or one.epochs is None or not history.is_file():
         return None
     # the run's description is written when an attempt begins
     began, latest = _modified(attempts[-1].parent / IDENTITY), _modified(history)

@@ -68,7 +68,7 @@ def _table(trainings: Sequence[Training]) -> Iterator[str]:
             str(one.run.fold),
             str(one.run.seed),
             one.state,
-            f"{one.epoch}/{one.epochs}",
+            f"{one.epoch}/{one.epochs or '?'}",
             "" if one.best is None else f"{one.best[2]}: {one.best[0]} {one.best[1]:.4g}",
             _time(one),
             one.why,

@@ -89,7 +89,7 @@ def value_at(experiment: Mapping[str, Any], setting: str) -> Any:
     """Return the value that an experiment has for a setting, whose key has dots."""
     value: Any = experiment
     for key in setting.split("."):
-        value = value[key]
+        value = value.get(key)  # a key that says nothing may be left out
     return value
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import reprlib
+from collections.abc import Mapping
 from typing import Annotated
 from typing import Any
 from typing import Literal
@@ -37,6 +38,11 @@ from headstart.training.torchio_names import without_blanks
 def _networks(*, per_voxel: bool) -> str:
     tasks = sorted(name for name, task in TASKS.items() if task.per_voxel == per_voxel)
     return f"{', '.join(networks_for(per_voxel=per_voxel))} ({', '.join(tasks)})"
+
+
+def _is_none(value: Any) -> bool:
+    """Leave a key out of a training's identity that says nothing: older ones did not have it."""
+    return value is None
 
 
 def _losses(task: type[Task]) -> str:
@@ -154,7 +160,17 @@ class Train(Section):
         "segmentations at a voxel size of which memory does not hold whole scans. Prediction and "
         "validation then go by tiles of the patches' size",
     )
-    epochs: int = Field(60, ge=1, description="passes over the training scans")
+    epochs: int | None = Field(
+        60, ge=1, description="passes over the training scans; or `iterations` in their place"
+    )
+    iterations: int | None = Field(
+        None,
+        ge=1,
+        exclude_if=_is_none,
+        description="steps of the optimizer in all, in place of `epochs`; the last epoch, at whose "
+        "end the network is validated as after each, may be cut short. For trainings of one length "
+        "whatever the number of scans is, as papers tell them",
+    )
     batch_size: int = Field(4, ge=1, description="scans per step, or patches")
     optimizer: Literal[tuple(OPTIMIZERS)] = Field(  # type: ignore[valid-type]
         "adamw",
@@ -303,6 +319,21 @@ class Train(Section):
             return network
         known = ", ".join(sorted(NETWORKS))
         raise ValueError(f"'{network}' is not a network; allowed: {known}, or my_net.py:Net")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _epochs_or_iterations(cls, raw: Any) -> Any:
+        if not isinstance(raw, Mapping) or raw.get("iterations") is None:
+            return raw
+        if raw.get("epochs") is not None:
+            raise ValueError("epochs and iterations both say how long it is; remove one of them")
+        return {**raw, "epochs": None}
+
+    @model_validator(mode="after")
+    def _has_an_end(self) -> Train:
+        if self.epochs is None and self.iterations is None:
+            raise ValueError("epochs: must be a whole number, e.g. 60, or write `iterations`")
+        return self
 
     @model_validator(mode="after")
     def _has_what_its_optimizer_asks(self) -> Train:

@@ -17,6 +17,7 @@ from headstart.cohort.prepared import Scan
 from headstart.data.label_table import MASK
 from headstart.training.augmentation.augmentation import Augmentation
 from headstart.training.augmentation.augmentation import Draw
+from headstart.training.length import steps_of_epoch
 from headstart.training.patches import PatchPlaces
 
 if TYPE_CHECKING:
@@ -123,8 +124,7 @@ class EpochLoader:
         place: Where the network computes.
 
     Attributes:
-        items: Scans of an epoch, or patches.
-        steps: Its batches.
+        steps: Batches of an epoch.
         augmentation: What changes the scans.
     """
 
@@ -133,13 +133,17 @@ class EpochLoader:
     ) -> None:
         self._scans, self._task, self._seed, self._place = scans, task, seed, place
         self._batch_size, self._per_scan = config.batch_size, config.per_scan
-        self.items = len(scans) * config.per_scan
-        self.steps = len(self._batches(1))
+        self.steps = steps_of_epoch(len(scans), config)
         self.augmentation = Augmentation(config.augment, task.swap_table(config.swap))
         masks = task.target_kind == MASK
         self._patches = None if config.patches is None else PatchPlaces(config.patches, masks=masks)
 
-    def epoch(self, epoch: int, start: int) -> Iterator[Batch]:
+    def items(self, steps: int) -> int:
+        """Scans, or patches, of so many steps of an epoch."""
+        whole = len(self._scans) * self._per_scan
+        return whole if steps == self.steps else steps * self._batch_size
+
+    def epoch(self, epoch: int, start: int = 0, stop: int | None = None) -> Iterator[Batch]:
         """Yield the batches of an epoch, from the one of number `start` on.
 
         One is read ahead: it is there before the network begins with the one before it.
@@ -147,9 +151,10 @@ class EpochLoader:
         Args:
             epoch: The epoch, from 1.
             start: How many of its batches are done, from 0.
+            stop: After how many it ends; None for all.
         """
         ahead = None
-        for items in self._batches(epoch)[start:]:
+        for items in self._batches(epoch)[start:stop]:
             upcoming = self._read(items, epoch)
             if ahead is not None:
                 yield ahead

@@ -32,6 +32,8 @@ from headstart.training.device import choose_device
 from headstart.training.device import device_name
 from headstart.training.device import keep_to
 from headstart.training.history import Epoch
+from headstart.training.length import epochs_asked
+from headstart.training.length import steps_asked
 from headstart.training.networks import initial_network
 from headstart.training.parent import Parent
 from headstart.training.predictor import make_predictor
@@ -103,20 +105,22 @@ def fit(
         print(loader.augmentation.where, file=sys.stderr, flush=True)
     with watch_deadline() as deadline:
         checkpoints = Checkpoints(attempt, network, stepper, deadline)
-        progress = checkpoints.resume(task.metrics[0], settings.epochs)
+        progress = checkpoints.resume(task.metrics[0], epochs_asked(settings, len(training)))
         look_up = partial(checkpoints.look_up, progress)
         while progress.epoch <= progress.epochs:
             stepper.train()
-            for batch in _shown(loader.epoch(progress.epoch, progress.step), progress, loader):
-                number = (progress.epoch - 1) * loader.steps + progress.step
-                taken = stepper.step(batch, number, progress.epochs * loader.steps)
+            steps = steps_asked(settings, progress.epochs, len(training))
+            before = (progress.epoch - 1) * loader.steps
+            stop = min(loader.steps, steps - before)
+            for batch in _shown(loader.epoch(progress.epoch, progress.step, stop), progress, stop):
+                taken = stepper.step(batch, before + progress.step, steps)
                 progress.add(Step(taken, batch, stepper.rate))
                 look_up()
             progress.settle()
 
-            row = Epoch(progress.epoch, stepper.rate, progress.loss / loader.items)
+            row = Epoch(progress.epoch, stepper.rate, progress.loss / loader.items(stop))
             with progress.validating():
-                stepper.measure_statistics(loader.epoch(progress.epoch, 0), look_up)
+                stepper.measure_statistics(loader.epoch(progress.epoch), look_up)
             if validation:
                 with progress.validating():
                     # scans that are not cut to one window come one by one
@@ -144,11 +148,11 @@ def fit(
     return describe_run(identity, cohort, task, progress, attempt, stepper.computation, start)
 
 
-def _shown(batches: Iterable[Batch], progress: Progress, loader: EpochLoader) -> Iterable[Batch]:
+def _shown(batches: Iterable[Batch], progress: Progress, steps: int) -> Iterable[Batch]:
     """Draw a bar on a terminal, and note how long the batches are waited for."""
     return tqdm(
         progress.timed(batches),
-        total=loader.steps,
+        total=steps,
         initial=progress.step,
         desc=f"epoch {progress.epoch}",
         leave=False,

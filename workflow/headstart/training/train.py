@@ -43,7 +43,7 @@ def rehearse(*, run: Run, start: Path | None = None, **arguments: Any) -> None:
     Raises:
         UserError: As `train`.
     """
-    few = run.train.model_copy(update={"epochs": TRY_EPOCHS})
+    few = run.train.model_copy(update={"epochs": TRY_EPOCHS, "iterations": None})
     if start is not None and not start.exists():
         print(f"{start}: is not there yet; tried from random weights", file=sys.stderr, flush=True)
         few, start = few.model_copy(update={"start": None}), None

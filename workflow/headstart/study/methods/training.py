@@ -21,6 +21,7 @@ from headstart.study.sweep import SEEDS
 from headstart.tasks import TASKS
 from headstart.training.card import ModelCard
 from headstart.training.config import Train
+from headstart.training.length import epochs_asked
 from headstart.training.registry import NETWORKS
 from headstart.training.registry import OPTIMIZERS
 from headstart.training.registry import SCHEDULES
@@ -200,12 +201,14 @@ def _loss(card: ModelCard) -> str:
 def _epochs(cards: Sequence[ModelCard]) -> str:
     """Tell how many epochs there were, and what ended them."""
     train, done = cards[0].run.train, [len(card.spent) for card in cards]
+    asked = [epochs_asked(card.run.train, card.counts.training.scans) for card in cards]
     said = f"{span(done)} epoch{'s' * (max(done) != 1)}"
-    if max(done) == train.epochs == min(done):
-        return said
+    steps = "" if train.iterations is None else counted(train.iterations, "step")
+    if done == asked:
+        return f"{steps} ({said})" if steps else said
     ends = [f"patience of {train.patience} epochs"] if train.patience else []
     ends += [f"budget of {train.budget}"] if train.budget else []
-    return f"{said} of at most {train.epochs} ({' and '.join(ends)})"
+    return f"{said} of at most {steps or train.epochs} ({' and '.join(ends)})"
 
 
 def _precision(cards: Sequence[ModelCard]) -> str:

@@ -1,0 +1,62 @@
+"""How many scans each part of a training has."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from headstart.cohort.splits import read_splits
+from headstart.common import study_paths
+from headstart.common.records import read_rows
+from headstart.data.label_table import LabelRow
+from headstart.study.config import Config
+
+
+class PartSizes(NamedTuple):
+    """Scans with a target, of one fold.
+
+    Attributes:
+        training: That are learnt from.
+        validation: For validation.
+    """
+
+    training: int
+    validation: int
+
+
+def expected_sizes(config: Config, scans: int) -> PartSizes:
+    """Estimate them from the number of a study's scans.
+
+    Args:
+        config: The study's config.
+        scans: How many there are, with or without a target.
+    """
+    split = config.split
+    others = scans * (1 - split.test) * (1 - 1 / split.folds)
+    validation = int(others * split.validation)
+    return PartSizes(int(others) - validation, validation)
+
+
+def counted_sizes(study: Path, target: str, fold: int) -> PartSizes | None:
+    """Count them in the tables that check and split left; None where these are not there.
+
+    Args:
+        study: Results folder of the study.
+        target: What is predicted.
+        fold: The fold that is held out.
+    """
+    tables = [study / name for name in (study_paths.PASSED, study_paths.SPLITS)]
+    if not all(table.is_file() for table in tables):
+        return None
+    return _counted(*tables, target, fold, *(table.stat().st_mtime_ns for table in tables))
+
+
+@cache
+def _counted(passed: Path, splits: Path, target: str, fold: int, *_: int) -> PartSizes:
+    """Count them in tables as of two times."""
+    part_of = {row.subject: row for row in read_splits(splits)}
+    rows = [part_of.get(r.subject) for r in read_rows(passed, LabelRow) if r.values.get(target)]
+    others = [row for row in rows if row is not None and not row.test and row.fold != fold]
+    validation = sum(row.validation for row in others)
+    return PartSizes(len(others) - validation, validation)

@@ -75,6 +75,19 @@ def test_a_new_study(tmp_path: Path) -> None:
     assert "a rough figure" in "\n".join(lines)
 
 
+@pytest.mark.parametrize(
+    ("train", "size"),
+    [({"epochs": 60}, "47.2 MB"), ({"epochs": 60, "save_every": 20}, "118 MB")],
+)
+def test_networks_that_are_saved_on_the_way_take_disk(
+    tmp_path: Path, train: dict[str, Any], size: str
+) -> None:
+    """Three of them, each of 2.95 million weights, in the run store and published."""
+    e0 = {"task": "regression", "target": "age", "train": {"network": "sfcn"} | train}
+    made = settings(tmp_path, experiments={"e0": e0})
+    assert rows(work_plan(made, [training()]))["train e0"][2] == size
+
+
 def test_iterations_take_the_time_of_the_epochs_that_they_are(tmp_path: Path) -> None:
     """Of 27 scans, four at a time: seven steps, so that 420 are 60 epochs."""
     (tmp_path / "data/own").mkdir(parents=True)

@@ -21,6 +21,19 @@ WEIGHTS = "model.safetensors"
 HISTORY = "history.csv"
 PREDICTIONS = "predictions.csv"
 IDENTITY = "run.json"  # in the run store, beside the attempts
+SNAPSHOT = (
+    "snapshots/epoch-{epoch}"  # weights on the way: there a file, a folder beside the network
+)
+
+
+def snapshot_file(run: Path, epoch: int) -> Path:
+    """Return the file in which the run store has the weights of an epoch.
+
+    Args:
+        run: `STORE/KEY`.
+        epoch: The epoch.
+    """
+    return run / f"{SNAPSHOT.format(epoch=epoch)}.safetensors"
 
 
 def named_by(folder: Path) -> tuple[str, ...]:

@@ -185,7 +185,9 @@ def file_system(folder: Path) -> str | None:
 
 def _disk(config: Config, scans: int, results: Path) -> Iterator[str]:
     prepared = prepared_bytes(config, scans)
-    runs = sum(run_bytes(config, name) * len(config.runs(name)) for name in config.experiments)
+    runs = sum(
+        run_bytes(config, name, scans) * len(config.runs(name)) for name in config.experiments
+    )
     room = space(results).room
     said = (
         f"{scans} scans: prepared volumes take {gigabytes(prepared)}, the runs about "

@@ -23,10 +23,13 @@ from headstart.study.settings import Settings
 from headstart.training import costs
 from headstart.training.card import ModelCard
 from headstart.training.config import Train
+from headstart.training.length import epochs_asked
 from headstart.training.length import passes
+from headstart.training.length import saved_epochs
 from headstart.training.registry import NETWORKS
 
 RUN_BYTES = 16  # per weight: a run keeps its network, and a checkpoint with the optimizer's state
+SNAPSHOT_BYTES = 8  # per weight: in the run store, and published
 # Measured on one core for a scan of 256 x 256 x 150: 0.1 s and 0.7 s; the start of a job in s.
 SCAN_SECONDS = {"check": 0.1, "prepare": 0.7}
 START_SECONDS = 5.0
@@ -38,10 +41,21 @@ def prepared_bytes(config: Config, scans: int) -> int:
     return scans * math.prod(config.prepare.usual_window) * (2 * len(config.channels) + masks)
 
 
-def run_bytes(config: Config, experiment: str) -> int:
-    """Size of one training's folder in the run store; 0 if the network is the user's own."""
-    ours = NETWORKS.get(config.experiments[experiment].train.network)
-    return int(RUN_BYTES * ours.cost.weights) if ours else 0
+def run_bytes(config: Config, experiment: str, scans: int | None) -> int:
+    """Size of what a training leaves; 0 if the network is the user's own.
+
+    Args:
+        config: The study's config.
+        experiment: The experiment.
+        scans: How many scans the study has; None if unknown, and with it what follows from it.
+    """
+    train = config.experiments[experiment].train
+    ours = NETWORKS.get(train.network)
+    if ours is None:
+        return 0
+    epochs = train.epochs or (epochs_asked(train, learning(config, scans)) if scans else 0)
+    saved = len(saved_epochs(train, epochs))
+    return int((RUN_BYTES + SNAPSHOT_BYTES * saved) * ours.cost.weights)
 
 
 def training_memory(

@@ -153,7 +153,9 @@ def _bytes(settings: Settings, members: Sequence[Job], scans: int | None) -> int
         share = shards / len(settings.shards)
         return None if scans is None else int(share * estimates.prepared_bytes(config, scans))
     if stage == "train":
-        return sum(estimates.run_bytes(config, job.wildcards["experiment"]) for job in members)
+        return sum(
+            estimates.run_bytes(config, job.wildcards["experiment"], scans) for job in members
+        )
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import platform
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 from typing import Any
 from typing import Literal
 
+from pydantic import Field
 from pydantic import ValidationError
 from pydantic import model_validator
 
@@ -20,12 +22,14 @@ from headstart.common.packages import version_in_use
 from headstart.common.run_id import CARD
 from headstart.common.run_id import HISTORY
 from headstart.common.run_id import WEIGHTS
+from headstart.common.run_id import snapshot_file
 from headstart.common.schema import Section
 from headstart.imaging.config import Preparation
 from headstart.tasks import TASKS
 from headstart.tasks import task_with
 from headstart.tasks.base import Task
 from headstart.training.history import REMEDY
+from headstart.training.length import saved_epochs
 from headstart.training.settings import Publication
 from headstart.training.settings import RunIdentity
 from headstart.training.spent import Spent
@@ -94,6 +98,7 @@ class ModelCard(RunIdentity, Computation, Publication):
         spent: What each epoch took.
         versions: Version of each package in use.
         start: What it began from; None for random weights.
+        snapshots: Digests of the weights that `train.save_every` kept, by their epoch.
     """
 
     state: dict[str, Any]
@@ -108,6 +113,7 @@ class ModelCard(RunIdentity, Computation, Publication):
     spent: tuple[Spent, ...]
     versions: dict[str, str]
     start: StartCard | None = None
+    snapshots: dict[int, str] = Field(default_factory=dict, exclude_if=operator.not_)
 
     @property
     def seen(self) -> frozenset[str]:
@@ -220,6 +226,10 @@ def describe_run(
         weights_sha256=files.sha256(attempt / WEIGHTS),
         spent=tuple(progress.spent),
         start=start,
+        snapshots={
+            epoch: files.sha256(snapshot_file(attempt.parent, epoch))
+            for epoch in saved_epochs(run.train, len(history.epochs))
+        },
         versions={"headstart": headstart.__version__, "python": platform.python_version()}
         | {name: version_in_use(name) for name in PACKAGES},
     )

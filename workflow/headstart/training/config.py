@@ -222,6 +222,15 @@ class Train(Section):
         description="weights to keep: of the epoch with the best validation metric, of the last "
         "one, or their exponential moving average over a fiftieth of all steps",
     )
+    save_every: int | None = Field(
+        None,
+        ge=1,
+        exclude_if=_is_none,
+        description="epochs; after each so many the weights are also kept as they are then, in "
+        "`train/…/snapshots/epoch-N`, a folder like that of the network itself: for `headstart "
+        "predict --run`, or `start: …/epoch-N/model.safetensors`. Each takes the disk of a network "
+        "twice",
+    )
     patience: int | None = Field(
         None,
         ge=1,

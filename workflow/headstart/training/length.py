@@ -57,3 +57,9 @@ def steps_asked(train: Train, epochs: int, scans: int) -> int:
     """
     steps = epochs * steps_of_epoch(scans, train)
     return steps if train.iterations is None else min(steps, train.iterations)
+
+
+def saved_epochs(train: Train, epochs: int) -> range:
+    """Return the epochs whose weights are also kept, of so many: `train.save_every`."""
+    every = train.save_every or epochs + 1
+    return range(every, epochs + 1, every)

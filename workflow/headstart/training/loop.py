@@ -33,6 +33,7 @@ from headstart.training.device import device_name
 from headstart.training.device import keep_to
 from headstart.training.history import Epoch
 from headstart.training.length import epochs_asked
+from headstart.training.length import saved_epochs
 from headstart.training.length import steps_asked
 from headstart.training.networks import initial_network
 from headstart.training.parent import Parent
@@ -43,6 +44,7 @@ from headstart.training.progress import show_epoch
 from headstart.training.selection import epochs_of
 from headstart.training.selection import is_kept
 from headstart.training.settings import RunIdentity
+from headstart.training.snapshots import save_snapshot
 from headstart.training.step import Stepper
 from headstart.training.transfer import start_from
 from headstart.training.validation import validate
@@ -138,6 +140,8 @@ def fit(
                     raise diagnosis.diverged(loss, progress.epoch, stepper.rate, validation)
             kept = is_kept(row, progress.history, settings.keep)
             progress.end_epoch(row, stepper.judged.state_dict() if kept else None)
+            if row.number in saved_epochs(settings, row.number):
+                save_snapshot(attempt.parent, row.number, stepper.judged.state_dict())
             progress.epochs, over = epochs_of(progress, settings)
             checkpoints.write(progress)
             progress.history.write(attempt / HISTORY)

@@ -120,11 +120,7 @@ class Progress:
         self.now.measure_memory()
         self.history = self.history.with_epoch(row, chosen=kept is not None)
         if kept is not None:
-            # a copy: the next step changes the network's own
-            self.kept = {
-                name: value.cpu().clone(memory_format=torch.contiguous_format)
-                for name, value in kept.items()
-            }
+            self.kept = copied(kept)
         self.spent.append(self.now)
         self.step, self.loss, self.now = 0, 0.0, Spent()
 
@@ -155,6 +151,14 @@ class Progress:
             now=Spent(**state["now"]),
             **{name: state[name] for name in ("epochs", "kept", "step", "loss")},
         )
+
+
+def copied(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Copy a network's weights: its next step changes its own."""
+    return {
+        name: value.cpu().clone(memory_format=torch.contiguous_format)
+        for name, value in weights.items()
+    }
 
 
 def show_epoch(progress: Progress, over: str) -> None:

@@ -17,7 +17,9 @@ from collections.abc import Iterator
 from collections.abc import Sequence
 from contextlib import contextmanager
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -28,8 +30,11 @@ from headstart.common import processes
 from headstart.common.errors import UserError
 from headstart.common.run_id import HISTORY
 from headstart.common.run_id import IDENTITY
+from headstart.common.run_id import SNAPSHOT
 from headstart.common.run_id import WEIGHTS
+from headstart.common.run_id import snapshot_file
 from headstart.training.card import ModelCard
+from headstart.training.history import History
 from headstart.training.settings import Publication
 from headstart.training.settings import RunIdentity
 
@@ -173,6 +178,8 @@ def check_whole(run: Path) -> None:
     card = ModelCard.read(attempt, again)
     integrity.read_bytes(attempt / WEIGHTS, card.weights_sha256, again)
     integrity.read_bytes(attempt / HISTORY, card.history_sha256, again)
+    for epoch, sha256 in card.snapshots.items():
+        integrity.read_bytes(snapshot_file(run, epoch), sha256, again)
 
 
 def publish(attempt: Path, output: Path, publication: Publication) -> None:
@@ -180,15 +187,42 @@ def publish(attempt: Path, output: Path, publication: Publication) -> None:
 
     Args:
         attempt: Folder with `history.csv`, `model.safetensors` and `model.json`, or a link to it.
-        output: Folder to write the same names to; the card gains the publication.
+        output: Folder to write the same names to; the card gains the publication. The networks of
+            `train.save_every` get a folder each in `snapshots`.
         publication: What the study says of the network.
     """
     attempt = attempt.resolve()  # not through a link that may come to name another one
     card = ModelCard.read(attempt)
+    for old in output.glob(SNAPSHOT.format(epoch="*")):
+        shutil.rmtree(old)
+    for epoch in card.snapshots:
+        _publish_snapshot(attempt, output / SNAPSHOT.format(epoch=epoch), card, epoch, publication)
     for name in (HISTORY, WEIGHTS):
-        with files.temporary(output / name) as draft:
-            shutil.copyfile(attempt / name, draft)
+        _copy(attempt / name, output / name)
     card.model_copy(update=dict(publication)).write(output)
+
+
+def _publish_snapshot(
+    attempt: Path, output: Path, card: ModelCard, epoch: int, publication: Publication
+) -> None:
+    """Write the network of an epoch as if it were what the training had left."""
+    history = History.read(attempt / HISTORY)
+    replace(history, epochs=history.epochs[:epoch], chosen=epoch).write(output / HISTORY)
+    _copy(snapshot_file(attempt.parent, epoch), output / WEIGHTS)
+    update: dict[str, Any] = {
+        "chosen_epoch": epoch,
+        "chosen_by": None,
+        "history_sha256": files.sha256(output / HISTORY),
+        "weights_sha256": card.snapshots[epoch],
+        "spent": card.spent[:epoch],
+        "snapshots": {},
+    }
+    card.model_copy(update=update | dict(publication)).write(output)
+
+
+def _copy(path: Path, to: Path) -> None:
+    with files.temporary(to) as draft:
+        shutil.copyfile(path, draft)
 
 
 def _claim(run: Path) -> Path | None:

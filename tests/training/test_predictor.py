@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from prepared_shards import write_shard
 from torch import Tensor
 from torch import nn
 
+from headstart.cohort.prepared import Scan
+from headstart.cohort.prepared import scan_of
+from headstart.cohort.shards import ShardCard
+from headstart.imaging.config import Preparation
+from headstart.imaging.geometry import Grid
 from headstart.training.config import Predict
 from headstart.training.config import Train
+from headstart.training.inference import predict_scan
 from headstart.training.predictor import Tiled
 from headstart.training.predictor import make_predictor
 from headstart.training.receptive_field import receptive_field
@@ -186,3 +194,64 @@ def test_an_answer_for_the_scan_is_not_mirrored_back() -> None:
         np.testing.assert_allclose(
             mean, torch.stack([network(v) for v in images]).mean(0), atol=1e-6
         )
+
+
+def scan_like(folder: Path, volume: np.ndarray) -> Scan:
+    """Prepare a scan of these numbers, (channels, x, y, z)."""
+    shape = volume.shape[1:]
+    path, grid = folder / "shard-0.json", Grid(shape, np.eye(4))
+    write_shard(
+        path,
+        [("s", "1")],
+        volume[None],
+        np.zeros((1, *shape), np.uint8),
+        prepare=Preparation(voxel_size=(1, 1, 1), window="own", normalise="none"),
+        affine=np.eye(4),
+        source=grid,
+    )
+    return scan_of(path, ShardCard.read(path).scans[0])
+
+
+@pytest.mark.parametrize(
+    ("channels", "flips", "shape"),
+    [(1, "none", (31, 17, 24)), (3, 4, (16, 40, 12)), (2, 8, (29, 33, 22))],
+)
+def test_no_seams_in_what_a_linear_filter_says_of_a_scan_by_patches_and_mirror_images(
+    tmp_path, capsys, channels, flips, shape
+) -> None:
+    """All that prediction by patches is made of, against the filter on the whole scan at once."""
+    torch.manual_seed(2)
+    # further along y than along the others, along x further up than down, and along z the reverse
+    filters = nn.Sequential(
+        nn.Conv3d(channels, 3, (3, 7, 3), padding=(1, 3, 1)),
+        nn.ConstantPad3d((2, 0, 0, 0, 0, 2), 0),
+        nn.Conv3d(3, 2, 3, padding=(0, 1, 0)),
+    ).eval()
+    volume = noise(channels, *shape).half()
+    # odd lengths halve nowhere, so that a tile may begin at any voxel
+    patch = (17, 19, 13)
+    train = Train(
+        network="net.py:Net",
+        sampling={"patches": patch},
+        augment=[{"RandomFlip": {"axes": [0, 1, 2]}}],
+    )
+    predictor = make_predictor(filters, train, Predict(flips=flips)).eval()
+    tiled = predict_scan(predictor, scan_like(tmp_path, volume.numpy()), CPU)
+    # a scan that is shorter than a patch lies in its middle, and beyond it there is no signal
+    missing = [max(n - m, 0) for n, m in zip(patch, shape, strict=True)]
+    x, y, z = (slice((m + 1) // 2, (m + 1) // 2 + n) for m, n in zip(missing, shape, strict=True))
+    padded = volume.float().amin((1, 2, 3), keepdim=True)
+    padded = padded.repeat(1, *(n + m for n, m in zip(shape, missing, strict=True)))
+    expected = torch.zeros(1, 2, *shape)
+    images = list(itertools.product((False, True), repeat={"none": 0, 4: 2, 8: 3}[flips]))
+    for image in images:
+        dims = [axis - 3 for axis, turned in enumerate(image) if turned]
+        padded[:, x, y, z] = volume.float().flip(dims)
+        with torch.inference_mode():
+            whole = filters(padded[None])[:, :, x, y, z]
+        expected += whole.flip(dims) / len(images)
+    np.testing.assert_allclose(tiled, expected, atol=2e-6)
+    assert capsys.readouterr().err == (
+        "tiles of 17x19x13 voxels with margins of 3x4x3: the same answer as for a whole scan at "
+        "once\n"
+    )

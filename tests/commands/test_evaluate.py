@@ -14,6 +14,8 @@ from evaluated import make_study
 from prepared_shards import write_digests
 
 from headstart.cli import main
+from headstart.cohort.prepared import read_cohort
+from headstart.cohort.shards import ShardCard
 from headstart.cohort.splits import SplitRow
 from headstart.cohort.splits import read_splits
 from headstart.cohort.splits import write_splits
@@ -24,11 +26,13 @@ from headstart.common.records import write_rows
 from headstart.common.run_id import RunId
 from headstart.common.schema import settings_text
 from headstart.data.label_table import LabelRow
+from headstart.evaluation.evaluate import _Bench
 from headstart.evaluation.evaluate import _groups
 from headstart.evaluation.predictions import read_image
 from headstart.evaluation.predictions import read_run
 from headstart.evaluation.predictions import seal
 from headstart.evaluation.settings import EvaluateSettings
+from headstart.tasks import TASKS
 from headstart.tasks.segmentation import Segmentation
 
 TARGETS = {"regression": "age", "classification": "sex", "segmentation": "mask"}
@@ -146,6 +150,60 @@ def test_baselines_never_see_the_held_out_fold(tmp_path: Path):
     expected = (held["age"] - mean).abs().groupby(held["subject"]).mean().mean()
     row = before[(before["model"] == "mean") & (before["metric"] == "mae")].iloc[0]
     assert row["value"] == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("task", ["regression", "classification"])
+def test_no_baseline_ever_sees_what_is_true_of_the_test_subjects(tmp_path: Path, task: str):
+    """With other targets of theirs, every baseline says of them what it said."""
+    study = make_study(tmp_path, task=task, subjects=24)
+    tables = [study.root / name for name in ("check/passed.csv", "split/splits.csv", "prepare")]
+    cohort = read_cohort(*tables, TARGETS[task])
+    runs = [read_run(path) for path in study.predictions]
+    said = []
+    for other in (False, True):
+        lies = {"F": "M", "M": "F"} if task == "classification" else {}
+        scans = [
+            replace(scan, target=lies.get(scan.target, "99")) if other and scan.test else scan
+            for scan in cohort.scans
+        ]
+        changed = replace(cohort, scans=tuple(scans))
+        asked = TASKS[task].from_cohort(changed, ())
+        bench = _Bench(asked, changed, {(scan.subject, scan.session): "A" for scan in scans})
+        said.append(bench.trial(runs, "test"))
+    before, after = said
+    assert (before.truth != after.truth).all()
+    assert {"voxels", "head-size"} < set(before.models)
+    for name, prediction in before.models.items():
+        np.testing.assert_array_equal(prediction, after.models[name], err_msg=name)
+
+
+def test_volumes_of_masks_are_a_baseline_where_every_scan_has_one(tmp_path: Path):
+    study = make_study(tmp_path, subjects=60)
+    assert evaluate(study, "regression") == 0
+    assert "mask-volumes" not in set(tables(study)[0]["model"])
+    set_millilitres(study, lambda age: {"core": np.expm1(age / 20), "none": 0.0})
+    assert evaluate(study, "regression") == 0
+    metrics, comparison = tables(study)
+    mae = metrics[(metrics["metric"] == "mae") & (metrics["group"] == "all")]
+    assert (mae.loc[mae["model"] == "mask-volumes", "value"] < 0.1).all()
+    assert "mask-volumes" in set(comparison["baseline"])
+    set_millilitres(study, lambda age: {"core": 1.0} if age > 30 else None)
+    assert evaluate(study, "regression") == 0
+    assert "mask-volumes" not in set(tables(study)[0]["model"])
+
+
+def set_millilitres(study: Study, volumes: Any) -> None:
+    """Write volumes of masks that follow the age into the shards' cards."""
+    passed = read_rows(study.root / "check/passed.csv", LabelRow)
+    age = {row.key: float(row.labels["age"]) for row in passed}
+    for path in (study.root / "prepare").glob("shard-?.json"):
+        card = ShardCard.read(path)
+        of_scans = [(scan, volumes(age[scan.key])) for scan in card.scans]
+        scans = [
+            scan.model_copy(update={"millilitres": found and (found, found)})
+            for scan, found in of_scans
+        ]
+        card.model_copy(update={"scans": tuple(scans)}).write(path)
 
 
 def test_a_constant_is_not_said_to_rank_anyone(tmp_path: Path):

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -105,7 +104,7 @@ def test_mean_mask_is_the_majority_and_background_overlaps_nothing(tmp_path: Pat
         "mask",
     ).scans
     # the majority of one scan is that scan
-    dice = baselines.segmentation([scans[0]], [scans[0]], 2)
+    dice = baselines.segmentation([scans[0]], [scans[0]], [0], 2)
     assert dice["mean-mask"].tolist() == [[1.0, 1.0]]
     assert dice["background"].tolist() == [[0.0, 0.0]]
 
@@ -132,21 +131,6 @@ def test_the_head_of_a_scan_of_one_value_is_all_of_it(tmp_path):
     tables = (study.root / "check/passed.csv", study.root / "split/splits.csv")
     cohort = read_cohort(*tables, study.root / "prepare", "age")
     assert baselines.head_volume(cohort.scans[0]) == pytest.approx(32 * 40 * 32 * 4**3 / 1000)
-
-
-def test_the_threshold_is_the_one_of_least_variance_within_its_sides():
-    rng = np.random.default_rng(3)
-    image = np.concatenate([rng.normal(50, 20, 3000), rng.normal(170, 35, 1000)])
-    image = np.concatenate([image.clip(1, 254).round(), [0, 255]]).astype(np.float32)
-    within = {
-        value: sum(side.size * side.var() for side in (image[image <= value], image[image > value]))
-        for value in range(255)
-    }
-    best = min(within, key=lambda value: within[value])
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        threshold = baselines._otsu(image)
-    assert best <= threshold < best + 1
 
 
 def test_holes_of_an_axial_slice_are_filled_and_what_opens_to_its_rim_is_air():
@@ -207,17 +191,25 @@ def of_masks(*masks: list[int]) -> list[SimpleNamespace]:
 
 def test_masks_of_several_sizes_are_compared_centre_upon_centre():
     scans: Any = of_masks([1, 1, 0], [0, 0, 1, 1, 0, 0, 0], [0, 1, 1, 0, 0])
-    dice = baselines.segmentation(scans, scans[:1], 1)
+    dice = baselines.segmentation(scans, scans[:1], [1], 1)
     assert dice["mean-mask"].tolist() == [[1]]
 
 
 def test_in_each_voxel_the_mean_mask_has_the_class_of_most():
     masks = [[0, 1, 2, 2, 1], [0, 1, 2, 0, 2], [1, 2, 2, 1, 0]]
     scans: Any = of_masks(*masks)
-    dice = baselines.segmentation(scans, scans[2:], 2)
+    dice = baselines.segmentation(scans, scans[2:], [0], 2)
     # the majority is 0 1 2 0 0: the first, where none has more votes than another
     assert dice["mean-mask"].tolist() == [[0, pytest.approx(2 / 3)]]
     assert dice["background"].tolist() == [[0, 0]]
+
+
+def test_the_mask_of_the_most_similar_scan_is_carried_over_centre_upon_centre():
+    scans: Any = of_masks([0, 1, 2], [0, 0, 1, 0, 2, 0, 0], [1, 1, 2], [1, 2, 0])
+    dice = baselines.segmentation(scans[:3], scans[3:], [1], 2)["label-transfer"]
+    assert dice.tolist() == [[1, 0]]
+    dice = baselines.segmentation(scans[:3], scans[2:], [2, 0], 2)["label-transfer"]
+    assert dice.tolist() == [[1, 1], [0, 0]]
 
 
 def test_what_follows_from_being_constant():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import replace
@@ -56,6 +57,7 @@ class Scan:
         source_header: Geometry fields of the raw scan's header.
         mask_content: Digest of the raw mask's file; "" where it is not known.
         raw: Digest of the raw voxels.
+        millilitres: Volume of each class in the raw mask; {} where there is none.
         box: The part that is looked at, which may reach beyond the scan; None for all of it.
     """
 
@@ -74,6 +76,7 @@ class Scan:
     source_header: dict[str, Any]
     mask_content: str
     raw: str
+    millilitres: Mapping[str, float]
     box: Box | None = None
 
     @property
@@ -302,4 +305,5 @@ def scan_of(
         source_header=entry.source_header,
         mask_content=entry.mask_content,
         raw=entry.hash,
+        millilitres=entry.millilitres[0] if entry.millilitres else {},
     )

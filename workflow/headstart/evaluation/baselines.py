@@ -1,4 +1,6 @@
-"""Predictions without a network: the mean, the majority, the site, the head's size, the mean mask.
+"""Predictions without a network: the mean, the majority, the site, the head's size, others' masks.
+
+What linear models make of voxels and of volumes is in `coarse_voxels` and `penalised`.
 
 Each baseline is fitted on the subjects of the other folds, the held-out fold and the test subjects
 excluded. It may use those that choose the network's epoch, as the network does. A subject's
@@ -15,20 +17,46 @@ from numpy.typing import NDArray
 
 from headstart.cohort.prepared import Scan
 from headstart.common.errors import UserError
+from headstart.evaluation.penalised import share_weight
 from headstart.imaging.geometry import crop_or_pad
+from headstart.imaging.otsu import otsu
 from headstart.tasks.metrics import dice_by_class
 
 Array = NDArray[np.float64]
 
+PENALISED = "Hoerl and Kennard 1970, ridge, https://doi.org/10.1080/00401706.1970.10488634"
 CONSTANT = ("mean", "majority")  # baselines that say the same of every scan of a fold
-WORDS = {
-    "mean": "mean of the other folds' subjects",
-    "majority": "commonest class",
-    "site-mean": "site only",
-    "site": "site only",
-    "head-size": "head size only",
-    "background": "background everywhere",
-    "mean-mask": "mean training mask",
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """How a baseline is told of.
+
+    Attributes:
+        words: What it is, in figures and in the methods.
+        cite: Its paper, if it has one.
+    """
+
+    words: str
+    cite: str = ""
+
+
+ROWS = {
+    "mean": Baseline("mean of the other folds' subjects"),
+    "majority": Baseline("commonest class"),
+    "site-mean": Baseline("site only"),
+    "site": Baseline("site only"),
+    "head-size": Baseline(
+        "head size only", "Otsu 1979, threshold, https://doi.org/10.1109/TSMC.1979.4310076"
+    ),
+    "mask-volumes": Baseline("linear model of the volumes of the masks' classes", PENALISED),
+    "voxels": Baseline("linear model of voxels of 8 or 16 mm", PENALISED),
+    "background": Baseline("background everywhere"),
+    "mean-mask": Baseline("mean training mask"),
+    "label-transfer": Baseline(
+        "mask of the most similar training scan",
+        "Aljabar et al. 2009, label transfer, https://doi.org/10.1016/j.neuroimage.2009.02.018",
+    ),
 }
 
 
@@ -51,8 +79,7 @@ class Features:
 
     def weights(self) -> Array:
         """Weights (n,): 1 for each subject, shared by its sessions."""
-        _, index, sessions = np.unique(self.subject, return_inverse=True, return_counts=True)
-        return np.asarray(1 / sessions[index], dtype=np.float64)
+        return share_weight(self.subject)
 
 
 def known_by_construction(classes: int) -> dict[str, float]:
@@ -88,7 +115,7 @@ def head_volume(scan: Scan) -> float:
             f"{scan.session} is not finite; delete {scan.volumes.path.name} there and type the "
             "same command: prepare makes the shard again"
         )
-    outside = image <= _otsu(image)
+    outside = image <= otsu(image)
     in_plane = np.zeros((3, 3, 3), dtype=bool)
     in_plane[:, :, 1] = [[0, 1, 0], [1, 1, 1], [0, 1, 0]]
     regions, _ = ndimage.label(outside, structure=in_plane)
@@ -98,22 +125,6 @@ def head_volume(scan: Scan) -> float:
     is_air[0] = False
     voxel = abs(float(np.linalg.det(scan.affine[:3, :3])))
     return float(np.count_nonzero(~is_air[regions])) * voxel / 1000
-
-
-def _otsu(image: NDArray[np.float32], bins: int = 256) -> float:
-    """Threshold that separates the intensities into two classes of least variance.
-
-    Below all of them where there is one alone.
-    """
-    if image.min() == image.max():
-        return -np.inf
-    counts, edges = np.histogram(image, bins=bins)
-    centres = (edges[:-1] + edges[1:]) / 2
-    # the first and the last bin hold a voxel: neither class is ever empty
-    low, total = np.cumsum(counts)[:-1], np.cumsum(counts * centres)
-    high, below, above = counts.sum() - low, total[:-1], total[-1] - total[:-1]
-    between = low * high * (below / low - above / high) ** 2
-    return float(centres[np.argmax(between)])
 
 
 def regression(known: Features, target: Array, asked: Features) -> dict[str, Array]:
@@ -187,30 +198,35 @@ def classification(
     return predictions | {"head-size": probability}
 
 
-def segmentation(known: Sequence[Scan], asked: Sequence[Scan], classes: int) -> dict[str, Array]:
-    """Segment without looking at the scan, and evaluate on the prepared grid.
+def segmentation(
+    known: Sequence[Scan], asked: Sequence[Scan], similar: Sequence[int], classes: int
+) -> dict[str, Array]:
+    """Segment by the masks of other scans alone, and evaluate on the prepared grid.
 
     Args:
         known: Scans with a mask to learn from.
         asked: Scans to predict, m of them.
+        similar: Number of the known scan that each one is most similar to, (m,).
         classes: Number of foreground classes.
 
     Returns:
         Baseline name: Dice (m, classes). `background`, which marks nothing and so has a Dice of 0
         wherever there is something to find; `mean-mask`, in each voxel the class that most of the
-        known scans have there.
+        known scans have there; `label-transfer`, the mask of the most similar known scan (Aljabar
+        and others 2009, doi:10.1016/j.neuroimage.2009.02.018), centre upon centre.
     """
     mean = _mean_mask(known, classes)
-    masks = {"background": np.zeros_like(mean), "mean-mask": mean}
-    return {
-        name: np.array(
-            [
-                dice_by_class(scan.mask(), crop_or_pad(mask, scan.shape, 0), classes)
-                for scan in asked
-            ]
-        )
-        for name, mask in masks.items()
+    dice: dict[str, list[NDArray[np.floating]]] = {
+        "background": [],
+        "mean-mask": [],
+        "label-transfer": [],
     }
+    for scan, nearest in zip(asked, similar, strict=True):
+        masks = (np.zeros_like(mean), mean, known[nearest].mask())
+        for of_baseline, mask in zip(dice.values(), masks, strict=True):
+            fitting = crop_or_pad(mask, scan.shape, 0)
+            of_baseline.append(dice_by_class(scan.mask(), fitting, classes))
+    return {name: np.array(of_baseline) for name, of_baseline in dice.items()}
 
 
 def _mean_mask(scans: Sequence[Scan], classes: int) -> NDArray[np.uint8]:

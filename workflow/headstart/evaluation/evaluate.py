@@ -21,9 +21,13 @@ from headstart.common.progress import progress
 from headstart.common.records import read_rows
 from headstart.data.label_table import LabelRow
 from headstart.evaluation import baselines
+from headstart.evaluation import coarse_voxels
+from headstart.evaluation import penalised
 from headstart.evaluation.baselines import Features
+from headstart.evaluation.coarse_voxels import Volume
 from headstart.evaluation.intervals import interval
 from headstart.evaluation.intervals import subject_weights
+from headstart.evaluation.penalised import Fitted
 from headstart.evaluation.predictions import NetworkPredictions
 from headstart.evaluation.predictions import check_complete
 from headstart.evaluation.predictions import check_images
@@ -132,6 +136,32 @@ class _Bench:
         work = progress(self.scans.items(), total=len(self.scans), label="head sizes estimated")
         return {key: float(np.log(baselines.head_volume(scan))) for key, scan in work}
 
+    @cached_property
+    def _down_sampled(self) -> dict[Key, Volume]:
+        shape = np.max([scan.shape for scan in self.scans.values()], axis=0)
+        work = progress(self.scans.items(), total=len(self.scans), label="scans down-sampled")
+        return {key: coarse_voxels.down_sampled(scan, shape) for key, scan in work}
+
+    def down_sampled(self, keys: Keys) -> list[Volume]:
+        """Return scans as voxels of 8 mm."""
+        return [self._down_sampled[key] for key in keys]
+
+    def linear_models(
+        self, known: Keys, asked: Keys, fit: Callable[[Array, Array], Fitted]
+    ) -> dict[str, Array]:
+        """Predict by linear models of what is in the scans, and in their masks if all have one."""
+        voxels = coarse_voxels.predict(self.down_sampled(known), self.down_sampled(asked), fit)
+        answers = {"voxels": voxels}
+        if all(scan.millilitres for scan in self.scans.values()):
+            columns = penalised.standardised(self._volumes(known), self._volumes(asked))
+            answers["mask-volumes"] = fit(*columns).answers
+        return answers
+
+    def _volumes(self, keys: Keys) -> Array:
+        """ln(1 + ml) of each class of each scan's mask, which is 0 where it has none of a class."""
+        volumes = [scan.millilitres for scan in self.scans_of(keys)]
+        return np.log1p([[of[name] for name in sorted(of)] for of in volumes])
+
     def trial(self, runs: Sequence[NetworkPredictions], part: str) -> _Trial:
         """Average the predictions of a part, and let each baseline predict the same scans."""
         pooled = pool(runs, part, self.scans, self.task)
@@ -181,17 +211,33 @@ class _Bench:
 
 
 def _of_numbers(bench: _Bench, known: Keys, asked: Keys) -> dict[str, Array]:
-    return baselines.regression(bench.features(known), bench.truths(known), bench.features(asked))
+    features, truth = bench.features(known), bench.truths(known)
+
+    def fit(ours: Array, theirs: Array) -> Fitted:
+        return penalised.ridge(ours, truth, features.subject, theirs)
+
+    return {
+        **baselines.regression(features, truth, bench.features(asked)),
+        **bench.linear_models(known, asked, fit),
+    }
 
 
 def _of_classes(bench: _Bench, known: Keys, asked: Keys) -> dict[str, Array]:
-    features, truth, held = bench.features(known), bench.truths(known), bench.features(asked)
-    return baselines.classification(features, truth, held, len(bench.task.classes))
+    features, truth, classes = bench.features(known), bench.truths(known), len(bench.task.classes)
+
+    def fit(ours: Array, theirs: Array) -> Fitted:
+        return penalised.logistic(ours, truth, features.subject, theirs, classes)
+
+    return {
+        **baselines.classification(features, truth, bench.features(asked), classes),
+        **bench.linear_models(known, asked, fit),
+    }
 
 
 def _of_masks(bench: _Bench, known: Keys, asked: Keys) -> dict[str, Array]:
+    similar = coarse_voxels.nearest(bench.down_sampled(known), bench.down_sampled(asked))
     classes = len(bench.task.classes)
-    return baselines.segmentation(bench.scans_of(known), bench.scans_of(asked), classes)
+    return baselines.segmentation(bench.scans_of(known), bench.scans_of(asked), similar, classes)
 
 
 # Each is fitted on scans that are known, and answers for those that are asked.

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 
 from headstart.data.collections import read_catalogue
+from headstart.evaluation.baselines import ROWS
 from headstart.study.methods.results import outcomes
 from headstart.study.methods.study_files import StudyFiles
 from headstart.tasks import TASKS
@@ -52,6 +53,8 @@ def citations(study: StudyFiles, cards: Sequence[ModelCard]) -> Iterator[str]:
     zscore = any(card.prepare.normalise == "zscore" for card in cards)
     used += ["head"] * (zscore and cards[0].brain_masks != "all")
     yield from (REFERENCES[name] for name in used)
+    models = {row.model for one in outcomes(study) for row in one.models}
+    yield from dict.fromkeys(row.cite for name, row in ROWS.items() if name in models and row.cite)
     yield from of_training([card.run for card in cards])
     begun = sorted({card.start.cite for card in cards if card.start and card.start.cite})
     yield from (f"{cite}, weights that a training began from" for cite in begun)

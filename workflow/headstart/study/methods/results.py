@@ -47,7 +47,7 @@ def tell_results(study: StudyFiles) -> Iterator[str]:
             ["model", metric_name(one.metric, unit), "network minus baseline"],
             [
                 [
-                    baselines.WORDS.get(row.model, row.model),
+                    _in_words(row.model),
                     number_with_interval(row.value, row.ci_low, row.ci_high),
                     _difference(one.differences, row.model),
                 ]
@@ -101,6 +101,10 @@ def _who_predicts(config: Config, experiment: str, protocol: str) -> str:
         return "each scan predicted by one network"
     what = config.experiments[experiment].kind.averaged
     return f"the mean {what} of {count} networks for each scan"
+
+
+def _in_words(model: str) -> str:
+    return baselines.ROWS[model].words if model in baselines.ROWS else model
 
 
 def _difference(against: Sequence[DifferenceRow], model: str) -> str:

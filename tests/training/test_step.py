@@ -81,6 +81,55 @@ def test_a_batch_that_does_not_fit_is_taken_in_parts(study, capsys, most, error)
     assert histories[0].tolist() == pytest.approx(histories[1].tolist(), rel=1e-5)
 
 
+# Lacks memory for more than `held` scans in training, and for more than `seen` without.
+SEEN = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, in_channels, out_channels, held=99, seen=99):
+        super().__init__()
+        self.held, self.seen, self.asked = held, seen, []
+        self.layers = nn.Sequential(
+            nn.Conv3d(in_channels, 4, 3), nn.BatchNorm3d(4), nn.LeakyReLU(),
+            nn.AdaptiveAvgPool3d(2), nn.Flatten(), nn.Linear(32, out_channels),
+        )
+
+    def forward(self, volumes):
+        if len(volumes) > (self.held if torch.is_grad_enabled() else self.seen):
+            raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
+        return self.layers(volumes)
+"""  # noqa: E501
+
+
+def test_memory_that_lacks_where_statistics_are_measured(study, capsys):
+    (study.folder / "net.py").write_text(SEEN)
+    both, late = go(study, "both", held=2, seen=2), go(study, "late", held=2, seen=1)
+    assert (ModelCard.read(both).micro_batch, ModelCard.read(late).micro_batch) == (2, 1)
+    said = capsys.readouterr().err
+    assert "memory does not hold 2 scans at once: 1 at once from now on" in said
+    losses = [pd.read_csv(folder / "history.csv")["train_loss"] for folder in (both, late)]
+    assert losses[0][0] == losses[1][0]
+
+
+def test_parts_are_of_about_one_size():
+    """Batch norm would see a scan that is left over by itself."""
+    network = Mean(5)
+    stepper = make_stepper(network, batch_size=9, **SGD)
+    stepper.step(make_batch(0, 9), 0, 10)
+    stepper.step(make_batch(0, 6), 1, 10)
+    assert network.seen == [5, 4, 3, 3]
+
+
+def test_batch_norm_that_has_one_value_is_no_mistake_of_ours():
+    network = nn.Sequential(nn.Conv3d(1, 2, WINDOW), nn.BatchNorm3d(2), nn.Flatten(1))
+    network.append(nn.Linear(2, 1))
+    stepper = make_stepper(network, batch_size=1)
+    stepper.train()
+    with pytest.raises(UserError, match=r"set train\.batch_size to 2 or more, and give"):
+        stepper.step(make_batch(0, 1), 0, 10)
+
+
 def test_batch_norm_is_told_of(study, capsys):
     go(study, "parts", most=2, norm=True)
     assert "a step is the same, but for batch norm" in capsys.readouterr().err

@@ -102,3 +102,26 @@ def test_between_two_batches_others_have_their_turn():
     batches = (turns.append(f"batch {n}") or make_batch(n) for n in range(2))
     of(Mean(), batches, between=lambda: turns.append("turn"))
     assert turns == ["batch 0", "turn", "batch 1", "turn"]
+
+
+@pytest.mark.parametrize("most", [1, 2, 3])
+def test_a_batch_that_memory_does_not_hold_is_looked_at_in_parts(most):
+    class Most(Mean):
+        def forward(self, volumes):
+            if len(volumes) > most:
+                raise MemoryError
+            return super().forward(volumes)
+
+    batches = [make_batch(0, 5), make_batch(1, 2)]
+    whole, parts = of(Mean(), batches), of(Most(), batches)
+    assert parts[0] == pytest.approx(whole[0])
+    assert parts[1] == pytest.approx(whole[1])
+
+
+def test_a_scan_that_memory_does_not_hold_is_an_error():
+    class Full(Mean):
+        def forward(self, volumes):
+            raise MemoryError(len(volumes))
+
+    with pytest.raises(MemoryError, match="1"):
+        of(Full(), [make_batch(0, 4)])

@@ -36,6 +36,23 @@ def _find_culprit(scans: Sequence[Scan], volumes: Tensor | None = None) -> None:
             )
 
 
+def check_batch_norm(error: Exception) -> None:
+    """Say what to do where batch norm refuses a single scan.
+
+    Args:
+        error: What a training step raised.
+
+    Raises:
+        UserError: If that is why.
+    """
+    if "Expected more than 1 value per channel" in str(error):
+        raise UserError(
+            "batch norm can't learn from one scan at once where the network has halved it to a "
+            "single voxel: set train.batch_size to 2 or more, and give the job memory for 2, or "
+            "raise prepare.window"
+        ) from error
+
+
 def diverged(
     loss: float, epoch: int, rate: float, scans: Sequence[Scan], volumes: Tensor | None = None
 ) -> UserError:

@@ -122,11 +122,12 @@ def fit(
 
             row = Epoch(progress.epoch, stepper.rate, progress.loss / loader.items(stop))
             with progress.validating():
-                stepper.measure_statistics(loader.epoch(progress.epoch), look_up)
+                stepper.measure_statistics(partial(loader.epoch, progress.epoch), look_up)
             if validation:
                 with progress.validating():
                     # scans that are not cut to one window come one by one
-                    at_once = settings.batch_size if settings.patches is None else 1
+                    most = min(settings.batch_size, stepper.micro_batch)
+                    at_once = most if settings.patches is None else 1
                     batches = validation_batches(validation, task, at_once, place)
                     loss, metrics = validate(
                         judged,

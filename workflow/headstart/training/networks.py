@@ -14,6 +14,7 @@ from torch import Tensor
 from torch import nn
 
 from headstart.common.errors import UserError
+from headstart.common.machine_errors import is_of_machine
 from headstart.tasks.base import Task
 from headstart.training.data import seed_of
 from headstart.training.own_modules import OwnModules
@@ -65,7 +66,9 @@ def build_network(
         built = network(**fixed, **{**ours.defaults(arguments), **arguments})
         order = torch.channels_last_3d if ours.channels_last else torch.contiguous_format
         return built.to(memory_format=order)
-    except Exception as error:  # MONAI's checks raise many kinds, all about the arguments
+    except Exception as error:  # MONAI's checks raise many kinds, about the arguments
+        if is_of_machine(error):
+            raise
         raise UserError(
             f"train.network_arguments: {name} can't be built with {dict(arguments)}: {error}"
         ) from error

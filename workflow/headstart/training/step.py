@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
@@ -19,6 +21,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from headstart.common.machine_errors import is_out_of_memory
 from headstart.common.text import counted
 from headstart.tasks.base import Task
+from headstart.training import diagnosis
 from headstart.training.activation_checkpointing import checkpoint_activations
 from headstart.training.batch_norm import batch_norms
 from headstart.training.batch_norm import measure_statistics
@@ -128,16 +131,25 @@ class Stepper:
             self._average.update_parameters(self._network)
         return loss
 
-    def measure_statistics(self, batches: Iterable[Batch], between: Callable[[], None]) -> None:
+    def measure_statistics(
+        self, read: Callable[[], Iterable[Batch]], between: Callable[[], None]
+    ) -> None:
         """Measure the statistics of the judged network's batch norm; it then is in evaluation mode.
 
         Args:
-            batches: Batches as it learns from.
+            read: Reads batches as it learns from; begins again where memory lacks.
             between: Called after each.
         """
-        set_to_training(self.judged, self._run.train.start)
-        parts = (part for batch in batches for part in batch.volumes.split(self.micro_batch))
-        measure_statistics(self.judged, parts, between)
+        while True:
+            set_to_training(self.judged, self._run.train.start)
+            parts = (part for batch in read() for part in self._parts_of(batch.volumes))
+            try:
+                measure_statistics(self.judged, parts, between)
+                return
+            except Exception as error:
+                if not self._may_take_fewer(error):
+                    raise
+            self._take_fewer(self._run.train.batch_size)
 
     @property
     def computation(self) -> Computation:
@@ -160,9 +172,7 @@ class Stepper:
         total = torch.zeros((), device=batch.volumes.device)
         try:
             for volumes, targets in zip(
-                batch.volumes.split(self.micro_batch),
-                batch.targets.split(self.micro_batch),
-                strict=True,
+                self._parts_of(batch.volumes), self._parts_of(batch.targets), strict=True
             ):
                 with torch.autocast(self._place.type, self._low, enabled=self._low is not None):
                     output = self._network(volumes)
@@ -173,14 +183,25 @@ class Stepper:
                 loss = loss * (len(volumes) / scans)
                 self._scaler.scale(loss).backward()
                 total += loss.detach()
+            return total
         except Exception as error:
-            if not is_out_of_memory(error) or self.micro_batch == 1:
+            if not self._may_take_fewer(error):
+                diagnosis.check_batch_norm(error)
                 raise
-            self._take_fewer(min(scans, self.micro_batch))
-            return None
-        return total
+        # not in the handler, whose error keeps alive what was computed
+        self._take_fewer(scans)
+        return None
 
-    def _take_fewer(self, before: int) -> None:
+    def _parts_of(self, batch: Tensor) -> Sequence[Tensor]:
+        """Cut a batch into the fewest parts that are taken at once, of about one size."""
+        return batch.tensor_split(math.ceil(len(batch) / self.micro_batch))
+
+    def _may_take_fewer(self, error: Exception) -> bool:
+        return is_out_of_memory(error) and self.micro_batch > 1
+
+    def _take_fewer(self, scans: int) -> None:
+        """Take half as many at once from now on as of so many scans."""
+        before = min(scans, self.micro_batch)
         self.micro_batch = (before + 1) // 2
         coupled = batch_norms(self._network)
         but = ", but for batch norm, which looks at those alone" if coupled else ""

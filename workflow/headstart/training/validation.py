@@ -15,6 +15,7 @@ from headstart.tasks.base import Task
 from headstart.training.data import Batch
 from headstart.training.inference import predict_volumes
 from headstart.training.losses import Loss
+from headstart.training.memory import in_parts
 
 
 def validate(
@@ -37,17 +38,19 @@ def validate(
         The mean loss per scan, and the task's metrics.
     """
     network.eval()
-    total, count = 0.0, 0
-    truths: list[NDArray[Any]] = []
-    predictions: list[NDArray[Any]] = []
-    for batch in batches:
+
+    def look(batch: Batch) -> tuple[float, NDArray[Any], NDArray[Any]]:
         output = predict_volumes(network, batch.volumes)
         with torch.inference_mode():
-            total += loss_of(output, batch.targets).item() * len(batch.scans)
+            loss = loss_of(output, batch.targets).item() * len(batch.scans)
+        return loss, *task.for_metrics(batch.targets.cpu().numpy(), output)
+
+    count = 0
+    seen = []
+    for batch in batches:
+        seen += in_parts(look, batch)
         count += len(batch.scans)
-        known, prediction = task.for_metrics(batch.targets.cpu().numpy(), output)
-        truths.append(known)
-        predictions.append(prediction)
         between()
+    losses, truths, predictions = zip(*seen, strict=True)
     metrics = task.score(np.concatenate(truths), np.concatenate(predictions))
-    return total / count, metrics
+    return sum(losses) / count, metrics

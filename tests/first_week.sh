@@ -115,6 +115,13 @@ headstart plot first/age first/age-learning-rate-3e-4
 headstart predict first/age --scans data/demo/subjects/Sub_11?/ses-1/T1.nii.gz --output new.csv
 cat new.csv
 #
+# A new scanner moves predicted numbers. Where the number is known of some people who were scanned
+# there, `headstart calibrate first/age --controls local.csv --output scanner.json` fits the offset
+# and, of 20 people or more over half the range of the training targets, the slope. `local.csv` is a
+# table as for `--scans` with a column `age`, or one that predict wrote. It says how many controls an
+# offset to one year takes. `headstart predict … --calibration scanner.json` then adds the calibrated
+# number and its interval beside the raw one.
+#
 # ## 10. The methods section
 #
 # Counts, exclusions, split, preparation, network, schedule, results with intervals, versions, and

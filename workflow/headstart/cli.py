@@ -34,6 +34,7 @@ HELPS = {
     "status": "show a study's status, and what to type next",
     "try": "train a little, to see before hours in a queue that it goes through",
     "vary": "add an experiment that is like another one, but for some keys",
+    "calibrate": "fit a network's offset on a new scanner, by people whose number is known",
     "methods": "tell how a study was done and what came out, in words for a paper",
     "doctor": "say what this machine or cluster has, and what it would refuse",
     "schema": "write the files that are generated from the config's model",

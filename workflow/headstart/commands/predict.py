@@ -55,6 +55,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "(.csv) with a column of paths per channel; a table with the column brain_mask too if it "
         "was trained with brain masks",
     )
+    new.add_argument(
+        "--calibration",
+        type=Path,
+        metavar="JSON",
+        help="what `headstart calibrate` wrote: columns with the numbers as they are for that "
+        "scanner are added",
+    )
     study = parser.add_argument_group("held-out scans of the study, as the workflow calls it")
     study.add_argument("--settings", help="the run's settings, JSON")
     study.add_argument("--model", type=Path, help="folder that train published to")
@@ -73,7 +80,13 @@ def run(arguments: argparse.Namespace) -> None:
         _check_given(arguments, NEW)
         from headstart.training.predict_new import predict_new
 
-        predict_new(runs=arguments.runs, scans=arguments.scans, output=arguments.output, **where)
+        predict_new(
+            runs=arguments.runs,
+            scans=arguments.scans,
+            output=arguments.output,
+            calibration=arguments.calibration,
+            **where,
+        )
         return
     _check_given(arguments, STUDY)
     # torch takes seconds to import

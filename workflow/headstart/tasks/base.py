@@ -262,6 +262,11 @@ class Task(ABC):
     def in_one_number(self, predictions: Sequence[Any], scan: Scan) -> Array:
         """What each of several networks answers for a scan, as one number; see `spread`."""
 
+    @property
+    def half_of_targets(self) -> float | None:
+        """Half of the range of the training targets, in their unit; None if they are no numbers."""
+        return None
+
     # --- in a table -----------------------------------------------------------------------------
 
     def unit(self, of_target: str) -> str:

@@ -113,6 +113,11 @@ class Regression(_OfNumbers):
         values = self._different(training)
         return type(self)(float(values.mean()), float(values.std()))
 
+    @property
+    def half_of_targets(self) -> float:
+        """See `Task.half_of_targets`; nearly all are within two standard deviations."""
+        return 2 * self.standard_deviation
+
     def target(self, scan: Scan) -> NDArray[Any]:
         """The standardised target, a scalar."""
         return np.array((float(scan.target) - self.mean) / self.standard_deviation, np.float32)
@@ -151,6 +156,11 @@ class BinnedRegression(_OfNumbers):
     @property
     def _width(self) -> float:
         return (self.bins[-1] - self.bins[0]) / (BINS - 1)
+
+    @property
+    def half_of_targets(self) -> float:
+        """See `Task.half_of_targets`."""
+        return (self.bins[-1 - BEYOND] - self.bins[BEYOND]) / 2
 
     def target(self, scan: Scan) -> NDArray[Any]:
         """The target as a place among the bins, a scalar: 0 is the centre of the first."""

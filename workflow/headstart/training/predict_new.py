@@ -20,6 +20,8 @@ from headstart.common import files
 from headstart.common.errors import UserError
 from headstart.common.progress import progress
 from headstart.common.text import counted
+from headstart.training.calibration import COLUMNS
+from headstart.training.calibration import Calibration
 from headstart.training.card import ModelCard
 from headstart.training.inference import NotFiniteError
 from headstart.training.inference import TrainedNetwork
@@ -34,6 +36,7 @@ def predict_new(
     output: Path,
     networks: Path | None = None,
     device: str = "auto",
+    calibration: Path | None = None,
 ) -> None:
     """Predict scans from outside the cohort: checked and prepared as its scans were.
 
@@ -47,9 +50,11 @@ def predict_new(
             standard deviation of what each of them says (of a classification, of the probability
             of the class that is predicted; of a segmentation, of the whole volume). A
             segmentation's masks are written on each scan's own grid into a folder beside it, named
-            like it with `-masks`.
+            like it with `-masks`. With a calibration, also the prediction as it is for that
+            scanner, and the interval of it.
         networks: Folder of the network's own file; no other file's code is run.
         device: auto, cpu or cuda.
+        calibration: What `headstart calibrate` wrote.
 
     Raises:
         UserError: If the output is no .csv, or the networks were not trained for one question and
@@ -66,7 +71,9 @@ def predict_new(
     first = cards[0]
     new = list_new_scans(scans, first.run.channels)
     check_masked(new, first.brain_masks)
+    calibrated = Calibration.read(calibration, cards) if calibration else None
     columns = ["rejected", "warning", "target", "unit", *first.task.columns, "networks", "spread"]
+    columns += COLUMNS if calibrated else []
     if taken := sorted(set(columns) & set(new.table.columns)):
         raise UserError(f"{scans[0]}: has a column {taken[0]} already; rename it")
     loaded = [load_network(*one, networks, device) for one in zip(runs, cards, strict=True)]
@@ -76,6 +83,10 @@ def predict_new(
         )
         rejected = {name: {"rejected": why} for name, why in zip(new.names, reasons, strict=True)}
         answered = _answers(loaded, prepared, output)
+    if calibrated:
+        predicted = [row for row in answered.values() if "prediction" in row]
+        for row in predicted:
+            row.update(calibrated.cells(row["prediction"]))
     rows = [row | answered.get(name, {}) for name, row in rejected.items()]
     answers = pd.DataFrame(rows, columns=columns)
     files.write_csv(output, pd.concat([new.table, answers], axis=1))

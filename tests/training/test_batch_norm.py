@@ -1,10 +1,16 @@
 """Statistics of batch norm: those of the weights that are judged."""
 
+from pathlib import Path
+
+import pytest
 import torch
 from torch import nn
 
-from headstart.training.batch_norm import ENOUGH
+from headstart.training.batch_norm import batch_norms
 from headstart.training.batch_norm import measure_statistics
+from headstart.training.length import MEASURED
+from headstart.training.networks import build_network
+from headstart.training.registry import NETWORKS
 
 
 def batches_of(values: list[list[float]]) -> list[torch.Tensor]:
@@ -58,4 +64,10 @@ def test_a_network_without_them_looks_at_nothing():
 
 def test_enough_is_enough():
     norm = nn.BatchNorm3d(1)
-    assert measured(norm, [[1, 3]] * ENOUGH) == ENOUGH // 2
+    assert measured(norm, [[1, 3]] * MEASURED) == MEASURED // 2
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_registry_knows_which_networks_have_it(name):
+    network = build_network(name, {}, in_channels=1, out_channels=2, folder=Path())
+    assert bool(batch_norms(network)) == NETWORKS[name].batch_norm

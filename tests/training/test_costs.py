@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from headstart.training.costs import epoch_seconds
+from headstart.training.costs import learning_seconds
+from headstart.training.costs import looking_seconds
 from headstart.training.costs import training_memory
 
 WINDOW = (100, 100, 100)
@@ -44,8 +45,12 @@ def test_one_width_for_all_layers() -> None:
     assert training_memory("segresnet", {"init_filters": 16}, WINDOW, 1, 1) == expected
 
 
+def test_to_look_at_scans_takes_a_share_of_the_time_of_learning_from_them() -> None:
+    assert looking_seconds("unet", {}, WINDOW, 4) == pytest.approx(0.35 * 0.95 * 4)
+
+
 def test_time_grows_with_voxels_scans_and_width() -> None:
-    assert epoch_seconds("sfcn", {}, WINDOW, 10) == pytest.approx(12)
-    assert epoch_seconds("sfcn", HALF, WINDOW, 10) == pytest.approx(12 / 2**1.6)
+    assert learning_seconds("sfcn", {}, WINDOW, 10) == pytest.approx(12)
+    assert learning_seconds("sfcn", HALF, WINDOW, 10) == pytest.approx(12 / 2**1.6)
     wide = {"channels": [32, 64], "strides": [2]}
-    assert epoch_seconds("unet", wide, WINDOW, 10) == pytest.approx(19)
+    assert learning_seconds("unet", wide, WINDOW, 10) == pytest.approx(19)

@@ -23,11 +23,11 @@ from headstart.data.layouts.source import read_source
 from headstart.planning import plan
 from headstart.study.config import Config
 from headstart.study.estimates import classes_learnt
-from headstart.study.estimates import learning
 from headstart.study.estimates import prepared_bytes
 from headstart.study.estimates import run_bytes
 from headstart.study.estimates import training_memory
 from headstart.study.estimates import training_seconds
+from headstart.study.part_sizes import expected_sizes
 from headstart.training.length import length_in_words
 
 LIBRARIES = ("snakemake", "torch", "monai", "torchio", "nibabel", "numpy", "pandas")
@@ -211,7 +211,7 @@ def _experiment(config: Config, name: str, place: machine.Place, scans: int) -> 
     if memory > place.memory:
         yield f"{FIX}{said}; take a smaller batch_size or a larger voxel_size"
         return
-    seconds = training_seconds(train, window, learning(config, scans))
+    seconds = training_seconds(train, config.prepare, expected_sizes(config, scans))
     if seconds and not place.gpu:
         took = plan.duration(seconds / 3600)
         said += f"; {length_in_words(train)} take about {took} on free cores"

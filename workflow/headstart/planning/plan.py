@@ -17,7 +17,7 @@ from headstart.cluster.machine import Place
 from headstart.common.text import counted
 from headstart.planning.fingerprint import Fingerprint
 from headstart.planning.fingerprint import Triple
-from headstart.training.costs import epoch_seconds
+from headstart.training.costs import learning_seconds
 from headstart.training.costs import training_memory
 from headstart.training.registry import NETWORKS
 
@@ -69,7 +69,7 @@ def plan(fingerprint: Fingerprint, place: Place) -> Plan:
         classes = fingerprint.classes
         memory = training_memory(network, arguments, window, batch, classes, gpu=place.gpu)
         epochs = _epochs(learning, batch)
-        seconds = epoch_seconds(network, arguments, window, learning) / threads
+        seconds = learning_seconds(network, arguments, window, learning) / threads
         hours = None if place.gpu else epochs * seconds / 3600
         if memory <= place.memory and (hours is None or hours <= NIGHT):
             break

@@ -17,12 +17,16 @@ from headstart.common.schema import WindowOrOwn
 from headstart.common.text import duration
 from headstart.data.label_table import MASK
 from headstart.data.layouts.source import read_source
+from headstart.imaging.config import Preparation
 from headstart.study.config import Config
 from headstart.study.jobs import Job
+from headstart.study.part_sizes import PartSizes
+from headstart.study.part_sizes import expected_sizes
 from headstart.study.settings import Settings
 from headstart.training import costs
 from headstart.training.card import ModelCard
 from headstart.training.config import Train
+from headstart.training.length import MEASURED
 from headstart.training.length import epochs_asked
 from headstart.training.length import passes
 from headstart.training.length import saved_epochs
@@ -30,9 +34,11 @@ from headstart.training.registry import NETWORKS
 
 RUN_BYTES = 16  # per weight: a run keeps its network, and a checkpoint with the optimizer's state
 SNAPSHOT_BYTES = 8  # per weight: in the run store, and published
-# Measured on one core for a scan of 256 x 256 x 150: 0.1 s and 0.7 s; the start of a job in s.
+# Measured on one core for a scan of 256 x 256 x 150: 0.1 s and 0.7 s.
 SCAN_SECONDS = {"check": 0.1, "prepare": 0.7}
-START_SECONDS = 5.0
+START_SECONDS = {"train": 10.0, "other": 5.0}  # of a job, before it begins and after it ends
+AUGMENT_SECONDS = 4e-8  # per voxel, of affine and a few transforms of intensity
+TILES = 4  # of a scan's voxels: what tiles with margins see
 
 
 def prepared_bytes(config: Config, scans: int) -> int:
@@ -53,7 +59,9 @@ def run_bytes(config: Config, experiment: str, scans: int | None) -> int:
     ours = NETWORKS.get(train.network)
     if ours is None:
         return 0
-    epochs = train.epochs or (epochs_asked(train, learning(config, scans)) if scans else 0)
+    epochs = train.epochs or (
+        epochs_asked(train, expected_sizes(config, scans).training) if scans else 0
+    )
     saved = len(saved_epochs(train, epochs))
     return int((RUN_BYTES + SNAPSHOT_BYTES * saved) * ours.cost.weights)
 
@@ -86,31 +94,53 @@ def training_memory(
     return costs.training_memory(train.network, arguments, seen, scans, classes, gpu=gpu)
 
 
-def training_seconds(train: Train, window: WindowOrOwn, learning: int) -> float | None:
-    """Seconds that a training takes on free CPU cores of this machine.
+def training_seconds(train: Train, prepare: Preparation, sizes: PartSizes) -> float | None:
+    """Seconds that a training takes on free CPU cores of this machine, if nothing ends it early.
 
     Args:
         train: How it trains.
-        window: `prepare.window`.
-        learning: Scans that it learns from.
+        prepare: How its scans are prepared.
+        sizes: Scans that it learns from, and that validate it.
 
     Returns:
         None if the network is the user's own.
     """
     if train.network not in NETWORKS:
         return None
-    seen, count = train.seen(window), learning * train.per_scan
-    epoch = costs.epoch_seconds(train.network, train.network_arguments, seen, count)
-    return passes(train, max(1, learning)) * epoch / min(train.threads, os.cpu_count() or 1)
+    of_network = (train.network, train.network_arguments, train.seen(prepare.window))
+    learnt = sizes.training * train.per_scan
+    measured = min(learnt, MEASURED) if NETWORKS[train.network].batch_norm else 0
+    epoch = (
+        costs.learning_seconds(*of_network, learnt)
+        + costs.looking_seconds(*of_network, measured)
+        + predicting_seconds(train, prepare, sizes.validation)
+    )
+    if train.augment:
+        epoch += AUGMENT_SECONDS * (learnt + measured) * math.prod(of_network[-1])
+    work = passes(train, sizes.training) * epoch / min(train.threads, os.cpu_count() or 1)
+    return START_SECONDS["train"] + min(work, train.budget_seconds or math.inf)
+
+
+def predicting_seconds(train: Train, prepare: Preparation, scans: int) -> float:
+    """Seconds in which a network of ours answers for scans, on one CPU core.
+
+    Args:
+        train: How it was trained.
+        prepare: How its scans are prepared.
+        scans: How many there are.
+    """
+    seen = (train.network, train.network_arguments, prepare.usual_window)
+    return (1 if train.patches is None else TILES) * costs.looking_seconds(*seen, scans)
 
 
 def beside_plan(card: ModelCard) -> str:
     """Say what memory a training took, and what was planned: time on a CPU, and memory."""
     run, last, planned = card.run, card.spent[-1], []
-    scans, gpu = card.counts.training.scans, last.gpu_memory > 0
+    gpu = last.gpu_memory > 0
     used = f"{last.gpu_memory:.1f} GB of the GPU" if gpu else f"{last.memory:.1f} GB"
     once = run.train.model_copy(update={"epochs": len(card.spent), "iterations": None})
-    if not gpu and (seconds := training_seconds(once, run.window, scans)):
+    sizes = PartSizes(card.counts.training.scans, card.counts.validation.scans)
+    if not gpu and (seconds := training_seconds(once, card.prepare, sizes)):
         planned.append(duration(seconds))
     classes = len(run.classes) if run.target == MASK else 0
     memory = training_memory(run.train, run.window, classes, gpu=gpu)
@@ -122,12 +152,6 @@ def beside_plan(card: ModelCard) -> str:
 def classes_learnt(config: Config, experiment: str) -> int:
     """Classes of the masks that an experiment learns; 0 without."""
     return len(config.classes) if config.experiments[experiment].target == MASK else 0
-
-
-def learning(config: Config, scans: int) -> int:
-    """Scans that a training learns from, of so many in a study."""
-    split = config.split
-    return int(scans * (1 - split.test) * (1 - 1 / split.folds) * (1 - split.validation))
 
 
 def download_bytes(settings: Settings, source: str) -> int | None:
@@ -177,8 +201,10 @@ def seconds(settings: Settings, job: Job, scans: int | None) -> tuple[float | No
     if job.rule in ("check_scans", "prepare"):
         if scans is None:
             return None, False
-        return START_SECONDS + SCAN_SECONDS[job.stage] * scans / len(settings.shards), False
-    return START_SECONDS, False
+        return START_SECONDS["other"] + SCAN_SECONDS[job.stage] * scans / len(
+            settings.shards
+        ), False
+    return START_SECONDS["other"], False
 
 
 def of_earlier_runs(
@@ -206,10 +232,12 @@ def of_earlier_runs(
             again = passes(train, card.counts.training.scans) / len(card.spent)
             took.append(again * card.seconds)
     if took:
-        return sum(took) / len(took), True
+        mean = sum(took) / len(took)
+        return START_SECONDS["train"] + min(mean, train.budget_seconds or math.inf), True
     if scans is None:
         return None, False
-    return training_seconds(train, window, learning(settings.config, scans)), False
+    sizes = expected_sizes(settings.config, scans)
+    return training_seconds(train, settings.config.prepare, sizes), False
 
 
 def _earlier(benchmark: Path) -> float | None:

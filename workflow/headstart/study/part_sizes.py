@@ -34,8 +34,8 @@ def expected_sizes(config: Config, scans: int) -> PartSizes:
     """
     split = config.split
     others = scans * (1 - split.test) * (1 - 1 / split.folds)
-    validation = int(others * split.validation)
-    return PartSizes(int(others) - validation, validation)
+    training = int(others * (1 - split.validation))
+    return PartSizes(training, int(others) - training)
 
 
 def counted_sizes(study: Path, target: str, fold: int) -> PartSizes | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -15,6 +16,7 @@ from headstart.common import study_paths
 from headstart.common.errors import UserError
 from headstart.common.text import as_number
 from headstart.study import estimates
+from headstart.study.part_sizes import expected_sizes
 from headstart.study.settings import Settings
 from headstart.training.registry import NETWORKS
 
@@ -30,8 +32,6 @@ CUDA = 3.5e9  # bytes of a training's process on a GPU; not measured, and rather
 SCAN = 1e9  # bytes in which predict brings a mask or an image back to its scan's own grid
 STEP = 500  # MB, to which a request is rounded up
 FASTER = 10  # times a CPU core, which any GPU is; not measured, and rather too few
-FORWARD = 1 / 3  # of a training step: to see a scan without learning from it
-TILES = 4  # of a scan's voxels: what tiles with margins see
 WRITE_SECONDS = 2.0  # for a predicted mask or image
 # A shorter job waits no less; a training that is stopped at its limit goes on in another job.
 SHORTEST, LONGEST = 60, 1440  # minutes
@@ -154,18 +154,17 @@ def _training_memory(
 def _seconds(settings: Settings, rule: Rule, experiment: str, scans: int) -> float:
     """Seconds that a job takes on CPU cores, of a study with so many scans."""
     config = settings.config
-    train, window, split = config.experiments[experiment].train, config.prepare.window, config.split
+    train, split = config.experiments[experiment].train, config.split
     if rule == "train":
-        seconds = estimates.training_seconds(train, window, estimates.learning(config, scans))
-        return min(seconds or 0.0, train.budget_seconds or math.inf)
+        sizes = expected_sizes(config, scans)
+        return estimates.training_seconds(train, config.prepare, sizes) or 0.0
     test = split.test if experiment in config.final else 0
     held_out = math.ceil(scans * ((1 - split.test) / split.folds + test))
-    once = train.model_copy(update={"epochs": 1, "iterations": None, "sampling": "whole"})
-    steps = estimates.training_seconds(once, config.prepare.usual_window, held_out) or 0.0
+    looking = estimates.predicting_seconds(train, config.prepare, held_out)
     flips = config.experiments[experiment].predict.flips
-    steps *= (1 if train.patches is None else TILES) * (1 if flips == "none" else flips)
+    looking *= (1 if flips == "none" else flips) / min(train.threads, os.cpu_count() or 1)
     writing = WRITE_SECONDS * held_out if _writes_images(settings, experiment) else 0.0
-    return FORWARD * steps + writing
+    return looking + writing
 
 
 @cache

@@ -10,8 +10,7 @@ from torch import Tensor
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-# Scans, or patches, that are enough to measure them.
-ENOUGH = 128
+from headstart.training.length import MEASURED
 
 
 def batch_norms(network: nn.Module) -> list[_BatchNorm]:
@@ -51,7 +50,7 @@ def measure_statistics(
                 network(volumes)
                 between()
                 seen += len(volumes)
-                if seen >= ENOUGH:
+                if seen >= MEASURED:
                     break
     finally:
         for layer, momentum in zip(measured, momenta, strict=True):

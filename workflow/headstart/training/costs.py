@@ -18,6 +18,7 @@ BYTES_PER_WEIGHT = 16  # the weight, its gradient and two moments of AdamW
 LIBRARIES = 0.56e9
 MONAI = 0.21e9
 CUDA_CONTEXT = 1e9
+FORWARD = 0.35  # of the time of learning from scans: to look at them
 # What networks call the channels of their first layer, or of all layers from the first on.
 WIDTHS = ("channels", "filters", "init_filters", "init_features", "feature_size", "hidden_size")
 
@@ -52,13 +53,20 @@ def training_memory(
     )
 
 
-def epoch_seconds(
+def learning_seconds(
     network: str, arguments: Mapping[str, Any], window: Sequence[int], scans: int
 ) -> float:
-    """Estimate the seconds of an epoch on one CPU core."""
+    """Estimate the seconds in which a network learns from scans once, on one CPU core."""
     cost = NETWORKS[network].cost
     first, _ = _widening(network, arguments)
     return cost.time * 1e-6 * first**cost.power * scans * math.prod(window)
+
+
+def looking_seconds(
+    network: str, arguments: Mapping[str, Any], window: Sequence[int], scans: int
+) -> float:
+    """Estimate the seconds in which a network looks at scans without learning, on one CPU core."""
+    return FORWARD * learning_seconds(network, arguments, window, scans)
 
 
 def _widening(network: str, arguments: Mapping[str, Any]) -> tuple[float, float]:

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from headstart.training.config import Train
 
+# Scans, or patches, that are enough to measure batch norm's mean and spread after each epoch.
+MEASURED = 128
+
 
 def steps_of_epoch(scans: int, train: Train) -> int:
     """Steps of an epoch: its batches, where a single scan left over joins the one before it.

@@ -54,6 +54,7 @@ class Network:
         cost: What a training step costs.
         channels_last: Whether it is faster with a voxel's channels side by side in memory.
         library: What it rests on, for who is cited.
+        batch_norm: Whether it has batch norm, as long as the user gives it no other.
         scales: Whether it can answer at several resolutions in training, the full one first: its
             class is asked to by `deep_supervision`.
         blocks: Classes of its blocks, whose activations need not be kept; () where nothing is won.
@@ -73,6 +74,7 @@ class Network:
     divisor: Callable[[Arguments], int] = lambda _: 1
     shortest: int = 1
     library: str = "monai"
+    batch_norm: bool = False
     scales: bool = False
     blocks: tuple[str, ...] = ()
     batch_size: int = 4
@@ -117,6 +119,7 @@ NETWORKS = {
         "MONAI's DenseNet-121",
         "Huang et al. 2017, DenseNet, https://doi.org/10.1109/CVPR.2017.243",
         Cost((64,), 510, 1.2, 11.2e6),
+        batch_norm=True,
         blocks=("_DenseLayer", "_Transition"),
         shortest=32,
         defaults=lambda _: {"block_config": (6, 12, 24, 16)},
@@ -126,6 +129,7 @@ NETWORKS = {
         "MONAI's ResNet-18",
         "He et al. 2016, ResNet, https://doi.org/10.1109/CVPR.2016.90",
         Cost((64,), 1160, 5.9, 33.2e6),
+        batch_norm=True,
         shortest=32,
         channels=("n_input_channels", "num_classes"),
         fixed={
@@ -140,6 +144,7 @@ NETWORKS = {
         "the SFCN",
         "Peng et al. 2021, SFCN, https://doi.org/10.1016/j.media.2020.101871",
         Cost((32, 64, 128, 256, 256, 64), 480, 1.2, 2.95e6, power=1.6),
+        batch_norm=True,
         channels_last=True,
         shortest=32,
         library="torch",
@@ -151,6 +156,7 @@ NETWORKS = {
         "MONAI's EfficientNet-B0 in 3-D",
         "Tan and Le 2019, EfficientNet, https://doi.org/10.48550/arXiv.1905.11946",
         Cost((32,), 720, 2.0, 4.7e6),
+        batch_norm=True,
         blocks=("MBConvBlock",),
         shortest=32,
         channels=("in_channels", "num_classes"),
@@ -176,6 +182,7 @@ NETWORKS = {
         "Gupta et al. 2021, slice-based set networks, https://doi.org/10.48550/arXiv.2102.04438; "
         "He et al. 2016, ResNet, https://doi.org/10.1109/CVPR.2016.90",
         Cost((64,), 610, 2.2, 11.2e6),
+        batch_norm=True,
         blocks=("ResNetBlock",),
         shortest=32,
         fixed={},

@@ -145,6 +145,26 @@ def complaint(path: str, value: Any) -> str:
         ),
         (
             "experiments.grey.train.sampling",
+            {"patches": [48, 48, 1]},
+            "needs lengths that 16 divides, but it is [48, 48, 1]; e.g. [48, 48, 16]",
+        ),
+        (
+            "experiments.grey.train",
+            {"network": "unet_slices", "sampling": {"patches": [48, 24, 1]}},
+            "needs lengths that [16, 16, 1] divide, but it is [48, 24, 1]; e.g. [48, 32, 1]",
+        ),
+        (
+            "experiments.grey.train",
+            {"network": "unet_slices", "network_arguments": {"plane": "frontal"}},
+            "train.network_arguments: plane: there is no 'frontal'; allowed: sagittal, coronal",
+        ),
+        (
+            "experiments.grey.train",
+            {"network": "unet", "network_arguments": {"strides": [2, 2, [2, 2], 2]}},
+            "strides: [2, 2] must be a whole number, or a list of 3, one for each axis",
+        ),
+        (
+            "experiments.grey.train.sampling",
             {"patches": [32, 32, 32], "foreground": 1.5},
             "grey.train.sampling.foreground: 1.5 is not allowed: must be less than or equal to 1",
         ),
@@ -285,6 +305,22 @@ def complaint(path: str, value: Any) -> str:
 )
 def test_mistake_is_named_with_its_mend(path: str, value: Any, said: str) -> None:
     assert said in complaint(path, value)
+
+
+def test_a_network_of_slices_takes_any_number_of_them() -> None:
+    thick = changed("prepare.window", [48, 48, 23])
+    thick["experiments"]["age"]["train"] = {
+        "network": "resnet18_slices",
+        "network_arguments": {"plane": "axial"},
+    }
+    thick["experiments"]["grey"]["train"] = {
+        "network": "unet_slices",
+        "sampling": {"patches": [48, 48, 1]},
+    }
+    assert read_config(thick).prepare.window == (48, 48, 23)
+    thick["experiments"]["age"]["train"]["network_arguments"] = {"plane": "coronal"}
+    with pytest.raises(UserError, match=r"age needs at least \[32, 1, 32\] voxels, but it is"):
+        read_config(thick)
 
 
 @pytest.mark.parametrize(

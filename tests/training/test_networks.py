@@ -10,13 +10,13 @@ import torch
 from torch.nn import functional
 
 from headstart.common.errors import UserError
+from headstart.training.network_arguments import PLANES
 from headstart.training.networks import build_network
 from headstart.training.networks import check_output
 from headstart.training.registry import NETWORKS
 from headstart.training.registry import networks_for
 from headstart.training.registry import networks_of_scales
 from headstart.training.sfcn import SFCN
-from headstart.training.slices import PLANES
 
 SMALL = {
     "densenet121": {"init_features": 8, "growth_rate": 4, "block_config": [1, 1, 1, 1]},
@@ -41,33 +41,35 @@ def build(name, arguments=None, folder=None):
 @pytest.mark.parametrize("name", networks_for(per_voxel=False))
 def test_networks_that_pool_take_the_smallest_window(name):
     network = build(name, SMALL[name]).eval()
-    side = NETWORKS[name].shortest
-    assert network(torch.zeros(1, 2, side, side, side + 5)).shape == (1, 3)
+    x, y, z = NETWORKS[name].least(SMALL[name])
+    assert network(torch.zeros(1, 2, x, y, z + 5)).shape == (1, 3)
 
 
 @pytest.mark.parametrize("name", networks_for(per_voxel=True))
 def test_networks_that_decode_take_windows_that_divide(name):
     network = build(name, SMALL[name]).eval()
-    divisor = NETWORKS[name].divisor(SMALL[name])
-    window = (divisor, 2 * divisor, 3 * divisor)
+    x, y, z = NETWORKS[name].multiples(SMALL[name])
+    window = (x, 2 * y, 3 * z)
     assert network(torch.zeros(1, 2, *window)).shape == (1, 3, *window)
 
 
 @pytest.mark.parametrize(
-    ("name", "arguments", "divisor"),
+    ("name", "arguments", "multiples"),
     [
-        ("unet", {"channels": [4, 8, 8], "strides": [2, 2]}, 4),
-        ("unet", {"channels": [4, 8], "strides": [[1, 2, 2]]}, 2),
-        ("segresnet", {"init_filters": 8, "blocks_down": [1, 2], "blocks_up": [1]}, 2),
-        ("dynunet", {"filters": [4, 4, 8], "strides": [1, [2, 2, 1], 2]}, 4),
-        ("resenc_unet", {"channels": [4, 4, 8], "blocks": [1, 1, 1]}, 4),
-        ("resenc_unet", {"channels": [4, 4], "strides": [1, [1, 2, 2]]}, 2),
-        ("unet_slices", {"channels": [4, 8], "strides": [2]}, 2),
+        ("unet", {"channels": [4, 8, 8], "strides": [2, 2]}, (4, 4, 4)),
+        ("unet", {"channels": [4, 8], "strides": [[1, 2, 2]]}, (1, 2, 2)),
+        ("segresnet", {"init_filters": 8, "blocks_down": [1, 2], "blocks_up": [1]}, (2, 2, 2)),
+        ("dynunet", {"filters": [4, 4, 8], "strides": [1, [2, 2, 1], 2]}, (4, 4, 2)),
+        ("resenc_unet", {"channels": [4, 4, 8], "blocks": [1, 1, 1]}, (4, 4, 4)),
+        ("resenc_unet", {"channels": [4, 4], "strides": [1, [1, 2, 2]]}, (1, 2, 2)),
+        ("unet_slices", {"channels": [4, 8], "strides": [2]}, (2, 2, 1)),
+        ("unet_slices", {"channels": [4, 8], "strides": [2], "plane": "coronal"}, (2, 1, 2)),
+        ("unet_slices", {"channels": [4, 8], "strides": [[4, 2]], "plane": "sagittal"}, (1, 4, 2)),
     ],
 )
-def test_fewer_halvings_ask_less_of_a_window(name, arguments, divisor):
-    assert NETWORKS[name].divisor(arguments) == divisor
-    window = (divisor, 3 * divisor, 5 * divisor)
+def test_fewer_halvings_ask_less_of_a_window(name, arguments, multiples):
+    assert NETWORKS[name].multiples(arguments) == multiples
+    window = tuple(n * m for n, m in zip(multiples, (1, 3, 5), strict=True))
     # batch norm and instance norm want more than one value
     assert build(name, arguments).eval()(torch.zeros(1, 2, *window)).shape == (1, 3, *window)
 
@@ -169,7 +171,7 @@ def test_deep_supervision_is_over_all_resolutions_but_the_lowest_two(name):
         build(name, {"deep_supervision": True})
 
 
-@pytest.mark.parametrize(("plane", "axis"), PLANES.items())
+@pytest.mark.parametrize(("axis", "plane"), [*enumerate(PLANES, start=2)])
 def test_a_network_on_slices_looks_at_one_slice_at_a_time(plane, axis):
     network = build("unet_slices", {**SMALL["unet_slices"], "plane": plane}).eval()
     volumes = torch.randn(1, 2, 32, 32, 32)
@@ -179,7 +181,7 @@ def test_a_network_on_slices_looks_at_one_slice_at_a_time(plane, axis):
     assert differs.nonzero().flatten().tolist() == [5]
 
 
-@pytest.mark.parametrize(("plane", "axis"), PLANES.items())
+@pytest.mark.parametrize(("axis", "plane"), [*enumerate(PLANES, start=2)])
 def test_slices_are_a_set_of_which_some_count_more(plane, axis):
     network = build("resnet18_slices", {"plane": plane}).eval()
     volumes = torch.randn(1, 2, 32, 32, 32)
@@ -188,6 +190,19 @@ def test_slices_are_a_set_of_which_some_count_more(plane, axis):
     torch.nn.init.normal_(network.attention.weight)
     assert not torch.allclose(network(volumes), halves.mean(dim=0), atol=1e-5)
     assert torch.allclose(network(volumes.flip(axis)), network(volumes), atol=1e-5)
+
+
+def test_of_slices_there_may_be_any_number():
+    for axis, plane in enumerate(PLANES):
+        for name in ("resnet18_slices", "unet_slices"):
+            given = {**SMALL[name], "plane": plane}
+            least, multiples = NETWORKS[name].least(given), NETWORKS[name].multiples(given)
+            assert least[axis] == multiples[axis] == 1
+            assert max(least) == (32 if name == "resnet18_slices" else 1)
+            # instance norm wants more than one voxel of a slice
+            window = [max(pair) * 2 for pair in zip(least, multiples, strict=True)]
+            window[axis] = 1
+            build(name, given).eval()(torch.zeros(1, 2, *window))
 
 
 def test_there_are_three_planes():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ from headstart.training.predictor import make_predictor
 from headstart.training.receptive_field import receptive_field
 
 CPU = torch.device("cpu")
+ONE = (1, 1, 1)
 
 
 def filters(channels: int = 1, layers: int = 2) -> nn.Module:
@@ -61,7 +63,7 @@ def noise(*shape: int) -> Tensor:
 def test_tiles_of_a_linear_filter_are_the_whole_to_rounding(shape, capsys) -> None:
     network, volumes = filters(channels=2), noise(2, 2, *shape)
     with torch.inference_mode():
-        tiled = Tiled(network, (24, 24, 24), step=1, overlap=0)(volumes)
+        tiled = Tiled(network, (24, 24, 24), steps=ONE, overlap=0)(volumes)
         whole = network(volumes)
     np.testing.assert_allclose(tiled, whole, atol=1e-5)
     said = capsys.readouterr().err
@@ -76,7 +78,7 @@ def test_tiles_of_a_linear_filter_are_the_whole_to_rounding(shape, capsys) -> No
 def test_too_narrow_margins_would_be_seen() -> None:
     """The test above can fail: one voxel less, and seams are far beyond rounding."""
     network, volumes = filters(), noise(1, 1, 42, 24, 24)
-    tiled = Tiled(network, (24, 24, 24), step=1, overlap=0)
+    tiled = Tiled(network, (24, 24, 24), steps=ONE, overlap=0)
     tiled._margins = [3, 3, 3]
     with torch.inference_mode():
         difference = (tiled(volumes) - network(volumes)).abs().amax((0, 1, 3, 4))
@@ -90,7 +92,7 @@ def test_tiles_of_a_network_that_halves_begin_where_its_halves_do(shape) -> None
     padded = volumes.amin().repeat(1, 1, *(n + n % 2 for n in shape))
     padded[..., : shape[0], : shape[1], : shape[2]] = volumes
     with torch.inference_mode():
-        tiled = Tiled(network, (20, 20, 20), step=2, overlap=0)(volumes)
+        tiled = Tiled(network, (20, 20, 20), steps=(2, 2, 2), overlap=0)(volumes)
         whole = network(padded)[..., : shape[0], : shape[1], : shape[2]]
     np.testing.assert_allclose(tiled, whole, atol=1e-5)
 
@@ -100,33 +102,47 @@ def test_a_scan_shorter_than_a_tile_lies_in_its_middle() -> None:
     padded = volumes.amin().repeat(1, 1, 24, 30, 24)
     padded[:, :, 8:17] = volumes
     with torch.inference_mode():
-        tiled = Tiled(network, (24, 24, 24), step=1, overlap=0)(volumes)
+        tiled = Tiled(network, (24, 24, 24), steps=ONE, overlap=0)(volumes)
         np.testing.assert_allclose(tiled, network(padded)[:, :, 8:17], atol=1e-5)
 
 
 def test_how_far_a_network_sees() -> None:
     size = (40, 32, 24)
-    assert receptive_field(filters(layers=2), 1, size, 1, CPU) == [4, 4, 4]
-    assert receptive_field(filters(layers=5), 1, size, 1, CPU) == [10, 10, 10]
-    assert receptive_field(filters(layers=6), 1, size, 1, CPU) == [12, 12, None]
-    assert receptive_field(nn.Conv3d(1, 1, (7, 1, 3), padding=(3, 0, 1)), 1, size, 1, CPU) == [
+    assert receptive_field(filters(layers=2), 1, size, ONE, CPU) == [4, 4, 4]
+    assert receptive_field(filters(layers=5), 1, size, ONE, CPU) == [10, 10, 10]
+    assert receptive_field(filters(layers=6), 1, size, ONE, CPU) == [12, 12, None]
+    assert receptive_field(nn.Conv3d(1, 1, (7, 1, 3), padding=(3, 0, 1)), 1, size, ONE, CPU) == [
         3,
         0,
         1,
     ]
     tied = nn.Sequential(nn.Conv3d(1, 2, 3, padding=1), nn.InstanceNorm3d(2)).eval()
-    assert receptive_field(tied, 1, size, 1, CPU) == [None, None, None]
+    assert receptive_field(tied, 1, size, ONE, CPU) == [None, None, None]
 
 
 def test_tiles_that_are_not_the_whole_are_told(capsys) -> None:
     tied = nn.Sequential(nn.Conv3d(1, 2, 3, padding=1), nn.InstanceNorm3d(2)).eval()
-    tiled = Tiled(tied, (24, 24, 24), step=8, overlap=0.25)
+    tiled = Tiled(tied, (24, 24, 24), steps=(8, 8, 8), overlap=0.25)
     with torch.inference_mode():
         one = tiled(noise(1, 1, 37, 24, 51))
         two = tiled(noise(1, 1, 37, 24, 51))
     assert torch.equal(one, two)
-    said = capsys.readouterr().err
-    assert said.count("tiles of 24x24x24 voxels with margins of 3x3x3: not the very answer") == 1
+    assert capsys.readouterr().err == (
+        "tiles of 24x24x24 voxels with margins of 3x3x3: not the very answer as for a whole scan "
+        "at once: the network normalises each tile by itself (InstanceNorm3d); larger patches and "
+        "predict.overlap bring it closer\n"
+    )
+
+
+def test_a_network_that_sees_further_than_its_patches_is_told_with_figures(capsys) -> None:
+    far = nn.Conv3d(1, 2, (3, 9, 31), padding=(1, 4, 15)).eval()
+    with torch.inference_mode():
+        Tiled(far, (12, 12, 24), steps=(1, 1, 4), overlap=0.25)(noise(1, 1, 20, 20, 30))
+    assert capsys.readouterr().err == (
+        "tiles of 12x12x24 voxels with margins of 1x2x3: not the very answer as for a whole scan "
+        "at once: the network sees 1, 4, at least 10 voxels far along x, y and z; larger patches "
+        "and predict.overlap bring it closer\n"
+    )
 
 
 def settings(**train: object) -> Train:
@@ -134,35 +150,63 @@ def settings(**train: object) -> Train:
 
 
 @pytest.mark.parametrize(
-    ("patch", "step"),
+    ("patch", "steps"),
     [
-        ((9, 9, 9), 1),
-        ((6, 6, 6), 1),
-        ((8, 8, 8), 2),
-        ((16, 16, 16), 4),
-        ((24, 24, 24), 4),
-        ((32, 32, 32), 8),
-        ((32, 32, 10), 2),
-        ((64, 64, 64), 16),
+        ((9, 9, 9), (1, 1, 1)),
+        ((6, 6, 6), (1, 1, 1)),
+        ((8, 8, 8), (2, 2, 2)),
+        ((16, 16, 16), (4, 4, 4)),
+        ((24, 24, 24), (4, 4, 4)),
+        ((32, 32, 32), (8, 8, 8)),
+        ((32, 32, 10), (8, 8, 2)),
+        ((64, 64, 1), (16, 16, 1)),
+        ((64, 64, 64), (16, 16, 16)),
     ],
 )
-def test_tiles_of_ones_own_network_begin_where_its_halves_may(patch, step) -> None:
+def test_tiles_of_ones_own_network_begin_where_its_halves_may(patch, steps) -> None:
     """A network that nothing is known of may halve four times, down to 4 voxels."""
-    firsts = []
+    assert first_voxels("net.py:Own", {}, patch) == [[0, step] for step in steps]
 
-    class Own(nn.Module):
+
+@pytest.mark.parametrize(
+    ("network", "arguments", "patch", "steps"),
+    [
+        ("unet", {"channels": [4, 8, 8], "strides": [2, [2, 2, 1]]}, (16, 16, 16), (4, 4, 2)),
+        ("unet_slices", {"channels": [4, 8], "strides": [4]}, (16, 16, 1), (4, 4, 1)),
+        ("unet_slices", {"strides": [2] * 4, "plane": "coronal"}, (32, 7, 64), (16, 1, 16)),
+    ],
+)
+def test_tiles_begin_where_a_network_s_halves_do_along_each_axis(
+    network, arguments, patch, steps
+) -> None:
+    assert first_voxels(network, arguments, patch) == [[0, step] for step in steps]
+
+
+def first_voxels(name: str, arguments: dict[str, Any], patch: tuple[int, ...]) -> list[list[int]]:
+    """See along each axis where tiles begin in a scan that is one voxel longer."""
+    firsts: list[int] = []
+
+    class Identity(nn.Module):
         def forward(self, volumes: Tensor) -> Tensor:
-            firsts.append(volumes[0, 0, 0, 0, 0].item())
+            firsts.append(int(volumes.flatten()[0]))
             return volumes
 
-    train = Train(network="net.py:Own", sampling={"patches": patch})
-    predictor = make_predictor(Own(), train, Predict())
-    longer = torch.arange(1.0 + patch[0])[:, None, None].expand(1, 1, -1, *patch[1:])
-    with torch.inference_mode():
-        predictor(longer)  # how far the network sees is measured once
-        firsts.clear()
-        assert torch.equal(predictor(longer), longer)
-    assert firsts == [0, step]
+    train = Train(network=name, network_arguments=arguments, sampling={"patches": patch})
+    found = []
+    for axis in range(3):
+        predictor = make_predictor(Identity(), train, Predict())
+        longer = list(patch)
+        longer[axis] += 1
+        places = torch.arange(float(longer[axis])).reshape(
+            [-1 if a == axis else 1 for a in range(3)]
+        )
+        volumes = places.expand(longer)[None, None]
+        with torch.inference_mode():
+            predictor(volumes)  # how far the network sees is measured once
+            firsts.clear()
+            assert torch.equal(predictor(volumes), volumes)
+        found.append(list(firsts))
+    return found
 
 
 def test_the_mean_over_mirror_images() -> None:

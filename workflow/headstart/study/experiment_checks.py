@@ -86,20 +86,26 @@ def _check_lengths(where: str, train: Train, config: Config) -> None:
             "smaller patch, or `whole`"
         )
     ours = NETWORKS.get(train.network)
+    if ours is None:
+        return
     try:
-        divisor = ours.divisor(train.network_arguments) if ours else 1
+        multiples = ours.multiples(train.network_arguments)
     except ValueError as error:
         raise ValueError(f"{where}.train.network_arguments: {error}") from None
-    smallest = ours.shortest if ours else 1
-    if any(length % divisor for length in seen):
+    least = ours.least(train.network_arguments)
+    divided = [-(-n // m) * m for n, m in zip(seen, multiples, strict=True)]
+    if divided != list(seen):
+        alike = len(set(multiples)) == 1
+        asked = f"{multiples[0]} divides" if alike else f"{list(multiples)} divide"
         raise ValueError(
-            f"{key}: {train.network} in {where} needs lengths that {divisor} divides, "
-            f"but it is {list(seen)}; e.g. {[-(-n // divisor) * divisor for n in seen]}"
+            f"{key}: {train.network} in {where} needs lengths that {asked}, "
+            f"but it is {list(seen)}; e.g. {divided}"
         )
-    if min(seen) < smallest:
+    if any(length < fewest for length, fewest in zip(seen, least, strict=True)):
+        alike = len(set(least)) == 1
+        asked = f"{least[0]} voxels each way" if alike else f"{list(least)} voxels"
         raise ValueError(
-            f"{key}: {train.network} in {where} needs at least {smallest} voxels "
-            f"each way, but it is {list(seen)}"
+            f"{key}: {train.network} in {where} needs at least {asked}, but it is {list(seen)}"
         )
 
 

@@ -8,6 +8,10 @@ from collections.abc import Sequence
 from typing import Any
 
 Arguments = Mapping[str, Any]
+Lengths = tuple[int, ...]  # along x, y and z, or along the two axes of a slice
+
+# How slices lie, by the axis across them: prepared volumes lie right, anterior, superior.
+PLANES = ("sagittal", "coronal", "axial")
 
 
 def per_resolution(given: Arguments, key: str, default: Sequence[Any]) -> Sequence[Any]:
@@ -78,6 +82,32 @@ def vit_patch(given: Arguments) -> int:
     return length
 
 
-def halved(strides: Sequence[int | Sequence[int]]) -> int:
-    """What the lengths of a window are multiples of, with these strides one after the other."""
-    return math.prod(max(stride) if isinstance(stride, Sequence) else stride for stride in strides)
+def halved(strides: Sequence[int | Sequence[int]], axes: int = 3) -> Lengths:
+    """What the lengths of a window are multiples of, with these strides one after the other.
+
+    Args:
+        strides: One for all axes, or a list of one for each.
+        axes: How many there are: 3, or 2 of a slice.
+
+    Raises:
+        ValueError: If a list has more or fewer.
+    """
+    along = [stride if isinstance(stride, Sequence) else [stride] * axes for stride in strides]
+    for stride in along:
+        if len(stride) != axes:
+            raise ValueError(
+                f"strides: {list(stride)} must be a whole number, or a list of {axes}, one for "
+                "each axis"
+            )
+    return tuple(math.prod(axis) for axis in zip(*along, strict=True)) or (1,) * axes
+
+
+def across(plane: str) -> int:
+    """Return the axis across the slices of a plane: 0 left-right, 1 back-front, 2 down-up.
+
+    Raises:
+        ValueError: If there is no such plane.
+    """
+    if plane not in PLANES:
+        raise ValueError(f"plane: there is no '{plane}'; allowed: {', '.join(PLANES)}")
+    return PLANES.index(plane)

@@ -9,6 +9,7 @@ from itertools import combinations
 import torch
 from torch import Tensor
 from torch import nn
+from torch.nn.modules.instancenorm import _InstanceNorm
 
 from headstart.common.text import times
 from headstart.training.config import Predict
@@ -34,8 +35,8 @@ def make_predictor(network: nn.Module, train: Train, predict: Predict) -> nn.Mod
     """
     if train.patches is not None:
         ours, size = NETWORKS.get(train.network), train.patches.patches
-        step = ours.divisor(train.network_arguments) if ours else _halved(size)
-        network = Tiled(network, size, step, predict.overlap)
+        steps = ours.multiples(train.network_arguments) if ours else _halved(size)
+        network = Tiled(network, size, steps, predict.overlap)
     axes = flipped_axes(predict.flips, train.augment, train.swap)
     return Mirrored(network, axes) if axes else network
 
@@ -46,21 +47,24 @@ class Tiled(nn.Module):
     Args:
         network: The network; it answers for every voxel.
         size: Voxels of a tile, as the network has learnt from.
-        step: What the network halves, as a number of voxels: tiles begin at multiples of it.
+        steps: What the network halves, voxels along each axis: tiles begin at multiples of it.
         overlap: Least share of a tile that the next one has too, where margins can't be as wide as
             the network sees.
     """
 
-    def __init__(self, network: nn.Module, size: Sequence[int], step: int, overlap: float) -> None:
+    def __init__(
+        self, network: nn.Module, size: Sequence[int], steps: Sequence[int], overlap: float
+    ) -> None:
         super().__init__()
         self.network = network
-        self._size, self._step, self._overlap = tuple(size), step, overlap
+        self._size, self._steps, self._overlap = tuple(size), tuple(steps), overlap
         self._margins: list[int] | None = None
 
     def forward(self, volumes: Tensor) -> Tensor:
         """Predict volumes (n, channels, x, y, z) of any size; beyond them there is no signal."""
         shape = volumes.shape[2:]
-        along = [(n, *padding(n, s, self._step)) for n, s in zip(shape, self._size, strict=True)]
+        axes = zip(shape, self._size, self._steps, strict=True)
+        along = [(axis[0], *padding(*axis)) for axis in axes]
         whole = [before + n + behind for n, before, behind in along]
         padded = volumes.amin((2, 3, 4), keepdim=True).repeat(1, 1, *whole)
         inner = [slice(before, before + n) for n, before, _ in along]
@@ -70,7 +74,7 @@ class Tiled(nn.Module):
         if self._margins is None:
             self._margins = self._measured(volumes)
         written: list[Tensor] = []
-        for tile in tiles(shape, self._size, self._margins, self._step):
+        for tile in tiles(shape, self._size, self._margins, self._steps):
             output = _part(self.network(_part(padded, tile.seen)), tile.kept)
             if not written:
                 written = [output.new_empty((*output.shape[:2], *shape))]
@@ -80,21 +84,30 @@ class Tiled(nn.Module):
     def _measured(self, volumes: Tensor) -> list[int]:
         """Choose the margins by how far the network sees, and say what comes of it."""
         field = receptive_field(
-            self.network, volumes.shape[1], self._size, self._step, volumes.device
+            self.network, volumes.shape[1], self._size, self._steps, volumes.device
         )
-        chosen, exact = margins(field, self._size, self._step, self._overlap)
-        said = (
-            "the same answer as for a whole scan at once"
-            if exact
-            else "not the very answer as for a whole scan at once: the network sees further, or "
-            "normalises by all that it sees; larger patches and predict.overlap bring it closer"
-        )
+        chosen, exact = margins(field, self._size, self._steps, self._overlap)
+        said = "the same answer as for a whole scan at once"
+        if not exact:
+            said = (
+                f"not the very answer as for a whole scan at once: {self._why(field)}; larger "
+                "patches and predict.overlap bring it closer"
+            )
         print(
             f"tiles of {times(self._size)} voxels with margins of {times(chosen)}: {said}",
             file=sys.stderr,
             flush=True,
         )
         return chosen
+
+    def _why(self, field: Sequence[int | None]) -> str:
+        """Say why a network answers otherwise for tiles."""
+        for module in self.network.modules():
+            if isinstance(module, _InstanceNorm | nn.GroupNorm):
+                return f"the network normalises each tile by itself ({type(module).__name__})"
+        axes = zip(field, self._size, self._steps, strict=True)
+        far = [f"at least {(n - s) // 2}" if reach is None else str(reach) for reach, n, s in axes]
+        return f"the network sees {', '.join(far)} voxels far along x, y and z"
 
 
 class Mirrored(nn.Module):
@@ -121,10 +134,10 @@ class Mirrored(nn.Module):
         return total / len(self._images)
 
 
-def _halved(size: Sequence[int]) -> int:
+def _halved(size: Sequence[int]) -> list[int]:
     """Guess what a network of the user's own halves: four times at most, to 4 voxels or more."""
     steps = (2, 4, 8, 16)
-    return max((s for s in steps if all(n % s == 0 and n >= 4 * s for n in size)), default=1)
+    return [max((s for s in steps if n % s == 0 and n >= 4 * s), default=1) for n in size]
 
 
 def _part(tensor: Tensor, box: Sequence[slice]) -> Tensor:

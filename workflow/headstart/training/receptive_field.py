@@ -12,7 +12,11 @@ LEAST = 1e-6
 
 
 def receptive_field(
-    network: nn.Module, channels: int, size: Sequence[int], step: int, place: torch.device
+    network: nn.Module,
+    channels: int,
+    size: Sequence[int],
+    steps: Sequence[int],
+    place: torch.device,
 ) -> list[int | None]:
     """Change noise in the middle of a tile, and see how far around it the output changes.
 
@@ -23,7 +27,7 @@ def receptive_field(
         network: The network, in evaluation mode; it answers for every voxel.
         channels: Image channels.
         size: Voxels of the tile along each axis.
-        step: What the network halves, as a number of voxels.
+        steps: What the network halves, voxels along each axis.
         place: Where it computes.
 
     Returns:
@@ -32,7 +36,10 @@ def receptive_field(
     """
     generator = torch.Generator().manual_seed(0)
     noise = torch.randn((1, channels, *size), generator=generator)
-    blocks = [(start := length // step // 2 * step, start + step) for length in size]
+    blocks = [
+        (start := length // step // 2 * step, start + step)
+        for length, step in zip(size, steps, strict=True)
+    ]
     x, y, z = (slice(*block) for block in blocks)
     changed = noise.clone()
     changed[..., x, y, z] = 3 * torch.randn(changed[..., x, y, z].shape, generator=generator)

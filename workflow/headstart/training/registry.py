@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from dataclasses import field
 
 from headstart.training.network_arguments import Arguments
+from headstart.training.network_arguments import Lengths
+from headstart.training.network_arguments import across
 from headstart.training.network_arguments import dynunet_arguments
 from headstart.training.network_arguments import halved
 from headstart.training.network_arguments import per_resolution
@@ -48,9 +50,9 @@ class Network:
         words: What the methods call it.
         cite: Its paper.
         per_voxel: Whether it answers for every voxel.
-        divisor: Tells, of what the user gave, what lengths of a window are multiples of: it decodes
-            what it halved. A ValueError says what it must be given.
-        shortest: The least length that it asks of a window.
+        divisor: Tells, of what the user gave, what lengths of a window are multiples of along each
+            axis that it sees: it decodes what it halved. A ValueError says what it must be given.
+        shortest: The least length that it asks of a window along those axes.
         cost: What a training step costs.
         channels_last: Whether it is faster with a voxel's channels side by side in memory.
         library: What it rests on, for who is cited.
@@ -71,7 +73,7 @@ class Network:
     cost: Cost
     per_voxel: bool = False
     channels_last: bool = False
-    divisor: Callable[[Arguments], int] = lambda _: 1
+    divisor: Callable[[Arguments], Lengths] | None = None
     shortest: int = 1
     library: str = "monai"
     batch_norm: bool = False
@@ -82,6 +84,26 @@ class Network:
     channels: tuple[str, str] = ("in_channels", "out_channels")
     fixed: Arguments = field(default_factory=lambda: {"spatial_dims": 3})
     defaults: Callable[[Arguments], Arguments] = lambda _: {}
+
+    def multiples(self, given: Arguments) -> Lengths:
+        """Tell what lengths of a window along x, y and z are multiples of.
+
+        Raises:
+            ValueError: If the user gave what it can't be built with.
+        """
+        return self._along(given, (1, 1, 1) if self.divisor is None else self.divisor(given))
+
+    def least(self, given: Arguments) -> Lengths:
+        """Tell the least lengths of a window along x, y and z; raises as `multiples`."""
+        return self._along(given, (self.shortest,) * 3)
+
+    def _along(self, given: Arguments, lengths: Lengths) -> Lengths:
+        """Ask nothing of how many slices there are, where it sees them one by one."""
+        defaults = self.defaults(given)
+        if "plane" not in defaults:
+            return lengths
+        axis = across(given.get("plane", defaults["plane"]))
+        return (*lengths[:axis], 1, *lengths[axis:2])
 
 
 @dataclass(frozen=True)
@@ -171,7 +193,7 @@ NETWORKS = {
         "Beyer et al. 2022, its places and pooling, https://doi.org/10.48550/arXiv.2205.01580",
         Cost((192,), 70, 0.13, 6.1e6),
         blocks=("TransformerBlock",),
-        divisor=vit_patch,
+        divisor=lambda given: (vit_patch(given),) * 3,
         shortest=32,
         learning_rate=3e-4,
         fixed={},
@@ -186,6 +208,7 @@ NETWORKS = {
         blocks=("ResNetBlock",),
         shortest=32,
         fixed={},
+        defaults=lambda _: {"plane": "sagittal"},
     ),
     "unet": Network(
         "monai.networks.nets.unet:UNet",
@@ -206,7 +229,9 @@ NETWORKS = {
         Cost((8,), 710, 2.6, 1.2e6),
         blocks=("ResBlock",),
         per_voxel=True,
-        divisor=lambda given: 2 ** (len(per_resolution(given, "blocks_down", (1, 2, 2, 4))) - 1),
+        divisor=lambda given: (
+            (2 ** (len(per_resolution(given, "blocks_down", (1, 2, 2, 4))) - 1),) * 3
+        ),
     ),
     "dynunet": Network(
         "headstart.training.dynunet:DynUNet",
@@ -239,7 +264,7 @@ NETWORKS = {
         Cost((24,), 4310, 19.9, 15.7e6),
         blocks=("SwinTransformerBlock", "UnetResBlock"),
         per_voxel=True,
-        divisor=lambda _: 32,
+        divisor=lambda _: (32, 32, 32),
         learning_rate=3e-4,
     ),
     "unet_slices": Network(
@@ -249,9 +274,9 @@ NETWORKS = {
         Cost((16, 32, 64, 128, 256), 900, 1.7, 1.6e6),
         blocks=("ResidualUnit", "Convolution"),
         per_voxel=True,
-        divisor=lambda given: halved(unet_arguments(given)["strides"]),
+        divisor=lambda given: halved(unet_arguments(given)["strides"], axes=2),
         fixed={},
-        defaults=unet_arguments,
+        defaults=lambda given: {**unet_arguments(given), "plane": "axial"},
     ),
 }
 OPTIMIZERS = {

@@ -9,8 +9,7 @@ from monai.networks.nets.unet import UNet
 from torch import Tensor
 from torch import nn
 
-# The axis of (n, channels, x, y, z) across a plane; prepared volumes lie right, anterior, superior.
-PLANES = {"sagittal": 2, "coronal": 3, "axial": 4}
+from headstart.training.network_arguments import across
 
 
 class SliceResNet(nn.Module):
@@ -31,9 +30,9 @@ class SliceResNet(nn.Module):
         ValueError: If there is no such plane.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, plane: str = "sagittal") -> None:
+    def __init__(self, in_channels: int, out_channels: int, plane: str) -> None:
         super().__init__()
-        self.axis = _axis(plane)
+        self.axis = 2 + across(plane)
         widths = [64, 128, 256, 512]
         self.network = ResNet(
             "basic",
@@ -80,10 +79,10 @@ class SliceUNet(nn.Module):
         channels: Sequence[int],
         strides: Sequence[int],
         num_res_units: int,
-        plane: str = "axial",
+        plane: str,
     ) -> None:
         super().__init__()
-        self.axis = _axis(plane)
+        self.axis = 2 + across(plane)
         self.network = UNet(
             2, in_channels, out_channels, channels, strides, num_res_units=num_res_units
         )
@@ -92,12 +91,6 @@ class SliceUNet(nn.Module):
         """Map volumes to logits."""
         output = self.network(_slices(volumes, self.axis))
         return output.unflatten(0, (len(volumes), -1)).movedim(1, self.axis)
-
-
-def _axis(plane: str) -> int:
-    if plane not in PLANES:
-        raise ValueError(f"plane: there is no '{plane}'; allowed: {', '.join(PLANES)}")
-    return PLANES[plane]
 
 
 def _slices(volumes: Tensor, axis: int) -> Tensor:

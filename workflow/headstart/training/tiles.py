@@ -50,21 +50,21 @@ WIDEST = 0.25
 
 
 def margins(
-    reach: Sequence[int | None], size: Sequence[int], step: int, overlap: float
+    reach: Sequence[int | None], size: Sequence[int], steps: Sequence[int], overlap: float
 ) -> tuple[list[int], bool]:
     """Choose the margins of tiles.
 
     Args:
         reach: How far an input reaches in the output, voxels; None if to the end of any tile.
         size: Voxels of a tile.
-        step: What a tile's first voxel is a multiple of.
+        steps: What a tile's first voxel is a multiple of.
         overlap: Least share of a tile that the next one has too, where they can't be so wide.
 
     Returns:
         Voxels along each axis, and whether they are as wide as the reach along all of them.
     """
     chosen, exact = [], True
-    for far, length in zip(reach, size, strict=True):
+    for far, length, step in zip(reach, size, steps, strict=True):
         usual = math.ceil(overlap * length / 2)
         most = (length - step) // 2
         enough = far is not None and far <= min(most, max(usual, WIDEST * length))
@@ -118,11 +118,11 @@ def spans(length: int, size: int, margin: int, step: int) -> list[Span]:
 
 
 def tiles(
-    shape: Sequence[int], size: Sequence[int], margin: Sequence[int], step: int
+    shape: Sequence[int], size: Sequence[int], margin: Sequence[int], steps: Sequence[int]
 ) -> Iterator[TileBox]:
     """Yield the tiles of a volume; arguments as for `spans`, along x, y and z."""
-    befores = [padding(*axis, step)[0] for axis in zip(shape, size, strict=True)]
-    axes = [spans(*axis, step) for axis in zip(shape, size, margin, strict=True)]
+    befores = [padding(*axis)[0] for axis in zip(shape, size, steps, strict=True)]
+    axes = [spans(*axis) for axis in zip(shape, size, margin, steps, strict=True)]
     for chosen in itertools.product(*axes):
         along = list(zip(chosen, size, befores, strict=True))
         yield TileBox(

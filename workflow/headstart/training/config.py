@@ -54,8 +54,8 @@ class Patches(Section):
     """Parts of a scan that training draws in place of the whole."""
 
     patches: Window = Field(
-        description="voxels of a patch, left-right, back-front, down-up; as large as memory allows; "
-        "for unet_slices, single slices of its plane, e.g. [128, 128, 1]"
+        description="voxels of a patch, left-right, back-front, down-up; as large as memory "
+        "allows; for unet_slices, single slices of its plane, e.g. [128, 128, 1]"
     )
     per_scan: int = Field(
         2, ge=1, le=1000, description="patches that an epoch draws of each scan, 1 to 1000"

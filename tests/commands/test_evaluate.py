@@ -180,29 +180,30 @@ def test_no_baseline_ever_sees_what_is_true_of_the_test_subjects(tmp_path: Path,
 def test_volumes_of_masks_are_a_baseline_where_every_scan_has_one(tmp_path: Path):
     study = make_study(tmp_path, subjects=60)
     assert evaluate(study, "regression") == 0
-    assert "mask-volumes" not in set(tables(study)[0]["model"])
-    set_millilitres(study, lambda age: {"core": np.expm1(age / 20), "none": 0.0})
+    assert not {"mask-volumes", "brain-size"} & set(tables(study)[0]["model"])
+    volumes = {"core": lambda age: np.expm1(age / 20), "none": lambda _: 0.0}
+    set_volumes(study, "millilitres", lambda age: ({n: of(age) for n, of in volumes.items()},) * 2)
+    set_volumes(study, "brain_ml", lambda age: 2000 - age)
     assert evaluate(study, "regression") == 0
     metrics, comparison = tables(study)
     mae = metrics[(metrics["metric"] == "mae") & (metrics["group"] == "all")]
     assert (mae.loc[mae["model"] == "mask-volumes", "value"] < 0.1).all()
-    assert "mask-volumes" in set(comparison["baseline"])
-    set_millilitres(study, lambda age: {"core": 1.0} if age > 30 else None)
+    assert (mae.loc[mae["model"] == "brain-size", "value"] < 0.5).all()
+    assert {"mask-volumes", "brain-size"} < set(comparison["baseline"])
+    set_volumes(study, "millilitres", lambda age: ({"core": 1.0},) * 2 if age > 30 else None)
+    set_volumes(study, "brain_ml", lambda age: 1.0 if age > 30 else None)
     assert evaluate(study, "regression") == 0
-    assert "mask-volumes" not in set(tables(study)[0]["model"])
+    assert not {"mask-volumes", "brain-size"} & set(tables(study)[0]["model"])
 
 
-def set_millilitres(study: Study, volumes: Any) -> None:
-    """Write volumes of masks that follow the age into the shards' cards."""
+def set_volumes(study: Study, key: str, volumes: Any) -> None:
+    """Write volumes that follow the age into the shards' cards."""
     passed = read_rows(study.root / "check/passed.csv", LabelRow)
     age = {row.key: float(row.labels["age"]) for row in passed}
     for path in (study.root / "prepare").glob("shard-?.json"):
         card = ShardCard.read(path)
         of_scans = [(scan, volumes(age[scan.key])) for scan in card.scans]
-        scans = [
-            scan.model_copy(update={"millilitres": found and (found, found)})
-            for scan, found in of_scans
-        ]
+        scans = [scan.model_copy(update={key: found}) for scan, found in of_scans]
         card.model_copy(update={"scans": tuple(scans)}).write(path)
 
 

@@ -290,12 +290,17 @@ def test_several_channels_and_a_brain_mask(tmp_path: Path) -> None:
     job = shard(tmp_path)
     scans = [replace(scan, brain_mask=scan.mask) for scan in with_second(job["scans"])]
     prepare(**job | {"scans": scans, "channels": ["T1", "T2"]})
+    card = ShardCard.read(tmp_path / "out/shard-0.json")
     volumes = np.load(tmp_path / "out/shard-0.npy").astype(np.float32)
     masks = np.load(tmp_path / "out/shard-0-mask.npy")
     assert volumes.shape == (3, 2, 16, 16, 16)
     np.testing.assert_array_equal(volumes[:, 0], volumes[:, 1])
     inside = volumes[0, 0][masks[0] > 0]
     assert (inside.mean(), inside.std()) == pytest.approx((0, 1), abs=5e-3)
+    image = nib.load(tmp_path / "data" / scans[0].mask)
+    voxel = abs(np.linalg.det(image.affine[:3, :3])) / 1000
+    volume = np.count_nonzero(np.asarray(image.dataobj)) * voxel
+    assert card.scans[0].brain_ml == pytest.approx(volume)
 
 
 def test_channel_on_another_grid(tmp_path: Path) -> None:

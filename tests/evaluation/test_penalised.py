@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -74,6 +76,18 @@ def test_a_class_that_nobody_known_has_is_impossible():
     found = penalised.logistic(columns, target, people(40), columns, 4)
     assert (found.answers[:, [1, 3]] == 0).all()
     assert (found.answers.argmax(axis=1) == target).all()
+
+
+def test_three_classes_are_told_apart_and_the_optimum_is_reached_without_a_warning():
+    rng = np.random.default_rng(4)
+    columns = rng.normal(size=(150, 100)) / 10
+    target = np.digitize(columns[:, 0], [-0.05, 0.05])
+    columns[:, 0] *= 20
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = penalised.logistic(columns[:120], target[:120], people(120), columns[120:], 3)
+    np.testing.assert_allclose(found.answers.sum(axis=1), 1)
+    assert (found.answers.argmax(axis=1) == target[120:]).mean() > 0.8
 
 
 def test_columns_are_standardised_by_the_known_scans_alone():

@@ -83,6 +83,8 @@ def test_no_slope_of_few_of_a_narrow_range_of_one_prediction_or_where_it_is_not_
     flat = Controls(np.full(30, 50.0), np.linspace(20, 80, 30))
     assert told(flat, card()) == "all predictions are the same"
     assert told(controls(40, slope=1.05), card()).endswith("is not told from 1")
+    blind = Controls(np.random.default_rng(0).normal(50, 9, 40), np.linspace(20, 80, 40))
+    assert "is not told from 0: here predictions hardly follow" in told(blind, card())
 
 
 def test_half_of_the_targets_of_bins_is_half_of_what_was_learnt_from():

@@ -278,4 +278,5 @@ def _described(
         sha256=array_digest(prepared.volume),
         mask_sha256="" if prepared.mask is None else array_digest(prepared.mask),
         mask_content=prepared.mask_content,
+        brain_ml=prepared.brain_ml,
     )

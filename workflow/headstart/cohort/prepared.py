@@ -58,6 +58,7 @@ class Scan:
         mask_content: Digest of the raw mask's file; "" where it is not known.
         raw: Digest of the raw voxels.
         millilitres: Volume of each class in the raw mask; {} where there is none.
+        brain_ml: Volume of the brain in its raw mask; None where it is not known.
         box: The part that is looked at, which may reach beyond the scan; None for all of it.
     """
 
@@ -77,6 +78,7 @@ class Scan:
     mask_content: str
     raw: str
     millilitres: Mapping[str, float]
+    brain_ml: float | None
     box: Box | None = None
 
     @property
@@ -306,4 +308,5 @@ def scan_of(
         mask_content=entry.mask_content,
         raw=entry.hash,
         millilitres=entry.millilitres[0] if entry.millilitres else {},
+        brain_ml=entry.brain_ml,
     )

@@ -72,6 +72,7 @@ class ShardScan(Section):
         sha256: `array_digest` of the volume.
         mask_sha256: That of the mask; "" where masks are not learnt.
         mask_content: Digest of the raw mask's file; "" without a mask, or by older code.
+        brain_ml: The brain's volume in its raw mask; None without one, or by older code.
     """
 
     subject: str
@@ -92,6 +93,7 @@ class ShardScan(Section):
     sha256: str
     mask_sha256: str
     mask_content: str = ""
+    brain_ml: float | None = None
 
     @property
     def key(self) -> Key:

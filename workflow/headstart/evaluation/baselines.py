@@ -49,6 +49,7 @@ ROWS = {
     "head-size": Baseline(
         "head size only", "Otsu 1979, threshold, https://doi.org/10.1109/TSMC.1979.4310076"
     ),
+    "brain-size": Baseline("linear model of the brain's volume", PENALISED),
     "mask-volumes": Baseline("linear model of the volumes of the masks' classes", PENALISED),
     "voxels": Baseline("linear model of voxels of 8 or 16 mm", PENALISED),
     "background": Baseline("background everywhere"),

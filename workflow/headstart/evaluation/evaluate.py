@@ -152,15 +152,24 @@ class _Bench:
         """Predict by linear models of what is in the scans, and in their masks if all have one."""
         voxels = coarse_voxels.predict(self.down_sampled(known), self.down_sampled(asked), fit)
         answers = {"voxels": voxels}
-        if all(scan.millilitres for scan in self.scans.values()):
-            columns = penalised.standardised(self._volumes(known), self._volumes(asked))
-            answers["mask-volumes"] = fit(*columns).answers
+        for name, volumes in self._volumes.items():
+            columns = [np.log1p([volumes[key] for key in keys]) for keys in (known, asked)]
+            answers[name] = fit(*penalised.standardised(*columns)).answers
         return answers
 
-    def _volumes(self, keys: Keys) -> Array:
-        """ln(1 + ml) of each class of each scan's mask, which is 0 where it has none of a class."""
-        volumes = [scan.millilitres for scan in self.scans_of(keys)]
-        return np.log1p([[of[name] for name in sorted(of)] for of in volumes])
+    @cached_property
+    def _volumes(self) -> dict[str, dict[Key, list[float]]]:
+        """Volumes by baseline and scan, ml; those that are known of all scans."""
+        brains = {key: scan.brain_ml for key, scan in self.scans.items()}
+        masks = {key: scan.millilitres for key, scan in self.scans.items()}
+        found = {}
+        if None not in brains.values():
+            found["brain-size"] = {key: [ml or 0.0] for key, ml in brains.items()}
+        if all(masks.values()):
+            found["mask-volumes"] = {
+                key: [of[name] for name in sorted(of)] for key, of in masks.items()
+            }
+        return found
 
     def trial(self, runs: Sequence[NetworkPredictions], part: str) -> _Trial:
         """Average the predictions of a part, and let each baseline predict the same scans."""

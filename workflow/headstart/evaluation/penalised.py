@@ -134,7 +134,9 @@ def _logistic(
     if len(seen) == 1:
         probability[:, seen] = 1
         return probability
-    model = LogisticRegression(C=1 / penalty, solver="newton-cholesky")
+    # of two classes in a few steps; the matrix that it solves grows with their number
+    solver = "newton-cholesky" if len(seen) == 2 else "lbfgs"
+    model = LogisticRegression(C=1 / penalty, solver=solver, max_iter=1000)
     model.fit(known, target, sample_weight=weights)
     probability[:, model.classes_] = model.predict_proba(asked)
     return probability

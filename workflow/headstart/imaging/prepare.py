@@ -52,6 +52,7 @@ class Prepared:
         millilitres: Each class's volume in the raw mask and in the prepared one, ml; None without
             a mask.
         mask_content: Digest of the raw mask's file, as `Volume.content`; "" without a mask.
+        brain_ml: The brain's volume in its raw mask; None without one.
     """
 
     volume: np.ndarray
@@ -64,6 +65,7 @@ class Prepared:
     cropped: int | None = None
     millilitres: tuple[dict[str, float], dict[str, float]] | None = None
     mask_content: str = ""
+    brain_ml: float | None = None
 
 
 def prepare_scan(
@@ -97,7 +99,11 @@ def prepare_scan(
     canonical = source.canonical()
     resampled = canonical.resampled(settings.voxel_size)
     _check_size(scan.first, source, resampled)
-    brain = _brain(scan.brain_mask, data, first, resampled) if scan.brain_mask else None
+    brain, brain_ml = None, None
+    if scan.brain_mask:
+        raw_brain = _raw_brain(data / scan.brain_mask, first)
+        brain = _brain(raw_brain, scan.brain_mask, canonical, resampled)
+        brain_ml = millilitres(raw_brain, ("brain",), canonical.affine)["brain"]
     array = geometry.resample(_intensities(first, data / scan.first, first), canonical, resampled)
     raw_mask = _read(data / scan.mask) if classes and scan.mask else None
     whole = np.zeros(resampled.shape, np.uint8)
@@ -127,6 +133,7 @@ def prepare_scan(
         grid,
         source,
         geometry_fields(first.header),
+        brain_ml=brain_ml,
     )
     if raw_mask is None:
         return prepared
@@ -162,12 +169,17 @@ def _box(
     return [(min(a, c), max(b, d)) for (a, b), (c, d) in zip(found, marked, strict=True)]
 
 
-def _brain(path: str, data: Path, first: Volume, resampled: geometry.Grid) -> NDArray[np.bool_]:
+def _raw_brain(path: Path, first: Volume) -> geometry.Mask:
+    """Read which voxels of the scan lie in its brain: 1, else 0."""
+    inside = np.rint(_mask_values(_read(path), path, first)) > 0
+    return inside.astype(np.uint8)
+
+
+def _brain(
+    inside: geometry.Mask, path: str, canonical: geometry.Grid, resampled: geometry.Grid
+) -> NDArray[np.bool_]:
     """Return which voxels of the resampled scan lie in its brain."""
-    inside = np.rint(_mask_values(_read(data / path), data / path, first)) > 0
-    canonical = first.grid.canonical()
-    brain: NDArray[np.bool_]
-    brain = geometry.resample_mask(inside.astype(np.uint8), canonical, resampled) > 0
+    brain: NDArray[np.bool_] = geometry.resample_mask(inside, canonical, resampled) > 0
     if not brain.any():
         raise UnusableError(
             f"{path}: nothing is left of this brain mask at voxels of "

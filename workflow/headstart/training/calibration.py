@@ -226,7 +226,12 @@ def calibrate(controls: Controls, cards: Sequence[ModelCard]) -> Calibration:
         left = truth - truth.mean() - fitted * (predicted - centre)
         of_slope = math.sqrt(float(left @ left) / (n - 2))
         half = _quantile(n - 2) * of_slope / math.sqrt(spread)
-        if abs(fitted - 1) > half:
+        if abs(fitted) <= half:
+            told = (
+                f"{fitted:.2f} [{fitted - half:.2f}, {fitted + half:.2f}] is not told from 0: here "
+                "predictions hardly follow the truth, which no calibration mends"
+            )
+        elif abs(fitted - 1) > half:
             slope, interval, residual = fitted, (fitted - half, fitted + half), of_slope
             quantile, told = _quantile(n - 2), "it is told from 1"
         else:

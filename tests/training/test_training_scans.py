@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -101,3 +102,18 @@ def test_one_training_scan_and_the_way_through_json():
     again = TrainingScans.model_validate(alone.model_dump(mode="json"))
     assert again == alone
     assert digests_of(head(0)) & set(again.digests)
+
+
+def test_scans_of_which_memory_holds_few_are_described_one_channel_at_a_time():
+    """A training on patches ended in a MemoryError here: whole scans stood in float64."""
+    volume = np.zeros((4, 64, 64, 64), np.float16)
+
+    class Large(Head):
+        def volume(self) -> Any:
+            return volume
+
+    tracemalloc.start()
+    describe([Large(None), Large(None)], [])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2 * volume.nbytes

@@ -8,11 +8,13 @@ AGAIN = "try the same command again; if it stays, ask the administrators"
 SPACE = "free some space, or set `results` to another disk"
 MORE_MEMORY = (
     "ask for more memory, on a cluster with --set-resources RULE:mem_mb=…, or lower "
-    "train.batch_size or prepare.window, or raise prepare.voxel_size"
+    "train.batch_size or prepare.window, raise prepare.voxel_size, or learn a segmentation from "
+    "patches (train.sampling)"
 )
 SMALLER = (
-    "lower train.batch_size or prepare.window, raise prepare.voxel_size, or use a GPU with more "
-    "memory (on a cluster: --set-resources train:gpu_type=…)"
+    "lower train.batch_size or prepare.window, raise prepare.voxel_size, learn a segmentation from "
+    "patches (train.sampling), or use a GPU with more memory (on a cluster: --set-resources "
+    "train:gpu_type=…)"
 )
 OTHER_GPU = "use another GPU (on a cluster: --set-resources train:gpu_type=…)"
 

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,9 +90,13 @@ class _Look:
 
     @classmethod
     def of(cls, scan: Scan) -> _Look:
-        volume = np.asarray(scan.volume(), dtype=np.float32)
-        percentiles = [np.percentile(channel, PERCENTILES) for channel in volume]
-        return cls(_small(volume), np.concatenate(percentiles), _extent(scan))
+        small, percentiles = [], []
+        # one by one: where training is by patches, memory may not hold much more than a scan
+        for half in scan.volume():
+            channel = half.astype(np.float32)
+            small.append(_small(channel))
+            percentiles.append(np.percentile(channel, PERCENTILES))
+        return cls(np.concatenate(small), np.concatenate(percentiles), _extent(scan))
 
 
 def describe(scans: Sequence[Scan], others: Sequence[Scan]) -> TrainingScans:
@@ -143,12 +148,13 @@ def _correlation(one: Array, other: Array) -> float:
     return float(one @ other / scale) if scale > 0 else 0.0
 
 
-def _small(volume: NDArray[np.float32]) -> Array:
-    """Average a volume (channels, x, y, z) over SIDE blocks each way, flat."""
-    small = volume.astype(np.float64)
-    for axis in (1, 2, 3):
+def _small(channel: NDArray[np.float32]) -> Array:
+    """Average a channel (x, y, z) over SIDE blocks each way, flat."""
+    small: NDArray[Any] = channel
+    for axis in range(3):
         blocks = np.array_split(small, min(SIDE, small.shape[axis]), axis=axis)
-        small = np.stack([block.mean(axis=axis) for block in blocks], axis=axis)
+        means = [block.mean(axis=axis, dtype=np.float64) for block in blocks]
+        small = np.stack(means, axis=axis)
     return small.ravel()
 
 

@@ -199,3 +199,21 @@ def test_overlap_and_flips_train_nothing_again(study, learnt, capsys) -> None:
     assert ModelCard.read(learnt / "train").predict.flips == "none"
     after = predicted(study, learnt)
     assert not (after["mask_sha256"] == before["mask_sha256"]).all()
+
+
+@pytest.mark.parametrize(
+    ("plane", "patch"),
+    [("sagittal", [1, 24, 24]), ("coronal", [24, 1, 24]), ("axial", [24, 24, 1])],
+)
+def test_lesions_are_learnt_from_single_slices(study, tmp_path, capsys, plane, patch) -> None:
+    arguments = {"plane": plane, "channels": [8, 16], "strides": [2]}
+    sampling = {"patches": patch, "per_scan": 24, "foreground": 0.7}
+    slices = {"network": "unet_slices", "network_arguments": arguments, "sampling": sampling}
+    learn(study, tmp_path, run(**slices, epochs=12, batch_size=8))
+    table = predicted(study, tmp_path)
+    size = "x".join(map(str, patch))
+    assert f"tiles of {size} voxels with margins of" in capsys.readouterr().err
+    assert (table["dice_lesion"] > 0.5).all()
+    for subject, name in zip(table["subject"], table["mask"], strict=True):
+        mask = nib.load(tmp_path / "predict" / name)
+        assert mask.shape == nib.load(study / "data" / f"{subject}-mask.nii.gz").shape

@@ -269,6 +269,7 @@ def test_json_stays_json() -> None:
             None,
             "no source has the label 'IQ'; there are: site, dose, sex, mask;",
         ),
+        ("age", ["covariates=[IQ]"], None, "iq.covariates: no source has the label 'IQ'"),
         ("age", ["target=subject"], None, "no source has the label 'subject'; there are: site,"),
     ],
 )
@@ -284,6 +285,12 @@ def test_mistakes_are_named(
 def test_another_label_of_the_study_is_a_target(target: str) -> None:
     name, new = vary(LABELLED, "age", [f"target={target}"])
     assert read_config(load(new)).experiments[name].target == target
+
+
+def test_labels_of_the_study_are_seen_beside_the_scan() -> None:
+    name, new = vary(LABELLED, "age", ["covariates=[sex, site]"])
+    assert name == "age-covariates-sex-site"
+    assert read_config(load(new)).experiments[name].covariates == ("sex", "site")
 
 
 def test_an_entry_that_comes_from_elsewhere_is_not_guessed_at() -> None:

@@ -16,6 +16,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from headstart.cohort.config import Split
+from headstart.cohort.covariates import ClassCovariate
+from headstart.cohort.covariates import Covariates
+from headstart.cohort.covariates import NumberCovariate
 from headstart.cohort.rates import OfRescans
 from headstart.cohort.rates import Rates
 from headstart.common.records import write_rows
@@ -289,6 +292,22 @@ def test_a_training_without_validation_says_so():
     run = make_run(train=Train(network="sfcn", keep="last", epochs=1))
     said = training._training([make_card(run, counts=counts, chosen_by=None)])
     assert "3 scans to learn from, none for validation; " in said
+
+
+def test_what_is_seen_beside_the_scan_is_told():
+    age = NumberCovariate(name="age", mean=40.26, standard_deviation=9.871, least=20, most=60)
+    sex = ClassCovariate(name="sex", classes=("F", "M"), shares=(0.4, 0.6))
+    beside = make_card(make_run(), covariates=Covariates(fitted=(age, sex)))
+    said = training._training([beside])
+    assert (
+        "from random weights, with age (mean 40.3, standard deviation 9.87) and sex (F, M) beside "
+        "the scan, standardised by the training scans: a perceptron of them with one hidden layer "
+        "adds to the network's output; fold 0"
+    ) in said
+    counts = beside.counts.model_copy(update={"without_covariate": 3})
+    said = training._training([beside.model_copy(update={"counts": counts})])
+    assert "output (3 scans without one of them left out); fold 0" in said
+    assert "beside the scan" not in training._training([make_card(make_run())])
 
 
 def test_a_training_says_how_its_weights_were_changed():

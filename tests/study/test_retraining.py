@@ -122,6 +122,12 @@ def test_a_changed_key_of_one_experiment(settings: Settings) -> None:
     assert str(settings.results / "small/runs") in said
 
 
+def test_changed_covariates_train_again(settings: Settings) -> None:
+    said = retraining(changed(settings, "experiments.age.covariates", ["sex"]))
+    assert said.startswith("Finished networks that will be trained again")
+    assert 'age (fold 0, seed 0): covariates null -> ["sex"]' in said
+
+
 def test_runs_with_the_same_change_are_one_line(settings: Settings) -> None:
     augment = [{"RandomFlip": {"axes": ["LR", "AP", "IS"]}}]
     said = retraining(changed(settings, "experiments.sex.train.augment", augment))

@@ -13,8 +13,9 @@ from headstart.training.networks import build_network
 from headstart.training.registry import NETWORKS
 
 
-def batches_of(values: list[list[float]]) -> list[torch.Tensor]:
-    return [torch.tensor(batch, dtype=torch.float32).reshape(-1, 1, 1, 1, 1) for batch in values]
+def batches_of(values: list[list[float]]) -> list[tuple[torch.Tensor]]:
+    batches = [torch.tensor(batch, dtype=torch.float32) for batch in values]
+    return [(batch.reshape(-1, 1, 1, 1, 1),) for batch in batches]
 
 
 def measured(network: nn.Module, values: list[list[float]]) -> int:

@@ -21,6 +21,7 @@ from small_study import PREPARE
 from small_study import SmallStudy
 
 import headstart
+from headstart.cohort.covariates import NO_COVARIATES
 from headstart.cohort.prepared import Cohort
 from headstart.cohort.prepared import read_cohort
 from headstart.common import files
@@ -125,7 +126,9 @@ def describe(tmp_path: Path, cohort: Cohort) -> Callable[..., ModelCard]:
         progress: Any = SimpleNamespace(history=History("mae", (), chosen=7), spent=spent)
         computation = Computation(device="a GPU", precision="bf16", micro_batch=3)
         identity, task = make_identity(run, parent="whence"), Regression(40.0, 10.0)
-        return describe_run(identity, cohort, task, progress, tmp_path, computation, start)
+        return describe_run(
+            identity, cohort, task, NO_COVARIATES, progress, tmp_path, computation, start
+        )
 
     return described
 

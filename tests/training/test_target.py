@@ -13,6 +13,7 @@ from headstart.common.records import write_rows
 from headstart.data.label_table import LabelRow
 from headstart.study.settings import Settings
 from headstart.training.target import Target
+from headstart.training.target import check_covariates
 from headstart.training.target import check_target
 
 
@@ -52,6 +53,56 @@ def test_a_target_that_can_not_be_learnt(task: str, target: str, message: str) -
     labels = cohort(sex=["F", "F"], age=["1", "nan"], empty=["", ""])
     with pytest.raises(UserError, match=message):
         check_target(labels, question(task, target))
+
+
+@pytest.mark.parametrize(
+    ("covariates", "message"),
+    [
+        (("height",), "experiments.exp.covariates: no scan has the label 'height'; allowed"),
+        (("flat",), "experiments.exp.covariates: every scan has flat = x, which tells nothing"),
+        (("mixed",), "experiments.exp.covariates: subject s2 has mixed = 'x', which is no number"),
+        (("late",), "experiments.exp.covariates: no scan has late and sex all at once"),
+    ],
+)
+def test_covariates_that_can_not_be_seen(covariates: tuple[str, ...], message: str) -> None:
+    labels = cohort(
+        sex=["F", "M", "F", "", ""],
+        age=["1", "2", "3", "4", "5"],
+        flat=["x"] * 5,
+        mixed=["1", "2", "x", "3", "4"],
+        late=["", "", "", "1", "2"],
+    )
+    asked = question("classification", "sex")
+    check_covariates(labels, asked.model_copy(update={"covariates": ("age",)}))
+    with pytest.raises(UserError, match=message):
+        check_covariates(labels, asked.model_copy(update={"covariates": covariates}))
+
+
+def test_dry_run_knows_covariates_by_the_config_and_by_the_labels_of_the_last_run(
+    tmp_path: Path,
+) -> None:
+    def resolve(*covariates: str) -> None:
+        experiment = {"task": "regression", "target": "age", "covariates": list(covariates)}
+        source = {"source": "own", "channels": {"T1": "{subject}.nii"}}
+        table = {
+            "table": {"path": "people.csv", "column": "ID"},
+            "labels": {"age": "A", "sex": "S"},
+        }
+        config = {
+            **{"study": "small", "results": str(tmp_path), "data": [source | table]},
+            "experiments": {"age": experiment | {"train": {"network": "sfcn"}}},
+        }
+        Settings.resolve(config, tmp_path)
+
+    resolve("sex", "source")
+    with pytest.raises(UserError, match=r"age\.covariates: no source has the label 'iq'"):
+        resolve("iq")
+    labels = tmp_path / "small/label/labels.csv"
+    write_rows(labels, LabelRow, cohort(age=["1", "2"]))
+    resolve("sex")  # the stage label makes it, and looks at it
+    write_rows(labels, LabelRow, cohort(age=["1", "2"], sex=["F", "F"]))
+    with pytest.raises(UserError, match=r"age\.covariates: every scan has sex = F"):
+        resolve("sex")
 
 
 def test_dry_run_checks_the_labels_of_the_last_run(tmp_path: Path) -> None:

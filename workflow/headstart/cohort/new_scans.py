@@ -51,15 +51,23 @@ class NewScans:
         """A name for each scan, as its `subject`."""
         return tuple(scan.subject for scan in self.files)
 
+    def values(self, columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """Return each scan's cells of some columns, by its name."""
+        cells = (tuple(cell.strip() for cell in row) for row in self.table[[*columns]].to_numpy())
+        return dict(zip(self.names, cells, strict=True))
 
-def list_new_scans(given: Sequence[Path], channels: Sequence[str]) -> NewScans:
+
+def list_new_scans(
+    given: Sequence[Path], channels: Sequence[str], covariates: Sequence[str] = ()
+) -> NewScans:
     """Find out which scans are meant.
 
     Args:
         given: NIfTI files of the only channel, or folders that hold them; or one CSV, with a
-            column of paths per channel, which start at the table's folder, perhaps `brain_mask`,
-            and whatever else.
+            column of paths per channel, which start at the table's folder, a column per covariate,
+            perhaps `brain_mask`, and whatever else.
         channels: Names of the image channels.
+        covariates: Labels that the network sees beside a scan.
 
     Raises:
         UserError: If there are several channels or tables, the table lacks a column, or a folder
@@ -68,11 +76,16 @@ def list_new_scans(given: Sequence[Path], channels: Sequence[str]) -> NewScans:
     if given[0].suffix == ".csv":
         if len(given) > 1:
             raise UserError(f"--scans: one table, or NIfTI files, but not {len(given)} of them")
-        return _listed(given[0], channels)
+        return _listed(given[0], channels, covariates)
     if len(channels) > 1:
         raise UserError(
             f"--scans: the network sees {len(channels)} channels; give a table (.csv) with the "
-            f"columns {', '.join(channels)}"
+            f"columns {', '.join([*channels, *covariates])}"
+        )
+    if covariates:
+        raise UserError(
+            f"--scans: the network sees {' and '.join(covariates)} beside the scan; give a table "
+            f"(.csv) with the columns {', '.join([*channels, *covariates])}"
         )
     found = [scan for path in given for scan in (_scans_below(path) if path.is_dir() else [path])]
     table = pd.DataFrame({"scan": [str(path) for path in found]})
@@ -87,14 +100,15 @@ def _scans_below(folder: Path) -> list[Path]:
     return shown
 
 
-def _listed(path: Path, channels: Sequence[str]) -> NewScans:
+def _listed(path: Path, channels: Sequence[str], covariates: Sequence[str]) -> NewScans:
     if not path.is_file():
         raise UserError(f"{path}: is not there; give a table with a column per channel")
     table = files.read_csv(path, remedy="save it again as that")
-    missing = [name for name in channels if name not in table.columns]
+    missing = [name for name in [*channels, *covariates] if name not in table.columns]
     if missing or table.empty:
         wrong = f"lacks the column {missing[0]}" if missing else "lists no scan"
-        raise UserError(f"{path}: {wrong}; it needs paths in {', '.join(channels)}")
+        beside = f", and the covariates {', '.join(covariates)}" if covariates else ""
+        raise UserError(f"{path}: {wrong}; it needs paths in {', '.join(channels)}{beside}")
     folder = path.absolute().parent
     columns = [*channels, *(["brain_mask"] if "brain_mask" in table.columns else [])]
     rows = [

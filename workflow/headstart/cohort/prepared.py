@@ -59,6 +59,7 @@ class Scan:
         raw: Digest of the raw voxels.
         millilitres: Volume of each class in the raw mask; {} where there is none.
         brain_ml: Volume of the brain in its raw mask; None where it is not known.
+        covariates: What the network sees beside the scan, as in `labels.csv`.
         box: The part that is looked at, which may reach beyond the scan; None for all of it.
     """
 
@@ -79,6 +80,7 @@ class Scan:
     raw: str
     millilitres: Mapping[str, float]
     brain_ml: float | None
+    covariates: tuple[str, ...] = ()
     box: Box | None = None
 
     @property
@@ -127,11 +129,13 @@ class Cohort:
     Attributes:
         table: `passed.csv`.
         target: The label to predict, or one of `IMAGES`.
-        scans: The scans, those without a target included.
+        scans: The scans, those without a target included, those without a covariate not.
         channels: Names of the image channels.
         window: Voxels of every prepared volume, (x, y, z), or `own`.
         prepare: How the volumes were prepared.
         brain_masks: Whether `all`, `some` or `none` of the scans came with a brain mask.
+        covariates: Labels that the network sees beside the scan.
+        left_out: How many scans lack one of them.
     """
 
     table: Path
@@ -141,6 +145,8 @@ class Cohort:
     window: WindowOrOwn
     prepare: Preparation
     brain_masks: str
+    covariates: tuple[str, ...] = ()
+    left_out: int = 0
 
     def training(self, fold: int) -> tuple[Scan, ...]:
         """Scans with a target that the network of this fold learns from."""
@@ -162,7 +168,9 @@ class Cohort:
         return (s for s in self.scans if not s.test and s.fold != fold)
 
 
-def read_cohort(passed: Path, splits: Path, prepared: Path, target: str) -> Cohort:
+def read_cohort(
+    passed: Path, splits: Path, prepared: Path, target: str, covariates: Sequence[str] = ()
+) -> Cohort:
     """Join the scans that passed, their subjects' split and their prepared volumes.
 
     Args:
@@ -170,19 +178,19 @@ def read_cohort(passed: Path, splits: Path, prepared: Path, target: str) -> Coho
         splits: `split/splits.csv`.
         prepared: Folder with `shard-K.npy` and `shard-K.json`.
         target: The label to predict, or one of `IMAGES`.
+        covariates: Labels that the network sees beside the scan.
 
     Returns:
-        The cohort; scans without a target are in it, with the target "".
+        The cohort; scans without a target are in it, with the target "", but none without one of
+        the covariates.
 
     Raises:
-        UserError: If the target is no column, or a scan has no split or no prepared volume.
+        UserError: If the target or a covariate is no column, all scans lack a covariate, or a scan
+            has no split or no prepared volume.
     """
     table = read_rows(passed, LabelRow)
-    if not all(target in row.values for row in table):
-        raise UserError(
-            f"{passed}: has no column '{target}' to predict; "
-            f"choose one of {', '.join(labels_of(table))}"
-        )
+    _check_columns(passed, table, [target], "predict")
+    _check_columns(passed, table, covariates, "see beside the scan")
     split_of = {row.subject: row for row in read_splits(splits)}
     shards = {path: ShardCard.read(path) for path in sorted(prepared.glob("shard-*.json"))}
     volume_of = _volumes(shards)
@@ -207,21 +215,38 @@ def read_cohort(passed: Path, splits: Path, prepared: Path, target: str) -> Coho
                 test=split.test,
                 fold=split.fold,
                 validation=split.validation,
+                covariates=tuple(row.values[name] for name in covariates),
             )
         )
     if not scans:
         raise UserError(f"{passed}: no scan passed; see rejected.csv beside it")
+    complete = tuple(scan for scan in scans if all(scan.covariates))
+    if not complete:
+        raise UserError(f"{passed}: no scan has the covariates {', '.join(covariates)} all at once")
     card = next(iter(shards.values()))
     masked = sum(row.brain_mask != "" for row in table) / len(table)
     return Cohort(
         passed,
         target,
-        tuple(scans),
+        complete,
         card.channels,
         card.prepare.window,
         card.prepare,
         {0.0: "none", 1.0: "all"}.get(masked, "some"),
+        tuple(covariates),
+        len(scans) - len(complete),
     )
+
+
+def _check_columns(
+    passed: Path, table: Sequence[LabelRow], names: Sequence[str], purpose: str
+) -> None:
+    for name in names:
+        if not all(name in row.values for row in table):
+            raise UserError(
+                f"{passed}: has no column '{name}' to {purpose}; "
+                f"choose one of {', '.join(labels_of(table))}"
+            )
 
 
 def cohort_digest(cohort: Cohort, fold: int, *, classes: Sequence[str] = ()) -> str:
@@ -251,7 +276,8 @@ def cohort_digest(cohort: Cohort, fold: int, *, classes: Sequence[str] = ()) -> 
             # the path of an image is no content: a moved file is the same mask
             target = "" if cohort.target in IMAGES else scan.target
             geometry = scan.affine.tolist()
-            rows.append([scan.subject, scan.session, part, target, geometry, voxels])
+            row = [scan.subject, scan.session, part, target, geometry, voxels]
+            rows.append([*row, scan.covariates] if cohort.covariates else row)
     consumed = [cohort.channels, classes, sorted(rows, key=lambda row: row[:2])]
     return hashlib.sha256(canonical_json(consumed).encode()).hexdigest()
 
@@ -278,6 +304,7 @@ def scan_of(
     test: bool = False,
     fold: int | None = None,
     validation: bool = False,
+    covariates: tuple[str, ...] = (),
 ) -> Scan:
     """Make a scan of its entry in a shard's card.
 
@@ -288,6 +315,7 @@ def scan_of(
         test: Whether it is held out for the final test.
         fold: The fold that holds it out.
         validation: Whether it is for validation where it is not held out.
+        covariates: What the network sees beside it.
     """
     return Scan(
         subject=entry.subject,
@@ -309,4 +337,5 @@ def scan_of(
         raw=entry.hash,
         millilitres=entry.millilitres[0] if entry.millilitres else {},
         brain_ml=entry.brain_ml,
+        covariates=covariates,
     )

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import operator
+
+from pydantic import Field
+
 from headstart.cohort.config import RelatedSubjects
 from headstart.cohort.config import Split
 from headstart.common.schema import Column
@@ -56,3 +60,5 @@ class Question(Section):
     task: str
     target: str
     classes: MaskClasses
+    # where there are none nothing is written: settings and runs of before stay what they were
+    covariates: tuple[Column, ...] = Field((), exclude_if=operator.not_)

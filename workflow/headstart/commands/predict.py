@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="NIfTI files, or folders of them; of a network that sees several channels, one table "
         "(.csv) with a column of paths per channel; a table with the column brain_mask too if it "
-        "was trained with brain masks",
+        "was trained with brain masks, and with a column for each of its covariates",
     )
     new.add_argument(
         "--calibration",

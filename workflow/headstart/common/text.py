@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from collections.abc import Mapping
@@ -28,6 +29,11 @@ def as_number(text: str, otherwise: T) -> float | T:
 def is_number(text: str) -> bool:
     """Say whether a text is a number."""
     return as_number(text, None) is not None
+
+
+def is_finite_number(text: str) -> bool:
+    """Say whether a text is a number that can be computed with, neither NaN nor infinity."""
+    return math.isfinite(as_number(text, math.nan))
 
 
 def times(lengths: Iterable[float]) -> str:

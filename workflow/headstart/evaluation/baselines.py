@@ -52,6 +52,7 @@ ROWS = {
     "brain-size": Baseline("linear model of the brain's volume", PENALISED),
     "mask-volumes": Baseline("linear model of the volumes of the masks' classes", PENALISED),
     "voxels": Baseline("linear model of voxels of 8 or 16 mm", PENALISED),
+    "covariates": Baseline("linear model of the covariates alone", PENALISED),
     "background": Baseline("background everywhere"),
     "mean-mask": Baseline("mean training mask"),
     "label-transfer": Baseline(

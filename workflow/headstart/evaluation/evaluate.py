@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from headstart.cohort.covariates import Covariates
 from headstart.cohort.prepared import Cohort
 from headstart.cohort.prepared import Scan
 from headstart.cohort.prepared import read_cohort
@@ -73,7 +74,7 @@ def evaluate(
         UserError: If a predictions file has a strange path, was changed since it was written, is
             of other weights, or lacks a scan or has one that it should not have; or if a mask was.
     """
-    cohort = read_cohort(passed, splits, prepared, settings.target)
+    cohort = read_cohort(passed, splits, prepared, settings.target, settings.covariates)
     asked = TASKS[settings.task].from_cohort(cohort, tuple(settings.classes))
     runs = [read_run(*one) for one in zip_longest(predictions, weights)]
     for run in runs:
@@ -110,6 +111,7 @@ class _Bench:
 
     def __init__(self, task: Task, cohort: Cohort, sites: dict[Key, str]) -> None:
         self.task = task
+        self.covariates = cohort.covariates
         self.sites = sites
         self.scans: dict[Key, Scan] = {
             (scan.subject, scan.session): scan for scan in cohort.scans if scan.target
@@ -149,12 +151,19 @@ class _Bench:
     def linear_models(
         self, known: Keys, asked: Keys, fit: Callable[[Array, Array], Fitted]
     ) -> dict[str, Array]:
-        """Predict by linear models of what is in the scans, and in their masks if all have one."""
+        """Predict by linear models of scans, of masks if all have one, of covariates if any."""
         voxels = coarse_voxels.predict(self.down_sampled(known), self.down_sampled(asked), fit)
         answers = {"voxels": voxels}
         for name, volumes in self._volumes.items():
             columns = [np.log1p([volumes[key] for key in keys]) for keys in (known, asked)]
             answers[name] = fit(*penalised.standardised(*columns)).answers
+        if self.covariates:
+            fitted = Covariates.fit(self.covariates, self.scans_of(known))
+            columns = [
+                np.stack([fitted.encode(scan) for scan in self.scans_of(keys)])
+                for keys in (known, asked)
+            ]
+            answers["covariates"] = fit(*penalised.standardised(*columns)).answers
         return answers
 
     @cached_property

@@ -47,7 +47,7 @@ def plot(
     Raises:
         UserError: As `read_cohort` and `Augmentation`.
     """
-    cohort = read_cohort(passed, splits, prepared, settings.target)
+    cohort = read_cohort(passed, splits, prepared, settings.target, settings.covariates)
     title = settings.title
     with document(output, f"{title}: augmentation", stamp) as pages:
         draw_augmentation(

@@ -62,7 +62,7 @@ def plot(
     Raises:
         UserError: As `read_cohort` and `pool`.
     """
-    cohort = read_cohort(passed, splits, prepared, settings.target)
+    cohort = read_cohort(passed, splits, prepared, settings.target, settings.covariates)
     scans = {(scan.subject, scan.session): scan for scan in cohort.scans if scan.target}
     sites = {row.key: row.site for row in read_rows(passed, LabelRow)}
     classes = settings.classes

@@ -37,7 +37,7 @@ def vary(
 
     Raises:
         UserError: If the config is wrong or would be, the experiment is not there, the name is
-            taken, nothing would change, or a new target is no label of the study.
+            taken, nothing would change, or a new target or covariate is no label of the study.
     """
     entry: dict[str, Any] = {"like": experiment}
     for change in changes:
@@ -54,19 +54,23 @@ def vary(
     if changed.experiments.get(name) == alone:
         raise UserError(f"experiments.{experiment}: has these values already; nothing was written")
     first = changed.of_name(name)[0]
-    if changed.experiments[first].target != alone.target:
-        _check_target(changed, first)
+    varied = changed.experiments[first]
+    if varied.target != alone.target:
+        _check_label(changed, f"experiments.{first}.target", varied.target, "mask")
+    for covariate in varied.covariates:
+        _check_label(changed, f"experiments.{first}.covariates", covariate, "source")
     below = before[experiment].variant_of or experiment
     new = add_entry(text, "experiments", below, name, entry)
     read_config(load(new))
     return name, new
 
 
-def _check_target(config: Config, name: str) -> None:
+def _check_label(config: Config, key: str, label: str, other: str) -> None:
+    """Check that there is a label, or another thing that the key may name."""
     try:
-        check_label(config.experiments[name].target, [*labels_of_sources(config.data), "mask"])
+        check_label(label, [*labels_of_sources(config.data), other])
     except ValueError as error:
-        raise UserError(f"experiments.{name}.target: {error}") from None
+        raise UserError(f"{key}: {error}") from None
 
 
 def _set(entry: dict[str, Any], change: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Annotated
 from typing import Any
 from typing import Literal
@@ -49,6 +50,13 @@ class Experiment(Section):
             for task in TASKS.values()
             if task.target_kind in IMAGES
         )
+    )
+    covariates: Annotated[tuple[Column, ...], Once] = Field(
+        (),
+        exclude_if=operator.not_,
+        description="labels that the network sees beside the scan, e.g. `[age, sex]`; for "
+        f"{' and '.join(name for name, task in sorted(TASKS.items()) if not task.per_voxel)}. "
+        "Scans that lack one are left out; [] empties those of `like`",
     )
     unit: str = Field("", description="unit of a number that is predicted, for the figures' axes")
     folds: FoldsOrAll = Field((0,), description="folds to train, e.g. [0], or `all`")
@@ -122,6 +130,19 @@ class Experiment(Section):
             raise ValueError(f"{self.task} has the target `{self.kind.target_kind}`")
         if not of_images and self.target in IMAGES:
             raise ValueError(f"{self.task} has a label as its target, and `{self.target}` is none")
+        return self
+
+    @model_validator(mode="after")
+    def _has_covariates_of_its_task(self) -> Experiment:
+        if self.covariates and self.kind.per_voxel:
+            raise ValueError(
+                f"covariates: a {self.task} answers for every voxel, and a covariate says nothing "
+                "of where; write `covariates: []`"
+            )
+        if self.target in self.covariates:
+            raise ValueError(f"covariates: '{self.target}' is the target; remove it")
+        if images := [name for name in self.covariates if name in IMAGES]:
+            raise ValueError(f"covariates: `{images[0]}` is no label; remove it")
         return self
 
     @model_validator(mode="after")

@@ -24,6 +24,7 @@ from headstart.data.layouts.source import read_source
 from headstart.data.scan_rules import apply_rules
 from headstart.imaging.scan_rows import ScanFiles
 from headstart.training.target import Target
+from headstart.training.target import check_covariates
 from headstart.training.target import check_target
 
 SHOWN = 10
@@ -60,7 +61,8 @@ def label(
     Raises:
         UserError: If a source is not as described (then errors.csv lists all wrong cells of its
             table), two scans claim to be the same subject and session, too many scans are rejected
-            or none is left (rejected.csv says why), or a target can't be learnt from the labels.
+            or none is left (rejected.csv says why), or a target can't be learnt from the labels, or
+            a covariate be seen beside the scan.
     """
     wrong = output / "errors.csv"
     try:
@@ -92,6 +94,7 @@ def label(
         raise RuntimeError(f"{len(scans)} in, {len(labels)} out, {len(rejected)} rejected")
     for question in targets:
         check_target(labels, question)
+        check_covariates(labels, question)
 
     for number in range(shards):
         own = [row.files for row in labels if shard_of(row.subject, shards) == number]

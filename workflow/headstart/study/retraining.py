@@ -47,7 +47,7 @@ class _Published:
     @cached_property
     def own(self) -> Changes:
         """Changes of the experiment's own keys."""
-        names = {"task", "target", "train"}
+        names = {"task", "target", "covariates", "train"}
         before, now = (
             run.model_dump(mode="json", include=names) for run in (self.card.run, self._now)
         )

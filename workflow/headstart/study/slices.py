@@ -190,6 +190,7 @@ class Slices:
             experiment=experiment,
             task=asked.task,
             target=asked.target,
+            covariates=asked.covariates,
             loss=asked.train.loss,
             augment=() if asked.train.flip_reason else asked.train.augment,
             swap=asked.train.swap,
@@ -202,4 +203,5 @@ class Slices:
             "task": chosen.task,
             "target": chosen.target,
             "classes": self.config.classes,
+            "covariates": chosen.covariates,
         }

@@ -79,12 +79,14 @@ def _check_targets(config: Config, experiments: Iterable[str], passed: Path) -> 
     """Fail before the first training if a later one has nothing to learn."""
     labels = labels_of(read_rows(passed, LabelRow))
     for experiment in experiments:
-        target = config.experiments[experiment].target
-        if target not in (*labels, *IMAGES):
-            raise UserError(
-                f"experiments.{experiment}.target: {passed} has no label '{target}'; "
-                f"there are: {', '.join(labels)}"
-            )
+        asked = config.experiments[experiment]
+        named = [("target", asked.target), *(("covariates", one) for one in asked.covariates)]
+        for key, label in named:
+            if label not in (*labels, "source", *IMAGES):
+                raise UserError(
+                    f"experiments.{experiment}.{key}: {passed} has no label '{label}'; "
+                    f"there are: {', '.join(labels)}"
+                )
 
 
 def _first(config: Config, experiment: str, found: Named) -> RunId:

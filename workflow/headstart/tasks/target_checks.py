@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from headstart.common.text import as_number
+from headstart.common.text import is_finite_number
 from headstart.data.privacy import redacted
 from headstart.data.spellings import one_spelling
 
@@ -13,7 +14,7 @@ from headstart.data.spellings import one_spelling
 def check_numbers(target: str, known: Sequence[tuple[str, str]]) -> None:
     """Check that targets are numbers, and not all one; as for `Task.check_targets`."""
     for subject, value in known:
-        if not _is_number(value):
+        if not is_finite_number(value):
             raise ValueError(
                 f"subject {subject} has {target} = '{redacted(value)}', which is no "
                 "number; fix the label table, or set the experiment's task to classification"
@@ -47,13 +48,9 @@ def check_classes(target: str, known: Sequence[tuple[str, str]]) -> None:
 def check_ordered(target: str, classes: Sequence[str]) -> None:
     """Check that classes whose order counts are numbers; as for `Task.check_classes`."""
     for value in sorted(classes):
-        if not _is_number(value):
+        if not is_finite_number(value):
             raise ValueError(
                 "train.loss ordinal takes the order of the classes from their numbers, but "
                 f"{target} = '{redacted(value)}'; give each class one, e.g. "
                 f"`labels: {{{target}: {{from: COLUMN, map: {{none: 0, mild: 1, severe: 2}}}}}}`"
             )
-
-
-def _is_number(value: str) -> bool:
-    return math.isfinite(float(as_number(value, math.nan)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -19,7 +20,7 @@ def batch_norms(network: nn.Module) -> list[_BatchNorm]:
 
 
 def measure_statistics(
-    network: nn.Module, batches: Iterable[Tensor], between: Callable[[], None]
+    network: nn.Module, batches: Iterable[Sequence[Tensor]], between: Callable[[], None]
 ) -> None:
     """Measure what batch norm takes for the mean and spread of all scans, by the weights of now.
 
@@ -29,8 +30,8 @@ def measure_statistics(
 
     Args:
         network: The network, in training mode but for what is frozen; left in evaluation mode.
-        batches: Batches as it is trained with, each (n, channels, x, y, z), where it computes; the
-            first ones are looked at, or none if there is nothing to measure.
+        batches: What it is called with in training: volumes (n, channels, x, y, z), and what is
+            seen beside them; the first ones are looked at, or none if there is nothing to measure.
         between: Called after each batch.
     """
     layers = batch_norms(network)
@@ -46,10 +47,10 @@ def measure_statistics(
     try:
         with torch.no_grad():
             seen = 0
-            for volumes in batches:
-                network(volumes)
+            for inputs in batches:
+                network(*inputs)
                 between()
-                seen += len(volumes)
+                seen += len(inputs[0])
                 if seen >= MEASURED:
                     break
     finally:

@@ -15,6 +15,8 @@ from pydantic import ValidationError
 from pydantic import model_validator
 
 import headstart
+from headstart.cohort.covariates import NO_COVARIATES
+from headstart.cohort.covariates import Covariates
 from headstart.common import files
 from headstart.common import integrity
 from headstart.common.errors import UserError
@@ -59,13 +61,17 @@ class Count(Section):
 
 
 class Counts(Section):
-    """How many scans are in each part of the cohort, and how many of all lack the target."""
+    """How many scans are in each part of the cohort, and how many of all lack the target.
+
+    Those that lack a covariate are in no part.
+    """
 
     training: Count
     validation: Count
     held_out: Count
     test: Count
     without_target: int
+    without_covariate: int = Field(0, exclude_if=operator.not_)
 
 
 class Computation(Section):
@@ -87,6 +93,7 @@ class ModelCard(RunIdentity, Computation, Publication):
 
     Attributes:
         state: The task's, fitted to the training scans; see `task`.
+        covariates: What it sees beside the scan, fitted to the training scans.
         prepare: How its scans were prepared.
         brain_masks: Whether all, some or none of them came with a brain mask.
         counts: How many there are.
@@ -102,6 +109,7 @@ class ModelCard(RunIdentity, Computation, Publication):
     """
 
     state: dict[str, Any]
+    covariates: Covariates = Field(NO_COVARIATES, exclude_if=lambda one: not one.fitted)
     prepare: Preparation
     brain_masks: Literal["all", "some", "none"]
     counts: Counts
@@ -188,6 +196,7 @@ def describe_run(
     identity: RunIdentity,
     cohort: Cohort,
     task: Task,
+    covariates: Covariates,
     progress: Progress,
     attempt: Path,
     computation: Computation,
@@ -199,6 +208,7 @@ def describe_run(
         identity: What was trained.
         cohort: The cohort.
         task: The task, fitted to the training scans.
+        covariates: What it sees beside the scan, likewise.
         progress: Its epochs, and what each of them took.
         attempt: Folder with the history and the weights.
         computation: How it computed.
@@ -210,6 +220,7 @@ def describe_run(
         **dict(identity),
         **dict(computation),
         state=task.state(),
+        covariates=covariates,
         prepare=cohort.prepare,
         brain_masks=cohort.brain_masks,
         counts=Counts(
@@ -218,6 +229,7 @@ def describe_run(
             held_out=Count.of(cohort.held_out(run.fold)),
             test=Count.of(cohort.test()),
             without_target=sum(not scan.target for scan in cohort.scans),
+            without_covariate=cohort.left_out,
         ),
         training_scans=describe(training, validation),
         chosen_epoch=history.chosen,

@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from headstart.cohort.covariates import NO_COVARIATES
+from headstart.cohort.covariates import Covariates
 from headstart.cohort.prepared import Scan
 from headstart.data.label_table import MASK
 from headstart.training.augmentation.augmentation import Augmentation
@@ -83,14 +85,31 @@ class Batch(NamedTuple):
         scans: The scans.
         volumes: (n, channels, x, y, z), float32, where the network computes.
         targets: What `Task.target` says of each: scalars (n,), or masks (n, 1, x, y, z) of uint8.
+        covariates: What is seen beside each, (n, columns), float32; None for nothing.
     """
 
     scans: Sequence[Scan]
     volumes: Tensor
     targets: Tensor
+    covariates: Tensor | None = None
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        """What the network is called with."""
+        return (self.volumes,) if self.covariates is None else (self.volumes, self.covariates)
+
+    def part(self, rows: slice) -> Batch:
+        """Return some of the scans."""
+        beside = None if self.covariates is None else self.covariates[rows]
+        return Batch(self.scans[rows], self.volumes[rows], self.targets[rows], beside)
 
 
-def read_batch(scans: Sequence[Scan], task: Task, place: torch.device) -> Batch:
+def read_batch(
+    scans: Sequence[Scan],
+    task: Task,
+    place: torch.device,
+    covariates: Covariates = NO_COVARIATES,
+) -> Batch:
     """Read scans as they were prepared, and send them to where the network computes.
 
     Half the bytes are sent, from pinned memory, so that nobody waits for their arrival.
@@ -105,7 +124,16 @@ def read_batch(scans: Sequence[Scan], task: Task, place: torch.device) -> Batch:
         targets = targets.pin_memory()
     # widened there: torch widens twelve times faster than numpy
     volumes = half.to(place, non_blocking=True).float()
-    return Batch(scans, volumes, targets.to(place, non_blocking=True))
+    beside = encode(scans, covariates, place)
+    return Batch(scans, volumes, targets.to(place, non_blocking=True), beside)
+
+
+def encode(scans: Sequence[Scan], covariates: Covariates, place: torch.device) -> Tensor | None:
+    """Return scans' covariates, (n, columns), where the network computes; None without any."""
+    if not covariates.width:
+        return None
+    numbers = np.stack([covariates.encode(scan) for scan in scans])
+    return torch.from_numpy(numbers).float().to(place)
 
 
 def load_volume(scan: Scan) -> Tensor:
@@ -122,6 +150,7 @@ class EpochLoader:
         config: The section `train`.
         seed: The run's seed; patch and augmentation follow from (seed, epoch, scan, number).
         place: Where the network computes.
+        covariates: What it sees beside the scan, fitted to the training scans.
 
     Attributes:
         steps: Batches of an epoch.
@@ -129,8 +158,15 @@ class EpochLoader:
     """
 
     def __init__(
-        self, scans: Sequence[Scan], task: Task, config: Train, seed: int, place: torch.device
+        self,
+        scans: Sequence[Scan],
+        task: Task,
+        config: Train,
+        seed: int,
+        place: torch.device,
+        covariates: Covariates = NO_COVARIATES,
     ) -> None:
+        self._covariates = covariates
         self._scans, self._task, self._seed, self._place = scans, task, seed, place
         self._batch_size, self._per_scan = config.batch_size, config.per_scan
         self.steps = steps_of_epoch(len(scans), config)
@@ -171,11 +207,11 @@ class EpochLoader:
             volumes, targets = (torch.cat(part) for part in zip(*patches, strict=True))
             return Batch([item.scan for item in items], volumes, targets)
         scans = [item.scan for item in items]
-        batch = read_batch(scans, self._task, self._place)
+        batch = read_batch(scans, self._task, self._place, self._covariates)
         draws = [self._draw(item, epoch) for item in items]
         affines = [scan.affine for scan in scans]
         volumes, targets = self.augmentation.apply(batch.volumes, batch.targets, draws, affines)
-        return Batch(scans, volumes, targets)
+        return batch._replace(volumes=volumes, targets=targets)
 
     def _read_patch(self, item: Item, places: PatchPlaces, epoch: int) -> tuple[Tensor, Tensor]:
         """Read a patch with as much around it as its augmentation needs, and augment it."""
@@ -196,8 +232,12 @@ class EpochLoader:
 
 
 def validation_batches(
-    scans: Sequence[Scan], task: Task, size: int, place: torch.device
+    scans: Sequence[Scan],
+    task: Task,
+    size: int,
+    place: torch.device,
+    covariates: Covariates = NO_COVARIATES,
 ) -> Iterable[Batch]:
     """Yield batches of the validation scans, in their order and as they were prepared."""
     for start in range(0, len(scans), size):
-        yield read_batch(scans[start : start + size], task, place)
+        yield read_batch(scans[start : start + size], task, place, covariates)

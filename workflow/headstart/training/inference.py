@@ -18,6 +18,8 @@ from headstart.common.machine_errors import is_of_machine
 from headstart.tasks.base import Task
 from headstart.training import own_network
 from headstart.training.card import ModelCard
+from headstart.training.covariate_effect import add_covariates
+from headstart.training.data import encode
 from headstart.training.data import load_volume
 from headstart.training.device import choose_device
 from headstart.training.device import keep_to
@@ -50,26 +52,37 @@ class TrainedNetwork:
 
         Raises:
             NotFiniteError: If the network gives NaN or infinity.
+            UserError: If a covariate of the scan can't be used.
         """
-        return self.task.predict(predict_scan(self.network, scan, self.place))
+        covariates = encode([scan], self.card.covariates, self.place)
+        return self.task.predict(predict_scan(self.network, scan, self.place, covariates))
 
 
-def predict_volumes(network: nn.Module, volumes: Tensor) -> Tensor:
+def predict_volumes(network: nn.Module, *inputs: Tensor) -> Tensor:
     """Let a network see volumes without learning from them.
 
     Args:
         network: The network, in evaluation mode.
-        volumes: (n, channels, x, y, z), where it computes.
+        *inputs: Volumes (n, channels, x, y, z), where it computes; for a network that sees
+            covariates beside them, those too, (n, columns).
 
     Returns:
         Its output, (n, ...).
     """
     with torch.inference_mode():
-        return network(volumes)
+        return network(*inputs)
 
 
-def predict_scan(network: nn.Module, scan: Scan, place: torch.device) -> Tensor:
+def predict_scan(
+    network: nn.Module, scan: Scan, place: torch.device, covariates: Tensor | None = None
+) -> Tensor:
     """Let a network see a scan.
+
+    Args:
+        network: The network, in evaluation mode.
+        scan: The scan.
+        place: Where it computes.
+        covariates: What it sees beside the scan, (1, columns); None for nothing.
 
     Returns:
         Its output for a batch of one.
@@ -78,7 +91,8 @@ def predict_scan(network: nn.Module, scan: Scan, place: torch.device) -> Tensor:
         NotFiniteError: If there is NaN or infinity in it, which would be read as the first class.
     """
     volume = load_volume(scan)
-    output = predict_volumes(network, volume[None].to(place))
+    beside = () if covariates is None else (covariates,)
+    output = predict_volumes(network, volume[None].to(place), *beside)
     if not torch.isfinite(output).all():
         fault = (
             "the network gives numbers that are not finite; train it again, with a lower "
@@ -114,6 +128,7 @@ def load_network(
         folder=networks or Path(),
         deep_supervision=trained.train.deep_supervision,
     )
+    add_covariates(network, trained.train.network, card.covariates.width, card.task.out_channels)
     try:
         network.load_state_dict(load(card.read_weights(model)))
     except (SafetensorError, RuntimeError) as error:

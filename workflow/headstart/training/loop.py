@@ -12,6 +12,7 @@ from pathlib import Path
 from safetensors.torch import save_file
 from tqdm import tqdm
 
+from headstart.cohort.covariates import Covariates
 from headstart.cohort.prepared import Cohort
 from headstart.common import files
 from headstart.common.deadline import watch_deadline
@@ -25,6 +26,8 @@ from headstart.training.card import ModelCard
 from headstart.training.card import describe_run
 from headstart.training.checkpoint import Checkpoints
 from headstart.training.config import PREDICT
+from headstart.training.covariate_effect import add_covariates
+from headstart.training.covariate_remarks import on_covariates
 from headstart.training.data import Batch
 from headstart.training.data import EpochLoader
 from headstart.training.data import validation_batches
@@ -88,10 +91,12 @@ def fit(
     place = choose_device(device)
     training, validation = cohort.training(this.fold), cohort.validation(this.fold)
     task = task.fit(training, class_weights=settings.class_weights)
+    covariates = Covariates.fit(this.covariates, training)
     network = initial_network(this, task, networks)
     start = None if parent is None else start_from(network, parent, this, task)
+    add_covariates(network, settings.network, covariates.width, task.out_channels)
     network.to(place)
-    loader = EpochLoader(training, task, settings, this.seed, place)
+    loader = EpochLoader(training, task, settings, this.seed, place, covariates)
     stepper = Stepper(network, task, this, place, networks)
     judged = make_predictor(stepper.judged, settings, PREDICT)
     print(
@@ -102,6 +107,8 @@ def fit(
         flush=True,
     )
     if warning := remarks.on_unseen(task.unseen(training)):
+        print(warning, file=sys.stderr, flush=True)
+    for warning in on_covariates(covariates, cohort, this.fold, task):
         print(warning, file=sys.stderr, flush=True)
     if loader.augmentation.where:
         print(loader.augmentation.where, file=sys.stderr, flush=True)
@@ -128,7 +135,7 @@ def fit(
                     # scans that are not cut to one window come one by one
                     most = min(settings.batch_size, stepper.micro_batch)
                     at_once = most if settings.patches is None else 1
-                    batches = validation_batches(validation, task, at_once, place)
+                    batches = validation_batches(validation, task, at_once, place, covariates)
                     loss, metrics = validate(
                         judged,
                         batches,
@@ -150,7 +157,9 @@ def fit(
 
     with files.temporary(attempt / WEIGHTS) as draft:
         save_file(progress.kept, draft)
-    return describe_run(identity, cohort, task, progress, attempt, stepper.computation, start)
+    return describe_run(
+        identity, cohort, task, covariates, progress, attempt, stepper.computation, start
+    )
 
 
 def _shown(batches: Iterable[Batch], progress: Progress, steps: int) -> Iterable[Batch]:

@@ -28,10 +28,4 @@ def in_parts(look: Callable[[Batch], Result], batch: Batch) -> list[Result]:
             raise
     # not in the handler, whose error keeps alive what was computed
     half = (len(batch.scans) + 1) // 2
-    return in_parts(look, _part(batch, slice(half))) + in_parts(
-        look, _part(batch, slice(half, None))
-    )
-
-
-def _part(batch: Batch, part: slice) -> Batch:
-    return Batch(batch.scans[part], batch.volumes[part], batch.targets[part])
+    return in_parts(look, batch.part(slice(half))) + in_parts(look, batch.part(slice(half, None)))

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import shutil
+import sys
+from collections.abc import Collection
 from pathlib import Path
 
 from headstart.cohort.answer_file import AnswerFile
 from headstart.cohort.local_copy import stage_in
+from headstart.cohort.prepared import Cohort
 from headstart.cohort.prepared import Scan
 from headstart.cohort.prepared import read_cohort
 from headstart.common.errors import UserError
 from headstart.common.progress import progress
 from headstart.common.run_id import PREDICTIONS
+from headstart.common.text import counted
 from headstart.evaluation.predictions import PredictionRow
 from headstart.evaluation.predictions import write_predictions
 from headstart.training.card import ModelCard
@@ -50,15 +54,19 @@ def predict(
 
     Raises:
         UserError: If the network was trained on other channels, its file was edited since, a
-            shard is damaged, or a raw mask is gone or another one than was prepared.
+            shard is damaged, a raw mask is gone or another one than was prepared, or no scan of
+            a part has all covariates.
     """
     card = ModelCard.read(model)
     _check_trained(model, card.run, settings)
     network = load_network(model, card, networks, device)
-    cohort = read_cohort(passed, splits, stage_in(prepared, masks=False), settings.target)
+    shards = stage_in(prepared, masks=False)
+    cohort = read_cohort(passed, splits, shards, settings.target, settings.covariates)
     scans = [("fold", scan) for scan in cohort.held_out(settings.fold)]
     if settings.test:
         scans += [("test", scan) for scan in cohort.test()]
+    if cohort.left_out:
+        _tell_left_out(cohort, settings, {part for part, _ in scans})
 
     images = output / f"{network.task.file}s"
     if network.task.file and images.exists():
@@ -68,6 +76,29 @@ def predict(
         answer = _answer(network, scan, images, data)
         rows.append(PredictionRow(scan.subject, scan.session, part, scan.target, answer))
     write_predictions(output / PREDICTIONS, rows, card.weights_sha256)
+
+
+def _tell_left_out(cohort: Cohort, settings: PredictSettings, parts: Collection[str]) -> None:
+    """Say how many scans are not predicted, for they lack a covariate.
+
+    Raises:
+        UserError: If a whole part is not.
+    """
+    names = ", ".join(cohort.covariates)
+    asked = [("fold", f"fold {settings.fold}"), *([("test", "the test")] if settings.test else [])]
+    for part, words in asked:
+        if part not in parts:
+            raise UserError(
+                f"{cohort.table}: no scan of {words} has the covariates {names} all at once; "
+                "complete the label table, or remove one from the experiment"
+            )
+    every = counted(cohort.left_out + len(cohort.scans), "scan")
+    print(
+        f"warning: {cohort.left_out} of {every} of the cohort left out, for they lack a covariate "
+        f"({names})",
+        file=sys.stderr,
+        flush=True,
+    )
 
 
 def _answer(network: TrainedNetwork, scan: Scan, images: Path, data: Path) -> dict[str, str]:
@@ -90,7 +121,7 @@ def _check_trained(model: Path, trained: Run, settings: PredictSettings) -> None
             f"{model}: trained on the channels {list(trained.channels)}, not "
             f"{list(settings.channels)}; train it again"
         )
-    for key in ("experiment", "task", "target", "fold", "seed"):
+    for key in ("experiment", "task", "target", "covariates", "fold", "seed"):
         is_of, asked = getattr(trained, key), getattr(settings, key)
         if is_of != asked:
             raise UserError(

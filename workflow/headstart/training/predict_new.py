@@ -6,6 +6,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -57,9 +58,9 @@ def predict_new(
         calibration: What `headstart calibrate` wrote.
 
     Raises:
-        UserError: If the output is no .csv, or the networks were not trained for one question and
-            on volumes of one kind; and if any scan is not fit for use, once the others are
-            predicted.
+        UserError: If the output is no .csv, the networks were not trained for one question and
+            on volumes of one kind, or there is no table with the covariates that they see; and if
+            any scan is not fit for use or lacks a covariate, once the others are predicted.
     """
     if output.suffix != ".csv":
         table = output.with_name(f"{output.stem}.csv")
@@ -69,7 +70,7 @@ def predict_new(
     cards = [ModelCard.read(run) for run in runs]
     _check_alike(runs, cards)
     first = cards[0]
-    new = list_new_scans(scans, first.run.channels)
+    new = list_new_scans(scans, first.run.channels, first.run.covariates)
     check_masked(new, first.brain_masks)
     calibrated = Calibration.read(calibration, cards) if calibration else None
     columns = ["rejected", "warning", "target", "unit", *first.task.columns, "networks", "spread"]
@@ -82,7 +83,9 @@ def predict_new(
             new, channels=first.run.channels, settings=first.prepare, scratch=Path(scratch)
         )
         rejected = {name: {"rejected": why} for name, why in zip(new.names, reasons, strict=True)}
-        answered = _answers(loaded, prepared, output)
+        beside = new.values(first.run.covariates)
+        known = {name: replace(scan, covariates=beside[name]) for name, scan in prepared.items()}
+        answered = _answers(loaded, known, output)
     if calibrated:
         predicted = [row for row in answered.values() if "prediction" in row]
         for row in predicted:
@@ -109,6 +112,9 @@ def _answer(networks: Sequence[TrainedNetwork], file: AnswerFile) -> dict[str, A
     """Answer for a scan: by the mean of what each network predicts, each by its own fitted task."""
     scan, first = file.scan, networks[0]
     task = first.task
+    faults = [network.card.covariates.fault(scan.covariates) for network in networks]
+    if any(faults):
+        return {"rejected": next(filter(None, faults))}
     row = {
         "warning": _warning(scan, [network.card for network in networks]),
         "target": first.card.run.target,
@@ -127,7 +133,8 @@ def _warning(scan: Scan, cards: Sequence[ModelCard]) -> str:
     """What there is to say against a prediction of this scan."""
     if any(card.seen & digests_of(scan) for card in cards):
         return "a network has learnt from this very scan"
-    return "; ".join(cards[0].training_scans.unlike(scan))
+    beside = [said for card in cards for said in card.covariates.unlike(scan.covariates)]
+    return "; ".join([*dict.fromkeys(beside), *cards[0].training_scans.unlike(scan)])
 
 
 def _tell(answers: pd.DataFrame, output: Path) -> None:
@@ -180,6 +187,7 @@ def _takes(card: ModelCard) -> dict[str, Any]:
     """What a network takes, and what it tells apart."""
     return {
         "channels": list(card.run.channels),
+        "covariates": list(card.run.covariates),
         "classes": list(card.task.classes),
         "prepare": card.prepare.model_dump(mode="json"),
         "brain_masks": card.brain_masks,

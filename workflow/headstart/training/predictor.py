@@ -124,12 +124,17 @@ class Mirrored(nn.Module):
         self.network = network
         self._images = [some for n in range(len(axes) + 1) for some in combinations(axes, n)]
 
-    def forward(self, volumes: Tensor) -> Tensor:
-        """Predict volumes (n, channels, x, y, z); what is said of voxels is mirrored back."""
+    def forward(self, volumes: Tensor, *covariates: Tensor) -> Tensor:
+        """Predict volumes (n, channels, x, y, z); what is said of voxels is mirrored back.
+
+        Args:
+            volumes: The volumes.
+            *covariates: What the network sees beside them, which no mirror changes.
+        """
         total = torch.zeros((), device=volumes.device)
         for axes in self._images:
             dims = [axis - 3 for axis in axes]
-            output = self.network(volumes.flip(dims))
+            output = self.network(volumes.flip(dims), *covariates)
             total = total + (output.flip(dims) if output.ndim == volumes.ndim else output)
         return total / len(self._images)
 

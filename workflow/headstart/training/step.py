@@ -6,12 +6,13 @@ import math
 import sys
 from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Mapping
-from collections.abc import Sequence
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch import nn
@@ -142,7 +143,7 @@ class Stepper:
         """
         while True:
             set_to_training(self.judged, self._run.train.start)
-            parts = (part for batch in read() for part in self._parts_of(batch.volumes))
+            parts = (part.inputs for batch in read() for part in self._parts_of(batch))
             try:
                 measure_statistics(self.judged, parts, between)
                 return
@@ -171,16 +172,15 @@ class Stepper:
         self._optimizer.zero_grad()
         total = torch.zeros((), device=batch.volumes.device)
         try:
-            for volumes, targets in zip(
-                self._parts_of(batch.volumes), self._parts_of(batch.targets), strict=True
-            ):
+            for part in self._parts_of(batch):
                 with torch.autocast(self._place.type, self._low, enabled=self._low is not None):
-                    output = self._network(volumes)
+                    output = self._network(*part.inputs)
                 scales = output if self._run.train.deep_supervision else [output]
-                shape = (len(volumes), *self._expected)
+                shape = (len(part.scans), *self._expected)
                 check_output(self._run.train.network, tuple(scales[0].shape), shape)
-                loss = over_scales(self.loss_of, [scale.float() for scale in scales], targets)
-                loss = loss * (len(volumes) / scans)
+                outputs = [scale.float() for scale in scales]
+                loss = over_scales(self.loss_of, outputs, part.targets)
+                loss = loss * (len(part.scans) / scans)
                 self._scaler.scale(loss).backward()
                 total += loss.detach()
             return total
@@ -192,9 +192,11 @@ class Stepper:
         self._take_fewer(scans)
         return None
 
-    def _parts_of(self, batch: Tensor) -> Sequence[Tensor]:
+    def _parts_of(self, batch: Batch) -> Iterator[Batch]:
         """Cut a batch into the fewest parts that are taken at once, of about one size."""
-        return batch.tensor_split(math.ceil(len(batch) / self.micro_batch))
+        scans = len(batch.scans)
+        for rows in np.array_split(np.arange(scans), math.ceil(scans / self.micro_batch)):
+            yield batch.part(slice(rows[0], rows[-1] + 1))
 
     def _may_take_fewer(self, error: Exception) -> bool:
         return is_out_of_memory(error) and self.micro_batch > 1

@@ -1,10 +1,11 @@
-"""Whether the label table has what the experiments are to predict."""
+"""Whether the label table has what the experiments are to predict, and to see beside the scan."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
+from headstart.cohort.covariate_checks import check_covariate
 from headstart.common.errors import UserError
 from headstart.common.schema import Section
 from headstart.data.label_table import IMAGES
@@ -23,6 +24,7 @@ class Target(Section):
         experiment: The experiment.
         task: Name of its task.
         target: A label, or one of `IMAGES`.
+        covariates: Labels that the network sees beside the scan.
         loss: `train.loss`.
         augment: `train.augment`.
         swap: The classes that a mirror turns into each other.
@@ -31,6 +33,7 @@ class Target(Section):
     experiment: str
     task: str
     target: str
+    covariates: tuple[str, ...] = ()
     loss: str | None = None
     augment: tuple[dict[str, dict[str, Any]], ...] = ()
     swap: tuple[tuple[str, str], ...] = ()
@@ -73,6 +76,27 @@ def check_target(labels: Sequence[LabelRow], question: Target) -> None:
         raise UserError(f"{key}: {error}") from None
     if target not in IMAGES:
         _check_mirrors(question, values)
+
+
+def check_covariates(labels: Sequence[LabelRow], question: Target) -> None:
+    """Check that an experiment's covariates can be seen beside the scan.
+
+    Args:
+        labels: labels.csv.
+        question: What the experiment is to predict.
+
+    Raises:
+        UserError: If one can't, or no scan with a target has all of them.
+    """
+    key = f"experiments.{question.experiment}.covariates"
+    for name in question.covariates:
+        try:
+            check_covariate(name, labels)
+        except UserError as error:
+            raise UserError(f"{key}: {error}") from None
+    needed = [*question.covariates, question.target]
+    if not any(all(row.values[name] for name in needed) for row in labels):
+        raise UserError(f"{key}: no scan has {' and '.join(needed)} all at once; remove one")
 
 
 def _check_mirrors(question: Target, values: set[str]) -> None:

@@ -96,7 +96,7 @@ def train(
         OutOfTimeError: If the job's time limit comes before the last epoch.
     """
     prepared = stage_in(prepared, masks=run.target == MASK)
-    cohort = read_cohort(passed, splits, prepared, run.target)
+    cohort = read_cohort(passed, splits, prepared, run.target, run.covariates)
     task = task_with(run.task, run.train.loss).from_cohort(cohort, tuple(run.classes))
     _check_cohort(cohort, run, splits)
     parent = _parent(run, start)
@@ -156,13 +156,14 @@ def _check_cohort(cohort: Cohort, run: Run, splits: Path) -> None:
             f"{cohort.window}, but the settings say {list(run.channels)} and {run.window}; "
             "run the stage prepare again"
         )
+    wanted = " and ".join([f"a {run.target}", *run.covariates])
     for name, scans in (
         ("training", cohort.training(run.fold)),
         ("validation", cohort.validation(run.fold)),
     ):
         if not scans and not (name == "validation" and run.train.keep != "best"):
             raise UserError(
-                f"{splits}: fold {run.fold} has nobody with a {run.target} in its {name} part; "
+                f"{splits}: fold {run.fold} has nobody with {wanted} in its {name} part; "
                 "add subjects, use fewer folds, or change split.validation; train.keep: last "
                 "needs no validation set"
             )

@@ -40,7 +40,7 @@ def validate(
     network.eval()
 
     def look(batch: Batch) -> tuple[float, NDArray[Any], NDArray[Any]]:
-        output = predict_volumes(network, batch.volumes)
+        output = predict_volumes(network, *batch.inputs)
         with torch.inference_mode():
             loss = loss_of(output, batch.targets).item() * len(batch.scans)
         return loss, *task.for_metrics(batch.targets.cpu().numpy(), output)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from headstart.cohort.covariates import is_of_numbers
 from headstart.common import study_paths
 from headstart.common.records import read_rows
 from headstart.common.text import counted
@@ -53,10 +54,12 @@ def tell_data(study: StudyFiles) -> Iterator[str]:
     )
     units = {e.target: e.unit for e in config.experiments.values() if e.target not in IMAGES}
     numeric = {e.target for e in config.experiments.values() if e.kind.target_kind == "number"}
+    beside = {name for e in config.experiments.values() for name in e.covariates}
     named = people[0].values if people else {}
-    for label in sorted({*units, *config.split.stratify} & set(named)):
+    for label in sorted({*units, *beside, *config.split.stratify} & set(named)):
         known = [row.values[label] for row in people if row.values[label]]
-        told = _numbers(known, units[label]) if label in numeric else counts_text(Counter(known))
+        number = label in numeric or (label in beside and is_of_numbers(label, known))
+        told = _numbers(known, units.get(label, "")) if number else counts_text(Counter(known))
         missing = len(people) - len(known)
         yield f"{label}: {told}{f'; unknown for {missing}' if missing else ''}."
 

@@ -147,13 +147,27 @@ def _training(cards: Sequence[ModelCard]) -> str:
         else {"ema": "their moving average at the end"}.get(train.keep, "those of the last epoch")
     )
     return (
-        f"{run.task} {of} by {_network(card)}; "
+        f"{run.task} {of} by {_network(card)}{_covariates(cards)}; "
         f"fold{'s' * (len(folds) > 1)} {and_joined(map(str, folds))} held out, "
         f"seed{'s' * (len(seeds) > 1)} {and_joined(map(str, seeds))}; {scans_text(learnt)} to "
         f"learn from, {chose}; loss {_loss(card)}; {_optimization(train)}, "
         f"{_of_a_step(train)} a step, "
         f"{_epochs(cards)}{_precision(cards)}; "
         f"{_augmentation(train)}; the weights kept are {kept}{_predicted(card)}."
+    )
+
+
+def _covariates(cards: Sequence[ModelCard]) -> str:
+    """Tell what the network saw beside the scan; of numbers the mean is the first fold's."""
+    card = cards[0]
+    if not card.covariates.fitted:
+        return ""
+    told = and_joined(one.words for one in card.covariates.fitted)
+    lost = span([one.counts.without_covariate for one in cards])
+    return (
+        f", with {told} beside the scan, standardised by the training scans: a perceptron of them "
+        f"with one hidden layer adds to the network's output"
+        + ("" if lost == "0" else f" ({scans_text(lost)} without one of them left out)")
     )
 
 

@@ -123,6 +123,35 @@ def test_what_can_be_built_is_remembered_and_the_rest_is_named(
     check_networks(study(WELL | {"m": ("unet", {})}), folder)
 
 
+# What each of ours halves to a single voxel, which instance norm has nothing to do with.
+HALVED = {"unet": 16, "dynunet": 16, "resenc_unet": 16, "unet_slices": 16, "swin_unetr": 32}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("edge", [16, 32])
+def test_a_window_of_which_a_single_voxel_is_left_is_refused(folder: Path, edge: int) -> None:
+    halved = {n.replace("_", "-"): (n, {}) for n, length in HALVED.items() if length == edge}
+    with pytest.raises(UserError) as caught:
+        check_networks(study(halved, prepare={"window": [edge] * 3}), folder)
+    lines = str(caught.value).splitlines()
+    said = {
+        line.partition(" to a single one, which has no spread to be normal")[0] for line in lines
+    }
+    assert said == {
+        f"experiments.{name}.train.network: {network} halves {edge}x{edge}x{edge} voxels"
+        for name, (network, _) in halved.items()
+    }
+    assert all(line.endswith(f"e.g. {[2 * edge, edge, edge]}") for line in lines)
+    check_networks(study(halved, prepare={"window": [2 * edge, edge, edge]}), folder)
+
+
+@pytest.mark.slow
+def test_the_shortest_windows_that_are_allowed_can_be_learnt_from(folder: Path) -> None:
+    whole = {n.replace("_", "-"): (n, {}) for n in networks_for(per_voxel=False)}
+    check_networks(study(whole, prepare={"window": [32] * 3}), folder)
+    check_networks(study({"s": ("segresnet", {})}, prepare={"window": [8] * 3}), folder)
+
+
 @pytest.mark.slow
 def test_each_of_our_networks_is_built_as_it_comes(folder: Path) -> None:
     every: dict[str, tuple[str, dict[str, Any]]] = {

@@ -94,6 +94,11 @@ def network():
         ),
         ({"rate": {"9": 2}}, (), "rate: '9' is no module of this network; there are: 0, 0.0, 0.1"),
         ({"rate": {"0": 2, "0.0": 3}}, (), "rate: 0 and 0.0 both match a weight"),
+        (
+            {"freeze": ["0"], "rate": {"0.0": 0.1}},
+            (),
+            "rate: 0.0 learns nothing, as train.start.freeze keeps it as it is; take it out of one",
+        ),
         ({"freeze": ["*"]}, (), "freeze: freezes the whole network; leave some of it to learn"),
         (
             {"freeze": ["1"]},

@@ -48,7 +48,7 @@ def check_patterns(network: nn.Module, start: Start, new: Collection[str] = ()) 
 
     Raises:
         UserError: If a pattern matches nothing, two of `rate` match one weight, what is frozen
-            would stay random, or nothing is left to learn.
+            would stay random or has a rate, or nothing is left to learn.
     """
     frozen = _frozen(network, start)
     names = dict(network.named_parameters())
@@ -57,6 +57,12 @@ def check_patterns(network: nn.Module, start: Start, new: Collection[str] = ()) 
             raise UserError(
                 f"train.start.freeze: {name} has no weights in {start.origin} and would stay "
                 "random; freeze what it has"
+            )
+    for pattern in start.rate:
+        if _parameters(network, pattern, "train.start.rate") <= frozen:
+            raise UserError(
+                f"train.start.rate: {pattern} learns nothing, as train.start.freeze keeps it as it "
+                "is; take it out of one of the two"
             )
     if frozen >= {id(parameter) for parameter in names.values()}:
         raise UserError("train.start.freeze: freezes the whole network; leave some of it to learn")

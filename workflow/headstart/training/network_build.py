@@ -18,6 +18,7 @@ import torch
 
 from headstart.common import files
 from headstart.common.errors import UserError
+from headstart.common.text import times
 from headstart.tasks import task_with
 from headstart.tasks.base import Task
 from headstart.training.augmentation.parse import parse
@@ -102,6 +103,13 @@ def _check_shape(network: torch.nn.Module, trial: Trial, task: Task, *, own: boo
             return  # it computes with numbers, which the meta device has none of
         if own:
             raise
+        if "Expected more than 1 spatial element" in str(error):
+            x, *others = trial.window
+            raise UserError(
+                f"train.network: {trial.network} halves {times(trial.window)} voxels to a single "
+                "one, which has no spread to be normalised by; let it see more (prepare.window, or "
+                f"the patches of train.sampling), e.g. {[2 * x, *others]}"
+            ) from None
         raise UserError(
             f"train.network: {trial.network} with {trial.arguments} can't take a batch of "
             f"shape {tuple(batch.shape)}: {type(error).__name__}: {error}"

@@ -26,6 +26,7 @@ from headstart.common.records import write_rows
 from headstart.common.run_id import RunId
 from headstart.common.schema import settings_text
 from headstart.data.label_table import LabelRow
+from headstart.evaluation.estimates import HeldOut
 from headstart.evaluation.evaluate import _Bench
 from headstart.evaluation.evaluate import _groups
 from headstart.evaluation.predictions import read_image
@@ -77,7 +78,7 @@ def test_every_model_has_the_very_same_rows(judged):
     keys = ["metric", "group", "protocol"]
     of_model = {m: set(rows[keys].itertuples(index=False)) for m, rows in metrics.groupby("model")}
     assert len(of_model) >= 3
-    assert all(rows == of_model["network"] for rows in of_model.values())
+    assert all(rows == of_model["ensemble"] for rows in of_model.values())
 
 
 def test_columns_and_protocols_are_as_promised(judged):
@@ -93,6 +94,44 @@ def test_columns_and_protocols_are_as_promised(judged):
     assert {"all", "site=Guys", "site=HH"} >= set(metrics["group"]) >= {"all"}
 
 
+def test_one_fold_is_a_hold_out_and_one_network_is_no_ensemble(tmp_path: Path):
+    study = make_study(tmp_path, folds=(0,), seeds=(0,))
+    assert evaluate(study, "regression") == 0
+    metrics, comparison = tables(study)
+    assert set(metrics["protocol"]) == set(comparison["protocol"]) == {"hold-out", "test"}
+    assert "network" in set(metrics["model"])
+    assert "ensemble" not in set(metrics["model"])
+    assert not metrics["ci_method"].str.contains("folds").any()
+
+
+def test_of_several_networks_the_test_asks_the_ensemble_and_each_fold_its_own(tmp_path: Path):
+    study = make_study(tmp_path, seeds=(0,))
+    assert evaluate(study, "regression") == 0
+    metrics, _ = tables(study)
+    ours = metrics[metrics["model"].isin(["network", "ensemble"])]
+    of_part = ours.groupby("protocol")["model"].unique().map(list).to_dict()
+    assert of_part == {"cross-validation": ["network"], "test": ["ensemble"]}
+    # half of the subjects are held out by each of two folds: 1 + 2 x 1
+    known = metrics[metrics["ci_low"].notna()].groupby("protocol")["ci_method"]
+    assert known.get_group("cross-validation").str.endswith("; variance x 3 for folds").all()
+    assert not known.get_group("test").str.contains("folds").any()
+
+
+def test_a_correlation_over_folds_is_the_mean_of_the_folds_own(tmp_path: Path):
+    study = make_study(tmp_path, subjects=24, seeds=(0,))
+    assert evaluate(study, "regression", test=False) == 0
+    each = []
+    for path in study.predictions:
+        rows = pd.read_csv(path)
+        rows = rows[rows["part"] == "fold"]
+        weights = 1 / rows.groupby("subject")["session"].transform("size")
+        covariance = np.cov(rows[["target", "prediction"]].T, aweights=weights, ddof=0)
+        each.append(covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1]))
+    metrics = tables(study)[0]
+    row = metrics[(metrics["model"] == "network") & (metrics["metric"] == "r")].iloc[0]
+    assert row["value"] == pytest.approx(np.mean(each), rel=1e-5)
+
+
 def test_n_counts_subjects_not_scans(judged):
     metrics, _ = tables(judged[1])
     n = metrics[metrics["group"] == "all"].groupby("protocol")["n"].unique()
@@ -104,15 +143,15 @@ def test_intervals_hold_the_value_and_seeds_have_a_spread(judged):
     metrics, comparison = tables(judged[1])
     known = metrics.dropna(subset=["value", "ci_low"])
     assert (known["ci_low"] <= known["ci_high"]).all()
-    network = known[(known["model"] == "network") & (known["group"] == "all")]
+    network = known[(known["model"] == "ensemble") & (known["group"] == "all")]
     assert (
         (network["ci_low"] <= network["value"]) & (network["value"] <= network["ci_high"])
     ).all()
     assert (network["seed_sd"] > 0).any()
-    assert metrics.loc[metrics["model"] != "network", "seed_sd"].isna().all()
+    assert metrics.loc[metrics["model"] != "ensemble", "seed_sd"].isna().all()
     value = metrics[metrics["group"] == "all"].set_index(["protocol", "metric", "model"])["value"]
     for row in comparison.dropna(subset=["difference"]).itertuples():
-        expected = value[row.protocol, row.metric, "network"]
+        expected = value[row.protocol, row.metric, "ensemble"]
         expected -= value[row.protocol, row.metric, row.baseline]
         assert row.difference == pytest.approx(expected, abs=1e-4)
 
@@ -134,7 +173,7 @@ def test_the_mean_error_is_that_of_the_mean_over_seeds(tmp_path: Path):
     runs = runs[runs["part"] == "fold"].groupby(["subject", "session"])
     scans = runs[["target", "prediction"]].mean()
     error = (scans["prediction"] - scans["target"]).abs().groupby("subject").mean()
-    row = metrics[(metrics["model"] == "network") & (metrics["metric"] == "mae")].iloc[0]
+    row = metrics[(metrics["model"] == "ensemble") & (metrics["metric"] == "mae")].iloc[0]
     assert row["value"] == pytest.approx(error.mean(), rel=1e-5)
 
 
@@ -225,6 +264,8 @@ def test_a_network_that_knows_beats_the_baselines_and_one_that_guesses_does_not(
     for name, study in (("good", good), ("bad", bad)):
         comparison = tables(study)[1]
         mae = comparison[(comparison["metric"] == "mae") & (comparison["protocol"] == "test")]
+        # age is all that these scans differ in: a linear model of their voxels knows it, too
+        mae = mae[mae["baseline"] != "voxels"]
         high[name] = mae["ci_high"].max()
     assert high["good"] < 0 < high["bad"]
 
@@ -255,7 +296,7 @@ def test_a_missing_target_is_left_out(tmp_path: Path):
 
 
 def test_a_model_never_differs_from_itself(tmp_path: Path):
-    """The bootstrap is paired: a network that says the mean is the mean in every resample."""
+    """Differences are paired: a network that says the mean is the mean, whoever is left out."""
     study = make_study(tmp_path, subjects=40, seeds=(0,))
     passed = pd.read_csv(study.root / "check/passed.csv")
     splits = pd.read_csv(study.root / "split/splits.csv").set_index("subject")
@@ -271,7 +312,9 @@ def test_a_model_never_differs_from_itself(tmp_path: Path):
         (comparison["baseline"] == "mean") & comparison["metric"].isin(["mae", "rmse"])
     ]
     assert len(rows) == 4
-    assert rows[["difference", "ci_low", "ci_high"]].abs().to_numpy().max() < 1e-9
+    assert rows["difference"].abs().max() < 1e-9
+    assert rows[["ci_low", "ci_high"]].isna().all(axis=None)
+    assert set(rows["ci_method"]) == {"none: it is the same whoever is left out"}
 
 
 def test_the_spread_over_seeds_is_that_of_a_sample(tmp_path: Path):
@@ -285,7 +328,7 @@ def test_the_spread_over_seeds_is_that_of_a_sample(tmp_path: Path):
         scans = scans[scans["part"] == "fold"]
         error = (scans["prediction"] - scans["target"]).abs().groupby(scans["subject"]).mean()
         by_seed.append(error.mean())
-    row = metrics[(metrics["model"] == "network") & (metrics["metric"] == "mae")].iloc[0]
+    row = metrics[(metrics["model"] == "ensemble") & (metrics["metric"] == "mae")].iloc[0]
     assert row["seed_sd"] == pytest.approx(np.std(by_seed, ddof=1), rel=1e-5)
 
 
@@ -298,7 +341,7 @@ def test_on_the_test_set_every_fold_and_seed_has_a_say(tmp_path: Path):
     assert (runs.size() == 4).all()
     scans = runs[["target", "prediction"]].mean()
     error = (scans["prediction"] - scans["target"]).abs().groupby("subject").mean()
-    row = metrics[(metrics["model"] == "network") & (metrics["metric"] == "mae")]
+    row = metrics[(metrics["model"] == "ensemble") & (metrics["metric"] == "mae")]
     row = row[row["protocol"] == "test"].iloc[0]
     assert row["value"] == pytest.approx(error.mean(), rel=1e-5)
 
@@ -501,8 +544,10 @@ def test_a_class_of_one_subject_has_no_interval(tmp_path: Path):
     assert evaluate(study, "segmentation") == 0
     metrics = tables(study)[0]
     of = (metrics["model"] == "network") & (metrics["protocol"] == "cross-validation")
-    ends = metrics[of & (metrics["group"] == "all")].set_index("metric")["ci_low"]
-    assert ends.isna().to_dict() == {"dice": False, "dice_rim": True, "dice_core": False}
+    rows = metrics[of & (metrics["group"] == "all")].set_index("metric")
+    # the mean over classes leaps as the one subject of a class is left out
+    assert rows["ci_low"].isna().to_dict() == {"dice": True, "dice_rim": True, "dice_core": False}
+    assert rows.loc["dice_rim", "ci_method"] == "none: fewer than 10 subjects"
 
 
 def test_masks_are_not_believed_by_name(tmp_path: Path, capsys):
@@ -529,9 +574,14 @@ def test_masks_are_not_believed_by_name(tmp_path: Path, capsys):
 def test_a_site_of_five_people_has_a_row_and_one_of_four_or_the_only_one_has_none():
     """People are counted, not scans; where no site is known there is none."""
     people = [*"abcde", *"fghif", *"jklmn"]
-    trial: Any = SimpleNamespace(subjects=people, sites=np.array([*"A" * 5, *"B" * 5, *[""] * 5]))
+    trial: Any = SimpleNamespace(
+        sample=HeldOut(np.array(people), np.zeros(15, int)),
+        sites=np.array([*"A" * 5, *"B" * 5, *[""] * 5]),
+    )
     groups = dict(_groups(trial))
     assert list(groups) == ["all", "site=A"]
     assert groups["site=A"].tolist() == [True] * 5 + [False] * 10
-    only: Any = SimpleNamespace(subjects=[*"abcde"], sites=np.array([*"AAAAA"]))
+    only: Any = SimpleNamespace(
+        sample=HeldOut(np.array([*"abcde"]), np.zeros(5, int)), sites=np.array([*"AAAAA"])
+    )
     assert [name for name, _ in _groups(only)] == ["all"]

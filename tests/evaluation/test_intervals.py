@@ -1,150 +1,436 @@
 from __future__ import annotations
 
-import warnings
+import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+from simulated import AGE
+from simulated import MASK
+from simulated import SEX
+from simulated import single
 
+from headstart.evaluation.estimates import Estimate
+from headstart.evaluation.estimates import HeldOut
+from headstart.evaluation.estimates import estimate
+from headstart.evaluation.estimates import inflation
+from headstart.evaluation.intervals import METHODS
+from headstart.evaluation.intervals import Interval
+from headstart.evaluation.intervals import difference
 from headstart.evaluation.intervals import few
 from headstart.evaluation.intervals import interval
-from headstart.evaluation.intervals import subject_weights
+from headstart.evaluation.jackknife_t import jackknife_t
+from headstart.evaluation.proportions import mid_p
+from headstart.evaluation.proportions import wilson
+from headstart.evaluation.results import DifferenceRow
+from headstart.evaluation.results import verdict
 from headstart.tasks.classification import Classification
-from headstart.tasks.regression import Regression
-from headstart.tasks.segmentation import Segmentation
+from headstart.tasks.metrics import METRICS
 
-RNG = np.random.default_rng(1)
-BINARY = Classification(("a", "b"))
-MASKS = Segmentation(("a", "b"))
+Z = stats.norm.ppf(0.975)
 
 
-def test_a_subject_is_drawn_as_a_whole_and_its_sessions_share_its_weight():
-    weights = subject_weights(["a", "a", "b", "c"], "exp")
-    assert (weights[:, 0] == weights[:, 1]).all()
-    assert weights[0].tolist() == [0.5, 0.5, 1, 1]
-    np.testing.assert_allclose(weights.sum(axis=1), 3)
+def of_mean(values: np.ndarray) -> np.ndarray:
+    """The mean without each value."""
+    return (values.sum() - values) / (len(values) - 1)
 
 
-def test_the_name_alone_seeds_the_draw():
-    subjects = [f"s{i}" for i in range(30)]
-    assert np.array_equal(subject_weights(subjects, "age"), subject_weights(subjects, "age"))
-    assert not np.array_equal(subject_weights(subjects, "age"), subject_weights(subjects, "sex"))
+def two(probability: np.ndarray) -> np.ndarray:
+    return np.column_stack([1 - probability, probability])
 
 
-@pytest.mark.parametrize("task", ["regression", "binary", "three classes", "segmentation"])
-def test_weights_that_are_the_same_for_all_are_as_weights_of_one(task):
-    n = 60
-    if task == "regression":
-        asked, truth, prediction = Regression(), RNG.normal(45, 12, n), RNG.normal(45, 12, n)
-    elif task == "segmentation":
-        asked, truth, prediction = MASKS, np.zeros(n), RNG.uniform(0, 1, (n, 2))
-        prediction[3, 1] = np.nan
-    else:
-        classes = 2 if task == "binary" else 3
-        truth = RNG.integers(0, classes, n)
-        # rounded, so that there are ties
-        prediction = RNG.dirichlet(np.ones(classes), n).round(1)
-        asked = Classification(tuple("abc"[:classes]))
-    expected = asked.score(truth, prediction)
-    got = asked.evaluate(truth, prediction, np.full((1, n), 0.2))
-    assert list(got) == list(expected)
-    for name, value in expected.items():
-        assert got[name][0] == pytest.approx(value, abs=1e-10), name
+def answers(right: list[bool] | np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Probabilities of answers that are right or not."""
+    return two(np.where(np.asarray(right) == (truth == 1), 0.8, 0.2))
 
 
-def test_a_resample_is_the_metric_of_the_drawn_scans():
-    n = 25
-    truth = RNG.integers(0, 2, n)
-    probability = RNG.dirichlet([1, 1], n)
-    weights = subject_weights([str(i) for i in range(n)], "exp", resamples=20)
-    got = BINARY.evaluate(truth, probability, weights)
-    for row, times in enumerate(weights.astype(int)):
-        drawn = np.repeat(np.arange(n), times)
-        expected = BINARY.score(truth[drawn], probability[drawn])
-        for name, value in expected.items():
-            assert got[name][row] == pytest.approx(value, nan_ok=True)
+def ends(made: Interval) -> tuple[float, float]:
+    return made.low, made.high
 
 
-def test_the_interval_of_a_mean_covers_as_often_as_it_says():
-    hits = 0
-    for study in range(200):
-        errors = np.random.default_rng(study).normal(1, 1, 60)
-        weights = subject_weights([str(i) for i in range(60)], str(study), resamples=400)
-        low, high = interval(weights @ errors / weights.sum(axis=1), 40)
-        hits += low <= 1 <= high
-    assert 0.89 <= hits / 200 <= 0.99
+# --- t ---
 
 
-def test_undefined_resamples_are_left_out():
-    assert interval(np.array([1.0, np.nan, 1.0]), 2) == (1.0, 1.0)
-    assert np.isnan(interval(np.array([np.nan]), 2)).all()
+def test_the_jackknife_of_a_mean_is_the_t_interval():
+    values = np.tile([1.0, 3.0], 9)  # light tails: all 17 degrees of freedom are left
+    expected = stats.t.interval(0.95, 17, values.mean(), stats.sem(values))
+    assert jackknife_t(values.mean(), of_mean(values)) == pytest.approx(expected)
 
 
-def test_a_constant_prediction_has_no_correlation():
-    truth = np.arange(10.0)
-    got = Regression().evaluate(truth, np.full(10, 0.1), np.ones((1, 10)))
-    assert np.isnan(got["r"][0])
+def test_heavy_tails_leave_few_degrees_of_freedom():
+    values = np.random.default_rng(0).standard_t(3, 40)
+    n, kurtosis = 40, stats.kurtosis(values, fisher=False)
+    freedom = 2 * n / (kurtosis - (n - 3) / (n - 1))
+    assert freedom < n - 1
+    expected = stats.t.interval(0.95, freedom, values.mean(), stats.sem(values))
+    assert jackknife_t(values.mean(), of_mean(values)) == pytest.approx(expected)
 
 
-def test_a_resample_of_a_regression_is_the_metric_of_the_drawn_scans():
-    n = 25
-    truth = RNG.normal(45, 12, n)
-    prediction = truth + RNG.normal(3, 6, n)
-    weights = subject_weights([str(i) for i in range(n)], "exp", resamples=20)
-    got = Regression().evaluate(truth, prediction, weights)
-    for row, times in enumerate(weights.astype(int)):
-        drawn = np.repeat(np.arange(n), times)
-        for name, value in Regression().score(truth[drawn], prediction[drawn]).items():
-            assert got[name][row] == pytest.approx(value), (name, row)
+def test_of_skewed_data_the_statistic_is_bent_as_hall_has_it():
+    values = np.random.default_rng(1).exponential(size=30)
+    n, error, skewness = 30, stats.sem(values), stats.skew(values)
+    kurtosis = stats.kurtosis(values, fisher=False)
+    freedom = min(n - 1, 2 * n / (kurtosis - (n - 3) / (n - 1)))
+    low, high = jackknife_t(values.mean(), of_mean(values), skewed=True)
+    lean = skewness / math.sqrt(n)
+    for end, tail in ((low, 0.975), (high, 0.025)):
+        t = (values.mean() - end) / error
+        bent = t + lean * t**2 / 3 + lean**2 * t**3 / 27 + lean / 6
+        assert bent == pytest.approx(stats.t.ppf(tail, freedom))
 
 
-def test_the_draw_is_the_same_on_every_computer():
-    drawn = subject_weights(["a", "b", "c", "d"], "age", resamples=3)
-    assert drawn.tolist() == [[1, 1, 1, 1], [1, 2, 1, 0], [0, 1, 0, 3], [1, 1, 2, 0]]
+def test_folds_widen_an_interval_by_the_root_of_the_factor():
+    values = np.random.default_rng(2).normal(size=30)
+    (low, high), (wide_low, wide_high) = (
+        jackknife_t(values.mean(), of_mean(values), by) for by in (1, 2.25)
+    )
+    assert wide_high - wide_low == pytest.approx(1.5 * (high - low))
 
 
-def test_the_interval_s_ends_are_the_percentiles():
-    assert interval(np.arange(1001.0), 2) == (25, 975)
-    assert np.isnan(interval(np.arange(1001.0), 1)).all()
+def test_the_scales_of_regression():
+    rng = np.random.default_rng(3)
+    truth = rng.normal(50, 10, 25)
+    prediction = truth + rng.normal(1, 5, 25)
+    got = estimate(AGE, single(25), truth, prediction, {})
+    scales = {
+        "mae": (np.log, math.exp, True),
+        "rmse": (np.log, math.exp, True),
+        "r": (np.arctanh, math.tanh, False),
+        "r2": (lambda r2: np.log(1 - r2), lambda x: 1 - math.exp(x), False),
+    }
+    for name, (there, back, skewed) in scales.items():
+        left = [AGE.score(np.delete(truth, i), np.delete(prediction, i))[name] for i in range(25)]
+        value = AGE.score(truth, prediction)[name]
+        expected = jackknife_t(there(value), there(np.array(left)), skewed=skewed)
+        assert ends(interval(got[name])) == pytest.approx(sorted(map(back, expected)))
+
+
+def test_nobody_errs():
+    truth = np.arange(20.0)
+    got = estimate(AGE, single(20), truth, truth, {})
+    for name in ("mae", "rmse", "r2"):
+        assert interval(got[name]).method.startswith("none: nobody errs")
+    assert np.isnan(interval(got["mae"]).low)
+
+
+def test_of_more_than_a_thousand_subjects_several_are_left_out_together():
+    rng = np.random.default_rng(4)
+    truth = rng.normal(size=3000)
+    prediction = truth + rng.normal(size=3000)
+    got = estimate(AGE, single(3000), truth, prediction, {})["mae"]
+    assert got.sample.weights.shape == (1001, 3000)
+    errors = np.abs(prediction - truth)
+    low, high = ends(interval(got))
+    assert high - low == pytest.approx(2 * Z * stats.sem(errors), rel=0.1)
+
+
+# --- proportions ---
+
+
+@pytest.mark.parametrize(("right", "n"), [(0, 12), (5, 20), (12, 12), (19, 20)])
+def test_an_accuracy_has_wilson_s_interval(right, n):
+    truth = np.arange(n) % 2
+    got = estimate(SEX, single(n), truth, answers(np.arange(n) < right, truth), {})["accuracy"]
+    known = stats.binomtest(right, n).proportion_ci(0.95, method="wilson")
+    assert ends(interval(got)) == pytest.approx((known.low, known.high), abs=1e-12)
+    assert wilson(right / n, n) == pytest.approx((known.low, known.high), abs=1e-12)
+
+
+@pytest.mark.parametrize(("right", "n"), [(0, 12), (1, 2), (5, 20), (12, 12), (19, 20)])
+def test_mid_p_halves_the_probability_of_what_was_seen(right, n):
+    low, high = mid_p(right / n, n)
+    if right:
+        assert stats.binom.sf(right, n, low) + stats.binom.pmf(right, n, low) / 2 == (
+            pytest.approx(0.025)
+        )
+    if right < n:
+        assert stats.binom.cdf(right, n, high) - stats.binom.pmf(right, n, high) / 2 == (
+            pytest.approx(0.025)
+        )
+    assert (low == 0, high == 1) == (right == 0, right == n)
+
+
+def test_a_balanced_accuracy_combines_the_classes():
+    truth = np.repeat([0, 1], [20, 8])
+    right = np.r_[np.arange(20) < 15, np.arange(8) < 7]
+    got = interval(estimate(SEX, single(28), truth, answers(right, truth), {})["balanced_accuracy"])
+    (one_low, one_high), (other_low, other_high) = mid_p(15 / 20, 20), mid_p(7 / 8, 8)
+    value = (15 / 20 + 7 / 8) / 2
+    assert got.low == pytest.approx(value - np.hypot(0.75 - one_low, 0.875 - other_low) / 2)
+    assert got.high == pytest.approx(value + np.hypot(one_high - 0.75, other_high - 0.875) / 2)
+
+
+def test_twelve_of_twelve_are_no_certainty():
+    truth = np.arange(12) % 2
+    said = two(np.where(truth == 1, 0.9, 0.1))
+    for name, made in estimate(SEX, single(12), truth, said, {}).items():
+        if METRICS[name].higher_is_better:
+            got = interval(made)
+            assert made.value == got.high == 1
+            assert 0.4 < got.low <= 0.78, name
+
+
+def test_sessions_that_say_the_same_tell_no_more_than_one():
+    rng = np.random.default_rng(5)
+    truth = np.arange(24) % 2
+    said = two(1 / (1 + np.exp(-(truth - 0.5 + rng.normal(size=24)))))
+    once = estimate(SEX, single(24), truth, said, {})
+    thrice = estimate(SEX, single(24, 3), np.repeat(truth, 3), np.repeat(said, 3, axis=0), {})
+    for name, made in once.items():
+        assert ends(interval(thrice[name])) == pytest.approx(ends(interval(made))), name
+
+
+def test_sessions_that_differ_tell_more_and_at_best_as_other_subjects():
+    rng = np.random.default_rng(6)
+    truth = np.repeat(np.arange(60) % 2, 3)
+    said = two(1 / (1 + np.exp(-(truth - 0.5 + rng.normal(size=180)))))
+    apart = interval(estimate(SEX, single(60, 3), truth, said, {})["accuracy"])
+    share = SEX.score(truth, said)["accuracy"]
+    (low, high), (least, most) = wilson(share, 60), wilson(share, 180)
+    assert low < apart.low <= least + 1e-9
+    assert most - 1e-9 <= apart.high < high
+
+
+# --- areas ---
+
+
+def hanley_mcneil(area: float, positive: int, negative: int) -> float:
+    """Variance by its own formula, both numbers of subjects their mean (Newcombe's method 5)."""
+    more = (positive + negative) / 2 - 1
+    one, other = area / (2 - area), 2 * area**2 / (1 + area)
+    total = area * (1 - area) + more * (one - area**2) + more * (other - area**2)
+    return total / (positive * negative)
+
+
+def test_the_ends_of_an_area_lie_two_of_their_own_errors_away():
+    rng = np.random.default_rng(7)
+    truth = np.repeat([0, 1], [22, 11])
+    said = two(1 / (1 + np.exp(-(1.5 * truth + rng.normal(size=33)))))
+    made = estimate(SEX, single(33), truth, said, {})["auroc"]
+    for end in ends(interval(made)):
+        error = math.sqrt(hanley_mcneil(end, 11, 22))
+        assert abs(made.value - end) == pytest.approx(Z * error)
+
+
+def test_the_area_over_folds_is_a_mean_of_so_many():
+    rng = np.random.default_rng(8)
+    truth, folds = np.arange(60) % 2, np.arange(60) // 20
+    said = two(1 / (1 + np.exp(-(1.5 * truth + folds + rng.normal(size=60)))))
+    sample = HeldOut(np.arange(60).astype(str), folds, 2.0)
+    made = estimate(SEX, sample, truth, said, {})["auroc"]
+    each = [SEX.score(truth[folds == f], said[folds == f])["auroc"] for f in range(3)]
+    assert made.value == pytest.approx(np.mean(each))
+    for end in ends(interval(made)):
+        error = math.sqrt(2 * hanley_mcneil(end, 10, 10) / 3)
+        assert abs(made.value - end) == pytest.approx(Z * error)
+
+
+def test_the_areas_of_three_classes_err_together_at_worst():
+    rng = np.random.default_rng(9)
+    truth = np.arange(30) % 3
+    said = rng.dirichlet(np.ones(3), 30)
+    said[np.arange(30), truth] += 0.5
+    said /= said.sum(axis=1, keepdims=True)
+    made = estimate(Classification(("a", "b", "c")), single(30), truth, said, {})["auroc"]
+    for end in ends(interval(made)):
+        error = math.sqrt(hanley_mcneil(end, 10, 20))
+        assert abs(made.value - end) == pytest.approx(Z * error)
+
+
+# --- Dice ---
+
+
+def dice_of(values: np.ndarray) -> Estimate:
+    return estimate(MASK, single(len(values)), np.empty((len(values), 0)), values[:, None], {})[
+        "dice"
+    ]
+
+
+def test_a_mean_dice_is_on_the_logit_scale_and_a_few_failures_leave_none():
+    good = np.random.default_rng(10).normal(0.85, 0.04, 150)
+    low, high = ends(interval(dice_of(good)))
+    expected = jackknife_t(
+        float(np.log(good.mean() / (1 - good.mean()))),
+        np.log(of_mean(good) / (1 - of_mean(good))),
+    )
+    assert (low, high) == pytest.approx(tuple(1 / (1 + math.exp(-x)) for x in expected))
+    failed = np.r_[0.1, 0.15, good[2:]]
+    assert interval(dice_of(failed)).method.startswith("none: 2 far below the rest")
+    failed[:10] = 0.1
+    assert interval(dice_of(failed)).low < good.mean()
+    assert not np.isnan(interval(dice_of(failed)).low)
+
+
+def test_failures_leave_no_difference_of_dice_unless_a_model_always_fails():
+    good = np.random.default_rng(11).normal(0.85, 0.04, 30)
+    failed = np.r_[0.1, good[1:]]
+    none, other = dice_of(np.zeros(30)), dice_of(good - 0.1 + 0.01 * np.sin(np.arange(30)))
+    assert difference(dice_of(failed), other).method.startswith("none: 1 far below")
+    assert difference(other, dice_of(failed)).method.startswith("none: 1 far below")
+    got = difference(dice_of(good), none)
+    assert ends(got) == pytest.approx(jackknife_t(good.mean(), of_mean(good)))
+
+
+# --- differences ---
+
+
+def test_a_difference_of_mean_errors_is_a_paired_t():
+    rng = np.random.default_rng(12)
+    truth = rng.normal(size=40)
+    one, other = (estimate(AGE, single(40), truth, truth + rng.normal(size=40), {}) for _ in "ab")
+    errors = np.abs(one["mae"].prediction - truth) - np.abs(other["mae"].prediction - truth)
+    got = ends(difference(one["mae"], other["mae"]))
+    assert got == pytest.approx(jackknife_t(errors.mean(), of_mean(errors)))
+
+
+def test_a_difference_of_accuracies_is_newcombe_s_tenth():
+    """His own example: both right 36, one alone 12, the other alone 2, both wrong 0."""
+    truth = np.zeros(50, int)
+    truth[::2] = 1
+    ours = np.arange(50) < 48
+    theirs = np.r_[np.ones(36, bool), np.zeros(12, bool), np.ones(2, bool)]
+    one, other = (
+        estimate(SEX, single(50), truth, answers(right, truth), {})["accuracy"]
+        for right in (ours, theirs)
+    )
+    assert ends(difference(one, other)) == pytest.approx((0.0569, 0.3404), abs=5e-5)
+
+
+def test_half_a_subject_is_taken_off_a_positive_correlation():
+    """Newcombe 1998: (ad - bc - n/2) in place of ad - bc."""
+    counts = a, b, c, d = 20, 6, 4, 10
+    truth = np.arange(40) % 2
+    one, other = (
+        estimate(SEX, single(40), truth, answers(np.repeat(right, counts), truth), {})["accuracy"]
+        for right in ([True, True, False, False], [True, False, True, False])
+    )
+    phi = (a * d - b * c - 20) / math.sqrt((a + b) * (c + d) * (a + c) * (b + d))
+    (l1, u1), (l2, u2) = wilson(26 / 40, 40), wilson(24 / 40, 40)
+    arms = ((0.65 - l1, u2 - 0.6), (u1 - 0.65, 0.6 - l2))
+    down, up = (math.sqrt(x**2 + y**2 - 2 * phi * x * y) for x, y in arms)
+    assert ends(difference(one, other)) == pytest.approx((0.05 - down, 0.05 + up))
+
+
+def test_a_difference_of_correlations_combines_their_own_intervals():
+    rng = np.random.default_rng(13)
+    truth = rng.normal(size=40)
+    said = [truth + rng.normal(size=40), truth + rng.normal(size=40)]
+    one, other = (estimate(AGE, single(40), truth, p, {})["r"] for p in said)
+    left = np.array(
+        [[np.corrcoef(np.delete(truth, i), np.delete(p, i))[0, 1] for i in range(40)] for p in said]
+    )
+    rho = np.corrcoef(left)[0, 1]
+    (l1, u1), (l2, u2) = ends(interval(one)), ends(interval(other))
+    x, y = one.value - l1, u2 - other.value
+    low = one.value - other.value - math.sqrt(x**2 + y**2 - 2 * rho * x * y)
+    assert difference(one, other).low == pytest.approx(low)
+    x, y = u1 - one.value, other.value - l2
+    high = one.value - other.value + math.sqrt(x**2 + y**2 - 2 * rho * x * y)
+    assert difference(one, other).high == pytest.approx(high)
+
+
+def test_the_difference_from_a_constant_is_the_interval_shifted():
+    rng = np.random.default_rng(14)
+    truth = np.arange(30) % 2
+    said = two(1 / (1 + np.exp(-(truth + rng.normal(size=30)))))
+    one = estimate(SEX, single(30), truth, said, {})["auroc"]
+    half = estimate(SEX, single(30), truth, np.full((30, 2), 0.5), {"auroc": 0.5})["auroc"]
+    assert interval(half).method == "none: the model says the same of everyone"
+    got = difference(one, half)
+    assert ends(got) == pytest.approx(tuple(end - 0.5 for end in ends(interval(one))))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "higher", "said"),
+    [
+        (-2.0, -1.0, False, "beats"),
+        (1.0, 2.0, False, "is worse than"),
+        (1.0, 2.0, True, "beats"),
+        (-2.0, -1.0, True, "is worse than"),
+        (-1.0, 2.0, True, "does not beat"),
+        (-1.0, 0.0, False, "does not beat"),
+        (None, None, True, "can't be told from"),
+    ],
+)
+def test_the_verdict_rests_on_the_interval(low, high, higher, said):
+    row = DifferenceRow("mae", "test", "mean", 1.0, low, high, "", 20)
+    assert verdict(row, higher_is_better=higher) == said
+
+
+# --- samples ---
+
+
+def test_inflation_is_that_of_nadeau_and_bengio():
+    assert inflation([20] * 5, [80] * 5) == pytest.approx((1 / 5 + 1 / 4) / (1 / 5))
+    assert inflation([20, 20], [80, 80]) == pytest.approx((1 / 2 + 1 / 4) / (1 / 2))
+    assert inflation([20], [80]) == inflation([], []) == 1
+
+
+def test_ranks_are_taken_in_each_fold_and_errors_over_all():
+    truth, fold = np.arange(20.0), np.arange(20) // 10
+    said = truth % 10 - 10.0 * fold
+    sample = HeldOut(np.arange(20).astype(str), fold)
+    got = estimate(AGE, sample, truth, said, {})
+    assert got["r"].value == pytest.approx(1)
+    assert got["mae"].value == pytest.approx(np.abs(truth - said).mean())
 
 
 def test_few_subjects_are_said_to_be_few():
     assert "no interval" in few(1)
-    assert "from 2 subjects" in few(2)
+    assert "No interval from 2 subjects" in few(2)
     assert "from 9 subjects" in few(9)
     assert few(10) == ""
+    truth = np.arange(9.0)
+    nine = estimate(AGE, single(9), truth, truth[::-1] + truth**2, {})["mae"]
+    assert interval(nine).method == "none: fewer than 10 subjects"
+    truth = np.arange(10.0)
+    ten = estimate(AGE, single(10), truth, truth[::-1] + truth**2, {})["mae"]
+    assert not np.isnan(interval(ten).low)
 
 
-def test_a_resample_without_a_class_has_no_value_and_no_warning():
-    truth, probability = np.array([0, 1]), np.array([[0.9, 0.1], [0.2, 0.8]])
-    weights = np.array([[1.0, 1], [2, 0]])
-    dice = np.array([[0.5, 1], [np.nan, 0]])
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        got = BINARY.evaluate(truth, probability, weights)
-        overlap = MASKS.evaluate(truth, dice, weights[:, ::-1])
-        same = Regression().evaluate(np.ones(2), np.ones(2), weights)
-    assert got["auroc"].tolist() == pytest.approx([1, np.nan], nan_ok=True)
-    assert got["balanced_accuracy"].tolist() == [1, 1]  # of the class that was drawn
-    assert overlap["dice_a"].tolist() == pytest.approx([0.5, np.nan], nan_ok=True)
-    assert overlap["dice"].tolist() == [0.5, 0]
-    assert np.isnan(same["r2"]).all()
+def test_each_metric_has_a_method():
+    assert {metric.interval for metric in METRICS.values()} <= METHODS.keys()
 
 
-def test_each_class_has_a_name():
-    with pytest.raises(ValueError, match="longer than argument"):
-        Segmentation(("a",)).evaluate(np.zeros(3), np.ones((3, 2)), np.ones((1, 3)))
-
-
-def test_a_unit_makes_no_difference_to_a_correlation():
-    truth = np.array([1.0, 2, 3, 5])
-    prediction = np.array([1.0, 3, 2, 4])
-    plain = Regression().evaluate(truth, prediction, np.ones((1, 4)))
-    small = Regression().evaluate(truth * 1e-8, prediction * 1e-8, np.ones((1, 4)))
-    assert small["r"] == pytest.approx(plain["r"])
-    assert small["r2"] == pytest.approx(plain["r2"])
-
-
-def test_what_rounding_makes_of_a_certainty_is_no_gain():
-    probability = np.array([[0.0, 1 + 1e-9]])
-    got = BINARY.evaluate(np.array([1]), probability, np.ones((1, 1)))
-    assert got["log_loss"].tolist() == [0]
+@given(st.data())
+def test_an_interval_holds_the_metric_and_is_never_of_width_0(data):
+    """Ties, constant truth, one class alone, one subject, perfect predictions, sessions, folds."""
+    n = data.draw(st.integers(1, 30))
+    people = st.integers(0, data.draw(st.sampled_from([0, 11, 30])))
+    some = st.lists(people, min_size=n, max_size=n)
+    subjects = np.array([str(one) for one in data.draw(st.one_of(some, st.just(range(n))))])
+    folds = data.draw(st.sampled_from([np.zeros(n, int), np.arange(n) % 2]))
+    sample = HeldOut(subjects, folds, data.draw(st.sampled_from([1.0, 2.25])))
+    number = st.integers(0, data.draw(st.sampled_from([0, 1, 3])))
+    many = st.lists(number, min_size=n, max_size=n)
+    draws = [np.array(data.draw(many)) for _ in range(3)]
+    truth = draws[0]
+    tasks = {
+        "numbers": (AGE, truth.astype(float), [d.astype(float) for d in draws[1:]]),
+        "classes": (SEX, truth % 2, [two(d / 4 + 0.1) for d in draws[1:]]),
+        "masks": (
+            MASK,
+            np.empty((n, 0)),
+            [np.where(d == 2, np.nan, d / 3)[:, None] for d in draws],
+        ),
+    }
+    task, truth, said = tasks[data.draw(st.sampled_from(sorted(tasks)))]
+    one, other = (estimate(task, sample, truth, p, {}) for p in said[-2:])
+    for name, made in one.items():
+        for value, got in (
+            (made.value, interval(made)),
+            (made.value - other[name].value, difference(made, other[name])),
+        ):
+            if got.method.startswith("none: "):
+                assert math.isnan(got.low)
+                assert math.isnan(got.high)
+            else:
+                assert got.low <= value + 1e-9
+                assert value - 1e-9 <= got.high
+                assert got.low < got.high
+                assert sample.people() >= 10
+        if made.metric.interval in ("share", "recalls", "area", "dice"):
+            assert not interval(made).low < 0
+            assert not interval(made).high > 1

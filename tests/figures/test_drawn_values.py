@@ -13,7 +13,7 @@ from drawn import drawn
 from drawn import lines_of
 
 from headstart.common.run_id import RunId
-from headstart.evaluation.intervals import subject_weights
+from headstart.evaluation.bootstrap import subject_weights
 from headstart.evaluation.predictions import Pooled
 from headstart.evaluation.results import DifferenceRow
 from headstart.evaluation.results import MetricRow

@@ -114,7 +114,7 @@ def test_hippocampus_predicts_the_held_out_fold(hippocampus: Path) -> None:
         assert numbers(predictions[name]).between(0, 1).all()
     metrics = read_csv(hippocampus / "evaluate/hippocampus/metrics.csv")
     assert {"network"} < set(metrics["model"])  # and its baselines
-    assert set(metrics["protocol"]) == {"cross-validation"}
+    assert set(metrics["protocol"]) == {"hold-out"}
     assert_figures(hippocampus, "hippocampus")
 
 

@@ -176,7 +176,9 @@ def test_a_search_that_was_not_made_is_not_told_as_made():
     assert said == f"Near-duplicates were not looked for: {unknown}."
 
 
-@pytest.mark.parametrize(("subjects", "word"), [(1, "no interval"), (9, "too narrow"), (10, "")])
+@pytest.mark.parametrize(
+    ("subjects", "word"), [(1, "no interval"), (9, "No interval from 9"), (10, "")]
+)
 def test_intervals_of_few_subjects_come_with_a_word_of_caution(subjects, word):
     assert word in few(subjects)
     assert bool(few(subjects)) == bool(word)

@@ -1,9 +1,10 @@
 """Evaluate predictions of held-out subjects beside baselines that need no network.
 
-Out-of-fold predictions are pooled over the trained folds; those of several seeds are averaged per
-scan, and so are those of all folds and seeds on the test subjects. (Of segmentations, the Dice is
-averaged, not the masks.) Intervals come from a bootstrap of subjects, differences from the same
-bootstrap, paired.
+Predictions of several seeds are averaged per scan, and so are those of all folds and seeds on the
+test subjects: the model is then called `ensemble`, else `network`. (Of segmentations, the Dice is
+averaged, not the masks.) Over several folds r and the area under the ROC curve are means over
+folds, the other metrics are those of all folds' predictions. Subjects are the unit of intervals,
+whose method is in the column `ci_method`; differences are paired.
 """
 
 from __future__ import annotations

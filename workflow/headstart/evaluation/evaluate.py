@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,8 +27,14 @@ from headstart.evaluation import coarse_voxels
 from headstart.evaluation import penalised
 from headstart.evaluation.baselines import Features
 from headstart.evaluation.coarse_voxels import Volume
+from headstart.evaluation.estimates import Estimate
+from headstart.evaluation.estimates import HeldOut
+from headstart.evaluation.estimates import estimate
+from headstart.evaluation.estimates import evaluate as evaluate_sample
+from headstart.evaluation.estimates import inflation
+from headstart.evaluation.intervals import Interval
+from headstart.evaluation.intervals import difference
 from headstart.evaluation.intervals import interval
-from headstart.evaluation.intervals import subject_weights
 from headstart.evaluation.penalised import Fitted
 from headstart.evaluation.predictions import NetworkPredictions
 from headstart.evaluation.predictions import check_complete
@@ -59,7 +66,7 @@ def evaluate(
     """Evaluate an experiment.
 
     Args:
-        settings: What is evaluated; the experiment's name seeds the bootstrap.
+        settings: What is evaluated.
         passed: `check/passed.csv`.
         splits: `split/splits.csv`.
         prepared: Folder of the prepared shards.
@@ -67,8 +74,8 @@ def evaluate(
         weights: `model.safetensors` of the same networks, in the same order.
 
     Returns:
-        The metrics, and the differences from the baselines, with 95 % percentile intervals over
-        2000 resamples of subjects; none for a metric that is known for one subject only.
+        The metrics, and the differences from the baselines, with intervals (95 %) as in
+        `headstart.evaluation.intervals`.
 
     Raises:
         UserError: If a predictions file has a strange path, was changed since it was written, is
@@ -81,23 +88,33 @@ def evaluate(
         check_complete(run, cohort, asked, test=settings.test)
         check_images(run, asked)
     bench = _Bench(asked, cohort, _sites(passed))
-    protocols = {"cross-validation": "fold", **({"test": "test"} if settings.test else {})}
     metrics: list[MetricRow] = []
     comparison: list[DifferenceRow] = []
-    for protocol, part in protocols.items():
+    for part in ["fold", "test"] if settings.test else ["fold"]:
         trial = bench.trial(runs, part)
-        metrics += _metric_rows(bench, trial, settings.experiment, protocol)
-        comparison += _difference_rows(bench, trial, settings.experiment, protocol)
+        protocol = protocol_of(part, len({run.fold for run in runs}))
+        metrics += _metric_rows(bench, trial, protocol)
+        comparison += _difference_rows(bench, trial, protocol)
     return metrics, comparison
 
 
 @dataclass(frozen=True)
 class _Trial:
-    """Everything that one protocol evaluates: n scans, and what each model says of them."""
+    """Everything that one protocol evaluates: n scans, and what each model says of them.
 
-    subjects: tuple[str, ...]
+    Attributes:
+        sample: The scans.
+        sites: The site of each.
+        truth: What is true of each.
+        ours: What answered, `network` or `ensemble`, whose answers are the first of the models'.
+        models: What each model says of each scan.
+        seeds: What our networks of each seed say of each.
+    """
+
+    sample: HeldOut
     sites: NDArray[np.str_]
     truth: NDArray[Any]
+    ours: str
     models: dict[str, Array]
     seeds: tuple[Array, ...]
 
@@ -117,21 +134,15 @@ class _Bench:
             (scan.subject, scan.session): scan for scan in cohort.scans if scan.target
         }
 
-    def evaluate(
-        self, model: str, truth: NDArray[Any], prediction: Array, weights: Array
-    ) -> dict[str, Array]:
-        """Return a model's metrics under every row of weights."""
-        values = self.task.evaluate(truth, prediction, weights)
-        if model in baselines.CONSTANT:
-            known = baselines.known_by_construction(len(self.task.classes))
-            for metric, value in known.items():
-                if metric in values:
-                    values[metric] = np.full(len(weights), value)
-        return values
-
-    def subjects_known(self, metric: str, subjects: Sequence[str], prediction: Array) -> int:
-        """Count the subjects that a metric is told from: a Dice is not known for each."""
-        return len(set(np.array(subjects)[self.task.is_defined(metric, prediction)]))
+    def estimate(self, trial: _Trial, model: str, inside: NDArray[np.bool_]) -> dict[str, Estimate]:
+        """Return a model's metrics on some scans of a trial."""
+        constant = (
+            baselines.known_by_construction(len(self.task.classes))
+            if model in baselines.CONSTANT
+            else {}
+        )
+        said = trial.models[model][inside]
+        return estimate(self.task, trial.sample.inside(inside), trial.truth[inside], said, constant)
 
     @cached_property
     def _heads(self) -> dict[Key, float]:
@@ -184,12 +195,27 @@ class _Bench:
         """Average the predictions of a part, and let each baseline predict the same scans."""
         pooled = pool(runs, part, self.scans, self.task)
         folds = sorted({run.fold for run in runs})
+        ours = model_of(part, len(folds), len(pooled.by_seed))
         return _Trial(
-            subjects=tuple(subject for subject, _ in pooled.keys),
+            sample=self._sample(pooled.keys),
             sites=np.array([self.sites[key] for key in pooled.keys]),
             truth=self.truths(pooled.keys),
-            models={"network": pooled.mean, **self._baselines(pooled.keys, folds, part)},
+            ours=ours,
+            models={ours: pooled.mean, **self._baselines(pooled.keys, folds, part)},
             seeds=pooled.by_seed,
+        )
+
+    def _sample(self, keys: Keys) -> HeldOut:
+        scans = self.scans_of(keys)
+        of_fold = {scan.subject: scan.fold for scan in self.scans.values() if not scan.test}
+        held = Counter(of_fold.values())
+        folds = sorted({scan.fold for scan in scans if scan.fold is not None})
+        return HeldOut(
+            subjects=np.array([scan.subject for scan in scans]),
+            folds=np.array([-1 if scan.fold is None else scan.fold for scan in scans]),
+            inflation=inflation(
+                [held[fold] for fold in folds], [len(of_fold) - held[fold] for fold in folds]
+            ),
         )
 
     def _baselines(self, keys: Sequence[Key], folds: Sequence[int], part: str) -> dict[str, Array]:
@@ -267,75 +293,70 @@ BASELINES: dict[str, Callable[[_Bench, Keys, Keys], dict[str, Array]]] = {
 }
 
 
-def _metric_rows(bench: _Bench, trial: _Trial, experiment: str, protocol: str) -> list[MetricRow]:
+def protocol_of(part: str, folds: int) -> str:
+    """Name how a part of the cohort was held out, where networks were trained on so many folds."""
+    if part == "test":
+        return "test"
+    return "hold-out" if folds == 1 else "cross-validation"
+
+
+def model_of(part: str, folds: int, seeds: int) -> str:
+    """Name what answers for each scan of a part: one network, or an ensemble of several."""
+    return "network" if seeds * (folds if part == "test" else 1) == 1 else "ensemble"
+
+
+def _metric_rows(bench: _Bench, trial: _Trial, protocol: str) -> list[MetricRow]:
     rows = []
     for group, inside in _groups(trial):
-        subjects = list(np.array(trial.subjects)[inside])
-        weights = subject_weights(subjects, f"{experiment}/{protocol}/{group}")
-        truth = trial.truth[inside]
         spread = _seed_sd(bench, trial, inside)
-        for model, prediction in trial.models.items():
-            for metric, values in bench.evaluate(model, truth, prediction[inside], weights).items():
-                known = bench.subjects_known(metric, subjects, prediction[inside])
-                low, high = interval(values[1:], known)
+        for model in trial.models:
+            for name, metric in bench.estimate(trial, model, inside).items():
                 rows.append(
                     MetricRow(
                         model=model,
-                        metric=metric,
+                        metric=name,
                         group=group,
                         protocol=protocol,
-                        value=defined(values[0]),
-                        ci_low=defined(low),
-                        ci_high=defined(high),
-                        ci_method="subject bootstrap",
-                        n=len(set(subjects)),
-                        seed_sd=spread.get(metric) if model == "network" else None,
+                        value=defined(metric.value),
+                        **_cells(interval(metric)),
+                        n=metric.sample.people(),
+                        seed_sd=spread.get(name) if model == trial.ours else None,
                     )
                 )
     return rows
 
 
-def _difference_rows(
-    bench: _Bench, trial: _Trial, experiment: str, protocol: str
-) -> list[DifferenceRow]:
-    weights = subject_weights(trial.subjects, f"{experiment}/{protocol}/all")
-    by_model = {
-        model: bench.evaluate(model, trial.truth, prediction, weights)
-        for model, prediction in trial.models.items()
-    }
-    network = by_model.pop("network")
-    rows = []
-    for baseline, metrics in by_model.items():
-        for metric, values in metrics.items():
-            difference = network[metric] - values
-            known = min(
-                bench.subjects_known(metric, trial.subjects, trial.models[model])
-                for model in ("network", baseline)
-            )
-            low, high = interval(difference[1:], known)
-            rows.append(
-                DifferenceRow(
-                    metric=metric,
-                    protocol=protocol,
-                    baseline=baseline,
-                    difference=defined(difference[0]),
-                    ci_low=defined(low),
-                    ci_high=defined(high),
-                    ci_method="paired subject bootstrap",
-                    n=len(set(trial.subjects)),
-                )
-            )
-    return rows
+def _cells(made: Interval) -> dict[str, Any]:
+    ends = {"ci_low": defined(made.low), "ci_high": defined(made.high)}
+    return ends | {"ci_method": made.method}
+
+
+def _difference_rows(bench: _Bench, trial: _Trial, protocol: str) -> list[DifferenceRow]:
+    everyone = np.ones(len(trial.sites), dtype=bool)
+    by_model = {model: bench.estimate(trial, model, everyone) for model in trial.models}
+    ours = by_model.pop(trial.ours)
+    return [
+        DifferenceRow(
+            metric=name,
+            protocol=protocol,
+            baseline=baseline,
+            difference=defined(ours[name].value - metric.value),
+            **_cells(difference(ours[name], metric)),
+            n=trial.sample.people(),
+        )
+        for baseline, metrics in by_model.items()
+        for name, metric in metrics.items()
+    ]
 
 
 def _seed_sd(bench: _Bench, trial: _Trial, inside: NDArray[np.bool_]) -> dict[str, float | None]:
-    """Standard deviation of the network's metrics over seeds; {} for a single seed."""
+    """Standard deviation of our metrics over seeds; {} for a single seed."""
     if len(trial.seeds) < 2:
         return {}
-    truth = trial.truth[inside]
-    weights = subject_weights(list(np.array(trial.subjects)[inside]), "", resamples=0)
+    sample, truth = trial.sample.inside(inside), trial.truth[inside]
     each = [
-        bench.evaluate("network", truth, prediction[inside], weights) for prediction in trial.seeds
+        evaluate_sample(bench.task, sample, truth, prediction[inside], sample.weights[:1])
+        for prediction in trial.seeds
     ]
     return {
         metric: defined(float(np.std([metrics[metric][0] for metrics in each], ddof=1)))
@@ -347,7 +368,6 @@ def _groups(trial: _Trial) -> list[tuple[str, NDArray[np.bool_]]]:
     groups = [("all", np.ones(len(trial.sites), dtype=bool))]
     for site in np.unique(trial.sites):
         inside = trial.sites == site
-        people = {subject for subject, i in zip(trial.subjects, inside, strict=True) if i}
-        if site and len(people) >= SMALLEST_SITE and not inside.all():
+        if site and trial.sample.people(inside) >= SMALLEST_SITE and not inside.all():
             groups.append((f"site={site}", inside))
     return groups

@@ -1,69 +1,207 @@
-"""Confidence intervals by resampling subjects."""
+"""Confidence intervals: each metric by a method that holds for it in simulations.
+
+Subjects are the unit. tests/benchmarks/coverage.py prints how often the intervals hold the truth.
+"""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from headstart.evaluation import jackknife_t
+from headstart.evaluation import proportions
+from headstart.evaluation.estimates import Estimate
+from headstart.evaluation.estimates import NoIntervalError
+from headstart.evaluation.jackknife_t import Ends
 
-RESAMPLES = 2000
-CONFIDENCE = 95
-FEW = 10  # subjects, below which a percentile interval is too narrow to lean on
+FEW = 10  # subjects; from fewer, no interval is given
 
 
-def subject_weights(subjects: Sequence[str], name: str, resamples: int = RESAMPLES) -> Array:
-    """Draw bootstrap samples of subjects, as one weight per scan.
+@dataclass(frozen=True)
+class Interval:
+    """An interval (95 %), or why there is none.
 
-    A subject is drawn as a whole. Its scans share its weight, so that a subject with five sessions
-    counts as much as one with a single session (Field and Welsh 2007, doi:10.1111/
-    j.1467-9868.2007.00593.x: the cluster bootstrap).
-
-    Args:
-        subjects: The subject of each scan.
-        name: What is evaluated; it alone seeds the draw, so that models with one name are paired.
-        resamples: Bootstrap samples to draw.
-
-    Returns:
-        Weights (1 + resamples, scans). Row 0 is the sample as it is, the others are resamples.
+    Attributes:
+        method: How it came about, or `none: ` and why.
+        low: Its lower end; NaN where there is none.
+        high: Its upper end.
     """
-    _, index, sessions = np.unique(list(subjects), return_inverse=True, return_counts=True)
-    n = len(sessions)
-    seed = int(hashlib.sha256(name.encode()).hexdigest()[:16], 16)
-    drawn = np.random.Generator(np.random.PCG64(seed)).multinomial(n, [1 / n] * n, size=resamples)
-    times = np.vstack([np.ones((1, n)), drawn])
-    return times[:, index] / sessions[index]
+
+    method: str
+    low: float = math.nan
+    high: float = math.nan
 
 
-def interval(values: Array, subjects: int) -> tuple[float, float]:
-    """Percentile interval (95 %) of a metric over resamples; those without a value are left out.
+def interval(estimate: Estimate) -> Interval:
+    """Return the interval of a metric."""
+    method = METHODS[estimate.metric.interval]
+    try:
+        _check(estimate)
+        if estimate.constant:
+            raise NoIntervalError("the model says the same of everyone")
+        ends = method.limits(estimate)
+    except NoIntervalError as reason:
+        return Interval(f"none: {reason}")
+    return Interval(method.words + _folds(estimate), *ends)
 
-    Args:
-        values: The metric in each resample (rows,).
-        subjects: How many subjects the metric is known for.
 
-    Returns:
-        Its ends; NaN if no resample has a value, and from a single subject, whose resamples are all
-        the same and say nothing of others.
+def difference(one: Estimate, other: Estimate) -> Interval:
+    """Return the interval of a model's metric minus that of another one on the same scans."""
+    method = METHODS[one.metric.interval]
+    try:
+        _check(one - other)
+        jackknife_t.check_spread(one.value, (one - other).without)
+        ends = method.differ(one, other)
+    except NoIntervalError as reason:
+        return Interval(f"none: {reason}")
+    return Interval(method.paired + _folds(one), *ends)
+
+
+def _check(estimate: Estimate) -> None:
+    if math.isnan(estimate.value):
+        raise NoIntervalError("not defined")
+    if estimate.sample.people(estimate.told) < FEW:
+        raise NoIntervalError(f"fewer than {FEW} subjects")
+
+
+def _folds(estimate: Estimate) -> str:
+    by = estimate.sample.inflation
+    return "" if by == 1 else f"; variance x {by:.3g} for folds"
+
+
+def _of_both(one: Estimate, other: Estimate) -> Ends:
+    """Ends of a difference from two models' own intervals and how they vary together.
+
+    Zou and Donner 2008, doi:10.1002/sim.3095.
     """
-    known = values[~np.isnan(values)]
-    if len(known) == 0 or subjects < 2:
-        return float("nan"), float("nan")
-    tail = (100 - CONFIDENCE) / 2
-    low, high = np.percentile(known, [tail, 100 - tail])
-    return float(low), float(high)
+    return _combined(one, other, 0.0)
+
+
+def _of_shares(one: Estimate, other: Estimate) -> Ends:
+    """The same, half a subject taken off a positive correlation (Newcombe 1998, method 10).
+
+    doi:10.1002/(SICI)1097-0258(19981130)17:22<2635::AID-SIM954>3.0.CO;2-C.
+    """
+    return _combined(one, other, 0.5)
+
+
+def _combined(one: Estimate, other: Estimate, taken_off: float) -> Ends:
+    (low, high), (other_low, other_high) = _own(one), _own(other)
+    correlation = _correlation(one, other, taken_off)
+    value = one.value - other.value
+    return (
+        value - _arm(one.value - low, other_high - other.value, correlation),
+        value + _arm(high - one.value, other.value - other_low, correlation),
+    )
+
+
+def _own(estimate: Estimate) -> Ends:
+    if estimate.constant:
+        return estimate.value, estimate.value
+    return METHODS[estimate.metric.interval].limits(estimate)
+
+
+def _correlation(one: Estimate, other: Estimate, taken_off: float) -> float:
+    groups = one.sample.groups(one.told & other.told)
+    both = np.stack([one.values[1:][groups], other.values[1:][groups]])
+    both = both[:, np.isfinite(both).all(axis=0)]
+    n = both.shape[1]
+    (x, xy), (_, y) = np.cov((n - 1) * both, bias=True)  # of the subjects' influence
+    if x == 0 or y == 0:
+        return 0.0
+    return float(min(xy, max(0.0, xy - taken_off / n)) / math.sqrt(x * y))
+
+
+def _arm(one: float, other: float, correlation: float) -> float:
+    return math.sqrt(max(0.0, one**2 + other**2 - 2 * correlation * one * other))
 
 
 def few(subjects: int) -> str:
-    """Say what intervals from few subjects are worth, "" if they are not few."""
+    """Say what can be told from few subjects, "" if they are not few."""
     if subjects == 1:
         return "From one subject there is no interval, and nothing can be said of other people."
     if subjects < FEW:
         return (
-            f"Intervals from {subjects} subjects are too narrow: take them as a hint, not as "
+            f"No interval from {subjects} subjects would hold: take the numbers as a hint, not as "
             "evidence."
         )
     return ""
+
+
+@dataclass(frozen=True)
+class Method:
+    """How a metric's interval is made.
+
+    Attributes:
+        words: Its name, in `ci_method`.
+        cite: Its paper.
+        limits: Returns the ends.
+        differ: Returns the ends of the difference between two models.
+        paired: Name of that.
+    """
+
+    words: str
+    cite: str
+    limits: Callable[[Estimate], Ends]
+    differ: Callable[[Estimate, Estimate], Ends]
+    paired: str
+
+
+HALL = "Hall 1992, removal of skewness from a t statistic, J. R. Stat. Soc. B 54:221-228"
+SATTERTHWAITE = (
+    "Satterthwaite 1946, degrees of freedom of a variance, https://doi.org/10.2307/3002019"
+)
+METHODS = {
+    "log": Method(
+        "jackknife-t (log scale)",
+        HALL,
+        jackknife_t.on_scale(np.log, math.exp, skewed=True),
+        jackknife_t.paired,
+        "paired jackknife-t",
+    ),
+    "unexplained": Method(
+        "jackknife-t (log of 1 - R2)",
+        SATTERTHWAITE,
+        jackknife_t.on_scale(lambda r2: np.log(1 - r2), lambda x: 1 - math.exp(x)),
+        jackknife_t.paired,
+        "paired jackknife-t",
+    ),
+    "fisher": Method(
+        "jackknife-t (Fisher's z)",
+        SATTERTHWAITE,
+        jackknife_t.on_scale(np.arctanh, math.tanh),
+        _of_both,
+        "paired, of Fisher's z",
+    ),
+    "dice": Method(
+        "jackknife-t (logit scale), unless rare failures were missed",
+        SATTERTHWAITE,
+        jackknife_t.dice,
+        jackknife_t.paired_dice,
+        "paired jackknife-t, unless rare failures were missed",
+    ),
+    "share": Method(
+        "Wilson",
+        "Wilson 1927, interval of a proportion, https://doi.org/10.1080/01621459.1927.10502953",
+        proportions.accuracy,
+        _of_shares,
+        "paired Wilson (Newcombe's method 10)",
+    ),
+    "recalls": Method(
+        "mid-P by class",
+        "Berry and Armitage 1995, mid-P intervals, The Statistician 44:417-423",
+        proportions.mean_recall,
+        _of_shares,
+        "paired mid-P by class",
+    ),
+    "area": Method(
+        "Newcombe",
+        "Newcombe 2006, interval of an area under the ROC curve, https://doi.org/10.1002/sim.2324",
+        proportions.area,
+        _of_shares,
+        "paired Newcombe",
+    ),
+}

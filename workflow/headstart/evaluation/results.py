@@ -10,19 +10,24 @@ from typing import TypeVar
 Row = TypeVar("Row")
 
 
+OURS = ("network", "ensemble")  # models that were trained; the others are baselines
+PROTOCOLS = {"test": "test", "cross-validation": "fold", "hold-out": "fold"}  # and their parts
+
+
 @dataclass(frozen=True)
 class MetricRow:
     """A metric of one model, in metrics.csv.
 
     Attributes:
-        model: `network`, or a baseline.
+        model: `network`, `ensemble` where the answer for each scan is the mean of several, or a
+            baseline.
         metric: Its name.
         group: `all`, or `site=SITE`.
-        protocol: cross-validation or test.
+        protocol: `cross-validation`; `hold-out` where one fold of it was trained; or `test`.
         value: The metric; None where it is not defined.
-        ci_low: Lower end of its interval; None where there is none.
+        ci_low: Lower end of its interval (95 %); None where there is none.
         ci_high: Upper end.
-        ci_method: How the interval came about.
+        ci_method: How the interval came about, or `none: ` and why; in words.
         n: Subjects.
         seed_sd: Its standard deviation over seeds; None for one seed, and of a baseline.
     """
@@ -41,16 +46,16 @@ class MetricRow:
 
 @dataclass(frozen=True)
 class DifferenceRow:
-    """How far the network is from a baseline, in comparison.csv.
+    """How far the network, or the ensemble, is from a baseline, in comparison.csv.
 
     Attributes:
         metric: The metric that differs.
-        protocol: cross-validation or test.
+        protocol: As in metrics.csv.
         baseline: The baseline.
         difference: Network minus baseline; None where it is not defined.
-        ci_low: Lower end of its interval; None where there is none.
+        ci_low: Lower end of its interval (95 %); None where there is none.
         ci_high: Upper end.
-        ci_method: How the interval came about.
+        ci_method: How the interval came about, or `none: ` and why; in words.
         n: Subjects.
     """
 
@@ -67,6 +72,21 @@ class DifferenceRow:
 def defined(number: float) -> float | None:
     """Return a number as a cell; None if it is not one."""
     return None if math.isnan(number) else number
+
+
+def methods_of(rows: Iterable[MetricRow]) -> list[str]:
+    """Name the methods of the intervals that some rows have, each once."""
+    methods = (row.ci_method for row in rows if row.ci_low is not None)
+    return list(dict.fromkeys(methods))
+
+
+def verdict(row: DifferenceRow, *, higher_is_better: bool) -> str:
+    """Say whether the network is better than a baseline, as far as the interval tells."""
+    if row.ci_low is None or row.ci_high is None:
+        return "can't be told from"
+    if row.ci_low <= 0 <= row.ci_high:
+        return "does not beat"
+    return "beats" if (row.ci_low > 0) == higher_is_better else "is worse than"
 
 
 def having(rows: Iterable[Row], **values: str) -> list[Row]:

@@ -10,6 +10,7 @@ from headstart.common.records import read_rows
 from headstart.data.label_table import LabelRow
 from headstart.evaluation.predictions import pool
 from headstart.evaluation.predictions import read_run
+from headstart.evaluation.results import PROTOCOLS
 from headstart.evaluation.results import DifferenceRow
 from headstart.evaluation.results import MetricRow
 from headstart.evaluation.results import having
@@ -70,9 +71,8 @@ def plot(
     runs = [read_run(path) for path in predictions]
     measured, differences = read_rows(metrics, MetricRow), read_rows(comparison, DifferenceRow)
     title = settings.title
-    parts = {"test": "test", "cross-validation": "fold"}
     with document(output, f"{title}: evaluation", stamp) as pages:
-        for protocol in [name for name in parts if having(measured, protocol=name)]:
+        for protocol in [name for name in PROTOCOLS if having(measured, protocol=name)]:
             result = Result(
                 title=title,
                 task=task,
@@ -80,7 +80,7 @@ def plot(
                 unit=settings.unit,
                 classes=classes,
                 protocol=protocol,
-                pooled=pool(runs, parts[protocol], scans, task),
+                pooled=pool(runs, PROTOCOLS[protocol], scans, task),
                 scans=scans,
                 sites=sites,
                 runs=runs,

@@ -17,9 +17,11 @@ from headstart.common.text import counted
 from headstart.evaluation.intervals import few
 from headstart.evaluation.predictions import NetworkPredictions
 from headstart.evaluation.predictions import Pooled
+from headstart.evaluation.results import OURS
 from headstart.evaluation.results import DifferenceRow
 from headstart.evaluation.results import MetricRow
 from headstart.evaluation.results import having
+from headstart.evaluation.results import methods_of
 from headstart.figures.style import BLACK
 from headstart.figures.style import BLUE
 from headstart.figures.style import GREY
@@ -31,9 +33,9 @@ from headstart.tasks.base import Task
 from headstart.tasks.metrics import METRICS
 
 CAPTIONS = {
-    "cross-validation": "cross-validation, each scan predicted by networks that never saw its "
-    "subject",
-    "test": "held-out test subjects, mean of all networks",
+    "cross-validation": "cross-validation, each scan predicted without its subject's fold",
+    "hold-out": "one fold held out, of a cross-validation that was not run in full",
+    "test": "held-out test subjects",
 }
 
 
@@ -47,7 +49,7 @@ class Result:
         target: The label that was predicted.
         unit: Its unit, "" if it has none or none is known.
         classes: Each foreground class's values in the files, {} but for segmentation.
-        protocol: cross-validation or test.
+        protocol: As in metrics.csv.
         pooled: The network's answers.
         scans: All scans with a known target.
         sites: The site of every scan.
@@ -90,10 +92,16 @@ class Result:
         return any(row.ci_low is not None for row in self.metrics)
 
     @property
+    def _intervals(self) -> str:
+        """How intervals came about."""
+        ours = [row for row in self.metrics if row.model in OURS and row.group == "all"]
+        methods = methods_of(ours)
+        return f"Intervals (95 %), subjects the unit: {', '.join(methods)}." if methods else ""
+
+    @property
     def heading(self) -> str:
         """The experiment and the protocol in words."""
-        protocol = {"test": "held-out test", "cross-validation": "cross-validation"}[self.protocol]
-        return f"{self.title}: {protocol}"
+        return f"{self.title}: {'held-out test' if self.protocol == 'test' else self.protocol}"
 
     @property
     def note(self) -> str:
@@ -102,7 +110,7 @@ class Result:
         sentences = (
             f"{counted(people, 'subject')}, {counted(len(self.subjects), 'scan')}; "
             f"{CAPTIONS[self.protocol]}.",
-            self.has_intervals * "Intervals: 95 %, bootstrap of subjects, for differences paired.",
+            self._intervals,
             few(people),
             bool(self.comparison) * "Baselines are fitted on the subjects of the other folds.",
         )
@@ -118,15 +126,15 @@ def draw_metrics(document: Document, result: Result) -> None:
 def draw_numbers(figure: Figure | SubFigure, result: Result, metric: str) -> None:
     """Panels, one above the other: each model, the differences, the sites, if there are such."""
     everyone = having(result.metrics, metric=metric, group="all")
-    network = having(result.metrics, metric=metric, model="network")
-    sites = [row for row in network if row.group != "all"]
+    ours = [row for row in having(result.metrics, metric=metric) if row.model in OURS]
+    sites = [row for row in ours if row.group != "all"]
     against = having(result.comparison, metric=metric)
     heights = [len(rows) + 0.8 for rows in (everyone, against, sites) if rows]
     panels = iter(figure.subplots(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0])
     name = metric_name(metric, result.unit)
 
     axes, models = next(panels), [row.model for row in everyone]
-    colours = [BLUE if model == "network" else GREY for model in models]
+    colours = [BLUE if model in OURS else GREY for model in models]
     values = [row.value for row in everyone]
     _rows(axes, everyone, values, models, colours)
     axes.set_title(_capital(name))
@@ -135,12 +143,12 @@ def draw_numbers(figure: Figure | SubFigure, result: Result, metric: str) -> Non
         differences = [row.difference for row in against]
         _rows(axes, against, differences, baselines, [BLACK] * len(against))
         axes.axvline(0, color=BLACK, lw=0.6)
-        axes.set_title(f"Network \u2212 baseline{_unit_of(metric, result.unit)}")
+        axes.set_title(f"{_capital(ours[0].model)} \u2212 baseline{_unit_of(metric, result.unit)}")
     if sites:
         axes = next(panels)
         labels = [f"{row.group.removeprefix('site=')} (n = {row.n})" for row in sites]
         _rows(axes, sites, [row.value for row in sites], labels, [BLUE] * len(sites))
-        axes.set_title("Network, by site")
+        axes.set_title(f"{_capital(ours[0].model)}, by site")
 
 
 def _rows(

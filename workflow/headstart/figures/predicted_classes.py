@@ -6,7 +6,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from headstart.evaluation.intervals import subject_weights
+from headstart.evaluation.bootstrap import subject_weights
+from headstart.evaluation.results import OURS
+from headstart.evaluation.results import having
 from headstart.figures.evaluation_result import Result
 from headstart.figures.evaluation_result import draw_numbers
 from headstart.figures.evaluation_result import halves
@@ -23,7 +25,8 @@ QUARTERS = [0, 0.25, 0.5, 0.75, 1]
 def draw_predicted_classes(document: Document, result: Result) -> None:
     """Draw ROC curves, the confusion of classes, and the metrics, on two pages."""
     truth = result.truth
-    with document.page(result.heading, height=128, note=result.note) as figure:
+    note = f"{result.note} Band: bootstrap of subjects, point by point."
+    with document.page(result.heading, height=128, note=note) as figure:
         left, right = halves(figure)
         top, bottom = left.subplots(2, 1, height_ratios=[1.9, 1])
         _roc(top, result, truth)
@@ -43,7 +46,9 @@ def _roc(axes: Axes, result: Result, truth: NDArray[np.int64]) -> None:
     weights = subject_weights(result.subjects, f"{result.title}/roc")
     grid = np.linspace(0, 1, 101)
     two = len(result.names) == 2
-    band = two and result.has_intervals
+    area = [row for row in having(result.metrics, metric="auroc", group="all") if row.model in OURS]
+    # of classes that are told apart without a fault, a band would be a line
+    band = two and any(row.ci_low is not None and row.value != 1 for row in area)
     for number, index in enumerate([1] if two else range(len(result.names))):
         positive, score = truth == index, probability[:, index]
         style = {"color": COLOURS[number % len(COLOURS)], "ls": LINES[number % len(LINES)]}

@@ -20,6 +20,7 @@ from pydantic import TypeAdapter
 
 from headstart.common.errors import UserError
 from headstart.tasks.metrics import METRICS
+from headstart.tasks.metrics import Metric
 
 # A study is planned, and a dry run made, without torch and scipy: a task makes no tensors.
 if TYPE_CHECKING:
@@ -354,6 +355,10 @@ class Task(ABC):
         """Compute all metrics of what `for_metrics` gave for all scans."""
         metrics = self.evaluate(truth, prediction, np.ones((1, len(prediction))))
         return {name: float(values[0]) for name, values in metrics.items()}
+
+    def metric(self, name: str) -> Metric:
+        """Return one of the metrics that `evaluate` computes."""
+        return METRICS[name]
 
     def is_defined(self, metric: str, prediction: Array) -> NDArray[np.bool_]:
         """Tell which scans a metric is told from."""

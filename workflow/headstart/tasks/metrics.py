@@ -30,12 +30,17 @@ class Metric:
             their indices (n,) and probabilities (n, classes); of masks, the truth is not looked
             at, and the prediction is the Dice of each scan and class (n, classes), as
             `dice_by_class` gives it.
+        interval: How its interval is made, `headstart.evaluation.intervals.METHODS`.
+        by_fold: Whether it is taken in each fold and then averaged: it ranks scans, and those of
+            two networks have no common rank.
         higher_is_better: Its direction.
         in_unit: Whether it is in the target's unit.
     """
 
     words: str
     compute: Callable[[NDArray[Any], NDArray[Any], Array], Array]
+    interval: str
+    by_fold: bool = False
     higher_is_better: bool = True
     in_unit: bool = False
 
@@ -98,9 +103,14 @@ def accuracy(truth: Integers, probability: Floats, weights: Array) -> Array:
 
 def balanced_accuracy(truth: Integers, probability: Floats, weights: Array) -> Array:
     """Mean over the classes present of the share of their scans that are recognised."""
+    return mean_of_known(recalls(truth, probability, weights))
+
+
+def recalls(truth: Integers, probability: Floats, weights: Array) -> list[Array]:
+    """Share of each class's scans that are recognised, (rows,) each."""
     right = np.argmax(probability, axis=1) == truth
     members = [truth == c for c in range(probability.shape[1])]
-    return mean_of_known([mean(right[of], weights[:, of]) for of in members])
+    return [mean(right[of], weights[:, of]) for of in members]
 
 
 def auroc(truth: Integers, probability: Floats, weights: Array) -> Array:
@@ -170,13 +180,13 @@ def mean_dice(_: NDArray[Any], dice: Floats, weights: Array) -> Array:
 
 
 METRICS = {
-    "mae": Metric("mean absolute error", mae, higher_is_better=False, in_unit=True),
-    "rmse": Metric("root mean squared error", rmse, higher_is_better=False, in_unit=True),
-    "r": Metric("Pearson's r", pearson),
-    "r2": Metric("R²", r2),
-    "log_loss": Metric("log loss (nats)", log_loss, higher_is_better=False),
-    "balanced_accuracy": Metric("balanced accuracy", balanced_accuracy),
-    "auroc": Metric("area under the ROC curve", auroc),
-    "accuracy": Metric("accuracy", accuracy),
-    "dice": Metric("Dice, mean over classes", mean_dice),
+    "mae": Metric("mean absolute error", mae, "log", higher_is_better=False, in_unit=True),
+    "rmse": Metric("root mean squared error", rmse, "log", higher_is_better=False, in_unit=True),
+    "r": Metric("Pearson's r", pearson, "fisher", by_fold=True),
+    "r2": Metric("R²", r2, "unexplained"),
+    "log_loss": Metric("log loss (nats)", log_loss, "log", higher_is_better=False),
+    "balanced_accuracy": Metric("balanced accuracy", balanced_accuracy, "recalls"),
+    "auroc": Metric("area under the ROC curve", auroc, "area", by_fold=True),
+    "accuracy": Metric("accuracy", accuracy, "share"),
+    "dice": Metric("Dice, mean over classes", mean_dice, "dice"),
 }

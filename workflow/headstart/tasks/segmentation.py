@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from headstart.tasks.base import Array
 from headstart.tasks.base import Loss
 from headstart.tasks.base import Task
+from headstart.tasks.metrics import Metric
 from headstart.tasks.metrics import dice_by_class
 from headstart.tasks.metrics import mean_dice
 
@@ -179,6 +180,10 @@ class Segmentation(Task):
         return super().evaluate(truth, prediction, weights) | {
             name: mean_dice(truth, column[:, None], weights) for name, column in columns
         }
+
+    def metric(self, name: str) -> Metric:
+        """See `Task.metric`; a class's Dice is one as their mean is."""
+        return super().metric("dice" if name in self.evaluated_columns else name)
 
     def is_defined(self, metric: str, prediction: Array) -> NDArray[np.bool_]:
         """See `Task.is_defined`; a Dice is not known for each scan."""

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 from headstart.data.collections import read_catalogue
 from headstart.evaluation.baselines import ROWS
+from headstart.evaluation.intervals import METHODS
+from headstart.study.methods.results import interval_methods
 from headstart.study.methods.results import outcomes
 from headstart.study.methods.study_files import StudyFiles
 from headstart.tasks import TASKS
@@ -29,8 +31,7 @@ REFERENCES = {
     "patches": "Isensee et al. 2021, patches with a share of foreground, "
     "https://doi.org/10.1038/s41592-020-01008-z",
     "split": "Sechidis et al. 2011, stratification, https://doi.org/10.1007/978-3-642-23808-6_10",
-    "bootstrap": "Field and Welsh 2007, cluster bootstrap, "
-    "https://doi.org/10.1111/j.1467-9868.2007.00593.x",
+    "folds": "Nadeau and Bengio 2003, variance over folds, https://doi.org/10.1023/A:1024068626366",
     "head": "Smith 2002, BET, https://doi.org/10.1002/hbm.10062",
     "deep": "Lee et al. 2015, deep supervision, https://proceedings.mlr.press/v38/lee15a.html",
     "demo": "Fonov et al. 2011, ICBM 152, https://doi.org/10.1016/j.neuroimage.2010.07.033",
@@ -49,12 +50,15 @@ def citations(study: StudyFiles, cards: Sequence[ModelCard]) -> Iterator[str]:
             yield f"{source.source}: [your data: put their paper, or whom to thank, here]"
     used = ["snakemake"]
     used += ["split"] * (not study.config.split.file and not study.config.split.stable)
-    used += ["bootstrap"] * (bool(cards) and any(one.has_intervals for one in outcomes(study)))
+    found = list(outcomes(study)) if cards else []
+    used += ["folds"] * any(one.protocol == "cross-validation" for one in found)
     zscore = any(card.prepare.normalise == "zscore" for card in cards)
     used += ["head"] * (zscore and cards[0].brain_masks != "all")
     yield from (REFERENCES[name] for name in used)
     models = {row.model for one in outcomes(study) for row in one.models}
     yield from dict.fromkeys(row.cite for name, row in ROWS.items() if name in models and row.cite)
+    methods = interval_methods(found)
+    yield from dict.fromkeys(m.cite for m in METHODS.values() if m.words in methods)
     yield from of_training([card.run for card in cards])
     begun = sorted({card.start.cite for card in cards if card.start and card.start.cite})
     yield from (f"{cite}, weights that a training began from" for cite in begun)

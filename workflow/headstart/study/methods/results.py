@@ -11,17 +11,21 @@ import numpy as np
 from headstart.common.records import read_rows
 from headstart.common.text import counted
 from headstart.evaluation import baselines
-from headstart.evaluation.intervals import RESAMPLES
 from headstart.evaluation.intervals import few
+from headstart.evaluation.results import OURS
+from headstart.evaluation.results import PROTOCOLS
 from headstart.evaluation.results import DifferenceRow
 from headstart.evaluation.results import MetricRow
 from headstart.evaluation.results import having
+from headstart.evaluation.results import methods_of
+from headstart.evaluation.results import verdict
 from headstart.figures.style import metric_name
 from headstart.figures.style import number_with_interval
 from headstart.study.config import Config
 from headstart.study.methods.phrases import and_joined
 from headstart.study.methods.phrases import one_line
 from headstart.study.methods.study_files import StudyFiles
+from headstart.tasks.metrics import METRICS
 
 
 def tell_results(study: StudyFiles) -> Iterator[str]:
@@ -29,10 +33,20 @@ def tell_results(study: StudyFiles) -> Iterator[str]:
     found = list(outcomes(study))
     if any(one.has_intervals for one in found):
         yield (
-            "Brackets hold 95 % percentile intervals over "
-            f"{RESAMPLES} resamples of subjects; differences are paired, network minus baseline."
+            f"Brackets hold 95 % intervals by {and_joined(interval_methods(found))}, whose unit is "
+            "the subject; differences are paired, network minus baseline."
         )
-    parts = {"test": "the test subjects", "cross-validation": "the subjects of {}"}
+        if any(one.protocol == "cross-validation" for one in found):
+            yield (
+                "The folds' networks have learnt from each other's held-out subjects, for which "
+                "the variance of every metric by cross-validation was multiplied by 1 + k times "
+                "held-out over training subjects, of k folds (Nadeau and Bengio)."
+            )
+    parts = {
+        "test": "the test subjects",
+        "cross-validation": "the subjects of {}",
+        "hold-out": "the subjects of {} alone",
+    }
     for one in found:
         people = one.models[0].n
         folds = study.config.folds(one.experiment)
@@ -56,6 +70,8 @@ def tell_results(study: StudyFiles) -> Iterator[str]:
         )
         if few(people):
             yield few(people)
+        elif one.verdicts:
+            yield f"By the intervals of {METRICS[one.metric].words}, {one.verdicts}."
 
 
 @dataclass(frozen=True)
@@ -67,6 +83,17 @@ class _Outcome:
     metric: str
     models: Sequence[MetricRow]
     differences: Sequence[DifferenceRow]
+
+    @property
+    def verdicts(self) -> str:
+        """Which baselines are beaten, in words."""
+        better = METRICS[self.metric].higher_is_better
+        by_verdict: dict[str, list[str]] = {}
+        for row in self.differences:
+            said = verdict(row, higher_is_better=better)
+            by_verdict.setdefault(said, []).append(f"'{_in_words(row.baseline)}'")
+        each = [f"{said} {and_joined(names)}" for said, names in by_verdict.items()]
+        return f"the {self.models[0].model} {', '.join(each)}" if each else ""
 
     @property
     def has_intervals(self) -> bool:
@@ -86,11 +113,17 @@ def outcomes(study: StudyFiles) -> Iterator[_Outcome]:
         metrics = read_rows(folder / "metrics.csv", MetricRow)
         comparison = read_rows(folder / "comparison.csv", DifferenceRow)
         key = experiment.kind.metrics[0]
-        for protocol in ("test", "cross-validation"):
+        for protocol in PROTOCOLS:
             models = having(metrics, group="all", metric=key, protocol=protocol)
             differences = having(comparison, metric=key, protocol=protocol)
             if models:
                 yield _Outcome(name, protocol, key, models, differences)
+
+
+def interval_methods(found: Sequence[_Outcome]) -> list[str]:
+    """How intervals came about, each way once; the factor of folds is told apart."""
+    rows = [row for one in found for row in one.models if row.model in OURS]
+    return list(dict.fromkeys(method.split(";")[0] for method in methods_of(rows)))
 
 
 def _who_predicts(config: Config, experiment: str, protocol: str) -> str:

@@ -1,0 +1,114 @@
+"""Made-up held-out subjects whose metrics are known, to see how often intervals hold them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headstart.evaluation.estimates import Estimate
+from headstart.evaluation.estimates import HeldOut
+from headstart.evaluation.estimates import estimate
+from headstart.tasks.base import Task
+from headstart.tasks.classification import Classification
+from headstart.tasks.regression import Regression
+from headstart.tasks.segmentation import Segmentation
+
+Array = NDArray[np.float64]
+Draw = Callable[[np.random.Generator, int, int], tuple[NDArray[Any], NDArray[Any]]]
+AGE = Regression()
+SEX = Classification(("F", "M"))
+MASK = Segmentation(("lesion",))
+OF_MANY = 400_000  # subjects, whose metrics stand for the truth
+
+
+@dataclass(frozen=True)
+class Population:
+    """People, and what a network says of them.
+
+    Attributes:
+        task: What was asked.
+        draw: Returns truth and prediction of n subjects with so many sessions each.
+    """
+
+    task: Task
+    draw: Draw
+
+    def truth(self, sessions: int) -> dict[str, float]:
+        """Its metrics."""
+        return self.task.score(*self.draw(np.random.default_rng(99), OF_MANY, sessions))
+
+    def estimates(self, rng: np.random.Generator, n: int, sessions: int) -> dict[str, Estimate]:
+        """Metrics of some of them."""
+        truth, prediction = self.draw(rng, n, sessions)
+        return estimate(self.task, single(n, sessions), truth, prediction, {})
+
+
+def single(n: int, sessions: int = 1) -> HeldOut:
+    """A single held-out set."""
+    return HeldOut(np.repeat(np.arange(n), sessions).astype(str), np.zeros(n * sessions, int))
+
+
+def noise(n: int, sessions: int, draw: Callable[[int], Array]) -> Array:
+    """Errors of variance 1 (n * sessions,): half of it is the subject's, if it has sessions."""
+    own = draw(n)
+    if sessions == 1:
+        return own
+    of_session = draw(n * sessions).reshape(n, sessions)
+    return ((own[:, None] + of_session) / np.sqrt(2)).ravel()
+
+
+def ages(tails: str) -> Draw:
+    """Ages, and predictions whose errors have a standard deviation of 0.7 of theirs."""
+
+    def draw(rng: np.random.Generator, n: int, sessions: int) -> tuple[Array, Array]:
+        truth = np.repeat(rng.standard_normal(n), sessions)
+        kinds = {
+            "normal": rng.standard_normal,
+            "t4": lambda size: rng.standard_t(4, size) / np.sqrt(2),
+        }
+        return truth, truth + 0.7 * noise(n, sessions, kinds[tails])
+
+    return draw
+
+
+def classes(distance: float, prevalence: float = 0.5, certainty: float = 1.0) -> Draw:
+    """Two classes, and scores that are normal in each, so many standard deviations apart."""
+
+    def draw(rng: np.random.Generator, n: int, sessions: int) -> tuple[NDArray[Any], Array]:
+        truth = np.repeat(rng.random(n) < prevalence, sessions).astype(int)
+        score = distance * truth + noise(n, sessions, rng.standard_normal)
+        logit = distance * (score - distance / 2) + np.log(prevalence / (1 - prevalence))
+        p = 1 / (1 + np.exp(-certainty * logit))
+        return truth, np.column_stack([1 - p, p])
+
+    return draw
+
+
+def dice(failing: float) -> Draw:
+    """Dice around 0.88; of a share of the subjects, below 0.2."""
+
+    def draw(rng: np.random.Generator, n: int, sessions: int) -> tuple[Array, Array]:
+        good = 1 / (1 + np.exp(-2 - 0.5 * noise(n, sessions, rng.standard_normal)))
+        failed = np.repeat(rng.random(n) < failing, sessions)
+        values = np.where(failed, rng.uniform(0, 0.2, n * sessions), good)
+        return np.empty((n * sessions, 0)), values[:, None]
+
+    return draw
+
+
+# standard deviations between two classes: AUROC .7 and .95, accuracy .6 and .95
+POPULATIONS = {
+    "normal errors": Population(AGE, ages("normal")),
+    "heavy tails (t4)": Population(AGE, ages("t4")),
+    "AUROC .7": Population(SEX, classes(0.7416)),
+    "AUROC .95": Population(SEX, classes(2.3262)),
+    "accuracy .6": Population(SEX, classes(0.5067)),
+    "accuracy .95": Population(SEX, classes(3.2897)),
+    "AUROC .8, 1 of 5": Population(SEX, classes(1.1902, prevalence=0.2)),
+    "Dice, none fails": Population(MASK, dice(0)),
+    "Dice, 5 % fail": Population(MASK, dice(0.05)),
+}

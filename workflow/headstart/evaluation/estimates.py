@@ -1,0 +1,185 @@
+"""Metrics of a sample, and what they become without each of its subjects (the jackknife)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headstart.tasks.base import Task
+from headstart.tasks.metrics import Metric
+from headstart.tasks.metrics import mean_of_known
+
+Array = NDArray[np.float64]
+
+MOST = 1000  # groups: of more subjects, several are left out together
+
+
+class NoIntervalError(Exception):
+    """No interval holds; says why."""
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Held-out scans of a number of subjects.
+
+    Attributes:
+        subjects: The subject of each scan, (n,).
+        folds: The fold of each scan, (n,); one for all of a single held-out set.
+        inflation: What the variance between subjects is multiplied by, as the networks of several
+            folds have learnt from each other's held-out subjects; 1 for a single held-out set.
+    """
+
+    subjects: NDArray[np.str_]
+    folds: NDArray[np.int64]
+    inflation: float = 1.0
+
+    @cached_property
+    def _subject(self) -> NDArray[np.intp]:
+        """Number of each scan's subject, (n,)."""
+        return np.unique(self.subjects, return_inverse=True)[1]
+
+    @property
+    def _group(self) -> NDArray[np.intp]:
+        """Which scans are left out together, (n,)."""
+        return self._subject % MOST
+
+    @cached_property
+    def weights(self) -> Array:
+        """Weights (1 + groups, n): the sample as it is, then without each group.
+
+        A subject has 1, which its sessions share.
+        """
+        shares = 1 / np.bincount(self._subject)[self._subject]
+        left = self._group != np.arange(self._group.max() + 1)[:, None]
+        return np.vstack([shares, left * shares])
+
+    def inside(self, scans: NDArray[np.bool_]) -> HeldOut:
+        """A part of it."""
+        return HeldOut(self.subjects[scans], self.folds[scans], self.inflation)
+
+    def groups(self, scans: NDArray[np.bool_]) -> NDArray[np.intp]:
+        """The groups that some scans are of."""
+        return np.unique(self._group[scans])
+
+    def people(self, scans: NDArray[np.bool_] | slice = slice(None)) -> int:
+        """How many subjects some scans are of, or all of them."""
+        return len(np.unique(self._subject[scans]))
+
+
+def inflation(held: Sequence[int], learnt: Sequence[int]) -> float:
+    """What a variance over the held-out subjects of several folds is to be multiplied by.
+
+    Nadeau and Bengio 2003, doi:10.1023/A:1024068626366: 1 / k + held / learnt in place of 1 / k.
+
+    Args:
+        held: Subjects that each of the k folds holds out.
+        learnt: Subjects that it learns from.
+
+    Returns:
+        1 for a single fold, whose network has learnt from none of those that are held out.
+    """
+    if len(held) < 2:
+        return 1.0
+    return 1 + len(held) * sum(held) / sum(learnt)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A metric of one model.
+
+    Attributes:
+        metric: The metric.
+        sample: The scans.
+        truth: What is true of them.
+        prediction: What the model says of them.
+        values: The metric of the sample, and without each group, (1 + groups,).
+        told: Which scans it is told from, (n,).
+        constant: Whether it follows from how the model is made, whoever is asked.
+    """
+
+    metric: Metric
+    sample: HeldOut
+    truth: NDArray[Any]
+    prediction: NDArray[Any]
+    values: Array
+    told: NDArray[np.bool_]
+    constant: bool = False
+
+    @property
+    def value(self) -> float:
+        """The metric of the sample."""
+        return float(self.values[0])
+
+    @property
+    def without(self) -> Array:
+        """The metric without each of the groups that it is told from."""
+        return self.values[1:][self.sample.groups(self.told)]
+
+    def __sub__(self, other: Estimate) -> Estimate:
+        """How far it is from another model's, on the same scans."""
+        return Estimate(
+            self.metric,
+            self.sample,
+            self.truth,
+            self.prediction,
+            self.values - other.values,
+            self.told & other.told,
+        )
+
+
+def estimate(
+    task: Task,
+    sample: HeldOut,
+    truth: NDArray[Any],
+    prediction: NDArray[Any],
+    constant: Mapping[str, float],
+) -> dict[str, Estimate]:
+    """Compute a model's metrics, by name, NaN where undefined.
+
+    Args:
+        task: What was asked.
+        sample: The scans.
+        truth: What is true of them.
+        prediction: What the model says of them.
+        constant: Values that follow from how the model is made.
+    """
+    return {
+        name: Estimate(
+            metric=task.metric(name),
+            sample=sample,
+            truth=truth,
+            prediction=prediction,
+            values=np.full_like(values, constant[name]) if name in constant else values,
+            told=task.is_defined(name, prediction),
+            constant=not math.isnan(constant.get(name, math.nan)),
+        )
+        for name, values in evaluate(task, sample, truth, prediction, sample.weights).items()
+    }
+
+
+def evaluate(
+    task: Task, sample: HeldOut, truth: NDArray[Any], prediction: NDArray[Any], weights: Array
+) -> dict[str, Array]:
+    """Compute all metrics under every row of weights (rows, n).
+
+    Those that pooling would bias, as each fold has a network of its own, are means over folds.
+    """
+    values = task.evaluate(truth, prediction, weights)
+    folds = np.unique(sample.folds)
+    if len(folds) == 1:
+        return values
+    each = [
+        task.evaluate(truth[held], prediction[held], weights[:, held])
+        for held in (sample.folds == fold for fold in folds)
+    ]
+    return {
+        name: mean_of_known([of[name] for of in each]) if task.metric(name).by_fold else pooled
+        for name, pooled in values.items()
+    }

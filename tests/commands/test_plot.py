@@ -279,7 +279,8 @@ def test_evaluation_prints_the_numbers_of_the_table(studies, tmp_path: Path):
     metrics = pd.read_csv(studies["regression"].root / "evaluate/exp/metrics.csv")
     text = text_of(output)
     chosen = metrics[(metrics["metric"] == "mae") & (metrics["group"] == "all")]
-    assert len(chosen) == 8
+    assert len(chosen) == 10
+    assert "the best baseline (" in " ".join(text.split())
     for row in chosen.itertuples():
         assert row.model in text
         assert f"{row.value:.1f}"[:3] in text

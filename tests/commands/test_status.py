@@ -29,6 +29,8 @@ from headstart.common.run_id import RunId
 from headstart.common.text import duration
 from headstart.data.found_scans import RejectedRow
 from headstart.data.label_table import LabelRow
+from headstart.evaluation.results import DifferenceRow
+from headstart.evaluation.results import MetricRow
 from headstart.imaging.scan_rows import CheckRow
 from headstart.study.config import read_config
 from headstart.study.slices import Slices
@@ -306,6 +308,30 @@ def test_stages(store: Store) -> None:
         1,
         "failed: scan.nii.gz: not a scan",
     )
+
+
+def test_what_was_evaluated_is_told_beside_the_best_baseline(store: Store) -> None:
+    def told(*protocols: str) -> str:
+        metrics, differences = [], []
+        for protocol in protocols:
+            rest = {"ci_low": -4.0, "ci_high": -2.0, "ci_method": "", "n": 30}
+            for model, value in (("network", 5.0), ("mean", 9.0), ("voxels", 8.0)):
+                row = MetricRow(model, "mae", "all", protocol, value, **rest, seed_sd=None)
+                metrics.append(row)
+            differences.append(DifferenceRow("mae", protocol, "voxels", -3.0, **rest))
+        write_rows(store.folder / "evaluate/age/metrics.csv", MetricRow, metrics)
+        write_rows(store.folder / "evaluate/age/comparison.csv", DifferenceRow, differences)
+        (one,) = [stage for stage in store.read().stages() if stage.name == "evaluate"]
+        return one.told
+
+    files.write_text(store.folder / AGE.predicted / "predictions.csv", "")
+    store.publish()
+    said = "Beats the best baseline (linear model of voxels of 8 or 16 mm) by 3.00"
+    assert told("cross-validation").startswith(f"age, cross-validation: {said}")
+    assert told("cross-validation", "test").startswith(f"age, test: {said}")
+    files.write_text(store.folder / "evaluate/age/comparison.csv", "")
+    (one,) = [stage for stage in store.read().stages() if stage.name == "evaluate"]
+    assert one.told == ""
 
 
 def test_a_part_is_what_a_job_makes(store: Store) -> None:

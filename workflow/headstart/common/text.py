@@ -36,6 +36,19 @@ def is_finite_number(text: str) -> bool:
     return math.isfinite(as_number(text, math.nan))
 
 
+def numbers_alike(*cells: float | None) -> list[str]:
+    """Write numbers that are read together, with the same decimals; "" for None and NaN."""
+    known = [abs(cell) for cell in cells if cell is not None and not math.isnan(cell)]
+    largest = max(known, default=0.0)
+    # three digits of the largest number; what is at most 1 always has three decimals
+    whole = math.floor(math.log10(largest)) if largest > 1 else -1
+    decimals = max(0, 2 - whole)
+    return [
+        "" if cell is None or math.isnan(cell) else f"{cell:.{decimals}f}".replace("-", "\u2212")
+        for cell in cells
+    ]
+
+
 def times(lengths: Iterable[float]) -> str:
     """Write lengths of several edges: 256x256x150, 0.9375x0.9375x1.2."""
     return "x".join(str(n) if isinstance(n, Integral) else f"{n:.4g}" for n in lengths)

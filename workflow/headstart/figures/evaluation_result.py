@@ -15,6 +15,8 @@ from headstart.cohort.prepared import Scan
 from headstart.common.keys import Key
 from headstart.common.text import counted
 from headstart.evaluation.intervals import few
+from headstart.evaluation.judgement import judge
+from headstart.evaluation.judgement import sentence
 from headstart.evaluation.predictions import NetworkPredictions
 from headstart.evaluation.predictions import Pooled
 from headstart.evaluation.results import OURS
@@ -107,7 +109,12 @@ class Result:
     def note(self) -> str:
         """What every page says of its numbers."""
         people = len(set(self.subjects))
+        key = self.task.metrics[0]
+        judged = judge(
+            having(self.metrics, metric=key, group="all"), having(self.comparison, metric=key)
+        )
         sentences = (
+            bool(self.comparison) * sentence(judged, self.unit),
             f"{counted(people, 'subject')}, {counted(len(self.subjects), 'scan')}; "
             f"{CAPTIONS[self.protocol]}.",
             self._intervals,

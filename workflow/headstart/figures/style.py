@@ -22,6 +22,7 @@ from matplotlib.ticker import LogFormatterSciNotation
 
 from headstart import __version__
 from headstart.common import files
+from headstart.common.text import numbers_alike
 from headstart.tasks.metrics import METRICS
 
 # Okabe and Ito's palette for all kinds of colour vision, in an order of falling contrast. Line
@@ -213,17 +214,10 @@ def as_numbers(*cells: float | None) -> list[float]:
 
 def number_with_interval(value: float | None, low: float | None, high: float | None) -> str:
     """Return a number and its interval, if it has one, as text with the same decimals."""
-    value, low, high = as_numbers(value, low, high)
-    if math.isnan(value):
+    number, *ends = numbers_alike(value, low, high)
+    if not number:
         return "not defined"
-    largest = max(abs(number) for number in (value, low, high) if not math.isnan(number))
-    # three digits of the largest number; what is at most 1 always has three decimals
-    whole = math.floor(math.log10(largest)) if largest > 1 else -1
-    decimals = max(0, 2 - whole)
-    text = f"{value:.{decimals}f}"
-    if not math.isnan(low):
-        text += f" [{low:.{decimals}f}, {high:.{decimals}f}]"
-    return text.replace("-", "\u2212")
+    return f"{number} [{', '.join(ends)}]" if ends[0] else number
 
 
 def show_slice(axes: Axes, plane: Any, *, aspect: float, limits: tuple[float, float]) -> None:

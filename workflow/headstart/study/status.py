@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import replace
@@ -26,6 +27,12 @@ from headstart.common.text import counted
 from headstart.data.demo_card import synthetic
 from headstart.data.found_scans import RejectedRow
 from headstart.data.inventory import markers_of
+from headstart.evaluation.judgement import judge
+from headstart.evaluation.judgement import sentence
+from headstart.evaluation.results import PROTOCOLS
+from headstart.evaluation.results import DifferenceRow
+from headstart.evaluation.results import MetricRow
+from headstart.evaluation.results import having
 from headstart.study.at_work import is_locked
 from headstart.study.at_work import snakemake_on
 from headstart.study.config import read_resolved
@@ -196,7 +203,23 @@ class Study:
             split = self.slices.config.split
             told = describe_pairs([*open_pairs(self.folder, (*split.same, *split.unrelated))])
             return told and f"{told}, for you to judge: figures/cohort/near-duplicates.pdf"
+        if stage == "evaluate":
+            return " ".join(self._results())
         return ""
+
+    def _results(self) -> Iterator[str]:
+        """Say which experiments beat their baselines; on the test subjects once these are open."""
+        for name, experiment in self.slices.config.experiments.items():
+            folder = self.folder / "evaluate" / name
+            tables = folder / "metrics.csv", folder / "comparison.csv"
+            if not (self.slices.config.is_evaluated(name) and all(map(_is_written, tables))):
+                continue
+            metrics = read_rows(tables[0], MetricRow)
+            differences = read_rows(tables[1], DifferenceRow)
+            protocol = next(one for one in PROTOCOLS if having(metrics, protocol=one))
+            of = {"metric": experiment.kind.metrics[0], "protocol": protocol}
+            judgement = judge(having(metrics, group="all", **of), having(differences, **of))
+            yield f"{name}, {protocol}: {sentence(judgement, experiment.unit)}"
 
     def _why_failed(self, stage: str) -> str:
         logs = self.folder / "logs"

@@ -12,6 +12,8 @@ from headstart.common.records import read_rows
 from headstart.common.text import counted
 from headstart.evaluation import baselines
 from headstart.evaluation.intervals import few
+from headstart.evaluation.judgement import judge
+from headstart.evaluation.judgement import sentence
 from headstart.evaluation.results import OURS
 from headstart.evaluation.results import PROTOCOLS
 from headstart.evaluation.results import DifferenceRow
@@ -68,6 +70,7 @@ def tell_results(study: StudyFiles) -> Iterator[str]:
                 for row in one.models
             ],
         )
+        yield sentence(judge(one.models, one.differences), unit)
         if few(people):
             yield few(people)
         elif one.verdicts:

@@ -64,8 +64,8 @@ def test_a_segmentation_s_window_is_the_smallest_that_its_network_halves(
 ) -> None:
     made = plan(Fingerprint(100, 100, 1, (size, size, size), needed, classes=2), GPU)
     arguments, window = made.train["network_arguments"], made.prepare["window"]
-    step = NETWORKS["unet"].divisor(arguments)
-    assert step == 2 ** len(arguments["strides"])
+    step = 2 ** len(arguments["strides"])
+    assert NETWORKS["unet"].multiples(arguments) == (step, step, step)
     for side, length, edge in zip(window, needed, made.prepare["voxel_size"], strict=True):
         assert side % step == 0
         assert side >= length / edge - 0.05

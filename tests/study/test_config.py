@@ -185,6 +185,11 @@ def complaint(path: str, value: Any) -> str:
             "grey.predict.flips: 4 mirror images are along 2 axes, but train.augment mirrors none",
         ),
         ("experiments.grey.predict", {"overlap": 0.9}, "grey.predict.overlap: 0.9 is not allowed"),
+        (
+            "experiments.grey.predict",
+            {"overlap": 0.5},
+            "grey.predict.overlap: a network that learnt from whole scans predicts them whole",
+        ),
         ("prepare", 3, "prepare: 3 is not allowed: must be a section of `key: value` lines"),
         ("experiments.age.learning_rate", 0.1, "did you mean 'train.learning_rate'?"),
         ("voxel_size", [1, 1, 1], "voxel_size: unknown key; did you mean 'check.voxel_size' or"),

@@ -122,13 +122,17 @@ def test_another_way_to_predict_predicts_again_with_the_networks_that_there_are(
     checkout: Checkout,
 ) -> None:
     config = checkout.config()
-    config["experiments"]["age"]["predict"] = {"overlap": 0.5}
+    mirrors = [{"RandomFlip": {"axes": ["LR", "AP"]}}]
+    config["experiments"]["age"]["train"]["augment"] = mirrors
+    checkout.configure(config)
+    checkout.done()
+    config["experiments"]["age"]["predict"] = {"flips": 4}
     checkout.configure(config)
     weights = checkout.study / AGE.trained / "model.safetensors"
     before, runs = weights.read_bytes(), sorted((checkout.study / "runs").glob("*/attempt-*"))
-    assert checkout.done() == FROM_TRAINING
+    assert checkout.done() == FROM_TRAINING + Counter(plot_augmentation=1)
     card = json.loads((checkout.study / AGE.trained / "model.json").read_text())
-    assert card["predict"]["overlap"] == 0.5
+    assert card["predict"]["flips"] == 4
     assert (checkout.folder / "results/.settings" / card["snapshot"]).is_file()
     assert weights.read_bytes() == before
     assert sorted((checkout.study / "runs").glob("*/attempt-*")) == runs

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from headstart.data.label_table import IMAGES
 from headstart.data.label_table import MASK
 from headstart.study.start_checks import check_start
+from headstart.training.config import PREDICT
 from headstart.training.mirrors import check_masks_follow
 from headstart.training.mirrors import check_mirrors
 from headstart.training.mirrors import check_swap
@@ -35,6 +36,11 @@ def check_experiment(name: str, config: Config) -> None:
     _check_folds(where, experiment, config)
     _check_masks(where, experiment, config)
     _check_lengths(where, experiment.train, config)
+    if experiment.train.patches is None and experiment.predict.overlap != PREDICT.overlap:
+        raise ValueError(
+            f"{where}.predict.overlap: a network that learnt from whole scans predicts them whole, "
+            "without tiles that could overlap; remove it, or set train.sampling to patches"
+        )
     try:
         flipped_axes(experiment.predict.flips, experiment.train.augment, experiment.train.swap)
     except ValueError as error:

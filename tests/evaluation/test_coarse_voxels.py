@@ -104,6 +104,8 @@ def test_the_nearest_is_the_one_of_like_pattern_whatever_its_brightness():
     known = heads(5, rng)
     asked = 3 * known[[3, 1]] + 7 + rng.normal(0, 0.05, (2, 1, 12, 12, 12)).astype(np.float32)
     assert coarse_voxels.nearest([*known], [*asked]) == [3, 1]
+    one, other = rng.normal(0, 1, (2, 1, 12, 12, 12)).astype(np.float32)
+    assert coarse_voxels.nearest([other + 5, one + 1], [one + 5]) == [1]
     flat = [np.ones((1, 12, 12, 12), np.float32)]
     assert coarse_voxels.nearest([*known], flat) == [0]
     assert coarse_voxels.nearest([*flat, known[2]], [known[2]]) == [1]

@@ -14,7 +14,7 @@ install: .venv/run
 
 demo: .venv/run
 	snakemake --cores $(CORES)
-	@echo && echo "The figures are in $(CURDIR)/results/demo/figures" && find results/demo/figures -name '*.pdf' | sort
+	@echo && echo "Open $(CURDIR)/results/demo/report.html. Its figures as PDF:" && find results/demo/figures -name '*.pdf' | sort
 
 test: .venv/dev
 	pytest -n $(CORES) --dist loadgroup

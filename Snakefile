@@ -18,6 +18,7 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/predict.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/plot.smk"
+include: "workflow/rules/report.smk"
 
 
 rule all:
@@ -41,12 +42,12 @@ onstart:
 
 
 onsuccess:
-    # The story of the study. Here, and not by `report-after-run`, which fails in a dry run.
+    # Snakemake's own report. Here, and not by `report-after-run`, which fails in a dry run.
     shell(
         "(cd {settings.project:q} && headstart methods {settings.config.study}"
         " --results {settings.results:q} --output {settings.story:q}"
         " && {sys.executable:q} -m snakemake --quiet all"
-        " --configfile {settings.resolved:q} --report {settings.report:q})"
-        " > {settings.config.study}/logs/report.log 2>&1"
-        " || echo 'report.html comes once all figures of the study are there.'"
+        " --configfile {settings.resolved:q} --report {settings.snakemake_report:q})"
+        " > {settings.config.study}/logs/snakemake-report.log 2>&1"
+        " || echo 'snakemake-report.html comes once all figures of the study are there.'"
     )

@@ -126,5 +126,5 @@ cat new.csv
 #
 # Counts, exclusions, split, preparation, network, schedule, results with intervals, versions, and
 # whom to cite: all of it read from the study's own files. `results/first/report.html`
-# opens with it too.
+# has it too, to take along as Markdown and BibTeX.
 headstart methods first

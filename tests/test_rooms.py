@@ -36,4 +36,5 @@ def test_a_stage_has_one_name() -> None:
         assert f" {module}:\n" in (PROJECT / f"workflow/rules/{owner}.smk").read_text() or (
             name == "plot"  # a rule for each figure
         )
-        assert stage.output.split("/")[0] == {"plot": "figures"}.get(name, stage.part_of or name)
+        others = {"plot": "figures", "report": "report.html"}
+        assert stage.output.split("/")[0] == others.get(name, stage.part_of or name)

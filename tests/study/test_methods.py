@@ -27,14 +27,16 @@ from headstart.evaluation.intervals import few
 from headstart.evaluation.results import DifferenceRow
 from headstart.evaluation.results import MetricRow
 from headstart.figures.near_duplicates import tell_simulated
+from headstart.study.methods import chapters
 from headstart.study.methods import citations
 from headstart.study.methods import data
 from headstart.study.methods import phrases
 from headstart.study.methods import results
 from headstart.study.methods import split
 from headstart.study.methods import study_files
-from headstart.study.methods import tell
 from headstart.study.methods import training
+from headstart.study.methods.chapters import Chapter
+from headstart.study.methods.chapters import TextTable
 from headstart.tasks import TASKS
 from headstart.tasks.regression import Regression
 from headstart.training.card import Count
@@ -205,7 +207,7 @@ def test_intervals_are_explained_only_where_there_are_some(people, tmp_path):
     )
     make_card(make_run()).write(tmp_path / runs[0].trained)
     tables = study_files.StudyFiles(tmp_path, config, synthetic=False)  # type: ignore[arg-type]
-    said = "\n".join(results.tell_results(tables))
+    said = chapters.as_text([Chapter("Results", list(results.tell_results(tables)))])
     assert ("Brackets hold 95 %" in said) == ("[1.50, 4.00]" in said) == (people > 1)
     assert ("no interval" in said) == (people == 1)
 
@@ -240,8 +242,8 @@ def test_one_network_and_the_mean_of_several_are_told_apart(
 ):
     experiment = SimpleNamespace(kind=TASKS[task], seeds=seeds)
     config: Any = SimpleNamespace(experiments={"a": experiment}, folds=lambda _: folds)
-    assert fold_says in results._who_predicts(config, "a", "cross-validation")
-    assert test_says in results._who_predicts(config, "a", "test")
+    assert fold_says in results.who_predicts(config, "a", "cross-validation")
+    assert test_says in results.who_predicts(config, "a", "test")
 
 
 @settings(deadline=None)  # docutils takes its time to start
@@ -273,7 +275,7 @@ def test_one_network_and_the_mean_of_several_are_told_apart(
 )
 def test_no_text_is_a_command_of_the_report(text):
     page = publish_parts(
-        tell.as_markup(text),
+        chapters.as_markup(text),
         writer="html",
         # 4: a file that can't be read; 3 is an indentation, which a line of ours never has
         settings_overrides={"report_level": 2, "halt_level": 4, "warning_stream": False},
@@ -285,7 +287,7 @@ def test_no_text_is_a_command_of_the_report(text):
 
 def test_a_text_of_several_lines_is_one():
     assert phrases.one_line("years\n\n.. raw:: html\n\u2028", "x") == "years .. raw:: html x"
-    assert len(results._grid(["model\n=", "b"], [["c\n\nd", "e"]]).splitlines()) == 5
+    assert len(chapters._columns(TextTable(["model\n=", "b"], [["c\n\nd", "e"]])).splitlines()) == 5
 
 
 def test_a_training_without_validation_says_so():

@@ -40,10 +40,9 @@ class Net(torch.nn.Module):
 
 
 CONFIG = ("--configfile", "config/tiny.yaml")
-# A training of an experiment, and what follows it.
-FROM_TRAINING = Counter(
-    train=1, predict=1, evaluate=1, plot_curves=1, plot_evaluation=1, manifest=1
-)
+# What follows the results of an experiment, and the training before them.
+FROM_RESULTS = Counter(plot_curves=1, plot_evaluation=1, manifest=1, report=1)
+FROM_TRAINING = Counter(train=1, predict=1, evaluate=1) + FROM_RESULTS
 
 
 @dataclass

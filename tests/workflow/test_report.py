@@ -14,8 +14,9 @@ from commands import headstart
 from study import Checkout
 
 from headstart.common.run_id import RunId
+from headstart.figures.screen import read_pages
 from headstart.figures.style import number_with_interval
-from headstart.study.methods.tell import as_markup
+from headstart.study.methods.chapters import as_markup
 from headstart.training.card import ModelCard
 
 pytestmark = pytest.mark.slow
@@ -67,9 +68,8 @@ def test_a_study_that_ran_in_part_is_no_mistake_of_ours(checkout: Checkout, file
     assert f"{file}: is not there yet" in done.stderr
 
 
-def test_the_report_tells_the_story_in_order(finished_study: Path) -> None:
-    folder = finished_study / "results/tiny"
-    page = (folder / "report.html").read_text()
+def test_snakemake_s_report_tells_the_story_in_order(finished_study: Path) -> None:
+    page = (finished_study / "results/tiny/snakemake-report.html").read_text()
     headings = ["Data", "Split", "Preparation", "Training", "Results", "Versions", "To cite"]
     places = [page.index(f"<h1>{name}</h1>") for name in headings]
     assert places == sorted(places)
@@ -79,6 +79,26 @@ def test_the_report_tells_the_story_in_order(finished_study: Path) -> None:
         assert category in page
     assert "4. Results beside baselines" in page
     assert "SYNTHETIC" not in page
+
+
+def test_the_report_has_every_figure_and_result(finished_study: Path) -> None:
+    folder = finished_study / "results/tiny"
+    page = (folder / "report.html").read_text()
+    assert "is not there yet" not in page
+    assert "No result yet" not in page
+    assert "SYNTHETIC" not in page
+    for name in ("age", "sex"):
+        table = pd.read_csv(folder / "evaluate" / name / "metrics.csv")
+        value = table["value"].iloc[0]
+        assert number_with_interval(value, None, None)[:3] in page
+    drawn = sum(len(read_pages(path)) for path in folder.glob("figures/*/*.svg"))
+    assert page.count("data:image/svg+xml") == drawn > 9
+    assert "## Data" in (folder / "methods.md").read_text()
+    assert "@misc{" in (folder / "references.bib").read_text()
+
+
+def test_figures_say_that_scans_are_made_up_only_where_they_are(finished_study: Path) -> None:
+    folder = finished_study / "results/tiny"
     figures = list(folder.glob("figures/*/*.pdf"))
     assert len(figures) == 5 + 2 + 2  # the cohort's, and those of two experiments
     if shutil.which("pdftotext") is None:

@@ -28,7 +28,7 @@ def test_a_dry_run_of_a_new_study_is_a_plan(new_checkout: Checkout) -> None:
     found = [(re.match(r"  (\S.*?) +\d+ ", line), line) for line in lines[2:]]
     rows = {match[1]: line for match, line in found if match}
     stages = ["label", "check", "split", "prepare", "near-duplicates", "train age", "train sex"]
-    assert [*rows][:11] == [*stages, "predict", "evaluate", "plot", "all"]
+    assert [*rows][:12] == [*stages, "predict", "evaluate", "plot", "report", "all"]
     assert re.search(r"prepare +\d+ .*41.5 kB +new", rows["prepare"])
     assert not new_checkout.study.exists()
 

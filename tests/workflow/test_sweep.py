@@ -39,5 +39,5 @@ def test_three_by_three_is_trained_ranked_and_opened_for_one(new_checkout: Check
     # the choice, in the study file: nothing is trained again
     config["final"] = rows[0].experiment
     new_checkout.configure(config)
-    chosen = Counter(predict=1, evaluate=1, plot_evaluation=1, plot_curves=1, manifest=1)
+    chosen = Counter(predict=1, evaluate=1, plot_evaluation=1, plot_curves=1, manifest=1, report=1)
     assert new_checkout.planned() == chosen

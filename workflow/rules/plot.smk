@@ -12,6 +12,8 @@ for name, figure in FIGURES.items():
             # what stands beside the page, such as its table
             [shown(figure, name, file) for file in figure.files(name)[1:]],
             figure=shown(figure, name, figure.files(name)[0]),
+            # for the report
+            screen=f"<study>/figures/{figure.folder}/{figure.screen(name)}",
         log:
             f"<study>/logs/plot/{figure.folder}/{name}.log",
         benchmark:

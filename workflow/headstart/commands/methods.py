@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from headstart.common import files
-from headstart.study.methods.tell import as_markup
+from headstart.study.methods.chapters import as_markup
 from headstart.study.methods.tell import tell
 from headstart.study.named import find
 from headstart.study.status import Study

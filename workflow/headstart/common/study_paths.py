@@ -9,6 +9,9 @@ from __future__ import annotations
 CONFIG = "config.json"  # the complete config of the last run
 STORY = "methods.rst"
 REPORT = "report.html"
+METHODS = "methods.md"
+REFERENCES = "references.bib"
+SNAKEMAKE_REPORT = "snakemake-report.html"
 STORE = "runs"  # the run store
 LABELS = "label/labels.csv"
 UNLABELLED = "label/rejected.csv"

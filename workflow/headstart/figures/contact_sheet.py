@@ -131,7 +131,7 @@ def thumbnail(volume: NDArray[Any], voxel_size: Sequence[float]) -> Picture:
     is_crop = np.multiply(volume.shape, voxel_size).max() <= CROP
     steps = [int(np.ceil((FINE if is_crop else COARSE) / edge)) for edge in voxel_size]
     # averaged over coarse blocks, then brought to square pixels
-    coarse = _blocks(np.asarray(volume, dtype=np.float32), steps)
+    coarse = blocks(np.asarray(volume, dtype=np.float32), steps)
     edges = np.multiply(steps, voxel_size)
     pixels = [_nearest(n, edge, edges.max()) for n, edge in zip(coarse.shape, edges, strict=True)]
     square = coarse[np.ix_(*pixels)]
@@ -209,7 +209,7 @@ def _draw_tile(axes: Axes, tile: Tile, shape: tuple[int, ...]) -> None:
         axes.set_xlabel(shortened(tile.mark.remark, 22), size=5.5, color=VERMILION, labelpad=1.5)
 
 
-def _blocks(volume: Picture, steps: Sequence[int]) -> Picture:
+def blocks(volume: Picture, steps: Sequence[int]) -> Picture:
     """Average blocks of voxels; what does not fill a block at the far side is left out."""
     counts = [length // step for length, step in zip(volume.shape, steps, strict=True)]
     cut = volume[tuple(slice(n * step) for n, step in zip(counts, steps, strict=True))]

@@ -9,7 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from numpy.typing import NDArray
 
+from headstart.cohort.prepared import Scan
 from headstart.common.keys import Key
+from headstart.evaluation.predictions import NetworkPredictions
 from headstart.evaluation.predictions import read_image
 from headstart.evaluation.results import having
 from headstart.figures.evaluation_result import Result
@@ -26,7 +28,9 @@ from headstart.figures.style import YELLOW
 from headstart.figures.style import Document
 from headstart.figures.style import as_numbers
 from headstart.figures.style import show_slice
+from headstart.imaging.mask_classes import Classes
 from headstart.imaging.mask_values import numbered
+from headstart.tasks.base import Task
 
 # Light enough for dark scans, and apart from each other in grey too.
 MASK_COLOURS = {"yellow": YELLOW, "blue": SKY, "red": VERMILION, "pink": PURPLE}
@@ -117,11 +121,13 @@ def _overlay(row: Sequence[Axes], result: Result, key: Key) -> str:
     """Draw a scan's slices; return what is to be said where one of the masks is in none."""
     scan = result.scans[key]
     image = np.asarray(scan.volume()[0], dtype=np.float32)
-    true, predicted = np.asarray(scan.mask()), _predicted_mask(result, key)
+    true = np.asarray(scan.mask())
+    predicted = predicted_mask(result.runs, scan, result.task, result.classes)
     size = np.linalg.norm(scan.affine[:3, :3], axis=0)
     # where there is nothing to find, what was found is shown
     marked = true > 0 if true.any() else predicted > 0
-    box = _box(marked, np.ceil(CONTEXT / size).astype(int))
+    across = box_around(marked, np.ceil(CONTEXT / size).astype(int))[:2]
+    box = (*across, slice(None))
     image, true, predicted = image[box], true[box], predicted[box]
     limits = tuple(np.percentile(image, [1, 99.5]))
     mass = np.cumsum(marked.sum(axis=(0, 1)))
@@ -151,13 +157,13 @@ def _outline(axes: Axes, inside: NDArray[np.bool_], colour: str) -> None:
             axes.contour(inside.T.astype(float), [0.5], colors=shade, linewidths=width)
 
 
-def _predicted_mask(result: Result, key: Key) -> NDArray[np.uint8]:
+def predicted_mask(
+    runs: Sequence[NetworkPredictions], scan: Scan, task: Task, classes: Classes
+) -> NDArray[np.uint8]:
     """Return the first network's mask of a scan, as numbers of classes, on the prepared grid."""
-    scan = result.scans[key]
-    written = next(
-        one for run in result.runs if (one := read_image(run, key, result.task)) is not None
-    )
-    source = numbered(written.values(np.float64), result.classes)
+    key = (scan.subject, scan.session)
+    written = next(one for run in runs if (one := read_image(run, key, task)) is not None)
+    source = numbered(written.values(np.float64), classes)
     shape = scan.mask().shape
     to_source = np.linalg.inv(written.affine) @ scan.affine
     voxels = np.indices(shape).reshape(3, -1)
@@ -168,11 +174,12 @@ def _predicted_mask(result: Result, key: Key) -> NDArray[np.uint8]:
     return mask.reshape(shape)
 
 
-def _box(inside: NDArray[np.bool_], margin: NDArray[np.int64]) -> tuple[slice, slice, slice]:
-    """Return the part of the volume around what is marked; in z all of it."""
+def box_around(inside: NDArray[np.bool_], margin: NDArray[np.int64]) -> tuple[slice, slice, slice]:
+    """Return the part of the volume around what is marked; all of it if nothing is."""
     marked = np.argwhere(inside)
     if len(marked) == 0:
         return slice(None), slice(None), slice(None)
     low = np.maximum(marked.min(axis=0) - margin, 0)
     high = marked.max(axis=0) + margin + 1
-    return slice(low[0], high[0]), slice(low[1], high[1]), slice(None)
+    x, y, z = (slice(first, last) for first, last in zip(low, high, strict=True))
+    return x, y, z

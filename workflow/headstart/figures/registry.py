@@ -79,8 +79,12 @@ class Figure:
         return "cohort" if self.of == "cohort" else "{experiment}"
 
     def files(self, name: str) -> tuple[str, ...]:
-        """Its files."""
+        """Its files, as a person reads them."""
         return (f"{name}.pdf", *([f"{name}.csv"] if self.table else []))
+
+    def screen(self, name: str) -> str:
+        """The same drawings for the report."""
+        return f"{name}.svg"
 
 
 DATA = "1. Data and exclusions"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import re
 import textwrap
@@ -17,12 +18,17 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.text import Text
 from matplotlib.ticker import LogFormatterSciNotation
 
 from headstart import __version__
 from headstart.common import files
 from headstart.common.text import numbers_alike
+from headstart.figures.screen import ScreenPage
+from headstart.figures.screen import lean
+from headstart.figures.screen import stack
 from headstart.tasks.metrics import METRICS
 
 # Okabe and Ito's palette for all kinds of colour vision, in an order of falling contrast. Line
@@ -64,8 +70,10 @@ STYLE: dict[Any, Any] = {
     "image.interpolation": "nearest",
     "image.cmap": "gray",
     "pdf.fonttype": 42,  # text stays text: it can be searched, and edited by a journal
+    "svg.hashsalt": "headstart",  # else its names are drawn by lot
 }
 
+UNSAID = dict.fromkeys(("Date", "Creator", "Format", "Type"))  # what an SVG says of its making
 AXIAL = 0.6  # height of an axial slice: above the eyes of a head that is centred
 
 SUPERSCRIPT = str.maketrans("-\N{MINUS SIGN}0123456789", "⁻⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -94,11 +102,16 @@ class Stamp:
 
 
 class Document:
-    """A PDF in the making."""
+    """A PDF in the making, and the same drawings for the screen.
+
+    Attributes:
+        screen: The pages for the screen so far: what was drawn, without title, note and foot.
+    """
 
     def __init__(self, pages: PdfPages, stamp: Stamp) -> None:
         self._pages = pages
         self._stamp = stamp
+        self.screen: list[ScreenPage] = []
 
     @contextmanager
     def page(self, title: str, *, height: float, note: str = "") -> Iterator[Figure]:
@@ -121,14 +134,25 @@ class Document:
         )
         figure = Figure(figsize=(WIDTH / inch, height / inch), layout=layout)
         yield figure
-        figure.text(0.015, 1 - 2 / height, title, va="top", size=9, weight="bold")
+        drawn = (1 - top - foot) * height  # mm
+        words = list(self._words(figure, title, height, note))
+        self._pages.savefig(figure)  # type: ignore[no-untyped-call]
+        for word in words:
+            word.remove()
+        figure.set_size_inches(WIDTH / inch, drawn / inch)
+        layout.set(rect=(0, 0, 1, 1))
+        self.screen.append(ScreenPage(title, " ".join(note.split()), _svg(figure)))
+
+    def _words(self, figure: Figure, title: str, height: float, note: str) -> Iterator[Text]:
+        """Write what stands around the drawing."""
+        yield figure.text(0.015, 1 - 2 / height, title, va="top", size=9, weight="bold")
         if note:
-            figure.text(
+            yield figure.text(
                 0.015, 5.2 / height, note, va="bottom", size=6.5, color=GREY, linespacing=1.25
             )
-        figure.text(0.015, 1.8 / height, self._stamp.text, va="bottom", size=6, color=GREY)
+        yield figure.text(0.015, 1.8 / height, self._stamp.text, va="bottom", size=6, color=GREY)
         if self._stamp.synthetic:
-            figure.text(
+            yield figure.text(
                 0.985,
                 1 - 2 / height,
                 "SYNTHETIC",
@@ -139,12 +163,22 @@ class Document:
                 color=VERMILION,
                 bbox={"boxstyle": "square,pad=0.25", "fc": "none", "ec": VERMILION, "lw": 0.8},
             )
-        self._pages.savefig(figure)  # type: ignore[no-untyped-call]
+
+
+def _svg(figure: Figure) -> str:
+    """Draw a figure as SVG, its characters as outlines: it looks the same without our fonts."""
+    for image in figure.findobj(AxesImage):
+        image.set_interpolation("none")  # its own pixels, which the browser makes larger
+    drawn = io.StringIO()
+    figure.savefig(drawn, format="svg", metadata=UNSAID)
+    return lean(drawn.getvalue())
 
 
 @contextmanager
 def document(path: Path, title: str, stamp: Stamp) -> Iterator[Document]:
     """Write a PDF, whole or not at all; the same pages always give the same bytes.
+
+    Beside it comes NAME.svg, with the same drawings for the screen, see `figures.screen`.
 
     Args:
         path: Its final name.
@@ -161,7 +195,9 @@ def document(path: Path, title: str, stamp: Stamp) -> Iterator[Document]:
         files.temporary(path) as draft,
         PdfPages(draft, metadata=metadata) as pages,
     ):
-        yield Document(pages, stamp)
+        drawn = Document(pages, stamp)
+        yield drawn
+        files.write_text(path.with_suffix(".svg"), stack(drawn.screen))
 
 
 class PowersOfTen(LogFormatterSciNotation):

@@ -6,6 +6,7 @@ import csv
 import math
 import os
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from headstart.common import files
@@ -133,20 +134,37 @@ def predicting_seconds(train: Train, prepare: Preparation, scans: int) -> float:
     return (1 if train.patches is None else TILES) * costs.looking_seconds(*seen, scans)
 
 
-def beside_plan(card: ModelCard) -> str:
-    """Say what memory a training took, and what was planned: time on a CPU, and memory."""
-    run, last, planned = card.run, card.spent[-1], []
-    gpu = last.gpu_memory > 0
-    used = f"{last.gpu_memory:.1f} GB of the GPU" if gpu else f"{last.memory:.1f} GB"
+@dataclass(frozen=True)
+class Planned:
+    """What a training was to take, beside what it took.
+
+    Attributes:
+        seconds: On a CPU; None for a GPU, and for a network of the user's own.
+        memory: Peak, bytes; None for such a network.
+    """
+
+    seconds: float | None
+    memory: float | None
+
+
+def planned(card: ModelCard) -> Planned:
+    """Say what a finished training was to take, for as many epochs as it came to."""
+    run, gpu = card.run, card.spent[-1].gpu_memory > 0
     once = run.train.model_copy(update={"epochs": len(card.spent), "iterations": None})
     sizes = PartSizes(card.counts.training.scans, card.counts.validation.scans)
-    if not gpu and (seconds := training_seconds(once, card.prepare, sizes)):
-        planned.append(duration(seconds))
+    seconds = training_seconds(once, card.prepare, sizes)
     classes = len(run.classes) if run.target == MASK else 0
     memory = training_memory(run.train, run.window, classes, gpu=gpu)
-    if memory is not None:
-        planned.append(f"{memory / 1e9:.1f} GB")
-    return used + (f"; planned: {', '.join(planned)}" if planned else "")
+    return Planned(None if gpu else seconds, memory)
+
+
+def beside_plan(card: ModelCard) -> str:
+    """Say what memory a training took, and what was planned: time on a CPU, and memory."""
+    last, plan = card.spent[-1], planned(card)
+    used = f"{last.gpu_memory:.1f} GB of the GPU" if last.gpu_memory else f"{last.memory:.1f} GB"
+    told = [duration(plan.seconds)] if plan.seconds else []
+    told += [] if plan.memory is None else [f"{plan.memory / 1e9:.1f} GB"]
+    return used + (f"; planned: {', '.join(told)}" if told else "")
 
 
 def classes_learnt(config: Config, experiment: str) -> int:

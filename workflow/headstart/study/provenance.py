@@ -206,7 +206,7 @@ def _remove_bytecode(folder: Path) -> None:
 
 
 def _package_files(package: Path) -> list[Path]:
-    kinds = {".py", ".json", ".yaml"}
+    kinds = {".py", ".json", ".yaml", ".css", ".js"}
     return sorted(path for path in package.rglob("*") if path.suffix in kinds)
 
 

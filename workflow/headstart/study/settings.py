@@ -156,13 +156,13 @@ class Settings:
 
     @property
     def story(self) -> Path:
-        """The methods and results in words, which the report opens with."""
+        """The methods and results in words, which Snakemake's own report opens with."""
         return self.results / self.config.study / study_paths.STORY
 
     @property
-    def report(self) -> Path:
-        """The study's report."""
-        return self.results / self.config.study / study_paths.REPORT
+    def snakemake_report(self) -> Path:
+        """Snakemake's own report."""
+        return self.results / self.config.study / study_paths.SNAKEMAKE_REPORT
 
     @cached_property
     def snapshot(self) -> Path:
@@ -203,11 +203,21 @@ class Settings:
     @property
     def kept(self) -> list[str]:
         """All that a finished study holds; Snakemake makes again what it is asked for alone."""
-        jobs = [job for stage in STAGES for job in parts(stage, self.config)]
         runs = [run for name in self.experiments for run in self.config.runs(name)]
-        weights = [f"{run.trained}/{WEIGHTS}" for run in runs]
-        named = [*(file for job in jobs for file in job), *weights]
-        return [f"{self.config.study}/{file}" for file in dict.fromkeys(named)]
+        weights = [f"{self.config.study}/{run.trained}/{WEIGHTS}" for run in runs]
+        return [*self.told, *weights, f"{self.config.study}/{study_paths.REPORT}"]
+
+    @property
+    def told(self) -> list[str]:
+        """All that the report is told from."""
+        stages = [stage for stage in STAGES if stage != "report"]
+        made = [file for stage in stages for job in parts(stage, self.config) for file in job]
+        drawn = [
+            study_paths.FIGURE.format(folder=folder, figure=figure.screen(name))
+            for folder in self.config.figure_folders
+            for name, figure in figures_of(self.config, folder).items()
+        ]
+        return [f"{self.config.study}/{file}" for file in dict.fromkeys((*made, *drawn))]
 
     @property
     def credits(self) -> list[str]:

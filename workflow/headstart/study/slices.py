@@ -183,6 +183,10 @@ class Slices:
             },
         )
 
+    def report(self) -> Config:
+        """What the report tells: everything that the study's file says, but for where files are."""
+        return self.config.model_copy(update={"root": "data", "results": "results"})
+
     def target(self, experiment: str) -> Target:
         """Return the question, and what augmentation does that its answer must bear."""
         asked = self.config.experiments[experiment]

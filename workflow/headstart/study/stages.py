@@ -85,6 +85,11 @@ STAGES = {
         study_paths.FIGURE,
         (*LEARNT_FROM, "train", "predict", "evaluate"),
     ),
+    "report": Stage(
+        "write the report, one page that holds all of a study",
+        study_paths.REPORT,
+        (*LEARNT_FROM, "near-duplicates", "train", "predict", "evaluate", "plot"),
+    ),
 }
 # What figures of the scans rest on, which no split changes.
 OF_SCANS = (*CHECKED, "prepare", "near-duplicates")

@@ -7,11 +7,6 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 
 
-def bullets(points: Iterable[str]) -> str:
-    """Write a list, each point once."""
-    return "\n".join(f"- {one_line(point)}" for point in dict.fromkeys(points))
-
-
 def one_line(*texts: str) -> str:
     """Fold texts to one line: no cell of a table may begin a paragraph of its own."""
     return " ".join(" ".join(texts).split())

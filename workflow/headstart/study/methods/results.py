@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from headstart.common.records import read_rows
 from headstart.common.text import counted
 from headstart.evaluation import baselines
@@ -24,13 +22,13 @@ from headstart.evaluation.results import verdict
 from headstart.figures.style import metric_name
 from headstart.figures.style import number_with_interval
 from headstart.study.config import Config
+from headstart.study.methods.chapters import TextTable
 from headstart.study.methods.phrases import and_joined
-from headstart.study.methods.phrases import one_line
 from headstart.study.methods.study_files import StudyFiles
 from headstart.tasks.metrics import METRICS
 
 
-def tell_results(study: StudyFiles) -> Iterator[str]:
+def tell_results(study: StudyFiles) -> Iterator[str | TextTable]:
     """Yield the results of each complete experiment, with a table."""
     found = list(outcomes(study))
     if any(one.has_intervals for one in found):
@@ -56,14 +54,14 @@ def tell_results(study: StudyFiles) -> Iterator[str]:
         yield (
             f"{one.experiment}, on {parts[one.protocol].format(of)}, held out "
             f"({counted(people, 'subject')}), "
-            f"{_who_predicts(study.config, one.experiment, one.protocol)}:"
+            f"{who_predicts(study.config, one.experiment, one.protocol)}:"
         )
         unit = study.config.experiments[one.experiment].unit
-        yield _grid(
+        yield TextTable(
             ["model", metric_name(one.metric, unit), "network minus baseline"],
             [
                 [
-                    _in_words(row.model),
+                    in_words(row.model),
                     number_with_interval(row.value, row.ci_low, row.ci_high),
                     _difference(one.differences, row.model),
                 ]
@@ -78,8 +76,16 @@ def tell_results(study: StudyFiles) -> Iterator[str]:
 
 
 @dataclass(frozen=True)
-class _Outcome:
-    """What came out of a complete experiment, by one protocol."""
+class Outcome:
+    """What came out of a complete experiment, by one protocol.
+
+    Attributes:
+        experiment: The experiment.
+        protocol: cross-validation or test.
+        metric: The metric that it is told by.
+        models: This metric of the network and its baselines, on all subjects.
+        differences: Network minus each baseline.
+    """
 
     experiment: str
     protocol: str
@@ -88,13 +94,18 @@ class _Outcome:
     differences: Sequence[DifferenceRow]
 
     @property
+    def network(self) -> MetricRow:
+        """The row of the network, or of the ensemble of several."""
+        return next(row for row in self.models if row.model in OURS)
+
+    @property
     def verdicts(self) -> str:
         """Which baselines are beaten, in words."""
         better = METRICS[self.metric].higher_is_better
         by_verdict: dict[str, list[str]] = {}
         for row in self.differences:
             said = verdict(row, higher_is_better=better)
-            by_verdict.setdefault(said, []).append(f"'{_in_words(row.baseline)}'")
+            by_verdict.setdefault(said, []).append(f"'{in_words(row.baseline)}'")
         each = [f"{said} {and_joined(names)}" for said, names in by_verdict.items()]
         return f"the {self.models[0].model} {', '.join(each)}" if each else ""
 
@@ -104,7 +115,7 @@ class _Outcome:
         return any(row.ci_low is not None for row in self.models)
 
 
-def outcomes(study: StudyFiles) -> Iterator[_Outcome]:
+def outcomes(study: StudyFiles) -> Iterator[Outcome]:
     """Yield what came out of each complete experiment, by each protocol."""
     for name, experiment in study.config.experiments.items():
         folder = study.folder / "evaluate" / name
@@ -120,16 +131,16 @@ def outcomes(study: StudyFiles) -> Iterator[_Outcome]:
             models = having(metrics, group="all", metric=key, protocol=protocol)
             differences = having(comparison, metric=key, protocol=protocol)
             if models:
-                yield _Outcome(name, protocol, key, models, differences)
+                yield Outcome(name, protocol, key, models, differences)
 
 
-def interval_methods(found: Sequence[_Outcome]) -> list[str]:
+def interval_methods(found: Sequence[Outcome]) -> list[str]:
     """How intervals came about, each way once; the factor of folds is told apart."""
     rows = [row for one in found for row in one.models if row.model in OURS]
     return list(dict.fromkeys(method.split(";")[0] for method in methods_of(rows)))
 
 
-def _who_predicts(config: Config, experiment: str, protocol: str) -> str:
+def who_predicts(config: Config, experiment: str, protocol: str) -> str:
     """Say how many networks a prediction is the mean of."""
     seeds, folds = config.experiments[experiment].seeds, config.folds(experiment)
     count = len(seeds) * (len(folds) if protocol == "test" else 1)
@@ -139,7 +150,8 @@ def _who_predicts(config: Config, experiment: str, protocol: str) -> str:
     return f"the mean {what} of {count} networks for each scan"
 
 
-def _in_words(model: str) -> str:
+def in_words(model: str) -> str:
+    """Name a model in words."""
     return baselines.ROWS[model].words if model in baselines.ROWS else model
 
 
@@ -147,15 +159,3 @@ def _difference(against: Sequence[DifferenceRow], model: str) -> str:
     for row in having(against, baseline=model):
         return number_with_interval(row.difference, row.ci_low, row.ci_high)
     return "\u2014"
-
-
-def _grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Lay out a table in columns, as reStructuredText reads it."""
-    head, *rows = ([one_line(cell) for cell in row] for row in (head, *rows))
-    widths = np.array([[len(cell) for cell in row] for row in (head, *rows)]).max(axis=0)
-    rule = "  ".join("=" * width for width in widths)
-    lines = [
-        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in (head, *rows)
-    ]
-    return "\n".join([rule, lines[0], rule, *lines[1:], rule])

@@ -1,13 +1,14 @@
-"""The methods and results of a study in words, section by section."""
+"""The methods and results of a study in words, chapter by chapter."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
+from headstart.study.methods.chapters import Chapter
+from headstart.study.methods.chapters import Points
+from headstart.study.methods.chapters import as_text
 from headstart.study.methods.citations import citations
 from headstart.study.methods.data import tell_data
-from headstart.study.methods.phrases import bullets
 from headstart.study.methods.phrases import one_line
 from headstart.study.methods.results import tell_results
 from headstart.study.methods.split import tell_split
@@ -32,36 +33,28 @@ def tell(folder: Path, slices: Slices) -> str:
     Raises:
         UserError: If the study has not come to its split yet.
     """
-    config = slices.config
-    study = StudyFiles(folder, config, slices.synthetic)
-    cards = {name: study.cards(name) for name in config.experiments}
+    return as_text(chapters(StudyFiles(folder, slices.config, slices.synthetic)))
+
+
+def chapters(study: StudyFiles) -> list[Chapter]:
+    """Tell how a study was done, and what came out, in chapters.
+
+    Raises:
+        UserError: If the study has not come to its split yet.
+    """
+    cards = {name: study.cards(name) for name in study.config.experiments}
     every = [card for several in cards.values() for card in several]
-    parts: list[tuple[str, list[str]]] = [
-        ("Data", [one_line(*tell_data(study))]),
-        ("Split", [one_line(*tell_split(study))]),
+    told = [
+        Chapter("Data", [one_line(*tell_data(study))]),
+        Chapter("Split", [one_line(*tell_split(study))]),
     ]
     if every:
-        parts.append(("Preparation", [one_line(tell_preparation(every[0]))]))
-        parts.append(
-            (
-                "Training",
-                [one_line(tell_common(every)), *map(one_line, tell_trainings(study, cards))],
-            )
-        )
-        parts.append(("Results", list(tell_results(study))))
-        parts.append(("Versions", [one_line(tell_versions(every))]))
-    parts.append(("To cite", [bullets(citations(study, every))]))
-    return "\n".join(
-        f"{title}\n{'-' * len(title)}\n\n" + "\n\n".join(paragraphs) + "\n"
-        for title, paragraphs in parts
-    )
-
-
-def as_markup(text: str) -> str:
-    """Return the text with every character that reStructuredText would take for markup escaped.
-
-    So is what would begin a directive, which may read files, and a colon that would make a link.
-    """
-    markup = r"[\\*`|]|_(?=_*(?:\W|$))|(?<!\bhttp)(?<!\bhttps):(?=\S)"
-    escaped = re.sub(rf"({markup})", r"\\\1", text)
-    return re.sub(r"(?m)^([\s-]*)(\.\.|__)(?=\s|$)", r"\1\\\2", escaped)
+        trained = [tell_common(every), *tell_trainings(study, cards)]
+        told += [
+            Chapter("Preparation", [one_line(tell_preparation(every[0]))]),
+            Chapter("Training", list(map(one_line, trained))),
+            Chapter("Results", list(tell_results(study))),
+            Chapter("Versions", [one_line(tell_versions(every))]),
+        ]
+    cited = dict.fromkeys(map(one_line, citations(study, every)))
+    return [*told, Chapter("To cite", [Points(tuple(cited))])]

@@ -1,0 +1,158 @@
+"""A finished study as files, whose report can be written; no network was trained for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from pkgutil import resolve_name
+from typing import Any
+
+from cards import make_card
+from evaluated import CLASSES
+from evaluated import WINDOW
+from evaluated import make_study
+
+from headstart.cohort.audit import Audit
+from headstart.cohort.rates import Rates
+from headstart.cohort.splits import read_splits
+from headstart.common import files
+from headstart.common import study_paths
+from headstart.common.records import write_rows
+from headstart.common.run_id import HISTORY
+from headstart.common.run_id import PREDICTIONS
+from headstart.common.run_id import RunId
+from headstart.evaluation.evaluate import evaluate
+from headstart.evaluation.results import DifferenceRow
+from headstart.evaluation.results import MetricRow
+from headstart.figures.registry import INPUTS
+from headstart.figures.registry import OF_RUNS
+from headstart.figures.registry import PREPARED
+from headstart.figures.registry import figures_of
+from headstart.figures.style import Stamp
+from headstart.study.config import Config
+from headstart.study.config import read_config
+from headstart.study.report.page import write_report
+from headstart.study.slices import Slices
+from headstart.study.status import Study
+from headstart.training.card import Count
+from headstart.training.history import read_history
+
+TARGETS = {"regression": "age", "classification": "sex", "segmentation": "mask"}
+
+
+def make_finished(
+    results: Path,
+    task: str = "regression",
+    *,
+    study: str = "small",
+    folds: tuple[int, ...] = (0, 1),
+    unit: str = "years",
+    **more: Any,
+) -> Study:
+    """Write a study with all that it leaves but its weights.
+
+    Args:
+        results: The results root.
+        task: What its experiment `exp` does.
+        study: Its name.
+        folds: Folds that it trains.
+        unit: Unit of the target, of a regression.
+        **more: As for `make_study`.
+    """
+    folder = results / study
+    made = make_study(folder, task=task, folds=folds, **more)
+    config = read_config(_raw(task, study, list(folds), unit))
+    slices = Slices(config, results)
+    files.write_json(folder / study_paths.CONFIG, config.model_dump(mode="json"))
+    _write_audit(folder)
+    for run in config.runs("exp"):
+        _write_card(folder, slices, run)
+    metrics, comparison = evaluate(
+        settings=slices.evaluate("exp"),
+        passed=folder / study_paths.PASSED,
+        splits=folder / study_paths.SPLITS,
+        prepared=folder / study_paths.PREPARED,
+        predictions=made.predictions,
+    )
+    write_rows(folder / study_paths.METRICS.format(experiment="exp"), MetricRow, metrics)
+    write_rows(folder / study_paths.COMPARISON.format(experiment="exp"), DifferenceRow, comparison)
+    return Study.read(results, study, results)
+
+
+def _raw(task: str, study: str, folds: list[int], unit: str) -> dict[str, Any]:
+    network = "unet" if task == "segmentation" else "sfcn"
+    train = {"network": network, "epochs": 12}
+    if task == "segmentation":
+        train["network_arguments"] = {"channels": [4, 8], "strides": [2]}
+    asked = {"task": task, "target": TARGETS[task], "folds": folds, "seeds": [0, 1]}
+    asked |= {"unit": unit} if task == "regression" else {}
+    mask = {"mask": "{subject}_mask.nii.gz"}
+    return {
+        "study": study,
+        "data": [{"source": "own", "channels": {"t1": "{subject}.nii.gz"}, **mask}],
+        "classes": dict(CLASSES),
+        "split": {"test": 0.25, "folds": 2},
+        "prepare": {"voxel_size": [4, 4, 4], "window": list(WINDOW), "shards": 2},
+        "experiments": {"exp": {**asked, "train": train}},
+        "final": "exp",
+    }
+
+
+def _write_audit(folder: Path) -> None:
+    """Write what the audit of a split without leaks says."""
+    splits = read_splits(folder / study_paths.SPLITS)
+    nobody: dict[str, Any] = dict.fromkeys(("near_duplicates", "doubtful", "same"), ())
+    Audit(
+        **nobody,
+        **{"unrelated": (), "leaks": (), "families": 0, "hashes_compared": 0, "folds": ()},
+        subjects=len(splits),
+        scans=len(splits),
+        test=sum(row.test for row in splits),
+        validation=sum(row.validation for row in splits),
+        rates=Rates.read(folder / study_paths.RATES),
+    ).write(folder / study_paths.AUDIT)
+
+
+def _write_card(folder: Path, slices: Slices, run: RunId) -> None:
+    settings = slices.train(*run)
+    counts = make_card(settings).counts.model_copy(
+        update={"training": Count(scans=20, subjects=16)}
+    )
+    digest = files.sha256(folder / run.trained / HISTORY)
+    chosen = read_history(folder / run.trained / HISTORY).chosen
+    card = make_card(settings, counts=counts, chosen_epoch=chosen, history_sha256=digest)
+    card.write(folder / run.trained)
+
+
+def draw(study: Study) -> None:
+    """Draw all figures of the study, as the rules have it done."""
+    config, folder = study.slices.config, study.folder
+    stamp = Stamp(config.study, "data", "code", synthetic=False)
+    for whose in config.figure_folders:
+        for name, figure in figures_of(config, whose).items():
+            given = {need: _given(config, folder, whose, need) for need in figure.needs}
+            if figure.of != "cohort":
+                given["settings"] = study.slices.plot(whose)
+            output = folder / study_paths.FIGURE.format(folder=whose, figure=f"{name}.pdf")
+            resolve_name(figure.draw)(stamp=stamp, output=output, **given)
+
+
+def _given(config: Config, folder: Path, whose: str, need: str) -> Any:
+    if need == PREPARED:
+        return folder / study_paths.PREPARED
+    if need in OF_RUNS:
+        name = PREDICTIONS if need == "predictions" else HISTORY
+        runs = config.runs(whose)
+        return [
+            folder / (run.predicted if name == PREDICTIONS else run.trained) / name for run in runs
+        ]
+    paths = INPUTS[need]
+    found = [
+        folder / path.removeprefix("<study>/").format(experiment=whose)
+        for path in ([paths] if isinstance(paths, str) else paths)
+    ]
+    return found[0] if isinstance(paths, str) else found
+
+
+def page_of(study: Study) -> str:
+    """Write the study's report and read it."""
+    return write_report(study).read_text(encoding="utf-8")

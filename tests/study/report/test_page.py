@@ -1,0 +1,156 @@
+"""The report's page: what it says stands in the files, and what is missing is said."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import evaluated
+import pandas as pd
+import pytest
+from html_seen import Seen
+from reported import make_finished
+from reported import page_of
+
+from headstart.cli import main
+from headstart.common.records import read_rows
+from headstart.common.records import write_rows
+from headstart.data.found_scans import RejectedRow
+from headstart.evaluation.baselines import ROWS
+from headstart.evaluation.results import OURS
+from headstart.figures.style import number_with_interval
+from headstart.study.status import Study
+
+SCRIPT = "<script>alert(1)</script>"
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    return make_finished(tmp_path_factory.mktemp("finished"), subjects=44)
+
+
+def copied(study: Study, to: Path) -> Study:
+    folder = Path(shutil.copytree(study.folder, to / study.folder.name))
+    return Study.read(to, folder.name, to)
+
+
+def text_of(page: str) -> str:
+    """Return what a person reads, without styles, scripts and folds."""
+    shown = re.sub(r"<(style|script)\b.*?</\1>", "", page, flags=re.DOTALL)
+    return " ".join(Seen(shown.replace("<", " <")).text.split())
+
+
+def headline_of(page: str) -> str:
+    """Return what the page opens with, after its menu."""
+    _, _, headline = text_of(page).split("Results in short")
+    return headline.split("Results beside baselines")[0]
+
+
+def test_the_headline_has_the_numbers_of_the_files(finished: Study) -> None:
+    headline = headline_of(page_of(finished))
+    metrics = pd.read_csv(finished.folder / "evaluate/exp/metrics.csv")
+    rows = metrics.query("metric == 'mae' and group == 'all' and protocol == 'test'")
+    network = rows[rows["model"] == "ensemble"].iloc[0]
+    best = rows[~rows["model"].isin(OURS)].sort_values("value").iloc[0]
+    compared = pd.read_csv(finished.folder / "evaluate/exp/comparison.csv")
+    own = compared.query(f"metric == 'mae' and protocol == 'test' and baseline == '{best.model}'")
+    gain = own.iloc[0]
+    assert gain.ci_high < 0
+    number, ends = number_with_interval(network.value, network.ci_low, network.ci_high).split(" [")
+    assert f"{number} years" in headline
+    assert f"95 % interval {ends[:-1].replace(', ', ' to ')}, n = {network.n} subjects" in headline
+    assert number_with_interval(best.value, best.ci_low, best.ci_high) in headline
+    by, ends = number_with_interval(-gain.difference, -gain.ci_high, -gain.ci_low).split(" [")
+    assert f"Beats the best baseline ({ROWS[best.model].words}) by {by} years [{ends}." in headline
+
+
+@pytest.mark.parametrize("noise", [30.0, 90.0])
+def test_a_network_that_is_no_better_is_not_said_to_beat_anything(tmp_path: Path, noise) -> None:
+    headline = headline_of(page_of(make_finished(tmp_path, subjects=44, noise=noise)))
+    assert "Does not beat the best" in headline or "Is worse than the best" in headline
+    assert "Beats" not in headline
+
+
+def test_the_page_is_a_whole_that_fetches_nothing(finished: Study) -> None:
+    seen = Seen(page_of(finished))
+    sources = [value for name, value in seen.attributes if name in ("src", "srcset", "action")]
+    assert all(str(value).startswith("data:") for value in sources)
+    assert not {"link", "iframe", "object", "embed", "base"} & set(seen.tags)
+    anchors = {value for name, value in seen.attributes if name == "id"}
+    links = [str(value) for name, value in seen.attributes if name == "href"]
+    assert {link[1:] for link in links if link.startswith("#")} <= anchors
+    assert {"header", "nav", "main", "footer"} <= set(seen.tags)
+    ids = [value for name, value in seen.attributes if name == "id"]
+    assert len(ids) == len(set(ids))
+    beside = {"methods.md", "references.bib", "config.json"}
+    assert beside <= set(links)
+    assert all((finished.folder / name).is_file() for name in beside)
+
+
+def test_a_reader_finds_who_was_rejected_and_the_worst_cases(finished: Study) -> None:
+    text = text_of(page_of(finished))
+    assert "sub-900 1 truncated ends early; copy it again" in text
+    assert "sub-006 / 1" in text  # a pair of near-duplicates
+    worst = re.search(r"worst 1\s+(sub-\d+)", text)
+    assert worst is not None
+    tables = [pd.read_csv(path) for path in finished.folder.glob("predict/**/predictions.csv")]
+    rows = pd.concat(tables).query("part == 'test'")
+    mean = rows.groupby(["subject", "session"])[["target", "prediction"]].mean()
+    assert (mean["target"] - mean["prediction"]).abs().idxmax()[0] == worst[1]
+
+
+def test_what_is_not_there_yet_is_said(finished: Study, tmp_path: Path) -> None:
+    study = copied(finished, tmp_path)
+    shutil.rmtree(study.folder / "train/exp/main/fold-1/seed-0")
+    text = text_of(page_of(study))
+    assert "NOT COMPLETE : no result yet of exp." in text
+    assert "No result yet: 3 of 4 trainings finished." in text
+    assert "fold 1, seed 0: queued" in text
+    assert "Beats" not in text
+    assert "The figure exp/evaluation is not there yet." not in text
+    assert "The figure exp/curves is not there yet." in text
+
+
+def test_a_page_without_the_volumes_says_so(finished: Study, tmp_path: Path) -> None:
+    study = copied(finished, tmp_path)
+    shutil.rmtree(study.folder / "prepare")
+    assert "The prepared volumes are not here." in text_of(page_of(study))
+
+
+def test_names_of_subjects_sites_and_units_are_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = evaluated._people
+
+    def hostile(*of):
+        table = people(*of)
+        table["subject"] = table["subject"].where(table.index != 3, SCRIPT)
+        table["site"] = table["site"].replace("HH", SCRIPT)
+        return table
+
+    monkeypatch.setattr(evaluated, "_people", hostile)
+    study = make_finished(tmp_path, subjects=24, unit=SCRIPT)
+    rejected = study.folder / "check/rejected.csv"
+    rows = read_rows(rejected, RejectedRow)
+    hostile_row = RejectedRow(SCRIPT, "1", SCRIPT, "truncated", SCRIPT)
+    write_rows(rejected, RejectedRow, [hostile_row, *rows])
+    page = page_of(study)
+    assert SCRIPT not in page
+    assert page.count("&lt;script&gt;alert(1)&lt;/script&gt;") > 10
+    seen = Seen(page)
+    kinds = [value for name, value in seen.attributes if value == "application/json"]
+    assert seen.tags.count("script") == len(kinds) + 1
+    (policy,) = [v for name, v in seen.attributes if name == "content" and "default-src" in str(v)]
+    assert str(policy).startswith("default-src 'none'; ")
+
+
+def test_the_command_writes_the_page_and_says_where(
+    finished: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = copied(finished, tmp_path)
+    assert main(["report", str(study.folder)]) == 0
+    assert capsys.readouterr().out.strip() == str(study.folder / "report.html")
+    (study.folder / "split/splits.csv").unlink()
+    assert main(["report", str(study.folder)]) == 2
+    assert "split/splits.csv: is not there yet" in capsys.readouterr().err

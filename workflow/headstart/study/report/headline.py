@@ -1,0 +1,154 @@
+"""What came out, in words, before everything else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from collections.abc import Sequence
+
+from headstart.common.text import counted
+from headstart.common.text import numbers_alike
+from headstart.evaluation.intervals import few
+from headstart.evaluation.judgement import Judgement
+from headstart.evaluation.judgement import judge
+from headstart.evaluation.judgement import sentence
+from headstart.figures.style import metric_name
+from headstart.figures.style import number_with_interval
+from headstart.study.config import Config
+from headstart.study.methods.results import Outcome
+from headstart.study.methods.results import in_words
+from headstart.study.methods.results import outcomes
+from headstart.study.methods.results import who_predicts
+from headstart.study.methods.study_files import StudyFiles
+from headstart.study.report.markup import Html
+from headstart.study.report.markup import PageSection
+from headstart.study.report.markup import joined
+from headstart.study.report.markup import tag
+from headstart.study.status import Training
+from headstart.tasks.metrics import METRICS
+
+PARTS = {
+    "test": "held-out test",
+    "cross-validation": "cross-validation",
+    "hold-out": "one fold held out",
+}
+
+
+def headline(study: StudyFiles, trainings: Sequence[Training]) -> PageSection:
+    """Tell the result of each experiment in a sentence, or what is missing."""
+    found: dict[str, list[Outcome]] = {}
+    for one in outcomes(study):
+        found.setdefault(one.experiment, []).append(one)
+    cards = [
+        _card(study.config, found[name])
+        if name in found
+        else _missing(study, name, [one for one in trainings if one.run.experiment == name])
+        for name in filter(study.config.is_evaluated, study.config.experiments)
+    ]
+    return PageSection("results", "Results in short", tag("div", *cards, class_="cards"))
+
+
+def _card(config: Config, found: Sequence[Outcome]) -> Html:
+    first, *others = found
+    asked = config.experiments[first.experiment]
+    network = first.network
+    unit = _unit(first.metric, asked.unit)
+    value, low, high = numbers_alike(network.value, network.ci_low, network.ci_high)
+    verdict = judge(first.models, first.differences)
+    return tag(
+        "article",
+        tag("h3", first.experiment, tag("small", f"{asked.task} of {asked.target}")),
+        tag("p", sentence(verdict, asked.unit), class_=f"verdict {verdict.outcome}"),
+        tag(
+            "p",
+            tag("strong", value or "not defined"),
+            f" {unit}",
+            tag("span", metric_name(first.metric)),
+            class_="number",
+        ),
+        tag(
+            "p",
+            (f"95 % interval {low} to {high}, " if low else "no interval, ")
+            + f"n = {counted(network.n, 'subject')}. {PARTS[first.protocol].capitalize()}, "
+            + f"{who_predicts(config, first.experiment, first.protocol)}.",
+        ),
+        _baseline(verdict),
+        *(tag("p", _in_short(one, asked.unit)) for one in others),
+        tag("p", few(network.n), class_="caution") if few(network.n) else None,
+    )
+
+
+def _unit(metric: str, unit: str) -> str:
+    return unit if METRICS[metric].in_unit else ""
+
+
+def _baseline(verdict: Judgement) -> Html | None:
+    row = verdict.baseline
+    if row is None:
+        return None
+    number = number_with_interval(row.value, row.ci_low, row.ci_high)
+    return tag("p", f"Best baseline: {in_words(row.model)}, {number}.")
+
+
+def _in_short(one: Outcome, unit: str) -> str:
+    """Tell the result of a further protocol in one line."""
+    row = one.network
+    number = number_with_interval(row.value, row.ci_low, row.ci_high)
+    said = sentence(judge(one.models, one.differences), unit)
+    return f"{PARTS[one.protocol].capitalize()} (n = {row.n}): {number}. {said}"
+
+
+def _missing(study: StudyFiles, name: str, trainings: Sequence[Training]) -> Html:
+    asked = study.config.experiments[name]
+    return tag(
+        "article",
+        tag("h3", name, tag("small", f"{asked.task} of {asked.target}")),
+        tag("p", _why_missing(trainings), class_="verdict missing"),
+        tag("ul", *(tag("li", text) for text in _open(trainings))),
+    )
+
+
+def _why_missing(trainings: Sequence[Training]) -> str:
+    done = sum(one.state == "finished" for one in trainings)
+    if done == len(trainings):
+        return "No result yet: it is trained, but not evaluated."
+    return f"No result yet: {done} of {counted(len(trainings), 'training')} finished."
+
+
+def _open(trainings: Sequence[Training]) -> Iterator[str]:
+    for one in trainings:
+        if one.state != "finished":
+            epochs = f", epoch {one.epoch} of {one.epochs}" if one.epoch else ""
+            why = f": {one.why}" if one.why else ""
+            yield f"fold {one.run.fold}, seed {one.run.seed}: {one.state}{epochs}{why}"
+
+
+def unfinished(study: StudyFiles) -> list[str]:
+    """Name the experiments that have no result yet."""
+    there = {one.experiment for one in outcomes(study)}
+    asked = filter(study.config.is_evaluated, study.config.experiments)
+    return [name for name in asked if name not in there]
+
+
+def notice(study: StudyFiles) -> Html:
+    """Say at the top of the page what is not real, or not there."""
+    open_ones = unfinished(study)
+    return joined(
+        [
+            tag(
+                "p",
+                tag("strong", "SYNTHETIC"),
+                ": the scans are made up; nothing here is a finding about people.",
+                class_="notice",
+            )
+            if study.synthetic
+            else None,
+            tag(
+                "p",
+                tag("strong", "NOT COMPLETE"),
+                f": no result yet of {', '.join(open_ones)}.",
+                class_="notice",
+            )
+            if open_ones
+            else None,
+        ]
+    )

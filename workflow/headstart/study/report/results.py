@@ -1,0 +1,121 @@
+"""All metrics beside those of the baselines, by site, and how the figure shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from collections.abc import Sequence
+
+from headstart.common import study_paths
+from headstart.common.records import read_rows
+from headstart.common.text import counted
+from headstart.common.text import numbers_alike
+from headstart.evaluation.results import MetricRow
+from headstart.evaluation.results import having
+from headstart.evaluation.results import methods_of
+from headstart.figures.style import metric_name
+from headstart.study.methods.results import Outcome
+from headstart.study.methods.results import in_words
+from headstart.study.methods.results import outcomes
+from headstart.study.methods.study_files import StudyFiles
+from headstart.study.report.drawings import drawing
+from headstart.study.report.markup import Html
+from headstart.study.report.markup import PageSection
+from headstart.study.report.markup import folded
+from headstart.study.report.markup import joined
+from headstart.study.report.markup import table
+from headstart.study.report.markup import tag
+
+PROTOCOLS = {
+    "test": "held-out test",
+    "cross-validation": "cross-validation",
+    "hold-out": "one fold held out",
+}
+
+
+def results(study: StudyFiles) -> PageSection:
+    """Show each complete experiment's metrics beside those of its baselines."""
+    found = list(outcomes(study))
+    names = dict.fromkeys(one.experiment for one in found)
+    shown = [
+        joined(
+            [
+                tag("h3", name),
+                *(_tables(study, one) for one in found if one.experiment == name),
+                drawing(study, name, "evaluation"),
+            ]
+        )
+        for name in names
+    ]
+    nothing = tag("p", "No experiment is complete yet.", class_="missing")
+    return PageSection("baselines", "Results beside baselines", joined(shown or [nothing]))
+
+
+def _tables(study: StudyFiles, one: Outcome) -> Html:
+    path = study.folder / study_paths.METRICS.format(experiment=one.experiment)
+    rows = having(read_rows(path, MetricRow), protocol=one.protocol)
+    unit = study.config.experiments[one.experiment].unit
+    people = counted(one.models[0].n, "subject")
+    everyone = having(rows, group="all")
+    metrics = list(dict.fromkeys(row.metric for row in everyone))
+    names = [metric_name(metric, unit) for metric in metrics]
+    head = ["model", *names, f"network \u2212 baseline, {metric_name(one.metric, unit)}"]
+    methods = methods_of(everyone)
+    sites = [row for row in rows if row.model == one.network.model]
+    return joined(
+        [
+            table(
+                f"{one.experiment}, {PROTOCOLS[one.protocol]}, {people}",
+                head,
+                _by_model(one, everyone, metrics),
+            ),
+            tag("p", f"In brackets: 95 % intervals ({', '.join(methods)}).", class_="note")
+            if methods
+            else None,
+            _by_site(f"{one.experiment}, {PROTOCOLS[one.protocol]}", sites, metrics, names),
+        ]
+    )
+
+
+def _by_model(
+    one: Outcome, rows: Sequence[MetricRow], metrics: Sequence[str]
+) -> Iterator[list[str]]:
+    for model in dict.fromkeys(row.model for row in rows):
+        cells = [_metric(having(rows, model=model, metric=metric)) for metric in metrics]
+        against: list[str] = [
+            _cell(row.difference, row.ci_low, row.ci_high)
+            for row in having(one.differences, baseline=model)
+        ]
+        yield [in_words(model), *cells, *(against or ["\u2014"])]
+
+
+def _metric(rows: Sequence[MetricRow]) -> str:
+    """Write a metric, its interval and its spread over seeds one below the other."""
+    if not rows:
+        return "\u2014"
+    (row,) = rows
+    spread = None if row.seed_sd is None else tag("small", f"sd over seeds {row.seed_sd:.2g}")
+    return joined([_cell(row.value, row.ci_low, row.ci_high), spread])
+
+
+def _cell(value: float | None, low: float | None, high: float | None) -> Html:
+    number, *ends = numbers_alike(value, low, high)
+    within = tag("small", f"[{', '.join(ends)}]") if ends[0] else None
+    return joined([number or "not defined", within])
+
+
+def _by_site(
+    title: str, rows: Sequence[MetricRow], metrics: Sequence[str], names: Sequence[str]
+) -> Html | None:
+    groups = [group for group in dict.fromkeys(row.group for row in rows) if group != "all"]
+    if not groups:
+        return None
+    cells = [
+        [
+            group.replace("=", " "),
+            str(having(rows, group=group)[0].n),
+            *(_metric(having(rows, group=group, metric=metric)) for metric in metrics),
+        ]
+        for group in groups
+    ]
+    caption = f"{title}: the network by group"
+    return folded("By site", table(caption, ["group", "subjects", *names], cells))

@@ -182,6 +182,38 @@ def test_sessions_that_say_the_same_tell_no_more_than_one():
         assert ends(interval(thrice[name])) == pytest.approx(ends(interval(made))), name
 
 
+def test_a_subject_counts_once_however_many_sessions_it_has():
+    rng = np.random.default_rng(15)
+    truth = np.arange(24) % 2
+    said = two(1 / (1 + np.exp(-(truth - 0.5 + rng.normal(size=24)))))
+    times = np.arange(24) % 5 + 1
+    many = HeldOut(np.repeat(np.arange(24), times).astype(str), np.zeros(times.sum(), int))
+    once = estimate(SEX, single(24), truth, said, {})
+    often = estimate(SEX, many, np.repeat(truth, times), np.repeat(said, times, axis=0), {})
+    for name, made in once.items():
+        assert often[name].value == pytest.approx(made.value), name
+        assert ends(interval(often[name])) == pytest.approx(ends(interval(made))), name
+
+
+def test_folds_leave_a_share_with_fewer_subjects():
+    truth = np.arange(30) % 2
+    folds = HeldOut(np.arange(30).astype(str), np.arange(30) % 5, 2.25)
+    made = estimate(SEX, folds, truth, answers(np.arange(30) < 21, truth), {})["accuracy"]
+    assert ends(interval(made)) == pytest.approx(wilson(21 / 30, 30 / 2.25))
+
+
+def test_sessions_amount_to_subjects_by_the_variance_with_caution():
+    """Korn and Graubard 1998: the square of normal over t quantile is the caution."""
+    right = np.array([[1, 1, 1]] * 8 + [[1, 1, 0]] * 6 + [[0, 1, 0]] * 4 + [[0, 0, 0]] * 2)
+    truth = np.repeat(np.arange(20) % 2, 3)
+    made = estimate(SEX, single(20, 3), truth, answers(right.ravel() == 1, truth), {})["accuracy"]
+    share, of_subject = right.mean(), right.mean(axis=1)
+    caution = (Z / stats.t.ppf(0.975, 19)) ** 2
+    gain = caution * share * (1 - share) / of_subject.var(ddof=1)
+    assert 1 < gain < 3
+    assert ends(interval(made)) == pytest.approx(wilson(share, 20 * gain))
+
+
 def test_sessions_that_differ_tell_more_and_at_best_as_other_subjects():
     rng = np.random.default_rng(6)
     truth = np.repeat(np.arange(60) % 2, 3)

@@ -43,6 +43,7 @@ from headstart.tasks.base import Task
 WORST = 8  # rows of the table
 SHOWN = 3  # of these in the viewer, and the median and the best
 PLANES = ("sagittal", "coronal", "axial")
+LAYERS = {"true": "filled", "predicted": "line"}
 PRIVACY = (
     "A few scans only, and coarse: voxels of 4 mm or more, as on the contact sheet, to protect "
     "faces; finer only around a mask, where that part is too short to hold a face. Left is left."
@@ -170,9 +171,11 @@ def _viewer(name: str, answers: Answers, looked: Mapping[str, Case]) -> Html:
     choices = (tag("option", volume["name"], value=str(n)) for n, volume in enumerate(volumes))
     boxes = [
         tag(
-            "label", tag("input", type="checkbox", checked=True, data_layer=layer), f" {layer} mask"
+            "label",
+            tag("input", type="checkbox", checked=True, data_layer=layer),
+            f" {layer} mask ({shown_as})",
         )
-        for layer in ("true", "predicted")
+        for layer, shown_as in LAYERS.items()
     ]
     legend = [
         tag("span", f"\u25a0 {one}", class_=f"class-{number % len(colours)}")

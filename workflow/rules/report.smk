@@ -17,7 +17,7 @@ rule report:
     params:
         settings=slice_of("report"),
         code=settings.code("report"),
-        study=settings.config.study,
+        study=untracked(settings.config.study),
         project=untracked(settings.project),
     shell:
         "headstart report {params.study:q} --results . --project {params.project:q} > {log:q} 2>&1"

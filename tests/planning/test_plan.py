@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -12,7 +15,11 @@ from headstart.cluster.machine import Place
 from headstart.cohort.config import Split
 from headstart.cohort.split import split
 from headstart.planning.fingerprint import Fingerprint
+from headstart.planning.plan import NIGHT
+from headstart.planning.plan import STEPS
+from headstart.planning.plan import Plan
 from headstart.planning.plan import plan
+from headstart.training.costs import training_memory
 from headstart.training.registry import NETWORKS
 
 LAPTOP = Place("a laptop", 16e9, gpu=False, cores=2)
@@ -62,17 +69,118 @@ def test_all_folds_where_nobody_is_held_out_and_time_allows() -> None:
 def test_a_segmentation_s_window_is_the_smallest_that_its_network_halves(
     needed: tuple[float, float, float], size: float
 ) -> None:
-    made = plan(Fingerprint(100, 100, 1, (size, size, size), needed, classes=2), GPU)
+    place = replace(GPU, memory=1e15)
+    made = plan(Fingerprint(100, 100, 1, (size, size, size), needed, classes=2), place)
     arguments, window = made.train["network_arguments"], made.prepare["window"]
     step = 2 ** len(arguments["strides"])
     assert NETWORKS["unet"].multiples(arguments) == (step, step, step)
-    for side, length, edge in zip(window, needed, made.prepare["voxel_size"], strict=True):
+    for side, length in zip(window, needed, strict=True):
         assert side % step == 0
-        assert side >= length / edge - 0.05
-        assert side < max(length / edge + step, 5)
+        assert side >= length / size - 0.05
+        assert side < max(length / size + step, 5)
 
 
 def test_a_hippocampus_is_halved_three_times_in_a_window_that_fits() -> None:
     made = plan(Fingerprint(200, 130, 1, (1.0, 1.0, 1.0), (38.4, 54.2, 41.3), classes=2), GPU)
     assert made.prepare["window"] == [40, 56, 48]
     assert made.train["network_arguments"]["strides"] == [2, 2, 2]
+
+
+HEAD = (240.0, 240.0, 176.0)
+
+
+def lesions(subjects: int = 22, edge: float = 1.0, classes: int = 1) -> Fingerprint:
+    return Fingerprint(subjects, subjects, 1, (edge, edge, edge), HEAD, classes=classes)
+
+
+def gpu(gigabytes: float) -> Place:
+    return Place("a GPU", gigabytes * 1e9, gpu=True, cores=8)
+
+
+def laptop(gigabytes: float) -> Place:
+    return Place("a laptop", gigabytes * 1e9, gpu=False, cores=2)
+
+
+def seen(made: Plan) -> list[int]:
+    """Return the voxels that the network sees at once."""
+    return made.train["sampling"]["patches"] if "sampling" in made.train else made.prepare["window"]
+
+
+@pytest.mark.parametrize(
+    ("cohort", "place", "expected"),
+    [
+        (lesions(), gpu(12), "whole"),
+        (lesions(), gpu(4), "memory"),
+        (lesions(edge=0.5), gpu(20), "memory"),
+        (lesions(), laptop(8), "whole"),
+        (lesions(), laptop(3), "memory"),
+        (lesions(1000), laptop(64), "time"),
+    ],
+)
+def test_a_segmentation_keeps_its_voxels_and_is_cut_into_patches_where_it_does_not_fit(
+    cohort: Fingerprint, place: Place, expected: str
+) -> None:
+    made = plan(cohort, place)
+    assert made.prepare["voxel_size"] == list(cohort.voxel_size)
+    assert made.memory <= place.memory
+    assert made.hours is None or made.hours <= NIGHT
+    assert (made.prepare["window"] == "own") == ("sampling" in made.train)
+    if expected == "whole":
+        assert made.prepare["window"] == [240, 240, 176]
+    else:
+        assert f"would take more {expected} than there is" in made.reasons["sampling"]
+        assert made.train["batch_size"] == 2
+
+
+@pytest.mark.parametrize("subjects", [12, 22, 60, 200])
+def test_patches_make_as_many_steps_as_whole_scans(subjects: int) -> None:
+    made = plan(lesions(subjects), gpu(4))
+    words = made.reasons["epochs"].split()
+    steps, epochs = int(words[0]), made.train["epochs"]
+    assert words[1:4] == ["steps", "of", "2"]
+    assert steps * epochs == pytest.approx(STEPS, rel=0.15)
+
+
+def test_a_whole_head_is_made_coarser_and_never_cut() -> None:
+    made = plan(replace(lesions(200), classes=0), gpu(1.5))
+    assert "sampling" not in made.train
+    assert min(made.prepare["voxel_size"]) > 2
+
+
+@given(
+    edges=st.tuples(*[st.sampled_from([0.4, 0.8, 1.0, 3.0])] * 3),
+    needed=st.tuples(*[st.floats(30.0, 250.0)] * 3),
+    subjects=st.sampled_from([12, 22, 100, 300]),
+    on_gpu=st.booleans(),
+)
+def test_more_memory_never_shows_the_network_less(
+    edges: tuple[float, float, float],
+    needed: tuple[float, float, float],
+    subjects: int,
+    *,
+    on_gpu: bool,
+) -> None:
+    cohort = Fingerprint(subjects, subjects, 1, edges, needed, classes=2)
+    whole = plan(cohort, gpu(1e6)).prepare["window"]
+    before = [0, 0, 0]
+    for gigabytes in (1.0, 1.5, 2.0, 4.0, 8.0, 16.0, 64.0):
+        place = gpu(gigabytes) if on_gpu else laptop(gigabytes)
+        made = plan(cohort, place)
+        window, arguments = seen(made), made.train["network_arguments"]
+        step = 2 ** len(arguments["strides"])
+        assert made.prepare["voxel_size"] == list(edges)
+        assert all(was <= now <= most for was, now, most in zip(before, window, whole, strict=True))
+        assert all(side % step == 0 for side in window)
+        assert all(side >= min(64, most) for side, most in zip(window, whole, strict=True))
+        if on_gpu and "sampling" in made.train and max(window) > 64:
+            more = [side + step for side in window]
+            assert made.memory <= place.memory
+            assert training_memory("unet", arguments, more, 2, 2, gpu=True) > place.memory
+        before = window
+
+
+def test_a_patch_reaches_about_as_far_along_each_axis() -> None:
+    made = plan(Fingerprint(22, 22, 1, (0.5, 0.5, 1.0), (240, 240, 240), classes=1), gpu(4))
+    x, y, z = made.train["sampling"]["patches"]
+    assert math.isclose(x * 0.5, z, abs_tol=16)
+    assert abs(x - y) <= 16

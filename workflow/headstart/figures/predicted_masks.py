@@ -164,14 +164,16 @@ def predicted_mask(
     key = (scan.subject, scan.session)
     written = next(one for run in runs if (one := read_image(run, key, task)) is not None)
     source = numbered(written.values(np.float64), classes)
-    shape = scan.mask().shape
+    mask = np.zeros(scan.mask().shape, np.uint8)
     to_source = np.linalg.inv(written.affine) @ scan.affine
-    voxels = np.indices(shape).reshape(3, -1)
-    index = np.rint(to_source[:3, :3] @ voxels + to_source[:3, 3:]).astype(int)
-    inside = ((index >= 0) & (index < np.array(source.shape)[:, None])).all(axis=0)
-    mask = np.zeros(voxels.shape[1], np.uint8)
-    mask[inside] = source[tuple(index[:, inside])]
-    return mask.reshape(shape)
+    voxels = np.indices((1, *mask.shape[1:])).reshape(3, -1)
+    # plane by plane: the places of a whole scan's voxels would fill much memory
+    for x, plane in enumerate(mask.reshape(len(mask), -1)):
+        voxels[0] = x
+        index = np.rint(to_source[:3, :3] @ voxels + to_source[:3, 3:]).astype(int)
+        inside = ((index >= 0) & (index < np.array(source.shape)[:, None])).all(axis=0)
+        plane[inside] = source[tuple(index[:, inside])]
+    return mask
 
 
 def box_around(inside: NDArray[np.bool_], margin: NDArray[np.int64]) -> tuple[slice, slice, slice]:

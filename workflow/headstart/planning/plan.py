@@ -1,31 +1,39 @@
 """Choose how to train, by what the scans are like and where the training will run.
 
 As nnU-Net plans segmentation from a data set's fingerprint and the memory of the GPU (Isensee et
-al. 2021, doi:10.1038/s41592-020-01008-z), but with one window around the whole head instead of
-patches, and for classification and regression too. Each choice comes with its reason in words.
+al. 2021, doi:10.1038/s41592-020-01008-z), but with one window around the whole head wherever it
+fits, and for classification and regression too. Each choice comes with its reason in words.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from headstart.cluster.machine import Place
+from headstart.common.schema import Window
 from headstart.common.text import counted
 from headstart.planning.fingerprint import Fingerprint
 from headstart.planning.fingerprint import Triple
+from headstart.planning.patch_plan import FOREGROUND
+from headstart.planning.patch_plan import MOST_HALVINGS
+from headstart.planning.patch_plan import halvings_of
+from headstart.planning.patch_plan import patch_sizes
+from headstart.planning.patch_plan import patches_per_scan
+from headstart.study.estimates import TILES
 from headstart.training.costs import learning_seconds
+from headstart.training.costs import looking_seconds
 from headstart.training.costs import training_memory
 from headstart.training.registry import NETWORKS
 
-Window = tuple[int, int, int]
 FINEST = 2.0  # mm, where the answer is about the whole head
 LADDER = (1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0)  # mm
 STEP = 16  # a whole head's window has multiples: the network halves it four or five times
-MOST_HALVINGS = 4  # of a segmentation's window
 SMALLEST_BATCH = 2  # batch norm needs two
 STEPS = 4000  # of the optimizer
 EPOCHS = (20, 150)
@@ -50,6 +58,45 @@ class Plan:
     reasons: dict[str, str]
 
 
+@dataclass(frozen=True)
+class _Candidate:
+    """A way to train, and what it costs.
+
+    Attributes:
+        size: Edges of a voxel, mm.
+        window: Voxels of a whole scan.
+        patch: Voxels of a patch; None where whole scans are learnt from.
+        per_scan: Patches of each scan in an epoch.
+        network: Name of the network.
+        arguments: Its arguments.
+        batch: Scans or patches of a step.
+        epochs: Passes over the scans.
+        memory: Bytes that it fills.
+        hours: How long it takes on a CPU; None on a GPU.
+    """
+
+    size: Triple
+    window: Window
+    patch: Window | None
+    per_scan: int
+    network: str
+    arguments: dict[str, list[int]]
+    batch: int
+    epochs: int
+    memory: float
+    hours: float | None
+
+    @property
+    def in_time(self) -> bool:
+        """Whether it takes no longer than a night."""
+        return self.hours is None or self.hours <= NIGHT
+
+    @property
+    def seen(self) -> Window:
+        """Voxels that the network sees at once."""
+        return self.patch or self.window
+
+
 def plan(fingerprint: Fingerprint, place: Place) -> Plan:
     """Choose split, voxel size, window, network, batch and schedule.
 
@@ -58,47 +105,54 @@ def plan(fingerprint: Fingerprint, place: Place) -> Plan:
         place: Where the trainings are to run.
 
     Returns:
-        The finest plan that fits the memory, and on a CPU takes no longer than a night.
+        The finest plan that fits the memory, and on a CPU takes no longer than a night. A
+        segmentation keeps the scans' voxel size, and learns from patches where whole scans don't
+        fit: coarser voxels would lose what is small.
     """
-    split, learning = _split(fingerprint.subjects, fingerprint.scans)
+    split, learning, choosing = _split(fingerprint.subjects, fingerprint.scans)
     threads = 2 if place.gpu else min(4, place.cores)
-    for size in _voxel_sizes(fingerprint):
-        window = _window(fingerprint, size)
-        network, arguments = _network(fingerprint, window, place)
-        batch = _batch(network, arguments, window, fingerprint, place, learning)
-        classes = fingerprint.classes
-        memory = training_memory(network, arguments, window, batch, classes, gpu=place.gpu)
-        epochs = _epochs(learning, batch)
-        seconds = learning_seconds(network, arguments, window, learning) / threads
-        hours = None if place.gpu else epochs * seconds / 3600
-        if memory <= place.memory and (hours is None or hours <= NIGHT):
+    candidates = _candidates(fingerprint, place, learning, choosing, threads)
+    first = best = next(candidates)
+    for best in chain([first], candidates):
+        if best.memory <= place.memory and best.in_time:
             break
+    epochs, hours = best.epochs, best.hours
     if hours is not None and hours > NIGHT:
-        epochs = max(2, int(epochs * NIGHT / hours))
-        hours = epochs * seconds / 3600
-    train = {
-        "network": network,
-        "network_arguments": arguments,
+        epochs = max(2, int(best.epochs * NIGHT / hours))
+        hours *= epochs / best.epochs
+    train: dict[str, Any] = {"network": best.network, "network_arguments": best.arguments}
+    if best.patch is not None:
+        train["sampling"] = {
+            "patches": list(best.patch),
+            "per_scan": best.per_scan,
+            "foreground": FOREGROUND,
+        }
+    train |= {
         "epochs": epochs,
-        "batch_size": batch,
-        "learning_rate": NETWORKS[network].learning_rate,
+        "batch_size": best.batch,
+        "learning_rate": NETWORKS[best.network].learning_rate,
         "class_weights": fingerprint.imbalance > 1.5,
         "keep": "best" if fingerprint.subjects >= CHOOSERS else "last",
         "threads": threads,
     }
     folds = _folds(split, hours)
-    shards = min(256, max(2, math.ceil(fingerprint.scans / 64)))
-    prepare = {"voxel_size": list(size), "window": list(window), "shards": shards}
-    reasons = _split_reasons(split, fingerprint) | _prepare_reasons(size, window, fingerprint)
+    prepare = {
+        "voxel_size": list(best.size),
+        "window": list(best.window) if best.patch is None else "own",
+        "shards": min(256, max(2, math.ceil(fingerprint.scans / 64))),
+    }
+    reasons = _split_reasons(split, fingerprint) | _prepare_reasons(best, fingerprint)
     reasons |= _train_reasons(train, fingerprint, learning)
+    if best.patch is not None:
+        reasons["sampling"] = _patches_reason(best, first, place)
     reasons["memory"] = (
-        f"one training fills about {memory / 1e9:.1f} GB of the {place.memory / 1e9:.0f} GB that "
-        f"it may have ({place.name})"
+        f"one training fills about {best.memory / 1e9:.1f} GB of the {place.memory / 1e9:.0f} GB "
+        f"that it may have ({place.name})"
     )
     if hours is not None:
         reasons["time"] = f"one training takes about {duration(hours)} on {threads} free CPU cores"
     reasons["folds"] = _folds_reason(folds, split, hours)
-    return Plan(split, folds, prepare, train, memory, hours, reasons)
+    return Plan(split, folds, prepare, train, best.memory, hours, reasons)
 
 
 def duration(hours: float) -> str:
@@ -109,8 +163,8 @@ def duration(hours: float) -> str:
     return f"{hours:.0f} hours" if hours >= 1.5 else "an hour"
 
 
-def _split(subjects: int, scans: int) -> tuple[dict[str, Any], int]:
-    """Return the split, and how many scans one fold learns from.
+def _split(subjects: int, scans: int) -> tuple[dict[str, Any], int, int]:
+    """Return the split, how many scans one fold learns from, and how many choose the epoch.
 
     The fewer there are, the more folds: each training then learns from nearly all of them. A fold
     holds two subjects at least, as held-out ones are compared with each other. Where too few could
@@ -122,8 +176,9 @@ def _split(subjects: int, scans: int) -> tuple[dict[str, Any], int]:
         test, folds = 0.0, min(MOST_FOLDS, max(2, subjects // HELD_OUT))
         validation = 0.0 if subjects < CHOOSERS else 0.2 if subjects < TINY / 2 else 0.15
     choosing = max(2, round(validation * subjects)) / subjects if validation else 0.0
-    share = (1 - test) * (1 - 1 / folds) * (1 - choosing)
-    return {"test": test, "folds": folds, "validation": validation}, max(1, int(scans * share))
+    rest = scans * (1 - test) * (1 - 1 / folds)
+    made = {"test": test, "folds": folds, "validation": validation}
+    return made, max(1, int(rest * (1 - choosing))), math.ceil(rest * choosing)
 
 
 def _folds(split: Mapping[str, Any], hours: float | None) -> list[int] | str:
@@ -132,10 +187,53 @@ def _folds(split: Mapping[str, Any], hours: float | None) -> list[int] | str:
     return "all" if not split["test"] and cheap else [0]
 
 
+def _candidates(
+    fingerprint: Fingerprint, place: Place, learning: int, choosing: int, threads: int
+) -> Iterator[_Candidate]:
+    """Yield the ways to train, the finest first: whole scans, and of a segmentation patches.
+
+    Args:
+        fingerprint: The cohort.
+        place: Where the training is to run.
+        learning: Scans that it learns from.
+        choosing: Scans that choose the epoch.
+        threads: CPU cores that it has.
+    """
+
+    def candidate(
+        size: Triple, window: Window, patch: Window | None = None, batch: int = SMALLEST_BATCH
+    ) -> _Candidate:
+        seen = patch or window
+        network, arguments = _network(fingerprint, seen, place)
+        per_scan, seconds = 1, 0.0
+        if patch is not None:
+            per_scan = patches_per_scan(STEPS * batch, learning)
+            seconds = TILES * looking_seconds(network, arguments, window, choosing)
+        seconds += learning_seconds(network, arguments, seen, learning * per_scan)
+        epochs, classes = _epochs(learning * per_scan, batch), fingerprint.classes
+        memory = training_memory(network, arguments, seen, batch, classes, gpu=place.gpu)
+        hours = None if place.gpu else epochs * seconds / threads / 3600
+        return _Candidate(
+            size, window, patch, per_scan, network, arguments, batch, epochs, memory, hours
+        )
+
+    for size in _voxel_sizes(fingerprint):
+        window = _window(fingerprint, size)
+        network, arguments = _network(fingerprint, window, place)
+        batch = _batch(network, arguments, window, fingerprint, place, learning)
+        yield candidate(size, window, batch=batch)
+    if fingerprint.classes:
+        yield candidate(size, window)  # with the smallest batch, as many steps see fewer scans
+        for patch in patch_sizes(window, size):
+            yield candidate(size, window, patch)
+
+
 def _voxel_sizes(fingerprint: Fingerprint) -> list[Triple]:
     """Return the voxel sizes to try, finest first; an axis is never finer than it was scanned."""
     native = fingerprint.voxel_size
-    floor = native if fingerprint.classes else _coarser(native, FINEST)
+    if fingerprint.classes:
+        return [native]
+    floor = _coarser(native, FINEST)
     sizes = [floor, *(_coarser(native, step) for step in LADDER)]
     fitting = [size for size in sizes if math.prod(size) >= math.prod(floor)]
     return sorted(set(fitting), key=math.prod)
@@ -152,7 +250,7 @@ def _window(fingerprint: Fingerprint, size: Triple) -> Window:
         return _multiples(fingerprint, size, STEP, least=NETWORKS["sfcn"].shortest)
     for halvings in range(MOST_HALVINGS, 1, -1):
         window = _multiples(fingerprint, size, 2**halvings, least=2**halvings)
-        if _halvings(window) >= halvings:
+        if halvings_of(window) >= halvings:
             return window
     return _multiples(fingerprint, size, 2, least=4)
 
@@ -166,11 +264,6 @@ def _multiples(fingerprint: Fingerprint, size: Triple, step: int, least: int) ->
     return x, y, z
 
 
-def _halvings(window: Window) -> int:
-    """As nnU-Net: halve until the smallest side is 4 voxels."""
-    return min(MOST_HALVINGS, max(1, int(math.log2(min(window) / 4))))
-
-
 def _network(
     fingerprint: Fingerprint, window: Window, place: Place
 ) -> tuple[str, dict[str, list[int]]]:
@@ -178,7 +271,7 @@ def _network(
         return "sfcn", {} if fingerprint.subjects >= MANY else {
             "channels": [16, 32, 64, 128, 128, 64]
         }
-    halvings = _halvings(window)
+    halvings = halvings_of(window)
     first = 32 if place.gpu else 16
     channels = [min(320, first * 2**level) for level in range(halvings + 1)]
     return "unet", {"channels": channels, "strides": [2] * halvings}
@@ -227,36 +320,65 @@ def _folds_reason(folds: list[int] | str, split: Mapping[str, Any], hours: float
     )
 
 
-def _prepare_reasons(size: Triple, window: Window, fingerprint: Fingerprint) -> dict[str, str]:
+def _prepare_reasons(best: _Candidate, fingerprint: Fingerprint) -> dict[str, str]:
     native = fingerprint.voxel_size
-    covered = [length * edge for length, edge in zip(window, size, strict=True)]
     scanned = f"the scans have {millimetres(native)}"
-    if math.prod(size) < 1.02 * math.prod(native):
+    if best.patch is not None:
+        voxel = f"as {scanned} (median): coarser ones would lose what is small"
+    elif math.prod(best.size) < 1.02 * math.prod(native):
         voxel = f"as {scanned} (median)"
-    elif not fingerprint.classes and size == _coarser(native, FINEST):
+    elif best.size == _coarser(native, FINEST):
         voxel = (
             f"{scanned}; an answer about the whole head is asked of {FINEST:g} mm, as each halving "
             "takes 8 times the memory and the time"
         )
     else:
         voxel = f"{scanned}; finer ones would take more memory or time than there is"
+    needed = (
+        f"there is something to see in {millimetres(fingerprint.needed)} about the scans' centres"
+    )
+    if best.patch is None:
+        multiple = 2 ** halvings_of(best.window) if fingerprint.classes else STEP
+        window = (
+            f"{millimetres(_lengths(best.window, best.size))}; {needed}; multiples of {multiple}, "
+            "as the network halves it"
+        )
+    else:
+        window = f"each scan at its own size, of which patches are taken; {needed}"
     return {
         "voxel_size": voxel,
-        "window": f"{millimetres(covered)}; there is something to see in "
-        f"{millimetres(fingerprint.needed)} about the scans' centres; "
-        f"multiples of {2 ** _halvings(window) if fingerprint.classes else STEP}, as the network "
-        "halves it",
+        "window": window,
         "shards": "parts that run side by side, about 64 scans each",
     }
+
+
+def _patches_reason(best: _Candidate, whole: _Candidate, place: Place) -> str:
+    """Say why the network learns from patches, and from which."""
+    lacking = "memory" if whole.memory > place.memory else "time"
+    allowed = "that memory holds" if place.gpu else "that memory holds and a night has time for"
+    fits = best.memory <= place.memory and best.in_time
+    return (
+        f"whole scans would take more {lacking} than there is; patches of "
+        f"{millimetres(_lengths(best.seen, best.size))} are the "
+        f"{f'largest {allowed}' if fits else 'smallest that see enough'}; so many of each scan "
+        f"that an epoch is worth a look at whole ones; a share of {FOREGROUND:g} about a voxel of "
+        "a class, nnU-Net's: more of it for small lesions"
+    )
+
+
+def _lengths(voxels: Window, size: Triple) -> list[float]:
+    return [length * edge for length, edge in zip(voxels, size, strict=True)]
 
 
 def _train_reasons(
     train: Mapping[str, Any], fingerprint: Fingerprint, learning: int
 ) -> dict[str, str]:
+    sampling = train.get("sampling")
     if fingerprint.classes:
         halvings = len(train["network_arguments"]["strides"])
         network = (
-            f"{halvings} halvings bring the window's shortest side to 4 voxels or a little more; "
+            f"{halvings} halvings bring the {'patch' if sampling else 'window'}'s shortest side to "
+            "4 voxels or a little more; "
             "segresnet and dynunet take about 2 and 10 times as long a step"
         )
     elif fingerprint.subjects >= MANY:
@@ -266,10 +388,12 @@ def _train_reasons(
             f"light, doi:10.1016/j.media.2020.101871, and at half its width: {fingerprint.subjects}"
             " subjects are few"
         )
-    steps = math.ceil(learning / train["batch_size"])
+    per_scan = sampling["per_scan"] if sampling else 1
+    steps, batch = math.ceil(learning * per_scan / train["batch_size"]), train["batch_size"]
+    seen = f"{batch} patches" if sampling else counted(batch, "scan")
     reasons = {
         "network": network,
-        "epochs": f"{counted(steps, 'step')} of {counted(train['batch_size'], 'scan')} an epoch, "
+        "epochs": f"{counted(steps, 'step')} of {seen} an epoch, "
         f"about {steps * train['epochs']} in all",
         "batch_size": f"{learning} scans to learn from; fits the memory",
         "learning_rate": "a good start for this network; try a third and three times of it",

@@ -25,7 +25,7 @@ from headstart.planning.patch_plan import MOST_HALVINGS
 from headstart.planning.patch_plan import halvings_of
 from headstart.planning.patch_plan import patch_sizes
 from headstart.planning.patch_plan import patches_per_scan
-from headstart.study.estimates import TILES
+from headstart.training.costs import TILES
 from headstart.training.costs import learning_seconds
 from headstart.training.costs import looking_seconds
 from headstart.training.costs import training_memory
@@ -360,9 +360,9 @@ def _patches_reason(best: _Candidate, whole: _Candidate, place: Place) -> str:
     return (
         f"whole scans would take more {lacking} than there is; patches of "
         f"{millimetres(_lengths(best.seen, best.size))} are the "
-        f"{f'largest {allowed}' if fits else 'smallest that see enough'}; so many of each scan "
-        f"that an epoch is worth a look at whole ones; a share of {FOREGROUND:g} about a voxel of "
-        "a class, nnU-Net's: more of it for small lesions"
+        f"{f'largest {allowed}' if fits else 'smallest that see enough'}; per_scan: with fewer, "
+        "validation would take much of the time; foreground: nnU-Net's share of patches about a "
+        "voxel of a class, more of it for small lesions"
     )
 
 
@@ -395,7 +395,8 @@ def _train_reasons(
         "network": network,
         "epochs": f"{counted(steps, 'step')} of {seen} an epoch, "
         f"about {steps * train['epochs']} in all",
-        "batch_size": f"{learning} scans to learn from; fits the memory",
+        "batch_size": f"{learning} scans to learn from; "
+        + ("the fewest, for patches as large as can be" if sampling else "fits the memory"),
         "learning_rate": "a good start for this network; try a third and three times of it",
         "threads": "CPU threads; 1 and 2 give other bits, so it is a setting",
     }

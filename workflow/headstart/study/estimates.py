@@ -39,7 +39,6 @@ SNAPSHOT_BYTES = 8  # per weight: in the run store, and published
 SCAN_SECONDS = {"check": 0.1, "prepare": 0.7}
 START_SECONDS = {"train": 10.0, "other": 5.0}  # of a job, before it begins and after it ends
 AUGMENT_SECONDS = 4e-8  # per voxel, of affine and a few transforms of intensity
-TILES = 4  # of a scan's voxels: what tiles with margins see
 
 
 def prepared_bytes(config: Config, scans: int) -> int:
@@ -131,7 +130,7 @@ def predicting_seconds(train: Train, prepare: Preparation, scans: int) -> float:
         scans: How many there are.
     """
     seen = (train.network, train.network_arguments, prepare.usual_window)
-    return (1 if train.patches is None else TILES) * costs.looking_seconds(*seen, scans)
+    return (1 if train.patches is None else costs.TILES) * costs.looking_seconds(*seen, scans)
 
 
 @dataclass(frozen=True)

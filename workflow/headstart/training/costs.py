@@ -19,6 +19,7 @@ LIBRARIES = 0.56e9
 MONAI = 0.21e9
 CUDA_CONTEXT = 1e9
 FORWARD = 0.35  # of the time of learning from scans: to look at them
+TILES = 4  # of a scan's voxels: what tiles with margins see
 # What networks call the channels of their first layer, or of all layers from the first on.
 WIDTHS = ("channels", "filters", "init_filters", "init_features", "feature_size", "hidden_size")
 

@@ -10,12 +10,12 @@ import pytest
 from headstart.imaging.config import Preparation
 from headstart.study.estimates import AUGMENT_SECONDS
 from headstart.study.estimates import START_SECONDS
-from headstart.study.estimates import TILES
 from headstart.study.estimates import predicting_seconds
 from headstart.study.estimates import training_seconds
 from headstart.study.part_sizes import PartSizes
 from headstart.training.config import Train
 from headstart.training.costs import FORWARD
+from headstart.training.costs import TILES
 
 # A million voxels: costs in microseconds a voxel are seconds a scan.
 PREPARE = Preparation(voxel_size=(2, 2, 2), window=(100, 100, 100))

@@ -291,7 +291,7 @@ def test_stages(store: Store) -> None:
     stages = {stage.name: stage for stage in store.read().stages()}
     assert list(stages) == [
         *("label", "check", "split", "prepare", "near-duplicates"),
-        *("train", "predict", "evaluate", "plot"),
+        *("train", "predict", "evaluate", "plot", "report"),
     ]
     assert (stages["prepare"].done, stages["prepare"].parts) == (0, 4)
     labels = label_rows(pd.DataFrame({"subject": [str(number) for number in range(12)]}))
@@ -339,7 +339,7 @@ def test_a_part_is_what_a_job_makes(store: Store) -> None:
     # check: three shards and the table of all; plot: seven figures and two manifests
     assert parts == {
         **{"label": 1, "check": 4, "split": 2, "prepare": 4, "near-duplicates": 1},
-        **{"train": 1, "predict": 1, "evaluate": 1, "plot": 9},
+        **{"train": 1, "predict": 1, "evaluate": 1, "plot": 9, "report": 1},
     }
 
 

@@ -48,7 +48,7 @@ def test_they_stand_beside_the_network_and_the_other_baselines(tmp_path, task, t
         for row in differences
         if (row.metric, row.protocol, row.baseline) == (key, "cross-validation", "covariates")
     )
-    assert difference == pytest.approx(value["network"] - value["covariates"])
+    assert difference == pytest.approx(value["ensemble"] - value["covariates"])
     # where the site is known nothing else tells as much here as the site alone does
     best = min(
         value["mean" if task == "regression" else "majority"],

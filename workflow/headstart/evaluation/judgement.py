@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from headstart.common.text import numbers_alike
-from headstart.evaluation.baselines import ROWS
+from headstart.evaluation.baseline_rows import ROWS
 from headstart.evaluation.results import OURS
 from headstart.evaluation.results import DifferenceRow
 from headstart.evaluation.results import MetricRow

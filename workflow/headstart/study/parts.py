@@ -28,7 +28,8 @@ def parts(stage: str, config: Config) -> list[list[str]]:
     for other in STAGES[stage].rests_on:
         for one in _choices(other, config):
             if "experiment" in one:
-                sweep = config.experiments[one["experiment"]].variant_of
+                named = config.experiments.get(one["experiment"])  # None: a sweep, with its figures
+                sweep = named.variant_of if named else None
                 for name in filter(None, (one["experiment"], sweep)):
                     below[name].append((one, STAGES[other].output.format(**one)))
     return [

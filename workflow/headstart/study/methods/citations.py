@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 
 from headstart.data.collections import read_catalogue
-from headstart.evaluation.baselines import ROWS
+from headstart.evaluation.baseline_rows import ROWS
 from headstart.evaluation.intervals import METHODS
 from headstart.study.methods.results import interval_methods
 from headstart.study.methods.results import outcomes

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from headstart.common.records import read_rows
 from headstart.common.text import counted
-from headstart.evaluation import baselines
+from headstart.evaluation.baseline_rows import ROWS
 from headstart.evaluation.intervals import few
 from headstart.evaluation.judgement import judge
 from headstart.evaluation.judgement import sentence
@@ -152,7 +152,7 @@ def who_predicts(config: Config, experiment: str, protocol: str) -> str:
 
 def in_words(model: str) -> str:
     """Name a model in words."""
-    return baselines.ROWS[model].words if model in baselines.ROWS else model
+    return ROWS[model].words if model in ROWS else model
 
 
 def _difference(against: Sequence[DifferenceRow], model: str) -> str:

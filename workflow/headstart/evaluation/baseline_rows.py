@@ -1,0 +1,41 @@
+"""The baselines, by the name that the tables give them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+PENALISED = "Hoerl and Kennard 1970, ridge, https://doi.org/10.1080/00401706.1970.10488634"
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """How a baseline is told of.
+
+    Attributes:
+        words: What it is, in figures and in the methods.
+        cite: Its paper, if it has one.
+    """
+
+    words: str
+    cite: str = ""
+
+
+ROWS = {
+    "mean": Baseline("mean of the other folds' subjects"),
+    "majority": Baseline("commonest class"),
+    "site-mean": Baseline("site only"),
+    "site": Baseline("site only"),
+    "head-size": Baseline(
+        "head size only", "Otsu 1979, threshold, https://doi.org/10.1109/TSMC.1979.4310076"
+    ),
+    "brain-size": Baseline("linear model of the brain's volume", PENALISED),
+    "mask-volumes": Baseline("linear model of the volumes of the masks' classes", PENALISED),
+    "voxels": Baseline("linear model of voxels of 8 or 16 mm", PENALISED),
+    "covariates": Baseline("linear model of the covariates alone", PENALISED),
+    "background": Baseline("background everywhere"),
+    "mean-mask": Baseline("mean training mask"),
+    "label-transfer": Baseline(
+        "mask of the most similar training scan",
+        "Aljabar et al. 2009, label transfer, https://doi.org/10.1016/j.neuroimage.2009.02.018",
+    ),
+}

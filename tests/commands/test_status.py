@@ -158,6 +158,22 @@ def test_epochs_of_iterations_are_known_once_the_tables_are_there(store: Store) 
     assert store.training().epochs == 3
 
 
+def test_a_finished_training_has_the_epochs_of_the_scans_that_it_had(store: Store) -> None:
+    train = {"network": "sfcn", "iterations": 20, "batch_size": 2}
+    age = RAW["experiments"]["age"] | {"train": train}
+    made = read_config(RAW | {"experiments": {"age": age}})
+    files.write_json(store.folder / "config.json", made.model_dump(mode="json"))
+    store.settings = Slices(made, store.results.parent).train(*AGE)
+    nobody = Count(scans=0, subjects=0)
+    four = Count(scans=4, subjects=4)
+    counts = Counts(
+        training=four, validation=nobody, held_out=nobody, test=nobody, without_target=0
+    )
+    store.publish({"counts": counts})
+    training = store.training()
+    assert (training.state, training.epoch, training.epochs) == ("finished", 10, 10)
+
+
 def test_running_without_validation(store: Store) -> None:
     attempt = store.attempt(1, epochs=4, beat=1)
     epochs = tuple(Epoch(number, 0.001, 1.0) for number in range(1, 5))

@@ -31,6 +31,16 @@ def test_a_scan_without_the_target_is_not_counted(tmp_path: Path) -> None:
     assert counted_sizes(study.folder, "age", 0) == (before.training - 1, before.validation)
 
 
+def test_a_scan_without_one_of_the_covariates_is_not_counted(tmp_path: Path) -> None:
+    study = SmallStudy(tmp_path / "study")
+    study.change_table("sex", {3: "", 4: "", 9: "", 15: ""})
+    cohort = read_cohort(**study.inputs, target="age", covariates=["sex"])
+    for fold in range(3):
+        sizes = (len(cohort.training(fold)), len(cohort.validation(fold)))
+        assert counted_sizes(study.folder, "age", fold, ("sex",)) == sizes
+    assert counted_sizes(study.folder, "age", 0, ("sex",)) != counted_sizes(study.folder, "age", 0)
+
+
 def test_before_there_are_tables_nothing_is_counted(tmp_path: Path) -> None:
     assert counted_sizes(tmp_path, "age", 0) is None
 

@@ -14,7 +14,7 @@ from headstart.study.config import Config
 
 
 class PartSizes(NamedTuple):
-    """Scans with a target, of one fold.
+    """Scans with a target and all covariates, of one fold.
 
     Attributes:
         training: That are learnt from.
@@ -30,7 +30,7 @@ def expected_sizes(config: Config, scans: int) -> PartSizes:
 
     Args:
         config: The study's config.
-        scans: How many there are, with or without a target.
+        scans: How many there are, with or without a target and covariates.
     """
     split = config.split
     others = scans * (1 - split.test) * (1 - 1 / split.folds)
@@ -38,25 +38,30 @@ def expected_sizes(config: Config, scans: int) -> PartSizes:
     return PartSizes(training, int(others) - training)
 
 
-def counted_sizes(study: Path, target: str, fold: int) -> PartSizes | None:
+def counted_sizes(
+    study: Path, target: str, fold: int, covariates: tuple[str, ...] = ()
+) -> PartSizes | None:
     """Count them in the tables that check and split left; None where these are not there.
 
     Args:
         study: Results folder of the study.
         target: What is predicted.
         fold: The fold that is held out.
+        covariates: Labels that the network sees beside a scan.
     """
     tables = [study / name for name in (study_paths.PASSED, study_paths.SPLITS)]
     if not all(table.is_file() for table in tables):
         return None
-    return _counted(*tables, target, fold, *(table.stat().st_mtime_ns for table in tables))
+    times = (table.stat().st_mtime_ns for table in tables)
+    return _counted(*tables, (target, *covariates), fold, *times)
 
 
 @cache
-def _counted(passed: Path, splits: Path, target: str, fold: int, *_: int) -> PartSizes:
+def _counted(passed: Path, splits: Path, needed: tuple[str, ...], fold: int, *_: int) -> PartSizes:
     """Count them in tables as of two times."""
     part_of = {row.subject: row for row in read_splits(splits)}
-    rows = [part_of.get(r.subject) for r in read_rows(passed, LabelRow) if r.values.get(target)]
+    scans = [row for row in read_rows(passed, LabelRow) if all(map(row.values.get, needed))]
+    rows = [part_of.get(scan.subject) for scan in scans]
     others = [row for row in rows if row is not None and not row.test and row.fold != fold]
     validation = sum(row.validation for row in others)
     return PartSizes(len(others) - validation, validation)

@@ -170,7 +170,7 @@ class Study:
         experiment = self.slices.config.experiments[run.experiment]
         if experiment.train.epochs is not None:
             return experiment.train.epochs
-        sizes = counted_sizes(self.folder, experiment.target, run.fold)
+        sizes = counted_sizes(self.folder, experiment.target, run.fold, experiment.covariates)
         return epochs_asked(experiment.train, sizes.training) if sizes else None
 
     def _stage(self, name: str, parts: list[list[str]]) -> StageStatus:
@@ -259,7 +259,8 @@ class Study:
         if card is not None and settings_text(card.run) == settings:
             one = self._with_history(one, [published])
             minutes, why = card.seconds / 60, beside_plan(card)
-            return replace(one, state="finished", minutes=minutes, why=why)
+            epochs = epochs_asked(card.run.train, card.counts.training.scans)
+            return replace(one, state="finished", epochs=epochs, minutes=minutes, why=why)
 
         error = self._fresh_error(log)
         if error is not None:

@@ -504,7 +504,10 @@ def test_the_next_command(
     (locks / "1.input.lock").write_text("small/label/labels.csv\n")
     assert "\n  snakemake --unlock\n" in status(store, capsys)
     store.publish()
-    assert f"headstart plot {store.folder}" in status(store, capsys)
+    # the name leads there from here, and from elsewhere the folder
+    assert "\n  headstart plot small\n" in status(store, capsys)
+    monkeypatch.chdir(project / "config")
+    assert f"\n  headstart plot {store.folder}\n" in status(store, capsys)
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="processes are found in /proc")

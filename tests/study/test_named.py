@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from headstart.common.errors import UserError
 from headstart.common.run_id import RunId
 from headstart.study.config import read_config
 from headstart.study.named import Named
+from headstart.study.named import called
 from headstart.study.named import find
 from headstart.study.named import newest_history
 from headstart.study.named import runs_of
@@ -90,6 +92,47 @@ def test_a_study_whose_results_lie_elsewhere() -> None:
     assert find("far/age").folder == Path.cwd() / "disk/far"
     assert find("disk/far").file == Path("config/far.yaml")
     assert find("demo", Path("other")).folder == Path("other/demo")
+
+
+def test_it_is_called_what_finds_it_from_the_project(project: Path) -> None:
+    (project / "away/results/a b").mkdir(parents=True)
+    Path("away/results/a b/config.json").write_text(Path("results/old/config.json").read_text())
+    Path("elsewhere").mkdir()
+    Path("results/my-study").rename("elsewhere/my-study")
+    for study, root, name in (
+        ("old", "results", "old"),
+        ("far", "disk", "far"),
+        ("my-study", "elsewhere", "elsewhere/my-study"),
+        ("a b", "away/results", "'away/results/a b'"),
+    ):
+        assert called(study, Path(root)) == name
+        (typed,) = shlex.split(name)
+        assert find(typed).folder.resolve() == project / root / study
+    outside = project / "away"
+    assert called("far", project / "disk", outside) == str(project / "disk/far")
+    assert called("a b", outside / "results", outside) == "'a b'"
+
+
+def test_an_experiment_is_named_below_the_results_folder_too() -> None:
+    assert find("disk/far/age/fold-1") == Named(
+        "far", Path("config/far.yaml"), Path("disk"), "age", 1
+    )
+    with pytest.raises(UserError, match="has no experiment 'height'; there are: age, sex"):
+        find("disk/far/height")
+
+
+def test_hints_name_the_results_folder_where_the_name_is_not_found(project: Path) -> None:
+    Path("results/old").rename(project / "old")
+    for command in (runs_of, newest_history):
+        with pytest.raises(UserError, match="`headstart status old` says why"):
+            command(str(project / "old/age"))
+    Path("elsewhere").mkdir()
+    (project / "old").rename("elsewhere/old")
+    for command in (runs_of, newest_history):
+        with pytest.raises(UserError, match="`headstart status elsewhere/old` says why"):
+            command("elsewhere/old/age")
+    with pytest.raises(UserError, match="which experiment: elsewhere/old/age, elsewhere/old/sex"):
+        runs_of("elsewhere/old")
 
 
 def test_a_study_of_which_only_results_are_left() -> None:
@@ -187,3 +230,9 @@ def test_what_a_command_needs_besides_is_asked_for(capsys: pytest.CaptureFixture
     assert main(["try", "my-study"]) == 2
     said = capsys.readouterr().err
     assert "snakemake --cores 2 cohort --configfile config/mine.yaml" in said
+    assert main(["try", "old"]) == 2
+    said = capsys.readouterr().err
+    assert "snakemake --cores 2 cohort --configfile results/old/config.json" in said
+    Path("away.yaml").write_text(Path("config/mine.yaml").read_text().replace("my-study", "away"))
+    assert main(["vary", "away.yaml", "--set", "train.epochs=3"]) == 2
+    assert "which experiment to start from: away.yaml/age" in capsys.readouterr().err

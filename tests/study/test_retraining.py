@@ -21,7 +21,7 @@ from headstart.imaging.scan_rows import ScanFiles
 from headstart.study.config import Config
 from headstart.study.config import read_config
 from headstart.study.retraining import changes
-from headstart.study.retraining import retraining
+from headstart.study.retraining import retraining as retraining_of
 from headstart.study.settings import Settings
 from headstart.study.stages import STAGES
 from headstart.training import run_store
@@ -42,6 +42,7 @@ RAW: dict[str, Any] = {
         },
     },
 }
+FILE = Path("config/small.yaml")
 CODES = dict.fromkeys(STAGES, "code")
 
 
@@ -52,9 +53,15 @@ def settings(tmp_path: Path) -> Settings:
         read_config(RAW), tmp_path, CODES, listing="files", package="package", networks={}
     )
     settings.write()
+    (tmp_path / "config").mkdir()
+    (tmp_path / FILE).write_text("study: small\n")
     for name, fold in (("age", 0), *(("sex", fold) for fold in range(5))):
         publish(settings, name, fold)
     return settings
+
+
+def retraining(settings: Settings) -> str:
+    return retraining_of(settings, FILE)
 
 
 def publish(settings: Settings, experiment: str, fold: int) -> None:
@@ -117,6 +124,10 @@ def test_a_changed_key_of_one_experiment(settings: Settings) -> None:
     said = retraining(changed(settings, "experiments.age.train.learning_rate", 0.01))
     assert "  age (fold 0, seed 0): train.learning_rate 0.001 -> 0.01; took 12 min\n" in said
     assert "`headstart vary small/age --set train.learning_rate=0.01`" in said
+    said = retraining_of(
+        changed(settings, "experiments.age.train.learning_rate", 0.01), Path("/tmp/my study.yaml")
+    )
+    assert "`headstart vary '/tmp/my study.yaml'/age --set train.learning_rate=0.01`" in said
     assert "Finished networks that will be trained again" in said
     assert "sex" not in said
     assert str(settings.results / "small/runs") in said

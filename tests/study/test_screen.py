@@ -15,6 +15,7 @@ from headstart.study.jobs import Job
 from headstart.study.screen import EpochLines
 from headstart.study.screen import Screen
 from headstart.study.settings import Settings
+from headstart.study.work_plan import work_plan
 
 AGE = {"experiment": "age", "fold": "0", "seed": "0"}
 LOG = f"s/{RunId('age', 0, 0).log}"
@@ -67,6 +68,36 @@ def test_the_lines_of_a_run(screen: tuple[Screen, list[str]]) -> None:
         "train age, fold 0, seed 0: done in 0 s",
     ]
     assert not any("earlier" in line for line in said)
+    (line,) = shown.end([], stopped=False)
+    assert line == "done in 0 s: `headstart status s`"
+
+
+def test_a_study_whose_name_is_not_found_is_hinted_at_by_its_results(tmp_path: Path) -> None:
+    far = tmp_path / "disk/res"
+    project = tmp_path / "project"
+    own = {"source": "own", "channels": {"T1": "{subject}.nii"}}
+    train = {"network": "sfcn"}
+    config = read_config(
+        {
+            "study": "s",
+            "results": str(far),
+            "data": [own],
+            "experiments": {"age": {"task": "regression", "target": "age", "train": train}},
+        }
+    )
+    settings = Settings(config, project, codes={}, listing="", package="", networks={})
+    shown = Screen(settings, WORDS, lambda _: None)
+    (line,) = shown.end([], stopped=False)
+    assert line == f"s: nothing to do, all is there: `headstart status {far}/s`"
+    assert work_plan(settings, []) == [line]
+    (line,) = shown.end([("LockException", "")], stopped=False)
+    assert f"; `headstart status {far}/s` says which" in line
+    shown.job_began(1, TRAIN)
+    shown.job_finished(1)
+    (line,) = shown.end([], stopped=False)
+    assert line == f"done in 0 s: `headstart status {far}/s`"
+    (project / "config").mkdir(parents=True)
+    (project / "config/s.yaml").write_text(f"study: s\nresults: {far}\n")
     (line,) = shown.end([], stopped=False)
     assert line == "done in 0 s: `headstart status s`"
 

@@ -36,9 +36,11 @@ GPUS = {
 # A profile of a cluster says how many GPUs a rule gets that asks for none.
 CLUSTER = "gpu" in (workflow.resource_settings.default_resources or {})
 
+CONFIGFILES = workflow.overwrite_configfiles or [Path("config/config.yaml")]
+
 try:
     settings = run_settings(
-        workflow.overwrite_configfiles or [Path("config/config.yaml")],
+        CONFIGFILES,
         config,
         Path(workflow.basedir),
         command=sys.argv,
@@ -48,7 +50,7 @@ try:
     told = []
     if workflow.is_main_process:
         tight = tight_gpus(settings, GPUS, cluster=CLUSTER)
-        told = [settings.unaccepted, retraining(settings), tight]
+        told = [settings.unaccepted, retraining(settings, Path(CONFIGFILES[-1])), tight]
 except (UserError, OSError) as error:
     # not a WorkflowError, which would name a line of this file as the culprit
     print(f"headstart: {machine_errors.sentence(error) or error}", file=sys.stderr)

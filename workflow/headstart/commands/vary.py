@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> None:
     if path is None:
         raise UserError(f"{found.study}: has no file in config/; name its config file instead")
     if found.experiment is None:
-        known = ", ".join(f"{found.study}/{one}" for one in read_study(path)["experiments"])
+        known = ", ".join(f"{arguments.name}/{one}" for one in read_study(path)["experiments"])
         raise UserError(f"{arguments.name}: say which experiment to start from: {known}")
     with path.open(encoding="utf-8", newline="") as file:  # line ends stay what they are
         text = file.read()

@@ -6,6 +6,7 @@ config file or its results folder, and any path below that.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -62,6 +63,11 @@ class Named:
         """Folder of the study's results."""
         return self.results / self.study
 
+    @property
+    def called(self) -> str:
+        """What the study is called on a command line that is typed here."""
+        return called(self.study, self.results)
+
     def includes(self, run: RunId) -> bool:
         """Whether a training is one of those that are named."""
         asked = (self.experiment, self.fold, self.seed)
@@ -81,11 +87,28 @@ def find(name: str, results: Path | None = None) -> Named:
     return _in_results(name) or _by_name(name, results)
 
 
-def study_files() -> dict[str, Path]:
+def called(study: str, results: Path, project: Path = Path()) -> str:
+    """Return what a study is called on a command line that is typed in the project's folder.
+
+    Args:
+        study: Name of the study.
+        results: Its results root.
+        project: Folder of the checkout.
+
+    Returns:
+        Its name, or its results folder where the name leads elsewhere; quoted for a shell.
+    """
+    here, folder = project.resolve(), (project / results / study).resolve()
+    if (here / _usual_root(study, study_files(project)) / study).resolve() == folder:
+        return shlex.quote(study)
+    return shlex.quote(str(folder.relative_to(here) if folder.is_relative_to(here) else folder))
+
+
+def study_files(project: Path = Path()) -> dict[str, Path]:
     """Return the config file of each study in `config/`, by the study's name."""
     found: dict[str, Path] = {}
     # where several have the same study, the first counts, and the default one before all
-    for path in [*sorted(CONFIGS.glob("*.yaml"), reverse=True), DEFAULT]:
+    for path in [*sorted((project / CONFIGS).glob("*.yaml"), reverse=True), project / DEFAULT]:
         name = _read(path).get("study")
         if isinstance(name, str):
             found[name] = path
@@ -95,14 +118,14 @@ def study_files() -> dict[str, Path]:
 def _in_results(name: str) -> Named | None:
     """Take a path in the results folder of a study."""
     path = Path(name)
-    if not path.exists():
-        return None
     for folder in (path, *path.parents):
         if (folder / study_paths.CONFIG).is_file() and folder.name:
+            found = Named(folder.name, study_files().get(folder.name), folder.parent)
+            if not path.exists():
+                return _with_rest(found, path.relative_to(folder).parts)
             # in the folder of a stage, as an experiment's figures and its trainings lie there
             stage = path if path.is_dir() else path.parent
             rest = named_by(Path(*stage.relative_to(folder).parts[1:]))
-            found = Named(folder.name, study_files().get(folder.name), folder.parent)
             return _with_rest(found, rest)
     return None
 
@@ -120,8 +143,7 @@ def _by_name(name: str, results: Path | None) -> Named:
         raise UserError(f"{name}: there is no such file; name the study's config file")
     study, *rest = parts or ("",)
     files = study_files()
-    said = _read(files[study]).get("results", RESULTS) if study in files else RESULTS
-    root = results or Path(str(said))
+    root = results or _usual_root(study, files)
     if study not in files and not (root / study / study_paths.CONFIG).is_file():
         known = sorted(
             {*files, *(path.parent.name for path in root.glob(f"*/{study_paths.CONFIG}"))}
@@ -131,6 +153,12 @@ def _by_name(name: str, results: Path | None) -> Named:
             "a study is named by its name, its config file or its results folder"
         )
     return _with_rest(Named(study, files.get(study), root), tuple(rest))
+
+
+def _usual_root(study: str, files: Mapping[str, Path]) -> Path:
+    """Return the results root that a study's name leads to."""
+    said = _read(files[study]) if study in files else {}
+    return Path(str(said.get("results", RESULTS)))
 
 
 def _with_rest(found: Named, rest: tuple[str, ...]) -> Named:
@@ -190,12 +218,12 @@ def runs_of(name: str, results: Path | None = None) -> list[Path]:
         return [Path(name)]
     found = find(name, results)
     if found.experiment is None:
-        known = ", ".join(f"{found.study}/{one}" for one in _experiments(found))
+        known = ", ".join(f"{found.called}/{one}" for one in _experiments(found))
         raise UserError(f"{name}: say which experiment: {known}")
     runs = sorted(_finished(found))
     if not runs:
         raise UserError(
-            f"{name}: has no finished training; `headstart status {found.study}` says why"
+            f"{name}: has no finished training; `headstart status {found.called}` says why"
         )
     return runs
 
@@ -215,7 +243,7 @@ def newest_history(name: str) -> Path:
     histories = [run / HISTORY for run in (*_finished(found), *_attempts(found))]
     histories = [path for path in histories if path.is_file()]
     if not histories:
-        raise UserError(f"{name}: has no epoch yet; `headstart status {found.study}` says why")
+        raise UserError(f"{name}: has no epoch yet; `headstart status {found.called}` says why")
     return max(histories, key=lambda path: path.stat().st_mtime)
 
 

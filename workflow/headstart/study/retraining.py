@@ -22,6 +22,7 @@ from headstart.common.run_id import CARD
 from headstart.common.run_id import RunId
 from headstart.common.schema import settings_text
 from headstart.study import provenance
+from headstart.study.named import study_files
 from headstart.study.settings import Settings
 from headstart.study.stages import STAGES
 from headstart.training import own_network
@@ -175,11 +176,12 @@ def _read(snapshot: Path) -> Settings | None:
         return None
 
 
-def retraining(settings: Settings) -> str:
+def retraining(settings: Settings, file: Path) -> str:
     """Say which finished networks a run will train again, why, and how to keep them.
 
     Args:
         settings: The settings of now.
+        file: The study's config file.
 
     Returns:
         A short paragraph; "" if nothing finished is trained again.
@@ -201,7 +203,7 @@ def retraining(settings: Settings) -> str:
         lines.append(f"  {experiment} ({_which(members)}): {why}; {took}{only}")
     store = settings.results / settings.config.study / study_paths.STORE
     lines.append(
-        f"To keep them in their place, stop here and undo the change{_hint(groups)}.\n"
+        f"To keep them in their place, stop here and undo the change{_hint(groups, file)}.\n"
         f"They stay in {store} in any case, and come back from there in seconds."
     )
     return "\n".join(lines)
@@ -260,13 +262,21 @@ def _value(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _hint(groups: Mapping[tuple[str, str], list[_Published]]) -> str:
+def _hint(groups: Mapping[tuple[str, str], list[_Published]], file: Path) -> str:
     """Return the command that makes an experiment of the first change to an experiment's keys."""
     for (experiment, _), members in groups.items():
         if members[0].own:
-            study = members[0].settings.config.study
             words = [
                 f"--set {shlex.quote(f'{k}={_value(v)}')}" for k, (_, v) in members[0].own.items()
             ]
+            study = _to_vary(members[0].settings, file)
             return f"; to have both: `headstart vary {study}/{experiment} {' '.join(words)}`"
     return ""
+
+
+def _to_vary(settings: Settings, file: Path) -> str:
+    """Return the study's name where it leads to its config file, or else the file."""
+    study, project = settings.config.study, settings.project
+    usual = study_files(project).get(study)
+    leads = usual is not None and usual.resolve() == (project / file).resolve()
+    return study if leads else shlex.quote(str(file))

@@ -37,7 +37,7 @@ MOST_FAILURES = 5
 # Snakemake's refusals, by the name of the exception: what is wrong, and what to type.
 REFUSALS = {
     "LockException": "{study} is locked: another snakemake is at work on it, or one was killed; "
-    "`headstart status {study}` says which, and what to type",
+    "`headstart status {called}` says which, and what to type",
     "MissingRuleException": "{said}; leave this target out, or take one of "
     "`snakemake --list-target-rules`",
 }
@@ -119,7 +119,7 @@ class Screen:
             stopped: Whether the user stopped it.
         """
         self._epochs.stop()
-        study = self.settings.config.study
+        study, called = self.settings.config.study, self.settings.called
         for stage in self.done:
             self._tell_stage(stage)
         if stopped:
@@ -137,9 +137,9 @@ class Screen:
         elif refusals:
             yield from self._refusals(refusals)
         elif self.done:
-            yield f"done in {duration(time.monotonic() - self.start)}: `headstart status {study}`"
+            yield f"done in {duration(time.monotonic() - self.start)}: `headstart status {called}`"
         else:
-            yield f"{study}: nothing to do, all is there: `headstart status {study}`"
+            yield f"{study}: nothing to do, all is there: `headstart status {called}`"
 
     def _failures(self) -> Iterator[str]:
         """Say the same mistake once, however many jobs met it."""
@@ -160,7 +160,9 @@ class Screen:
         kind, text = refusals[-1]
         if kind in REFUSALS:
             said = " ".join(_lines(kind, text)).partition(" (if you")[0]
-            yield f"headstart: {REFUSALS[kind].format(study=self.settings.config.study, said=said)}"
+            settings = self.settings
+            words = {"study": settings.config.study, "called": settings.called, "said": said}
+            yield f"headstart: {REFUSALS[kind].format(**words)}"
         else:
             yield from said_by_snakemake(kind, text)
 

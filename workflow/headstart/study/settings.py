@@ -30,6 +30,7 @@ from headstart.figures.registry import figures_of
 from headstart.study import provenance
 from headstart.study.config import Config
 from headstart.study.config import read_config
+from headstart.study.named import called
 from headstart.study.parts import parts
 from headstart.study.slices import Slices
 from headstart.study.stages import OF_SCANS
@@ -143,6 +144,11 @@ class Settings:
     def results(self) -> Path:
         """Results root, absolute."""
         return (self.project / self.config.results).resolve()
+
+    @property
+    def called(self) -> str:
+        """What the study is called on a command line that is typed in the project's folder."""
+        return called(self.config.study, self.results, self.project)
 
     @property
     def data(self) -> Path:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from headstart.common import study_paths
 from headstart.common.text import duration
-from headstart.study.named import RESULTS
+from headstart.study.named import called
 from headstart.study.status import StageStatus
 from headstart.study.status import Study
 from headstart.study.status import Training
@@ -112,7 +112,7 @@ def _next(
     finished &= all(training.state == "finished" for training in trainings)
     if study.snakemake is not None:
         yield "next: wait, and look again from time to time (Ctrl-C ends this command only)"
-        yield f"  watch -n 30 headstart status {shlex.quote(_name(study))}"
+        yield f"  watch -n 30 headstart status {_called(study)}"
     else:
         if study.locked:
             yield "next, if no snakemake is at work on another machine either: free the results"
@@ -125,7 +125,7 @@ def _next(
             yield f"  snakemake --cores 2{option}"
     if any(training.history is not None for training in trainings):
         yield "learning curves of the newest training:"
-        yield f"  headstart plot {shlex.quote(_name(study))}"
+        yield f"  headstart plot {_called(study)}"
     if finished:
         yield f"next: look at {study.folder / study_paths.REPORT} and at the figures"
         yield f"  ls {shlex.quote(str(study.folder))}/figures/*/*.pdf"
@@ -136,7 +136,5 @@ def option_for(path: Path) -> str:
     return "" if path == DEFAULT else f" --configfile {shlex.quote(str(path))}"
 
 
-def _name(study: Study) -> str:
-    """Return the study's name, or its results folder where that is not the usual one."""
-    usual = study.folder == RESULTS / study.slices.config.study
-    return study.folder.name if usual else str(study.folder)
+def _called(study: Study) -> str:
+    return called(study.folder.name, study.folder.parent)

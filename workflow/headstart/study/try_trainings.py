@@ -23,6 +23,7 @@ from headstart.study.provenance import identity
 from headstart.study.slices import Slices
 from headstart.study.starts import Starts
 from headstart.study.starts import digests
+from headstart.study.status_text import option_for
 from headstart.training.train import rehearse
 
 
@@ -63,7 +64,7 @@ def _check_cohort(found: Named) -> None:
     needed = (study_paths.PASSED, study_paths.SPLITS, study_paths.AUDIT)
     if all((found.folder / name).is_file() for name in needed):
         return
-    option = "" if found.file is None else f" --configfile {found.file}"
+    option = option_for(found.file or found.folder / study_paths.CONFIG)
     raise UserError(
         f"{found.folder}: the cohort is not prepared yet; type: snakemake --cores 2 cohort{option}"
     )

@@ -77,7 +77,7 @@ def work_plan(settings: Settings, jobs: Sequence[Job]) -> list[str]:
     study = settings.config.study
     jobs = [job for job in jobs if job.rule not in TARGETS]
     if not jobs:
-        return [f"{study}: nothing to do, all is there: `headstart status {study}`"]
+        return [f"{study}: nothing to do, all is there: `headstart status {settings.called}`"]
     rows = list(_rows(settings, jobs))
     if len(rows) > len(order()) + MOST_EXPERIMENTS:
         rows = _merged(rows)

@@ -10,6 +10,7 @@ from cards import make_card
 from cards import make_run
 from scipy import stats
 
+from headstart.cli import main
 from headstart.common.errors import UserError
 from headstart.tasks.regression import BEYOND
 from headstart.tasks.regression import BINS
@@ -19,6 +20,7 @@ from headstart.training.calibration import Calibration
 from headstart.training.calibration import Controls
 from headstart.training.card import ModelCard
 
+DOCS = ("README.md", "config/first-week.md")
 STATE = {"mean": 50.0, "standard_deviation": 15.0}
 
 
@@ -188,3 +190,24 @@ def test_what_was_found_is_said_in_sentences():
     assert many[2].startswith("slope: 0.")
     low = Controls(np.linspace(10, 70, 12), np.linspace(20, 80, 12))
     assert calibration.describe(calibration.calibrate(low, [card()]))[1].endswith("too low")
+
+
+def test_it_says_that_the_columns_interval_is_not_one_person_s_range():
+    known = controls(60, slope=0.5)
+    said = calibration.describe(calibration.calibrate(known, [card()]))
+    assert said[-1] == (
+        "`predict --calibration`: calibrated_low and calibrated_high are the interval (95 %) of "
+        "the calibration itself, for the mean of many people of one prediction; one person's "
+        "number may lie far outside"
+    )
+
+
+def test_the_columns_are_explained_where_people_read_of_them(capsys):
+    with pytest.raises(SystemExit):
+        main(["predict", "--help"])
+    shown = capsys.readouterr().out
+    project = Path(__file__).parents[2]
+    for text in (shown, *((project / name).read_text() for name in DOCS)):
+        words = " ".join(text.replace("`", "").split())
+        assert "calibrated_low and calibrated_high" in words
+        assert "not one person's range" in words

@@ -60,7 +60,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="JSON",
         help="what `headstart calibrate` wrote: columns with the numbers as they are for that "
-        "scanner are added",
+        "scanner are added; calibrated_low and calibrated_high say how well the calibration is "
+        "known: the interval (95 %%) of the offset, not one person's range",
     )
     study = parser.add_argument_group("held-out scans of the study, as the workflow calls it")
     study.add_argument("--settings", help="the run's settings, JSON")

@@ -275,6 +275,11 @@ def describe(calibration: Calibration) -> list[str]:
         f"an offset to \u00b11{unit} takes {wanted} controls (standard deviation "
         f"{one.residual:.2f}{unit})"
     )
+    lines.append(
+        f"`predict --calibration`: {COLUMNS[1]} and {COLUMNS[2]} are the interval (95 %) of the "
+        "calibration itself, for the mean of many people of one prediction; one person's number "
+        "may lie far outside"
+    )
     return lines
 
 

@@ -93,6 +93,15 @@ def complaint(path: str, value: Any) -> str:
         ("experiments.age.seeds", [10**20], "experiments.age.seeds[0]: this number is too large"),
         ("experiments.age.seeds", [2**32], "must be less than 4294967296"),
         ("split.folds", "three", "split.folds: 'three' is not allowed: must be a whole number"),
+        ("experiments.age.train.epochs", 10**6, "must be less than or equal to 100000"),
+        ("experiments.age.train.iterations", 10**12, "must be less than or equal to 100000000"),
+        ("experiments.age.train.save_every", 10**6, "must be less than or equal to 100000"),
+        (
+            "experiments.age.train.save_every",
+            61,
+            "experiments.age.train.save_every: no epoch is kept, as there are 60; write a smaller "
+            "number, or remove it",
+        ),
         (
             "experiments.age.train.epochs",
             True,
@@ -514,6 +523,13 @@ def test_only_one_way_to_say_how_long_is_taken() -> None:
     said = "experiments.age.train: epochs and iterations both say how long it is; remove one"
     with pytest.raises(UserError, match=said):
         read_config(changed("experiments.age.train", both))
+
+
+@pytest.mark.parametrize("length", [{"epochs": 5}, {"iterations": 1}])
+def test_the_last_epoch_may_be_kept_and_steps_say_nothing_of_epochs(length: dict[str, int]) -> None:
+    train = {"network": "sfcn", "save_every": 5, **length}
+    config = read_config(changed("experiments.age.train", train))
+    assert config.experiments["age"].train.save_every == 5
 
 
 def test_like_drops_what_another_task_and_target_have_no_use_for() -> None:

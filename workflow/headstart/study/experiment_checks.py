@@ -36,6 +36,7 @@ def check_experiment(name: str, config: Config) -> None:
     _check_folds(where, experiment, config)
     _check_masks(where, experiment, config)
     _check_lengths(where, experiment.train, config)
+    _check_saved(where, experiment.train)
     if experiment.train.patches is None and experiment.predict.overlap != PREDICT.overlap:
         raise ValueError(
             f"{where}.predict.overlap: a network that learnt from whole scans predicts them whole, "
@@ -56,6 +57,15 @@ def check_experiment(name: str, config: Config) -> None:
     _check_augmentation(where, experiment, config)
     folds = {one: config.folds(one) for one in config.experiments}
     check_start(name, config.experiments, folds, [source.source for source in config.data])
+
+
+def _check_saved(where: str, train: Train) -> None:
+    """Check that some epoch's weights are kept, where it is known how many there are."""
+    if train.save_every and train.epochs and train.save_every > train.epochs:
+        raise ValueError(
+            f"{where}.train.save_every: no epoch is kept, as there are {train.epochs}; write a "
+            "smaller number, or remove it"
+        )
 
 
 def _check_folds(where: str, experiment: Experiment, config: Config) -> None:

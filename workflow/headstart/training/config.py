@@ -34,6 +34,10 @@ from headstart.training.start import AnyStart
 from headstart.training.torchio_names import check_augmentation
 from headstart.training.torchio_names import without_blanks
 
+# Many times what anybody trains: nnU-Net takes 1000 epochs of 250 steps.
+MOST_EPOCHS = 100_000
+MOST_STEPS = 100_000_000
+
 
 def _networks(*, per_voxel: bool) -> str:
     tasks = sorted(name for name, task in TASKS.items() if task.per_voxel == per_voxel)
@@ -162,14 +166,19 @@ class Train(Section):
         "validation then go by tiles of the patches' size",
     )
     epochs: int | None = Field(
-        60, ge=1, description="passes over the training scans; or `iterations` in their place"
+        60,
+        ge=1,
+        le=MOST_EPOCHS,
+        description=f"passes over the training scans, 1 to {MOST_EPOCHS}; or `iterations` in their "
+        "place",
     )
     iterations: int | None = Field(
         None,
         ge=1,
+        le=MOST_STEPS,
         exclude_if=_is_none,
-        description="steps of the optimizer in all, in place of `epochs`; the last epoch, at whose "
-        "end the network is validated as after each, may be cut short. For trainings of one length "
+        description=f"steps of the optimizer in all, 1 to {MOST_STEPS}, in place of `epochs`; the "
+        "last epoch, at whose end the network is validated as after each, may be cut short. For trainings of one length "
         "whatever the number of scans is, as papers tell them",
     )
     batch_size: int = Field(4, ge=1, description="scans per step, or patches")
@@ -226,9 +235,10 @@ class Train(Section):
     save_every: int | None = Field(
         None,
         ge=1,
+        le=MOST_EPOCHS,
         exclude_if=_is_none,
-        description="epochs; after each so many the weights are also kept as they are then, in "
-        "`train/…/snapshots/epoch-N`, a folder like that of the network itself: for `headstart "
+        description="epochs, at most all; after each so many the weights are also kept as they are "
+        "then, in `train/…/snapshots/epoch-N`, a folder like that of the network itself: for `headstart "
         "predict --run`, or `start: …/epoch-N/model.safetensors`. Each takes the disk of a network "
         "twice",
     )

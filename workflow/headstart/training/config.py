@@ -178,8 +178,8 @@ class Train(Section):
         le=MOST_STEPS,
         exclude_if=_is_none,
         description=f"steps of the optimizer in all, 1 to {MOST_STEPS}, in place of `epochs`; the "
-        "last epoch, at whose end the network is validated as after each, may be cut short. For trainings of one length "
-        "whatever the number of scans is, as papers tell them",
+        "last epoch, at whose end the network is validated as after each, may be cut short. For "
+        "trainings of one length whatever the number of scans is, as papers tell them",
     )
     batch_size: int = Field(4, ge=1, description="scans per step, or patches")
     optimizer: Literal[tuple(OPTIMIZERS)] = Field(  # type: ignore[valid-type]
@@ -238,8 +238,8 @@ class Train(Section):
         le=MOST_EPOCHS,
         exclude_if=_is_none,
         description="epochs, at most all; after each so many the weights are also kept as they are "
-        "then, in `train/…/snapshots/epoch-N`, a folder like that of the network itself: for `headstart "
-        "predict --run`, or `start: …/epoch-N/model.safetensors`. Each takes the disk of a network "
+        "then, in `train/…/snapshots/epoch-N`, a folder like that of the network itself: for "
+        "`headstart predict --run`, or `start: …/epoch-N/model.safetensors`. Each takes the disk of a network "
         "twice",
     )
     patience: int | None = Field(

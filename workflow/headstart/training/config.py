@@ -239,8 +239,8 @@ class Train(Section):
         exclude_if=_is_none,
         description="epochs, at most all; after each so many the weights are also kept as they are "
         "then, in `train/…/snapshots/epoch-N`, a folder like that of the network itself: for "
-        "`headstart predict --run`, or `start: …/epoch-N/model.safetensors`. Each takes the disk of a network "
-        "twice",
+        "`headstart predict --run`, or `start: …/epoch-N/model.safetensors`. Each takes the disk "
+        "of a network twice",
     )
     patience: int | None = Field(
         None,

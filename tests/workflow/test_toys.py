@@ -199,7 +199,7 @@ def test_a_task_more_goes_from_the_config_to_its_metrics(toys: Checkout) -> None
     assert card["run"]["task"] == "log-regression"
     assert card["state"]["mean"] < 5  # a logarithm
     metrics = pd.read_csv(toys.study / "evaluate/logs/metrics.csv")
-    assert {"network", "mean", "head-size"} == set(metrics["model"])
+    assert {"network", "mean", "head-size", "voxels"} == set(metrics["model"])
     assert {"mae", "rmse", "r", "r2"} == set(metrics["metric"])
     said = files.read_csv(toys.study / RUN.predicted / "predictions.csv")["prediction"].astype(
         float

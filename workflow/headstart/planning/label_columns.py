@@ -240,7 +240,7 @@ class Table:
         """Say which columns are neither used nor offered, and why, with a cell of each."""
         why = {
             name: self._no_label(name)
-            for name in self.columns
+            for name in sorted(self.columns)  # a table's order means nothing
             if name not in used and name not in self._labels and name not in self._private
         }
         hidden = [name for name in why if is_private(name)]

@@ -28,7 +28,7 @@ FIGURES = ("curves", "evaluation")
 HIPPOCAMPUS = {
     "epochs": 1,
     "threads": 1,
-    "network_arguments": {"channels": [4, 8, 16], "num_res_units": 0},
+    "network_arguments": {"init_filters": 8, "blocks_down": [1, 1], "blocks_up": [1]},
 }
 IXI = {"epochs": 1, "network_arguments": {"channels": [4, 8, 8, 8, 8, 8]}}
 

@@ -18,9 +18,9 @@ from headstart.cohort.prepare import prepare
 from headstart.cohort.prepared import Scan
 from headstart.cohort.prepared import scan_of
 from headstart.cohort.shards import ShardCard
-from headstart.common import files
 from headstart.common.errors import UserError
 from headstart.common.walk import list_files
+from headstart.data.tables import read_all
 from headstart.data.templates import IMAGES
 from headstart.imaging.config import Check
 from headstart.imaging.config import Preparation
@@ -103,7 +103,7 @@ def _scans_below(folder: Path) -> list[Path]:
 def _listed(path: Path, channels: Sequence[str], covariates: Sequence[str]) -> NewScans:
     if not path.is_file():
         raise UserError(f"{path}: is not there; give a table with a column per channel")
-    table = files.read_csv(path, remedy="save it again as that")
+    table = read_all(path).reset_index(drop=True)
     missing = [name for name in [*channels, *covariates] if name not in table.columns]
     if missing or table.empty:
         wrong = f"lacks the column {missing[0]}" if missing else "lists no scan"

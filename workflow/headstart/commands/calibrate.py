@@ -6,8 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from headstart.common import files
 from headstart.common.errors import UserError
+from headstart.data.tables import read_all
 from headstart.study.named import runs_of
 from headstart.training import calibration
 from headstart.training.card import ModelCard
@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> None:
     if not controls.is_file():
         raise UserError(f"{controls}: is not there; give a table with a row for each control")
     target = cards[0].run.target
-    table = files.read_csv(controls)
+    table = read_all(controls)
     calibration.check_columns(controls, table, target)
     if "prediction" not in table.columns:
         # torch takes seconds to import

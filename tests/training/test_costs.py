@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from headstart.training.costs import learning_seconds
 from headstart.training.costs import looking_seconds
 from headstart.training.costs import training_memory
+from headstart.training.costs import weights
 
 WINDOW = (100, 100, 100)
 HALF = {"channels": [16, 32, 64, 128, 128, 64]}
@@ -38,6 +41,21 @@ def test_a_network_without_its_lowest_levels_has_few_weights_however_wide() -> N
     arguments = {"channels": [32, 64, 128], "strides": [2, 2]}
     expected = 0.77e9 + 4.8e6 / 4 * 16 + (320 + 90) * 4e6
     assert training_memory("unet", arguments, WINDOW, 4, 2) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("network", "arguments", "counted"),
+    [
+        ("sfcn", {}, 2_950_466),
+        ("sfcn", {"channels": [16, 32, 64, 128, 128, 64]}, 742_722),
+        ("unet", {"channels": [4, 8, 16], "strides": [2, 2]}, 18_269),
+        ("segresnet", {"init_filters": 16}, 4_700_914),
+    ],
+)
+def test_the_weights_are_those_that_torch_counts(
+    network: str, arguments: dict[str, Any], counted: int
+) -> None:
+    assert weights(network, arguments) == pytest.approx(counted, rel=0.1)
 
 
 def test_one_width_for_all_layers() -> None:

@@ -18,7 +18,7 @@ from headstart.cli import main
 from headstart.common.records import read_rows
 from headstart.common.records import write_rows
 from headstart.data.found_scans import RejectedRow
-from headstart.evaluation.baselines import ROWS
+from headstart.evaluation.baseline_rows import ROWS
 from headstart.evaluation.results import OURS
 from headstart.evaluation.results import DifferenceRow
 from headstart.figures.style import number_with_interval

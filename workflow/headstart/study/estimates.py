@@ -56,14 +56,14 @@ def run_bytes(config: Config, experiment: str, scans: int | None) -> int:
         scans: How many scans the study has; None if unknown, and with it what follows from it.
     """
     train = config.experiments[experiment].train
-    ours = NETWORKS.get(train.network)
-    if ours is None:
+    if train.network not in NETWORKS:
         return 0
     epochs = train.epochs or (
         epochs_asked(train, expected_sizes(config, scans).training) if scans else 0
     )
     saved = len(saved_epochs(train, epochs))
-    return int((RUN_BYTES + SNAPSHOT_BYTES * saved) * ours.cost.weights)
+    weights = costs.weights(train.network, train.network_arguments)
+    return int((RUN_BYTES + SNAPSHOT_BYTES * saved) * weights)
 
 
 def training_memory(

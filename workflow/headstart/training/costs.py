@@ -44,14 +44,19 @@ def training_memory(
         gpu: Whether it computes on a GPU, whose memory is meant then.
     """
     ours = NETWORKS[network]
-    first, pair = _widening(network, arguments)
+    first, _ = _widening(network, arguments)
     kept = ours.cost.kept * first + (KEPT_PER_CLASS * (classes + 1) if ours.per_voxel else 0)
     monai = MONAI if ours.per_voxel or ours.library == "monai" else 0  # its losses are MONAI's, too
     return (
         (CUDA_CONTEXT if gpu else LIBRARIES + monai)
-        + BYTES_PER_WEIGHT * ours.cost.weights * pair
+        + BYTES_PER_WEIGHT * weights(network, arguments)
         + kept * batch * math.prod(window)
     )
+
+
+def weights(network: str, arguments: Mapping[str, Any]) -> float:
+    """Estimate how many weights a network has."""
+    return NETWORKS[network].cost.weights * _widening(network, arguments)[1]
 
 
 def learning_seconds(

@@ -16,7 +16,7 @@ from headstart.common.text import is_finite_number
 from headstart.data.label_table import IMAGES
 from headstart.data.label_table import LabelRow
 from headstart.data.label_table import labels_of
-from headstart.data.spellings import one_spelling
+from headstart.data.spellings import spelt_twice
 
 LEAST = 2  # subjects of a class, on average: with fewer it names people
 GIVEN_AWAY = 0.98  # of what there is to tell of the target
@@ -51,14 +51,8 @@ def check_covariate(name: str, labels: Sequence[LabelRow]) -> None:
 
 def _check_classes(name: str, known: Sequence[tuple[str, str]]) -> None:
     values = [value for _, value in known]
-    if words := one_spelling(values, sex=False):
-        spelt = next(value for value, word in words.items() if value != word)
-        shown = ", ".join(f"{value}: {word}" for value, word in words.items())
-        raise UserError(
-            f"'{spelt}' and '{words[spelt]}' differ in case or accents only, and would be two "
-            f"classes; if they are one, say so: `labels: {{{name}: {{from: COLUMN, map: "
-            f"{{{shown}}}}}}}`"
-        )
+    if said := spelt_twice(name, values):
+        raise UserError(said)
     classes, subjects = len(set(values)), len({subject for subject, _ in known})
     if classes > 2 and classes * LEAST > subjects:
         raise UserError(

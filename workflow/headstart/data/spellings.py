@@ -41,6 +41,19 @@ def one_spelling(cells: Collection[str], *, sex: bool) -> dict[str, str]:
     return {cell: group[0] for group in groups.values() for cell in group}
 
 
+def spelt_twice(name: str, cells: Collection[str]) -> str:
+    """Say which classes of a label are one value in two spellings, and what to type; "" if none."""
+    words = one_spelling(cells, sex=False)
+    if not words:
+        return ""
+    spelt = next(cell for cell, word in words.items() if cell != word)
+    shown = ", ".join(f"{cell}: {word}" for cell, word in words.items())
+    return (
+        f"'{spelt}' and '{words[spelt]}' differ in case or accents only, and would be two classes; "
+        f"if they are one, say so: `labels: {{{name}: {{from: COLUMN, map: {{{shown}}}}}}}`"
+    )
+
+
 def differing(pairs: Collection[tuple[str, str]], *, sex: bool) -> int:
     """Count where two sources of one label differ: M and female, not M and 1.
 

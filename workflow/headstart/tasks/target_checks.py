@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from headstart.common.text import as_number
 from headstart.common.text import is_finite_number
 from headstart.data.privacy import redacted
-from headstart.data.spellings import one_spelling
+from headstart.data.spellings import spelt_twice
 
 
 def check_numbers(target: str, known: Sequence[tuple[str, str]]) -> None:
@@ -34,15 +34,8 @@ def check_classes(target: str, known: Sequence[tuple[str, str]]) -> None:
     if len(set(values)) < 2:
         only = values[0] if values else ""
         raise ValueError(f"every scan has {target} = '{only}'; a class to tell it from is missing")
-    words = one_spelling(values, sex=False)
-    if words:
-        spelt = next(value for value, word in words.items() if value != word)
-        shown = ", ".join(f"{value}: {word}" for value, word in words.items())
-        raise ValueError(
-            f"'{spelt}' and '{words[spelt]}' differ in case or accents only, and "
-            f"would be two classes; if they are one, say so: `labels: {{{target}: {{from: "
-            f"COLUMN, map: {{{shown}}}}}}}`"
-        )
+    if said := spelt_twice(target, values):
+        raise ValueError(said)
 
 
 def check_ordered(target: str, classes: Sequence[str]) -> None:

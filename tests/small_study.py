@@ -23,6 +23,7 @@ from headstart.imaging.geometry import Grid
 from headstart.training.card import ModelCard
 from headstart.training.config import Train
 from headstart.training.settings import Run
+from headstart.training.train import train
 
 WINDOW = (8, 8, 8)
 PREPARE = Preparation(voxel_size=(2, 2, 2), window=WINDOW, normalise="none")
@@ -107,6 +108,19 @@ class SmallStudy:
             train=Train(**(defaults | train)),
             fold=0,
             seed=0,
+        )
+
+    def train(self, run: Run, output: Path, store: Path, **more: Any) -> None:
+        """Train a run in a store, and publish it."""
+        train(
+            run=run,
+            code="code",
+            **self.inputs,
+            store=store,
+            output=output,
+            networks=self.folder,
+            device="cpu",
+            **more,
         )
 
     @property

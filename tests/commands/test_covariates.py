@@ -24,7 +24,6 @@ from headstart.training.predict import predict
 from headstart.training.settings import PredictSettings
 from headstart.training.settings import Publication
 from headstart.training.start import Start
-from headstart.training.train import train
 
 HARD = {"epochs": 3, "batch_size": 3, "augment": [{"RandomNoise": {}}, {"RandomFlip": {}}]}
 
@@ -39,16 +38,7 @@ def asked(study, *covariates, task="regression", **train):
 
 
 def go(study, run, name="train", **more):
-    train(
-        run=run,
-        code="code",
-        **study.inputs,
-        store=study.folder / "runs" / name,
-        output=study.folder / name,
-        networks=study.folder,
-        device="cpu",
-        **more,
-    )
+    study.train(run, study.folder / name, study.folder / "runs" / name, **more)
     return study.folder / name
 
 

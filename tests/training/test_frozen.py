@@ -24,16 +24,8 @@ def study(tmp_path_factory):
 
 def go(study, name, start=None, keep="last", **more):
     run = study.run(start=start, keep=keep, epochs=2, **more)
-    train(
-        run=run,
-        code="code",
-        **study.inputs,
-        store=study.folder / "runs" / name,
-        output=study.folder / name,
-        networks=study.folder,
-        start=study.folder / "parent/model.safetensors" if start else None,
-        device="cpu",
-    )
+    parent = study.folder / "parent/model.safetensors" if start else None
+    study.train(run, study.folder / name, study.folder / "runs" / name, start=parent)
     return load_file(study.folder / name / "model.safetensors")
 
 

@@ -70,6 +70,10 @@ def go(study, tmp_path):
     return call
 
 
+def results(folder):
+    return [(folder / name).read_bytes() for name in ("history.csv", "model.safetensors")]
+
+
 def rows(folder):
     return pd.read_csv(folder / "history.csv")
 
@@ -138,7 +142,7 @@ def test_who_goes_on_ends_with_the_same_bits(go, tmp_path, monkeypatch, capsys):
     settings = {"epochs": 2, "warmup": 0.5, "augment": [{"RandomNoise": {}}]}
     go(**settings)
     whole = tmp_path / "attempt-1"
-    files = [(whole / name).read_bytes() for name in ("history.csv", "model.safetensors")]
+    files = results(whole)
     for path in whole.iterdir():
         path.unlink()
     # a limit that has passed leaves time for one step, with the validation before it
@@ -151,7 +155,7 @@ def test_who_goes_on_ends_with_the_same_bits(go, tmp_path, monkeypatch, capsys):
     go(last + 1, **settings)
     assert "going on after epoch 1, step 4 of the next\n" in capsys.readouterr().err
     end = tmp_path / f"attempt-{last + 1}"
-    assert files == [(end / name).read_bytes() for name in ("history.csv", "model.safetensors")]
+    assert files == results(end)
 
 
 def test_iterations_end_in_the_midst_of_an_epoch(go, tmp_path, capsys):
@@ -185,7 +189,7 @@ def test_iterations_that_were_interrupted_have_the_same_bits(go, tmp_path, monke
     settings = {"iterations": STEPS + 2, "warmup": 0.5, "augment": [{"RandomNoise": {}}]}
     go(**settings)
     whole = tmp_path / "attempt-1"
-    files = [(whole / name).read_bytes() for name in ("history.csv", "model.safetensors")]
+    files = results(whole)
     for path in whole.iterdir():
         path.unlink()
     monkeypatch.setenv("HEADSTART_DEADLINE", "0")
@@ -195,7 +199,7 @@ def test_iterations_that_were_interrupted_have_the_same_bits(go, tmp_path, monke
     last = STEPS + 4
     go(last, **settings)
     end = tmp_path / f"attempt-{last}"
-    assert files == [(end / name).read_bytes() for name in ("history.csv", "model.safetensors")]
+    assert files == results(end)
 
 
 def test_a_long_epoch_is_kept_every_so_often(go, monkeypatch):

@@ -18,7 +18,6 @@ from headstart.cohort.splits import write_splits
 from headstart.common.errors import OutOfTimeError
 from headstart.common.errors import UserError
 from headstart.training.card import ModelCard
-from headstart.training.train import train
 
 TEST = 17  # from this subject on they are for the test
 
@@ -53,16 +52,8 @@ def go(study, name, start=None, place=None, fold=0, **more):
     run = study.run(start=start, **more).model_copy(
         update={"experiment": "parent" if name == "parent" else "child", "fold": fold}
     )
-    train(
-        run=run,
-        code="code",
-        **study.inputs,
-        store=study.folder / "runs",
-        output=study.folder / name,
-        networks=study.folder,
-        start=study.folder / place if place else None,
-        device="cpu",
-    )
+    parent = study.folder / place if place else None
+    study.train(run, study.folder / name, study.folder / "runs", start=parent)
     return ModelCard.read(study.folder / name)
 
 

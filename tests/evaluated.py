@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from dataclasses import fields
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import nibabel as nib
@@ -81,24 +82,27 @@ def make_study(
     noise: float = 4.0,
     epochs: int = 12,
     seed: int = 0,
+    experiments: tuple[str, ...] = ("exp",),
 ) -> Study:
-    """Write a study: two sites of different age, every fifth subject with a second session."""
+    """Write a study: two sites of different age, every fifth subject with a second session.
+
+    Each experiment errs half as much again as the one before it.
+    """
     rng = np.random.default_rng(seed)
     people = _people(rng, subjects)
     scans = _scans(people)
     _write_cohort(root, people, scans)
     _write_volumes(root, scans, rng)
     predictions, histories = [], []
-    for fold in folds:
-        for seed in seeds:
-            run = RunId("exp", fold, seed)
-            place = root / run.predicted
-            rows = _predictions(task, scans, fold, noise, rng, place)
-            write_predictions(place / "predictions.csv", rows, weights="0" * 64)
-            predictions.append(place / "predictions.csv")
-            path = root / run.trained / "history.csv"
-            _history(task, epochs, rng).write(path)
-            histories.append(path)
+    for run in (RunId(*one) for one in product(experiments, folds, seeds)):
+        place = root / run.predicted
+        errs = noise * 1.5 ** experiments.index(run.experiment)
+        rows = _predictions(task, scans, run.fold, errs, rng, place)
+        write_predictions(place / "predictions.csv", rows, weights="0" * 64)
+        predictions.append(place / "predictions.csv")
+        path = root / run.trained / "history.csv"
+        _history(task, epochs, rng).write(path)
+        histories.append(path)
     return Study(root, predictions, histories)
 
 

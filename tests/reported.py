@@ -46,45 +46,62 @@ def make_finished(
     study: str = "small",
     folds: tuple[int, ...] = (0, 1),
     unit: str = "years",
+    experiments: tuple[str, ...] = ("exp",),
+    primary: str = "",
     **more: Any,
 ) -> Study:
     """Write a study with all that it leaves but its weights.
 
     Args:
         results: The results root.
-        task: What its experiment `exp` does.
+        task: What its experiments do.
         study: Its name.
         folds: Folds that it trains.
         unit: Unit of the target, of a regression.
+        experiments: Their names.
+        primary: Their primary metric.
         **more: As for `make_study`.
     """
     folder = results / study
-    made = make_study(folder, task=task, folds=folds, **more)
-    config = read_config(_raw(task, study, list(folds), unit))
+    make_study(folder, task=task, folds=folds, experiments=experiments, **more)
+    asked = {"folds": list(folds), "primary": primary}
+    asked |= {"unit": unit} if task == "regression" else {}
+    config = read_config(_raw(task, study, dict.fromkeys(experiments, asked)))
     slices = Slices(config, results)
     files.write_json(folder / study_paths.CONFIG, config.model_dump(mode="json"))
     _write_audit(folder)
-    for run in config.runs("exp"):
-        _write_card(folder, slices, run)
-    metrics, comparison = evaluate(
-        settings=slices.evaluate("exp"),
-        passed=folder / study_paths.PASSED,
-        splits=folder / study_paths.SPLITS,
-        prepared=folder / study_paths.PREPARED,
-        predictions=made.predictions,
-    )
-    write_rows(folder / study_paths.METRICS.format(experiment="exp"), MetricRow, metrics)
-    write_rows(folder / study_paths.COMPARISON.format(experiment="exp"), DifferenceRow, comparison)
+    for name in experiments:
+        _evaluate(folder, slices, name)
     return Study.read(results, study, results)
 
 
-def _raw(task: str, study: str, folds: list[int], unit: str) -> dict[str, Any]:
+def _evaluate(folder: Path, slices: Slices, name: str) -> None:
+    runs = slices.config.runs(name)
+    for run in runs:
+        _write_card(folder, slices, run)
+    metrics, comparison = evaluate(
+        settings=slices.evaluate(name),
+        **_cohort(folder),
+        predictions=[folder / run.predicted / PREDICTIONS for run in runs],
+    )
+    write_rows(folder / study_paths.METRICS.format(experiment=name), MetricRow, metrics)
+    write_rows(folder / study_paths.COMPARISON.format(experiment=name), DifferenceRow, comparison)
+
+
+def _cohort(folder: Path) -> dict[str, Path]:
+    return {
+        "passed": folder / study_paths.PASSED,
+        "splits": folder / study_paths.SPLITS,
+        "prepared": folder / study_paths.PREPARED,
+    }
+
+
+def _raw(task: str, study: str, experiments: dict[str, dict[str, Any]]) -> dict[str, Any]:
     network = "unet" if task == "segmentation" else "sfcn"
     train = {"network": network, "epochs": 12}
     if task == "segmentation":
         train["network_arguments"] = {"channels": [4, 8], "strides": [2]}
-    asked = {"task": task, "target": TARGETS[task], "folds": folds, "seeds": [0, 1]}
-    asked |= {"unit": unit} if task == "regression" else {}
+    asked = {"task": task, "target": TARGETS[task], "seeds": [0, 1], "train": train}
     mask = {"mask": "{subject}_mask.nii.gz"}
     return {
         "study": study,
@@ -92,8 +109,8 @@ def _raw(task: str, study: str, folds: list[int], unit: str) -> dict[str, Any]:
         "classes": dict(CLASSES),
         "split": {"test": 0.25, "folds": 2},
         "prepare": {"voxel_size": [4, 4, 4], "window": list(WINDOW), "shards": 2},
-        "experiments": {"exp": {**asked, "train": train}},
-        "final": "exp",
+        "experiments": {name: asked | own for name, own in experiments.items()},
+        "final": list(experiments),
     }
 
 

@@ -41,6 +41,7 @@ from headstart.figures.settings import ExperimentPlotSettings
 from headstart.figures.settings import PlotSettings
 from headstart.figures.settings import SweepPlotSettings
 from headstart.imaging.scan_rows import CheckRow
+from headstart.tasks import TASKS
 from headstart.training import run_store
 from headstart.training.history import Epoch
 from headstart.training.history import History
@@ -78,7 +79,8 @@ def shown(kind: str, task: str, *, synthetic: bool = True) -> PlotSettings:
     if kind == "sweep":
         swept = {"settings": ("train.epochs",), "variants": {"exp": ("12",)}}
         return SweepPlotSettings(**of_study, **question(task), unit=unit, **swept)
-    return ExperimentPlotSettings(**of_study, **question(task), unit=unit, augment=AUGMENT)
+    of_study |= {"unit": unit, "primary": TASKS[task].metrics[0]}
+    return ExperimentPlotSettings(**of_study, **question(task), augment=AUGMENT)
 
 
 def words(study: Study, kind: str, task: str, output: Path, *, synthetic: bool = True) -> list[str]:

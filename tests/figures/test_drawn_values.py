@@ -78,6 +78,7 @@ def result(task: Task, truth: list[Any], said: Any) -> Result:
         target="age",
         unit="years",
         classes={},
+        primary=task.metrics[0],
         protocol="test",
         pooled=Pooled(keys, (said,), said),
         scans=scans | learnt,  # type: ignore[arg-type]

@@ -76,6 +76,7 @@ def complaint(path: str, value: Any) -> str:
         ("experiments.age.covariates", ["sex", "sex"], "covariates: has 'sex' twice; keep one"),
         ("experiments.age.covariates", "sex", "covariates: 'sex' is not allowed: must be a list"),
         ("experiments.grey.covariates", ["sex"], "grey: covariates: a segmentation answers for"),
+        ("experiments.age.primary", "dice", "age: primary: 'dice' is no metric of regression; al"),
         ("study", "My Study", "study: 'My Study' is not allowed: must match"),
         ("split.test", 1.5, "split.test: 1.5 is not allowed: must be less than 1"),
         ("experiments.age.unit", "years\n\n.. raw:: html", "experiments.age.unit: 'years"),
@@ -540,10 +541,21 @@ def test_like_drops_what_another_task_and_target_have_no_use_for() -> None:
         "c": {"like": "b", "target": "height"},
         "d": {"like": "b", "train": {"epochs": 2}},
     }
+    experiments["a"]["primary"] = "auroc"
     config = read_config(changed("experiments", experiments))
     assert config.experiments["b"].train.loss is None
     assert not config.experiments["b"].train.class_weights
     assert [config.experiments[name].unit for name in "bcd"] == ["years", "", "years"]
+    assert [config.experiments[name].primary_metric for name in "abc"] == ["auroc", "mae", "mae"]
+
+
+def test_a_question_has_one_primary_metric() -> None:
+    age = BASE | {"task": "regression", "target": "age", "train": {"network": "sfcn"}}
+    asked = {"a": age, "b": age | {"primary": "rmse"}, "c": age | {"primary": "mae"}}
+    with pytest.raises(UserError, match=r"experiments\.b\.primary: is rmse, but mae for a, .*mae"):
+        read_config(changed("experiments", asked))
+    asked["b"] = {"like": "a", "target": "height", "primary": "rmse"}
+    assert read_config(changed("experiments", asked)).experiments["b"].primary_metric == "rmse"
 
 
 @pytest.mark.parametrize(

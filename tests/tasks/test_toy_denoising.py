@@ -104,7 +104,7 @@ def test_it_is_trained_and_answers_with_images_that_are_evaluated_and_drawn(
     write_rows(tables["metrics"], MetricRow, metrics)
     write_rows(tables["comparison"], DifferenceRow, differences)
     evaluation.plot(
-        settings=ExperimentPlotSettings(**QUESTION, study="small"),
+        settings=ExperimentPlotSettings(**QUESTION, study="small", primary="mae"),
         stamp=Stamp("small", "0" * 8, "x", synthetic=True),
         output=tmp_path / "evaluation.pdf",
         **judged | tables,

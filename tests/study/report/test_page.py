@@ -19,8 +19,12 @@ from headstart.common.records import read_rows
 from headstart.common.records import write_rows
 from headstart.data.found_scans import RejectedRow
 from headstart.evaluation.baseline_rows import ROWS
+from headstart.evaluation.judgement import judge
+from headstart.evaluation.judgement import sentence
 from headstart.evaluation.results import OURS
 from headstart.evaluation.results import DifferenceRow
+from headstart.evaluation.results import MetricRow
+from headstart.evaluation.results import having
 from headstart.figures.style import number_with_interval
 from headstart.study.status import Study
 
@@ -70,6 +74,24 @@ def test_the_headline_has_the_numbers_of_the_files(finished: Study, tmp_path: Pa
     assert number_with_interval(best.value, best.ci_low, best.ci_high) in headline
     than = f"the best baseline ({ROWS[best.model].words})"
     assert f"Beats {than} by 5.12 years [3.25, 7.50]." in headline
+
+
+def test_the_primary_metric_is_the_headline_everywhere(tmp_path: Path) -> None:
+    study = make_finished(tmp_path, subjects=44, primary="rmse")
+    metrics = pd.read_csv(study.folder / "evaluate/exp/metrics.csv")
+    mine = "metric == 'rmse' and group == 'all' and protocol == 'test' and model == 'ensemble'"
+    (row,) = metrics.query(mine).itertuples()
+    number, _ = number_with_interval(row.value, row.ci_low, row.ci_high).split(" [")
+    page = page_of(study)
+    assert f"{number} years root mean squared error" in headline_of(page)
+    assert "secondary: mean absolute error, Pearson's r and R²" in text_of(page)
+    asked = {"metric": "rmse", "protocol": "test"}
+    models = having(read_rows(study.folder / "evaluate/exp/metrics.csv", MetricRow), **asked)
+    against = having(
+        read_rows(study.folder / "evaluate/exp/comparison.csv", DifferenceRow), **asked
+    )
+    (told,) = [stage.told for stage in study.stages() if stage.name == "evaluate"]
+    assert sentence(judge(having(models, group="all"), against), "years") in told
 
 
 @pytest.mark.parametrize("noise", [30.0, 90.0])

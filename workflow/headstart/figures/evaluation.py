@@ -79,6 +79,7 @@ def plot(
                 target=cohort.target,
                 unit=settings.unit,
                 classes=classes,
+                primary=settings.primary,
                 protocol=protocol,
                 pooled=pool(runs, PROTOCOLS[protocol], scans, task),
                 scans=scans,

@@ -51,6 +51,7 @@ class Result:
         target: The label that was predicted.
         unit: Its unit, "" if it has none or none is known.
         classes: Each foreground class's values in the files, {} but for segmentation.
+        primary: Name of the metric that the result is told by.
         protocol: As in metrics.csv.
         pooled: The network's answers.
         scans: All scans with a known target.
@@ -65,6 +66,7 @@ class Result:
     target: str
     unit: str
     classes: Classes
+    primary: str
     protocol: str
     pooled: Pooled
     scans: dict[Key, Scan]
@@ -109,10 +111,8 @@ class Result:
     def note(self) -> str:
         """What every page says of its numbers."""
         people = len(set(self.subjects))
-        key = self.task.metrics[0]
-        judged = judge(
-            having(self.metrics, metric=key, group="all"), having(self.comparison, metric=key)
-        )
+        of = {"metric": self.primary}
+        judged = judge(having(self.metrics, **of, group="all"), having(self.comparison, **of))
         sentences = (
             bool(self.comparison) * sentence(judged, self.unit),
             f"{counted(people, 'subject')}, {counted(len(self.subjects), 'scan')}; "
@@ -125,9 +125,9 @@ class Result:
 
 
 def draw_metrics(document: Document, result: Result) -> None:
-    """Draw the metric that chooses the epoch, of a task that has no page of its own."""
+    """Draw the primary metric, of a task that has no page of its own."""
     with document.page(result.heading, height=100, note=result.note) as figure:
-        draw_numbers(figure, result, result.task.metrics[0])
+        draw_numbers(figure, result, result.primary)
 
 
 def draw_numbers(figure: Figure | SubFigure, result: Result, metric: str) -> None:

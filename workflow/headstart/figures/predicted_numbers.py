@@ -24,7 +24,7 @@ def draw_predicted_numbers(document: Document, result: Result) -> None:
     with document.page(result.heading, height=104, note=result.note) as figure:
         left, right = halves(figure)
         _scatter(left.subplots(), result, truth)
-        draw_numbers(right, result, "mae")
+        draw_numbers(right, result, result.primary)
 
 
 def _scatter(axes: Axes, result: Result, truth: NDArray[np.float64]) -> None:

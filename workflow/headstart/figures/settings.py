@@ -30,8 +30,14 @@ class QuestionPlotSettings(PlotSettings, Question):
 
 
 class ExperimentPlotSettings(QuestionPlotSettings):
-    """What figures of an experiment say besides."""
+    """What figures of an experiment say besides.
 
+    Attributes:
+        augment: What its training scans go through.
+        primary: Name of the metric that its result is told by.
+    """
+
+    primary: str
     augment: tuple[dict[str, dict[str, Any]], ...] = ()
 
 

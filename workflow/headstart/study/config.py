@@ -69,7 +69,8 @@ class Config(Section):
         min_length=1,
         description="name: experiment; `like: OTHER` starts from another one and overlays it; what "
         "belongs to a network, task or target that is changed (network_arguments, "
-        "deep_supervision, loss, class_weights, unit) is not taken over, and neither is a sweep",
+        "deep_supervision, loss, class_weights, unit, primary) is not taken over, and neither is a "
+        "sweep",
     )
     final: Annotated[tuple[Name, ...], Once] = Field(
         (),
@@ -86,6 +87,7 @@ class Config(Section):
         self._check_sources()
         self._check_split()
         self._check_final()
+        self._check_primary()
         if "cohort" in (*self.experiments, *self.sweeps):
             raise ValueError(
                 "experiments.cohort: the cohort's own figures have this name; rename it"
@@ -141,6 +143,18 @@ class Config(Section):
                 raise ValueError(
                     f"final: {' and '.join(chosen)} are of the sweep {name}, and the test subjects "
                     "are not for choosing among them; keep the one that did best on validation"
+                )
+
+    def _check_primary(self) -> None:
+        """Check that one question has one primary metric, lest each network choose its own."""
+        first: dict[tuple[str, str], str] = {}
+        for name, one in self.experiments.items():
+            other = first.setdefault((one.task, one.target), name)
+            metric = self.experiments[other].primary_metric
+            if metric != one.primary_metric:
+                raise ValueError(
+                    f"experiments.{name}.primary: is {one.primary_metric}, but {metric} for "
+                    f"{other}, which asks for the same target; write primary: {metric}"
                 )
 
     @property

@@ -59,6 +59,18 @@ class Experiment(Section):
         "Scans that lack one are left out; [] empties those of `like`",
     )
     unit: str = Field("", description="unit of a number that is predicted, for the figures' axes")
+    primary: str = Field(
+        "",
+        exclude_if=operator.not_,
+        description="the metric that results are told and experiments compared by; the others are "
+        "secondary: "
+        + ", ".join(
+            f"{' or '.join(f'`{metric}`' for metric in task.metrics)} for {name}"
+            for name, task in sorted(TASKS.items())
+        )
+        + "; the first unless given. Choose it before you see a result; experiments that ask for "
+        "the same target have the same one",
+    )
     folds: FoldsOrAll = Field((0,), description="folds to train, e.g. [0], or `all`")
     seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**32)], ...], Once] = Field(
         (0,), min_length=1, description="random seeds; every fold is trained once per seed"
@@ -124,6 +136,15 @@ class Experiment(Section):
         return self
 
     @model_validator(mode="after")
+    def _has_a_metric_of_its_task(self) -> Experiment:
+        if self.primary and self.primary not in self.kind.metrics:
+            raise ValueError(
+                f"primary: '{self.primary}' is no metric of {self.task}; "
+                f"allowed: {', '.join(self.kind.metrics)}"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _has_a_target_of_its_task(self) -> Experiment:
         of_images = self.kind.target_kind in IMAGES
         if of_images and self.target != self.kind.target_kind:
@@ -165,6 +186,11 @@ class Experiment(Section):
                 f"false, or take the network {' or '.join(networks_of_scales())}"
             )
         return self
+
+    @property
+    def primary_metric(self) -> str:
+        """Name of the metric that its result is told by."""
+        return self.primary or self.kind.metrics[0]
 
     @property
     def kind(self) -> type[Task]:

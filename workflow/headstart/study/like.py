@@ -70,7 +70,8 @@ def like(base: Any, own: Mapping[str, Any]) -> Any:
     """Overlay an experiment with another one's own keys.
 
     What belongs to a key that is set to something else goes with the old value: a network's
-    arguments and deep supervision, a task's loss, a target's unit, the other way to say how long.
+    arguments and deep supervision, a task's loss and metric, a target's unit, the other way to say
+    how long.
     `network_arguments: {}` empties the arguments.
     """
     merged = overlay(base, own)
@@ -87,6 +88,8 @@ def like(base: Any, own: Mapping[str, Any]) -> Any:
     if ours.get("network_arguments") == {}:
         train["network_arguments"] = {}
     if "task" in own and own["task"] != base.get("task"):
+        if "primary" not in own:
+            merged.pop("primary", None)
         for key in {"loss", "class_weights"} - set(ours):
             train.pop(key, None)
     if "target" in own and own["target"] != base.get("target") and "unit" not in own:

@@ -165,6 +165,7 @@ class Slices:
             synthetic=synthetic,
             unit=chosen.unit,
             augment=chosen.train.augment,
+            primary=chosen.primary_metric,
         )
 
     def _plot_sweep(self, name: str) -> SweepPlotSettings:

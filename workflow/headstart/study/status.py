@@ -217,7 +217,7 @@ class Study:
             metrics = read_rows(tables[0], MetricRow)
             differences = read_rows(tables[1], DifferenceRow)
             protocol = next(one for one in PROTOCOLS if having(metrics, protocol=one))
-            of = {"metric": experiment.kind.metrics[0], "protocol": protocol}
+            of = {"metric": experiment.primary_metric, "protocol": protocol}
             judgement = judge(having(metrics, group="all", **of), having(differences, **of))
             yield f"{name}, {protocol}: {sentence(judgement, experiment.unit)}"
 

@@ -47,6 +47,7 @@ def tell_results(study: StudyFiles) -> Iterator[str | TextTable]:
         "cross-validation": "the subjects of {}",
         "hold-out": "the subjects of {} alone",
     }
+    yield from primary_metrics(study.config, found)
     for one in found:
         people = one.models[0].n
         folds = study.config.folds(one.experiment)
@@ -126,12 +127,25 @@ def outcomes(study: StudyFiles) -> Iterator[Outcome]:
             continue
         metrics = read_rows(folder / "metrics.csv", MetricRow)
         comparison = read_rows(folder / "comparison.csv", DifferenceRow)
-        key = experiment.kind.metrics[0]
+        key = experiment.primary_metric
         for protocol in PROTOCOLS:
             models = having(metrics, group="all", metric=key, protocol=protocol)
             differences = having(comparison, metric=key, protocol=protocol)
             if models:
                 yield Outcome(name, protocol, key, models, differences)
+
+
+def primary_metrics(config: Config, found: Sequence[Outcome]) -> Iterator[str]:
+    """Name the primary metric of each experiment that has a result, and the secondary ones."""
+    said: dict[str, list[str]] = {}
+    for name in dict.fromkeys(one.experiment for one in found):
+        asked = config.experiments[name]
+        others = [METRICS[one].words for one in asked.kind.metrics if one != asked.primary_metric]
+        words = f"{METRICS[asked.primary_metric].words} was the primary metric"
+        words += f"; secondary: {and_joined(others)}" if others else ""
+        said.setdefault(words, []).append(name)
+    for words, names in said.items():
+        yield f"Of {and_joined(names)}, the {words}."
 
 
 def interval_methods(found: Sequence[Outcome]) -> list[str]:

@@ -68,12 +68,16 @@ def _tables(study: StudyFiles, one: Outcome) -> Html:
                 head,
                 _by_model(one, everyone, metrics),
             ),
-            tag("p", f"In brackets: 95 % intervals ({', '.join(methods)}).", class_="note")
-            if methods
-            else None,
+            tag("p", " ".join(_note(one.metric, methods)), class_="note"),
             _by_site(f"{one.experiment}, {PROTOCOLS[one.protocol]}", sites, metrics, names),
         ]
     )
+
+
+def _note(primary: str, methods: Sequence[str]) -> Iterator[str]:
+    yield f"Primary metric: {metric_name(primary)}; the others are secondary."
+    if methods:
+        yield f"In brackets: 95 % intervals ({', '.join(methods)})."
 
 
 def _by_model(

@@ -198,7 +198,7 @@ def test_intervals_are_explained_only_where_there_are_some(people, tmp_path):
     against = DifferenceRow("mae", "test", "mean", -1.0, **rest)
     write_rows(tmp_path / "evaluate/age/comparison.csv", DifferenceRow, [against])
     runs = [RunId("age", 0, 0)]
-    age = SimpleNamespace(kind=Regression, unit="years", seeds=[0])
+    age = SimpleNamespace(kind=Regression, unit="years", seeds=[0], primary_metric="mae")
     config = SimpleNamespace(
         experiments={"age": age},
         folds=lambda _: [0],

@@ -21,7 +21,11 @@ from headstart.common.run_id import HISTORY
 from headstart.common.run_id import PREDICTIONS
 from headstart.common.run_id import RunId
 from headstart.evaluation.evaluate import evaluate
+from headstart.evaluation.experiments import compare
+from headstart.evaluation.openings import opening
+from headstart.evaluation.openings import record
 from headstart.evaluation.results import DifferenceRow
+from headstart.evaluation.results import ExperimentRow
 from headstart.evaluation.results import MetricRow
 from headstart.figures.registry import INPUTS
 from headstart.figures.registry import OF_RUNS
@@ -72,6 +76,14 @@ def make_finished(
     _write_audit(folder)
     for name in experiments:
         _evaluate(folder, slices, name)
+    runs = [run for name in experiments for run in config.runs(name)]
+    rows = compare(
+        settings=slices.compare(),
+        **_cohort(folder),
+        predictions=[folder / run.predicted / PREDICTIONS for run in runs],
+    )
+    if rows:
+        write_rows(folder / study_paths.EXPERIMENTS, ExperimentRow, rows)
     return Study.read(results, study, results)
 
 
@@ -79,12 +91,15 @@ def _evaluate(folder: Path, slices: Slices, name: str) -> None:
     runs = slices.config.runs(name)
     for run in runs:
         _write_card(folder, slices, run)
+    paths = [folder / run.predicted / PREDICTIONS for run in runs]
     metrics, comparison = evaluate(
         settings=slices.evaluate(name),
         **_cohort(folder),
-        predictions=[folder / run.predicted / PREDICTIONS for run in runs],
+        predictions=paths,
     )
     write_rows(folder / study_paths.METRICS.format(experiment=name), MetricRow, metrics)
+    primary = slices.config.experiments[name].primary_metric
+    record(folder / study_paths.OPENINGS, opening(paths, metrics, primary, "0" * 16))
     write_rows(folder / study_paths.COMPARISON.format(experiment=name), DifferenceRow, comparison)
 
 
@@ -147,7 +162,7 @@ def draw(study: Study) -> None:
     for whose in config.figure_folders:
         for name, figure in figures_of(config, whose).items():
             given = {need: _given(config, folder, whose, need) for need in figure.needs}
-            if figure.of != "cohort":
+            if figure.chosen_by:
                 given["settings"] = study.slices.plot(whose)
             output = folder / study_paths.FIGURE.format(folder=whose, figure=f"{name}.pdf")
             resolve_name(figure.draw)(stamp=stamp, output=output, **given)

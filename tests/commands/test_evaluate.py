@@ -51,12 +51,14 @@ def evaluate(study: Study, task: str, *more: str, test: bool = True) -> int:
         task=task,
         target=TARGETS[task],
         classes={"rim": (1,), "core": (2,)} if task == "segmentation" else {},
+        primary=TASKS[task].metrics[0],
         test=test,
         folds=(0, 1),
         seeds=(0, 1),
     )
     words = ["evaluate", "--settings", settings_text(settings), *study.tables]
     words += ["--predictions", *map(str, study.predictions)]
+    words += ["--openings", str(study.root / "test-openings.csv")]
     return main([*words, *more, "--output", str(study.root / "evaluate/exp")])
 
 

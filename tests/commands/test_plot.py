@@ -57,13 +57,15 @@ def studies(tmp_path_factory) -> dict[str, Study]:
         study = make_study(tmp_path_factory.mktemp(task), task=task, subjects=24)
         words = ["evaluate", "--settings", settings_text(judged(task)), *study.tables]
         words += ["--predictions", *map(str, study.predictions)]
+        words += ["--openings", str(study.root / "test-openings.csv")]
         assert main([*words, "--output", str(study.root / "evaluate/exp")]) == 0
         made[task] = study
     return made
 
 
 def judged(task: str) -> EvaluateSettings:
-    return EvaluateSettings(**question(task), test=True, folds=(0, 1), seeds=(0, 1))
+    of_runs = {"test": True, "folds": (0, 1), "seeds": (0, 1)}
+    return EvaluateSettings(**question(task), primary=TASKS[task].metrics[0], **of_runs)
 
 
 def question(task: str) -> dict[str, Any]:
@@ -73,7 +75,7 @@ def question(task: str) -> dict[str, Any]:
 
 def shown(kind: str, task: str, *, synthetic: bool = True) -> PlotSettings:
     of_study = {"study": "first-day", "synthetic": synthetic}
-    if FIGURES[kind].of == "cohort":
+    if not FIGURES[kind].chosen_by:
         return PlotSettings(**of_study)
     unit = "years" if task == "regression" else ""
     if kind == "sweep":
@@ -229,6 +231,7 @@ def test_a_row_of_slices_without_a_prediction_says_so(tmp_path: Path):
     study = make_study(tmp_path, task="segmentation", subjects=12, folds=(0, 1), seeds=(0,))
     given = ["evaluate", "--settings", settings_text(judged("segmentation")), *study.tables]
     given += ["--predictions", *map(str, study.predictions)]
+    given += ["--openings", str(study.root / "test-openings.csv")]
     assert main([*given, "--output", str(study.root / "evaluate/exp")]) == 0
     change_masks(study, lambda mask: nib.Nifti1Image(0 * np.asarray(mask.dataobj), mask.affine))
     output = tmp_path / "figure.pdf"

@@ -21,6 +21,7 @@ def test_they_stand_beside_the_network_and_the_other_baselines(tmp_path, task, t
                 target=target,
                 classes={},
                 covariates=covariates,
+                primary="",
                 test=True,
                 folds=(0, 1),
                 seeds=(0, 1),

@@ -20,6 +20,7 @@ from headstart.common.schema import read_settings
 from headstart.common.schema import settings_text
 from headstart.data.settings import FetchSettings
 from headstart.data.settings import LabelSettings
+from headstart.evaluation.settings import CompareSettings
 from headstart.evaluation.settings import EvaluateSettings
 from headstart.figures.settings import ExperimentPlotSettings
 from headstart.figures.settings import PlotSettings
@@ -68,6 +69,7 @@ PARTS: list[tuple[str, dict[str, Any], type[Section]]] = [
     ("train", RUN, Run),
     ("predict", RUN, PredictSettings),
     ("evaluate", ONE, EvaluateSettings),
+    ("compare", {}, CompareSettings),
     ("plot", {}, PlotSettings),
     ("plot", ONE, ExperimentPlotSettings),
 ]

@@ -17,6 +17,7 @@ prefer_own()
 
 from headstart.common import machine_errors
 from headstart.common import run_id
+from headstart.common import study_paths
 from headstart.common.errors import UserError
 from headstart.figures.registry import INPUTS
 from headstart.figures.registry import OF_RUNS
@@ -173,17 +174,21 @@ def of_every_run(pattern):
     ]
 
 
+def of_every_compared(pattern):
+    """The pattern's file of every run of the experiments that are compared."""
+    return [
+        pattern.replace("<run>", str(run.folder))
+        for name in settings.config.compared
+        for run in settings.config.runs(name)
+    ]
+
+
 def figures_of(wildcards):
     """The figures that a folder's manifest lists: the cohort's, an experiment's or a sweep's."""
     files = settings.figures(wildcards.folder)
     return expand(
         "<study>/figures/{folder}/{file}", folder=wildcards.folder, file=files
     )
-
-
-def whose(figure):
-    """The wildcards that pick a figure's settings."""
-    return [] if figure.of == "cohort" else ["experiment"]
 
 
 def files_of(figure):

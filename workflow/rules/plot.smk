@@ -23,9 +23,9 @@ for name, figure in FIGURES.items():
             mem_mb=figure.memory,
             runtime=figure.minutes,
         params:
-            settings=slice_of("plot", *whose(figure)),
+            settings=slice_of("plot", *figure.chosen_by),
             code=settings.code("plot"),
-            upstream=upstream_of(figure.rests_on, *whose(figure)),
+            upstream=upstream_of(figure.rests_on, *figure.chosen_by),
             kind=name,
             given=given_to(figure),
         # a text: Snakemake looks at it when the job runs, and at the last figure in place of names

@@ -18,11 +18,13 @@ from headstart.cli import main
 from headstart.common.records import read_rows
 from headstart.common.records import write_rows
 from headstart.data.found_scans import RejectedRow
+from headstart.evaluation import experiment_words
 from headstart.evaluation.baseline_rows import ROWS
 from headstart.evaluation.judgement import judge
 from headstart.evaluation.judgement import sentence
 from headstart.evaluation.results import OURS
 from headstart.evaluation.results import DifferenceRow
+from headstart.evaluation.results import ExperimentRow
 from headstart.evaluation.results import MetricRow
 from headstart.evaluation.results import having
 from headstart.figures.style import number_with_interval
@@ -84,6 +86,8 @@ def test_the_primary_metric_is_the_headline_everywhere(tmp_path: Path) -> None:
     number, _ = number_with_interval(row.value, row.ci_low, row.ci_high).split(" [")
     page = page_of(study)
     assert f"{number} years root mean squared error" in headline_of(page)
+    assert "Experiments against each other" not in page  # there is but one
+    assert "The test set was opened once, by exp on " in text_of(page)
     assert "secondary: mean absolute error, Pearson's r and R²" in text_of(page)
     asked = {"metric": "rmse", "protocol": "test"}
     models = having(read_rows(study.folder / "evaluate/exp/metrics.csv", MetricRow), **asked)
@@ -92,6 +96,24 @@ def test_the_primary_metric_is_the_headline_everywhere(tmp_path: Path) -> None:
     )
     (told,) = [stage.told for stage in study.stages() if stage.name == "evaluate"]
     assert sentence(judge(having(models, group="all"), against), "years") in told
+
+
+def test_two_experiments_of_one_question_stand_against_each_other(tmp_path: Path) -> None:
+    names = ("small", "large")
+    study = make_finished(tmp_path, subjects=44, experiments=names)
+    rows = read_rows(study.folder / "evaluate/experiments.csv", ExperimentRow)
+    first = having(rows, role="primary", protocol="test")[0]
+    page = text_of(page_of(study))
+    assert "Experiments against each other" in page
+    methods = (study.folder / "methods.md").read_text()
+    (told,) = [stage.told for stage in study.stages() if stage.name == "evaluate"]
+    for text in (page, methods, told):
+        assert experiment_words.sentence(first) in text.replace("\\", "")
+        assert "The test set was opened 2 times" in text
+        assert "small (1) and large (1)" in text
+    assert "Holm 1979" in methods
+    one = having(rows, role="primary", protocol="cross-validation")[0]
+    assert experiment_words.sentence(one) not in told  # by one protocol, the test
 
 
 @pytest.mark.parametrize("noise", [30.0, 90.0])

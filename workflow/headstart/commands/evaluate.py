@@ -15,6 +15,8 @@ from pathlib import Path
 from headstart.common.records import write_rows
 from headstart.common.schema import read_settings
 from headstart.evaluation.evaluate import evaluate
+from headstart.evaluation.openings import opening
+from headstart.evaluation.openings import record
 from headstart.evaluation.results import DifferenceRow
 from headstart.evaluation.results import MetricRow
 from headstart.evaluation.settings import EvaluateSettings
@@ -23,7 +25,7 @@ from headstart.evaluation.settings import EvaluateSettings
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument(
-        "--settings", required=True, help="JSON: experiment, task, target, classes, test"
+        "--settings", required=True, help="JSON: experiment, task, target, classes, primary, test"
     )
     parser.add_argument("--passed", type=Path, required=True, help="check/passed.csv")
     parser.add_argument("--splits", type=Path, required=True, help="split/splits.csv")
@@ -45,18 +47,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=".../fold-F/seed-S/model.safetensors, in the order of --predictions: answers of "
         "other weights than these are refused",
     )
+    parser.add_argument(
+        "--openings",
+        type=Path,
+        required=True,
+        metavar="CSV",
+        help="the study's ledger, to which a look at the test subjects is added",
+    )
+    parser.add_argument("--rests-on", default="", help="digest of all that the result rests on")
     parser.add_argument("--output", type=Path, required=True, help="folder of metrics.csv")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the stage from its command line."""
+    settings = read_settings(EvaluateSettings, arguments.settings)
     metrics, comparison = evaluate(
-        settings=read_settings(EvaluateSettings, arguments.settings),
+        settings=settings,
         passed=arguments.passed,
         splits=arguments.splits,
         prepared=arguments.prepared,
         predictions=arguments.predictions,
         weights=arguments.weights,
     )
+    if settings.test:  # told of before anybody can read what came out
+        opened = opening(arguments.predictions, metrics, settings.primary, arguments.rests_on)
+        record(arguments.openings, opened)
     write_rows(arguments.output / "comparison.csv", DifferenceRow, comparison)
     write_rows(arguments.output / "metrics.csv", MetricRow, metrics)

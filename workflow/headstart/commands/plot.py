@@ -26,6 +26,7 @@ MANIFEST = "manifest"
 KINDS = (*FIGURES, MANIFEST)
 SETTINGS: dict[str, type[PlotSettings]] = {
     "cohort": PlotSettings,
+    "study": PlotSettings,
     "experiment": ExperimentPlotSettings,
     "sweep": SweepPlotSettings,
 }
@@ -74,7 +75,7 @@ def run(arguments: argparse.Namespace) -> None:
         synthetic=settings.synthetic,
     )
     given = {name: getattr(arguments, name) for name in figure.needs}
-    if figure.of != "cohort":
+    if figure.chosen_by:
         given["settings"] = settings
     resolve_name(figure.draw)(stamp=stamp, output=arguments.output, **given)
 

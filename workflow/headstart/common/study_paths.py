@@ -32,4 +32,6 @@ PICTURES = "near-duplicates/pictures.npy"
 RATES = "near-duplicates/rates.json"
 METRICS = "evaluate/{experiment}/metrics.csv"
 COMPARISON = "evaluate/{experiment}/comparison.csv"
+EXPERIMENTS = "evaluate/experiments.csv"
+OPENINGS = "test-openings.csv"  # no rule's output: nothing takes a row away from it
 FIGURE = "figures/{folder}/{figure}"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from headstart.cohort.prepared import Scan
 from headstart.tasks.base import Task
 from headstart.tasks.metrics import Metric
 from headstart.tasks.metrics import mean_of_known
@@ -88,6 +91,25 @@ def inflation(held: Sequence[int], learnt: Sequence[int]) -> float:
     if len(held) < 2:
         return 1.0
     return 1 + len(held) * sum(held) / sum(learnt)
+
+
+def held_out(scans: Sequence[Scan], cohort: Iterable[Scan]) -> HeldOut:
+    """Describe held-out scans.
+
+    Args:
+        scans: The scans.
+        cohort: All scans with a known target, which tell how many each fold learnt from.
+    """
+    of_fold = {scan.subject: scan.fold for scan in cohort if not scan.test}
+    held = Counter(of_fold.values())
+    folds = sorted({scan.fold for scan in scans if scan.fold is not None})
+    return HeldOut(
+        subjects=np.array([scan.subject for scan in scans]),
+        folds=np.array([-1 if scan.fold is None else scan.fold for scan in scans]),
+        inflation=inflation(
+            [held[fold] for fold in folds], [len(of_fold) - held[fold] for fold in folds]
+        ),
+    )
 
 
 @dataclass(frozen=True)
@@ -183,3 +205,20 @@ def evaluate(
         name: mean_of_known([of[name] for of in each]) if task.metric(name).by_fold else pooled
         for name, pooled in values.items()
     }
+
+
+def seed_spread(
+    task: Task, sample: HeldOut, truth: NDArray[Any], by_seed: Sequence[NDArray[Any]]
+) -> dict[str, float]:
+    """Compute each metric's standard deviation over seeds; {} for a single seed.
+
+    Args:
+        task: What was asked.
+        sample: The scans.
+        truth: What is true of them.
+        by_seed: What the networks of each seed say of them.
+    """
+    if len(by_seed) < 2:
+        return {}
+    each = [evaluate(task, sample, truth, said, sample.weights[:1]) for said in by_seed]
+    return {name: float(np.std([of[name][0] for of in each], ddof=1)) for name in each[0]}

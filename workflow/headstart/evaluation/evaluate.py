@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import math
 from collections.abc import Callable
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,8 +30,8 @@ from headstart.evaluation.coarse_voxels import Volume
 from headstart.evaluation.estimates import Estimate
 from headstart.evaluation.estimates import HeldOut
 from headstart.evaluation.estimates import estimate
-from headstart.evaluation.estimates import evaluate as evaluate_sample
-from headstart.evaluation.estimates import inflation
+from headstart.evaluation.estimates import held_out
+from headstart.evaluation.estimates import seed_spread
 from headstart.evaluation.intervals import Interval
 from headstart.evaluation.intervals import difference
 from headstart.evaluation.intervals import interval
@@ -44,6 +44,7 @@ from headstart.evaluation.predictions import read_run
 from headstart.evaluation.results import DifferenceRow
 from headstart.evaluation.results import MetricRow
 from headstart.evaluation.results import defined
+from headstart.evaluation.results import protocol_of
 from headstart.evaluation.settings import EvaluateSettings
 from headstart.tasks import TASKS
 from headstart.tasks.base import Task
@@ -197,25 +198,12 @@ class _Bench:
         folds = sorted({run.fold for run in runs})
         ours = model_of(part, len(folds), len(pooled.by_seed))
         return _Trial(
-            sample=self._sample(pooled.keys),
+            sample=held_out(self.scans_of(pooled.keys), self.scans.values()),
             sites=np.array([self.sites[key] for key in pooled.keys]),
             truth=self.truths(pooled.keys),
             ours=ours,
             models={ours: pooled.mean, **self._baselines(pooled.keys, folds, part)},
             seeds=pooled.by_seed,
-        )
-
-    def _sample(self, keys: Keys) -> HeldOut:
-        scans = self.scans_of(keys)
-        of_fold = {scan.subject: scan.fold for scan in self.scans.values() if not scan.test}
-        held = Counter(of_fold.values())
-        folds = sorted({scan.fold for scan in scans if scan.fold is not None})
-        return HeldOut(
-            subjects=np.array([scan.subject for scan in scans]),
-            folds=np.array([-1 if scan.fold is None else scan.fold for scan in scans]),
-            inflation=inflation(
-                [held[fold] for fold in folds], [len(of_fold) - held[fold] for fold in folds]
-            ),
         )
 
     def _baselines(self, keys: Sequence[Key], folds: Sequence[int], part: str) -> dict[str, Array]:
@@ -293,13 +281,6 @@ BASELINES: dict[str, Callable[[_Bench, Keys, Keys], dict[str, Array]]] = {
 }
 
 
-def protocol_of(part: str, folds: int) -> str:
-    """Name how a part of the cohort was held out, where networks were trained on so many folds."""
-    if part == "test":
-        return "test"
-    return "hold-out" if folds == 1 else "cross-validation"
-
-
 def model_of(part: str, folds: int, seeds: int) -> str:
     """Name what answers for each scan of a part: one network, or an ensemble of several."""
     return "network" if seeds * (folds if part == "test" else 1) == 1 else "ensemble"
@@ -308,7 +289,9 @@ def model_of(part: str, folds: int, seeds: int) -> str:
 def _metric_rows(bench: _Bench, trial: _Trial, protocol: str) -> list[MetricRow]:
     rows = []
     for group, inside in _groups(trial):
-        spread = _seed_sd(bench, trial, inside)
+        by_seed = [said[inside] for said in trial.seeds]
+        sample, truth = trial.sample.inside(inside), trial.truth[inside]
+        spread = seed_spread(bench.task, sample, truth, by_seed)
         for model in trial.models:
             for name, metric in bench.estimate(trial, model, inside).items():
                 rows.append(
@@ -320,7 +303,9 @@ def _metric_rows(bench: _Bench, trial: _Trial, protocol: str) -> list[MetricRow]
                         value=defined(metric.value),
                         **_cells(interval(metric)),
                         n=metric.sample.people(),
-                        seed_sd=spread.get(name) if model == trial.ours else None,
+                        seed_sd=defined(spread.get(name, math.nan))
+                        if model == trial.ours
+                        else None,
                     )
                 )
     return rows
@@ -347,21 +332,6 @@ def _difference_rows(bench: _Bench, trial: _Trial, protocol: str) -> list[Differ
         for baseline, metrics in by_model.items()
         for name, metric in metrics.items()
     ]
-
-
-def _seed_sd(bench: _Bench, trial: _Trial, inside: NDArray[np.bool_]) -> dict[str, float | None]:
-    """Standard deviation of our metrics over seeds; {} for a single seed."""
-    if len(trial.seeds) < 2:
-        return {}
-    sample, truth = trial.sample.inside(inside), trial.truth[inside]
-    each = [
-        evaluate_sample(bench.task, sample, truth, prediction[inside], sample.weights[:1])
-        for prediction in trial.seeds
-    ]
-    return {
-        metric: defined(float(np.std([metrics[metric][0] for metrics in each], ddof=1)))
-        for metric in each[0]
-    }
 
 
 def _groups(trial: _Trial) -> list[tuple[str, NDArray[np.bool_]]]:

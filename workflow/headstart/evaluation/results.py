@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 from typing import TypeVar
 
 Row = TypeVar("Row")
+Protocol = Literal["test", "cross-validation", "hold-out"]
 
 
 OURS = ("network", "ensemble")  # models that were trained; the others are baselines
@@ -67,6 +69,59 @@ class DifferenceRow:
     ci_high: float | None
     ci_method: str
     n: int
+
+
+@dataclass(frozen=True)
+class ExperimentRow:
+    """How far an experiment is from another one on the same subjects, in experiments.csv.
+
+    Attributes:
+        task: What both do.
+        target: What both are asked for.
+        unit: Unit of the difference; "" if it has none.
+        protocol: As in metrics.csv.
+        folds: The folds that were held out; () of the test.
+        metric: The metric that differs.
+        role: Whether it is the primary metric.
+        experiment: One experiment.
+        other: The other.
+        difference: The first minus the other; None where it is not defined.
+        ci_low: Lower end of its interval (95 %); None where there is none.
+        ci_high: Upper end.
+        ci_method: How the interval came about, or `none: ` and why; in words.
+        n: Subjects.
+        p: Its p value, alone; None without an interval.
+        p_holm: The same, corrected for all pairs of experiments by this metric.
+        seed_margin: How much seeds alone explain, in either direction; None for one seed.
+        better: The experiment that is better, where the corrected p value is below 0.05 and the
+            difference is more than seeds explain; "" where they can't be told apart.
+    """
+
+    task: str
+    target: str
+    unit: str
+    protocol: str
+    folds: tuple[str, ...]
+    metric: str
+    role: Literal["primary", "secondary"]
+    experiment: str
+    other: str
+    difference: float | None
+    ci_low: float | None
+    ci_high: float | None
+    ci_method: str
+    n: int
+    p: float | None
+    p_holm: float | None
+    seed_margin: float | None
+    better: str
+
+
+def protocol_of(part: str, folds: int) -> Protocol:
+    """Name how a part of the cohort was held out, where networks were trained on so many folds."""
+    if part == "test":
+        return "test"
+    return "hold-out" if folds == 1 else "cross-validation"
 
 
 def defined(number: float) -> float | None:

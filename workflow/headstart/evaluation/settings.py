@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from headstart.cohort.settings import Question
+from headstart.common.schema import Section
+from headstart.evaluation.results import Protocol
+from headstart.imaging.config import MaskClasses
 
 
 class EvaluateSettings(Question):
@@ -13,8 +16,44 @@ class EvaluateSettings(Question):
         folds: Of which folds; never read, as the predictions come as files, but other folds are
             another evaluation.
         seeds: Of which seeds, likewise.
+        primary: Name of the metric that the result is told by.
     """
 
+    primary: str
     test: bool
     folds: tuple[int, ...]
     seeds: tuple[int, ...]
+
+
+class Comparable(Section):
+    """Experiments that ask for the same target of the same subjects.
+
+    Attributes:
+        protocol: How these subjects were held out.
+        folds: In which folds; () of the test.
+        task: What the experiments do.
+        target: What they ask for.
+        unit: Its unit; "" if it has none.
+        primary: Name of their primary metric.
+        experiments: Their names, in the order of the study file.
+    """
+
+    protocol: Protocol
+    folds: tuple[int, ...]
+    task: str
+    target: str
+    unit: str
+    primary: str
+    experiments: tuple[str, ...]
+
+
+class CompareSettings(Section):
+    """Which experiments are compared with each other.
+
+    Attributes:
+        classes: The masks' classes.
+        groups: The experiments, by question.
+    """
+
+    classes: MaskClasses
+    groups: tuple[Comparable, ...]

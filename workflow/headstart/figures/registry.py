@@ -27,12 +27,14 @@ INPUTS: dict[str, str | list[str]] = {
     "rates": f"<study>/{study_paths.RATES}",
     "metrics": f"<study>/{study_paths.METRICS}",
     "comparison": f"<study>/{study_paths.COMPARISON}",
+    "experiments": f"<study>/{study_paths.EXPERIMENTS}",
 }
 # Of every fold and seed.
 OF_RUNS = {
     "histories": "<study>/train/<run>/history.csv",
     "predictions": "<study>/predict/<run>/predictions.csv",
 }
+STUDY_FOLDER = "experiments"  # in `figures`, of what compares them
 PREPARED = "prepared"  # the folder of shard-K.json
 
 
@@ -47,8 +49,10 @@ class Figure:
         category: Where it stands in the report.
         labels: What the report calls it.
         rests_on: What it rests on, as `Settings.upstream` takes it: `scans`; what `train` rests
-            on; `predict` does, the trainings; or what `plot` does, the results of an experiment.
-        of: Whose it is: the cohort's, an experiment's or a sweep's.
+            on; `predict` does, the trainings; `plot` does, the results of an experiment; or
+            `compare` does, those of all that are compared.
+        of: Whose it is: the cohort's, an experiment's, a sweep's, or the study's, of which it
+            compares the experiments.
         of_variants: Whether the experiments of a sweep have it before one of them is chosen.
         wanted: Whether an experiment has it.
         table: Whether a table of its numbers is written beside it, NAME.csv.
@@ -61,7 +65,7 @@ class Figure:
     category: str
     labels: Mapping[str, str]
     rests_on: str = "scans"
-    of: Literal["cohort", "experiment", "sweep"] = "cohort"
+    of: Literal["cohort", "experiment", "sweep", "study"] = "cohort"
     of_variants: bool = False
     wanted: Callable[[Any], bool] = lambda _: True
     table: bool = False
@@ -76,7 +80,12 @@ class Figure:
     @property
     def folder(self) -> str:
         """Its folder in `figures`, as the rules name it."""
-        return "cohort" if self.of == "cohort" else "{experiment}"
+        return {"cohort": "cohort", "study": STUDY_FOLDER}.get(self.of, "{experiment}")
+
+    @property
+    def chosen_by(self) -> tuple[str, ...]:
+        """The wildcards that pick its settings."""
+        return ("experiment",) if self.folder == "{experiment}" else ()
 
     def files(self, name: str) -> tuple[str, ...]:
         """Its files, as a person reads them."""
@@ -150,6 +159,14 @@ FIGURES = {
         of="experiment",
         memory=4000,
     ),
+    "experiments": Figure(
+        "headstart.figures.experiments:plot",
+        ("experiments",),
+        "4. Results beside baselines",
+        {"": "experiments against each other"},
+        rests_on="compare",
+        of="study",
+    ),
     "augmentation": Figure(
         "headstart.figures.augmentation:plot",
         ("passed", "splits", PREPARED),
@@ -167,7 +184,8 @@ def figures_of(config: Any, folder: str) -> dict[str, Figure]:
     """Return the figures that a study has in one of its `figure_folders`."""
     experiment = config.experiments.get(folder)
     if experiment is None:
-        whose = "sweep" if folder in config.sweeps else "cohort"
+        own = "study" if folder == STUDY_FOLDER else "cohort"
+        whose = "sweep" if folder in config.sweeps else own
         return {name: figure for name, figure in FIGURES.items() if figure.of == whose}
     early = not config.is_evaluated(folder)
     return {

@@ -34,9 +34,12 @@ from headstart.data.config import Source
 from headstart.data.label_names import check_label
 from headstart.data.label_names import check_source
 from headstart.data.label_names import labels_of_sources
+from headstart.evaluation.settings import Comparable
+from headstart.figures.registry import STUDY_FOLDER
 from headstart.imaging.config import Check
 from headstart.imaging.config import MaskClasses
 from headstart.imaging.config import Prepare
+from headstart.study.comparable import comparable
 from headstart.study.experiment import Experiment
 from headstart.study.experiment_checks import check_experiment
 from headstart.study.like import plain_experiments
@@ -88,9 +91,9 @@ class Config(Section):
         self._check_split()
         self._check_final()
         self._check_primary()
-        if "cohort" in (*self.experiments, *self.sweeps):
+        for folder in {"cohort", STUDY_FOLDER} & {*self.experiments, *self.sweeps}:
             raise ValueError(
-                "experiments.cohort: the cohort's own figures have this name; rename it"
+                f"experiments.{folder}: the study's own figures have this name; rename it"
             )
         for name in self.experiments:
             check_experiment(name, self)
@@ -180,10 +183,21 @@ class Config(Section):
                 sweeps.setdefault(experiment.variant_of, []).append(name)
         return sweeps
 
+    @cached_property
+    def comparisons(self) -> tuple[Comparable, ...]:
+        """The experiments that are compared with each other, by question."""
+        return comparable(self)
+
+    @property
+    def compared(self) -> list[str]:
+        """The experiments that are compared with another one."""
+        return list(dict.fromkeys(name for one in self.comparisons for name in one.experiments))
+
     @property
     def figure_folders(self) -> tuple[str, ...]:
-        """Folders of figures: the cohort's, and one per experiment and sweep."""
-        return ("cohort", *self.experiments, *self.sweeps)
+        """Folders of figures: the cohort's, one per experiment and sweep, and the comparison's."""
+        compared = [STUDY_FOLDER] if self.comparisons else []
+        return ("cohort", *self.experiments, *self.sweeps, *compared)
 
     def of_name(self, name: str) -> list[str]:
         """Return what a name of the study file stands for: an experiment, or those of a sweep."""

@@ -53,6 +53,8 @@ def _choices(stage: str, config: Config) -> list[dict[str, Any]]:
         return _figures(config)
     if "shard" in fields:
         return [{"shard": number} for number in range(config.prepare.shards)]
+    if stage == "compare" and not config.comparisons:
+        return []
     names = [n for n in config.experiments if stage == "train" or config.is_evaluated(n)]
     if "seed" in fields:
         return [run._asdict() for name in names for run in config.runs(name)]
@@ -62,7 +64,8 @@ def _choices(stage: str, config: Config) -> list[dict[str, Any]]:
 def _figures(config: Config) -> list[dict[str, Any]]:
     found = []
     for folder in config.figure_folders:
-        whose = {} if folder == "cohort" else {"experiment": folder}
+        of_one = folder in (*config.experiments, *config.sweeps)
+        whose = {"experiment": folder} if of_one else {}
         of_network = {
             file: figure.rests_on in ("predict", "plot")
             for name, figure in figures_of(config, folder).items()

@@ -323,17 +323,22 @@ class Settings:
 
         Args:
             stage: A stage.
-            experiment: The experiment, or sweep, for a stage from predict on.
+            experiment: The experiment, or sweep, for a stage from predict on; None for what rests
+                on all that are compared.
             **run: `fold` and `seed`, for a result that rests on one run only.
         """
-        trained = [] if experiment is None else self.config.runs(experiment)
-        runs = [{"experiment": experiment, **run}] if run else [one._asdict() for one in trained]
-        choices = {"train": runs, "predict": runs, "evaluate": [{"experiment": experiment}]}
+        stages = OF_SCANS if stage == "scans" else STAGES[stage].rests_on
+        trained = self.config.compared if experiment is None else self.config.of_name(experiment)
+        names = trained if experiment or "train" in stages else []
+        runs = [one._asdict() for name in names for one in self.config.runs(name)]
+        runs = [{"experiment": experiment, **run}] if run else runs
+        each = [{"experiment": experiment}] if experiment else [{"experiment": n} for n in names]
+        choices = {"train": runs, "predict": runs, "evaluate": each}
         below: list[Any] = [
             [name, self.code(name), [self.slice(name, **one) for one in choices.get(name, [{}])]]
-            for name in (OF_SCANS if stage == "scans" else STAGES[stage].rests_on)
+            for name in stages
         ]
-        for name in [] if experiment is None else self.config.of_name(experiment):
+        for name in names:
             train = self.config.experiments[name].train
             below.append(["network", self.networks.get(train.network), []])
             if loss := self.networks.get(train.loss or ""):

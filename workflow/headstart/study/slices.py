@@ -17,6 +17,7 @@ from headstart.data.config import FETCH_KEYS
 from headstart.data.config import Source
 from headstart.data.settings import FetchSettings
 from headstart.data.settings import LabelSettings
+from headstart.evaluation.settings import CompareSettings
 from headstart.evaluation.settings import EvaluateSettings
 from headstart.figures.settings import ExperimentPlotSettings
 from headstart.figures.settings import PlotSettings
@@ -146,10 +147,15 @@ class Slices:
         """Whose predictions are evaluated."""
         return EvaluateSettings(
             **self._question(experiment),
+            primary=self.config.experiments[experiment].primary_metric,
             test=experiment in self.config.final,
             folds=self.config.folds(experiment),
             seeds=self.config.experiments[experiment].seeds,
         )
+
+    def compare(self) -> CompareSettings:
+        """Which experiments are compared with each other."""
+        return CompareSettings(classes=self.config.classes, groups=self.config.comparisons)
 
     def plot(self, experiment: str | None = None) -> PlotSettings:
         """What figures of a cohort, an experiment or a sweep show."""

@@ -80,6 +80,12 @@ STAGES = {
         study_paths.METRICS,
         (*LEARNT_FROM, "train", "predict"),
     ),
+    "compare": Stage(
+        "compare experiments that ask for the same target with each other",
+        study_paths.EXPERIMENTS,
+        (*LEARNT_FROM, "train", "predict", "evaluate"),
+        part_of="evaluate",
+    ),
     "plot": Stage(
         "draw figures as PDF",
         study_paths.FIGURE,
@@ -88,7 +94,7 @@ STAGES = {
     "report": Stage(
         "write the report, one page that holds all of a study",
         study_paths.REPORT,
-        (*LEARNT_FROM, "near-duplicates", "train", "predict", "evaluate", "plot"),
+        (*LEARNT_FROM, "near-duplicates", "train", "predict", "evaluate", "compare", "plot"),
     ),
 }
 # What figures of the scans rest on, which no split changes.

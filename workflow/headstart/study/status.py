@@ -27,8 +27,10 @@ from headstart.common.text import counted
 from headstart.data.demo_card import synthetic
 from headstart.data.found_scans import RejectedRow
 from headstart.data.inventory import markers_of
+from headstart.evaluation import experiment_words
 from headstart.evaluation.judgement import judge
 from headstart.evaluation.judgement import sentence
+from headstart.evaluation.openings import read_openings
 from headstart.evaluation.results import PROTOCOLS
 from headstart.evaluation.results import DifferenceRow
 from headstart.evaluation.results import MetricRow
@@ -37,6 +39,9 @@ from headstart.study.at_work import is_locked
 from headstart.study.at_work import snakemake_on
 from headstart.study.config import read_resolved
 from headstart.study.estimates import beside_plan
+from headstart.study.methods.comparisons import compared
+from headstart.study.methods.comparisons import openings_words
+from headstart.study.methods.study_files import StudyFiles
 from headstart.study.pairs_to_judge import describe_pairs
 from headstart.study.pairs_to_judge import open_pairs
 from headstart.study.part_sizes import counted_sizes
@@ -220,6 +225,12 @@ class Study:
             of = {"metric": experiment.primary_metric, "protocol": protocol}
             judgement = judge(having(metrics, group="all", **of), having(differences, **of))
             yield f"{name}, {protocol}: {sentence(judgement, experiment.unit)}"
+        tables = StudyFiles(self.folder, self.slices.config, self.slices.synthetic)
+        # of each target by one protocol, the test once it is open
+        for family in {rows[0].target: rows for rows in reversed(compared(tables))}.values():
+            yield from map(experiment_words.sentence, family)
+        if openings := read_openings(self.folder / study_paths.OPENINGS):
+            yield openings_words(openings)
 
     def _why_failed(self, stage: str) -> str:
         logs = self.folder / "logs"

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from headstart.data.collections import read_catalogue
 from headstart.evaluation.baseline_rows import ROWS
 from headstart.evaluation.intervals import METHODS
+from headstart.study.methods.comparisons import compared
 from headstart.study.methods.results import interval_methods
 from headstart.study.methods.results import outcomes
 from headstart.study.methods.study_files import StudyFiles
@@ -32,6 +33,8 @@ REFERENCES = {
     "https://doi.org/10.1038/s41592-020-01008-z",
     "split": "Sechidis et al. 2011, stratification, https://doi.org/10.1007/978-3-642-23808-6_10",
     "folds": "Nadeau and Bengio 2003, variance over folds, https://doi.org/10.1023/A:1024068626366",
+    "p value": "Altman and Bland 2011, p value of an interval, https://doi.org/10.1136/bmj.d2304",
+    "holm": "Holm 1979, multiple tests, Scand. J. Stat. 6:65-70",
     "head": "Smith 2002, BET, https://doi.org/10.1002/hbm.10062",
     "deep": "Lee et al. 2015, deep supervision, https://proceedings.mlr.press/v38/lee15a.html",
     "demo": "Fonov et al. 2011, ICBM 152, https://doi.org/10.1016/j.neuroimage.2010.07.033",
@@ -59,6 +62,8 @@ def citations(study: StudyFiles, cards: Sequence[ModelCard]) -> Iterator[str]:
     yield from dict.fromkeys(row.cite for name, row in ROWS.items() if name in models and row.cite)
     methods = interval_methods(found)
     yield from dict.fromkeys(m.cite for m in METHODS.values() if m.words in methods)
+    if compared(study):
+        yield from (REFERENCES["p value"], REFERENCES["holm"])
     yield from of_training([card.run for card in cards])
     begun = sorted({card.start.cite for card in cards if card.start and card.start.cite})
     yield from (f"{cite}, weights that a training began from" for cite in begun)

@@ -23,6 +23,8 @@ from headstart.figures.style import metric_name
 from headstart.figures.style import number_with_interval
 from headstart.study.config import Config
 from headstart.study.methods.chapters import TextTable
+from headstart.study.methods.comparisons import tell_comparisons
+from headstart.study.methods.comparisons import tell_openings
 from headstart.study.methods.phrases import and_joined
 from headstart.study.methods.study_files import StudyFiles
 from headstart.tasks.metrics import METRICS
@@ -34,7 +36,7 @@ def tell_results(study: StudyFiles) -> Iterator[str | TextTable]:
     if any(one.has_intervals for one in found):
         yield (
             f"Brackets hold 95 % intervals by {and_joined(interval_methods(found))}, whose unit is "
-            "the subject; differences are paired, network minus baseline."
+            "the subject; differences are paired."
         )
         if any(one.protocol == "cross-validation" for one in found):
             yield (
@@ -59,7 +61,7 @@ def tell_results(study: StudyFiles) -> Iterator[str | TextTable]:
         )
         unit = study.config.experiments[one.experiment].unit
         yield TextTable(
-            ["model", metric_name(one.metric, unit), "network minus baseline"],
+            ["model", metric_name(one.metric, unit), f"{one.network.model} minus baseline"],
             [
                 [
                     in_words(row.model),
@@ -74,6 +76,8 @@ def tell_results(study: StudyFiles) -> Iterator[str | TextTable]:
             yield few(people)
         elif one.verdicts:
             yield f"By the intervals of {METRICS[one.metric].words}, {one.verdicts}."
+    yield from tell_comparisons(study)
+    yield from tell_openings(study)
 
 
 @dataclass(frozen=True)

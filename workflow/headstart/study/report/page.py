@@ -18,6 +18,7 @@ from headstart.study.report.checklists import checklists
 from headstart.study.report.curves import curves
 from headstart.study.report.data import flow
 from headstart.study.report.data import quality
+from headstart.study.report.experiments import experiments
 from headstart.study.report.headline import headline
 from headstart.study.report.headline import notice
 from headstart.study.report.markup import Html
@@ -47,6 +48,7 @@ def write_report(study: Study) -> Path:
     parts = [
         headline(source, study.trainings()),
         results(source),
+        *experiments(source),
         cases(source),
         curves(source),
         flow(source),
@@ -55,7 +57,7 @@ def write_report(study: Study) -> Path:
         spent(source),
         methods(told),
         checklists(source, told),
-        _files(),
+        _files(source),
     ]
     for name, text in written(told).items():
         files.write_text(study.folder / name, text)
@@ -117,16 +119,19 @@ def _section(part: PageSection) -> Html:
     )
 
 
-def _files() -> PageSection:
+def _files(study: StudyFiles) -> PageSection:
     """Say where the study has what is not on the page."""
     rows = {
         "figures/": "every figure as PDF, for a paper",
+        study_paths.OPENINGS: "when the test subjects were looked at, and with which networks",
         study_paths.METHODS: "the methods as Markdown",
         study_paths.REFERENCES: "whom to cite, as BibTeX",
         study_paths.CONFIG: "every setting of the study",
         study_paths.SNAKEMAKE_REPORT: "Snakemake's own report, made after a complete run: which "
         "rule made what, and how long it took",
     }
+    if not study.config.final:
+        rows.pop(study_paths.OPENINGS)
     listed = (tag("li", tag("a", name, href=name), f": {what}") for name, what in rows.items())
     return PageSection(
         "files", "Files", joined([tag("p", "Beside this page:"), tag("ul", *listed)])

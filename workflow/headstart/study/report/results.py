@@ -24,6 +24,7 @@ from headstart.study.report.markup import folded
 from headstart.study.report.markup import joined
 from headstart.study.report.markup import table
 from headstart.study.report.markup import tag
+from headstart.study.report.openings import openings
 
 PROTOCOLS = {
     "test": "held-out test",
@@ -47,7 +48,9 @@ def results(study: StudyFiles) -> PageSection:
         for name in names
     ]
     nothing = tag("p", "No experiment is complete yet.", class_="missing")
-    return PageSection("baselines", "Results beside baselines", joined(shown or [nothing]))
+    return PageSection(
+        "baselines", "Results beside baselines", joined([*(shown or [nothing]), openings(study)])
+    )
 
 
 def _tables(study: StudyFiles, one: Outcome) -> Html:
@@ -58,7 +61,11 @@ def _tables(study: StudyFiles, one: Outcome) -> Html:
     everyone = having(rows, group="all")
     metrics = list(dict.fromkeys(row.metric for row in everyone))
     names = [metric_name(metric, unit) for metric in metrics]
-    head = ["model", *names, f"network \u2212 baseline, {metric_name(one.metric, unit)}"]
+    head = [
+        "model",
+        *names,
+        f"{one.network.model} \u2212 baseline, {metric_name(one.metric, unit)}",
+    ]
     methods = methods_of(everyone)
     sites = [row for row in rows if row.model == one.network.model]
     return joined(
@@ -68,16 +75,18 @@ def _tables(study: StudyFiles, one: Outcome) -> Html:
                 head,
                 _by_model(one, everyone, metrics),
             ),
-            tag("p", " ".join(_note(one.metric, methods)), class_="note"),
+            tag("p", " ".join(_note(one, methods)), class_="note"),
             _by_site(f"{one.experiment}, {PROTOCOLS[one.protocol]}", sites, metrics, names),
         ]
     )
 
 
-def _note(primary: str, methods: Sequence[str]) -> Iterator[str]:
-    yield f"Primary metric: {metric_name(primary)}; the others are secondary."
+def _note(one: Outcome, methods: Sequence[str]) -> Iterator[str]:
+    yield f"Primary metric: {metric_name(one.metric)}; the others are secondary."
     if methods:
         yield f"In brackets: 95 % intervals ({', '.join(methods)})."
+    if one.network.seed_sd is not None:
+        yield "SD over seeds: of each seed's answers alone, where the row is of their mean."
 
 
 def _by_model(
@@ -97,7 +106,7 @@ def _metric(rows: Sequence[MetricRow]) -> str:
     if not rows:
         return "\u2014"
     (row,) = rows
-    spread = None if row.seed_sd is None else tag("small", f"sd over seeds {row.seed_sd:.2g}")
+    spread = None if row.seed_sd is None else tag("small", f"SD over seeds {row.seed_sd:.2g}")
     return joined([_cell(row.value, row.ci_low, row.ci_high), spread])
 
 
@@ -121,5 +130,5 @@ def _by_site(
         ]
         for group in groups
     ]
-    caption = f"{title}: the network by group"
+    caption = f"{title}: the {rows[0].model} by group"
     return folded("By site", table(caption, ["group", "subjects", *names], cells))

@@ -1,0 +1,54 @@
+"""Experiments against each other, and how often the test subjects were looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from headstart.common import study_paths
+from headstart.common.records import read_rows
+from headstart.common.text import counted
+from headstart.evaluation.experiment_words import explanation
+from headstart.evaluation.experiment_words import primary_families
+from headstart.evaluation.experiment_words import sentence
+from headstart.evaluation.openings import OpeningRow
+from headstart.evaluation.openings import read_openings
+from headstart.evaluation.results import ExperimentRow
+from headstart.study.methods.phrases import and_joined
+from headstart.study.methods.study_files import StudyFiles
+
+
+def compared(study: StudyFiles) -> list[list[ExperimentRow]]:
+    """Read how experiments compare in their primary metric, by question; [] if none were."""
+    path = study.folder / study_paths.EXPERIMENTS
+    if not (study.config.comparisons and path.is_file()):
+        return []
+    return primary_families(read_rows(path, ExperimentRow))
+
+
+def tell_comparisons(study: StudyFiles) -> Iterator[str]:
+    """Yield a paragraph for each question that several experiments ask."""
+    for family in compared(study):
+        first = family[0]
+        said = " ".join(map(sentence, family))
+        yield f"{first.task} of {first.target}, {first.protocol}: {explanation(family)} {said}"
+
+
+def tell_openings(study: StudyFiles) -> Iterator[str]:
+    """Yield how often the test subjects were looked at, if they were."""
+    rows = read_openings(study.folder / study_paths.OPENINGS)
+    if rows:
+        yield f"{openings_words(rows)} Each time is in {study_paths.OPENINGS}."
+
+
+def openings_words(rows: list[OpeningRow]) -> str:
+    """Say how often the test subjects were looked at, and with what."""
+    names = list(dict.fromkeys(row.experiment for row in rows))
+    looks = {name: sum(row.experiment == name for row in rows) for name in names}
+    if len(rows) == 1:
+        return f"The test set was opened once, by {rows[0].experiment} on {rows[0].opened} UTC."
+    each = and_joined(f"{name} ({looks[name]})" for name in names)
+    settings = counted(len({row.settings for row in rows}), "setting")
+    return (
+        f"The test set was opened {len(rows)} times, with other predictions each time: {each}, of "
+        f"{settings}, between {rows[0].opened} and {rows[-1].opened} UTC."
+    )

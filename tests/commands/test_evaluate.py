@@ -29,6 +29,7 @@ from headstart.data.label_table import LabelRow
 from headstart.evaluation.estimates import HeldOut
 from headstart.evaluation.evaluate import _Bench
 from headstart.evaluation.evaluate import _groups
+from headstart.evaluation.openings import read_openings
 from headstart.evaluation.predictions import read_image
 from headstart.evaluation.predictions import read_run
 from headstart.evaluation.predictions import seal
@@ -122,6 +123,7 @@ def test_of_several_networks_the_test_asks_the_ensemble_and_each_fold_its_own(tm
 def test_a_correlation_over_folds_is_the_mean_of_the_folds_own(tmp_path: Path):
     study = make_study(tmp_path, subjects=24, seeds=(0,))
     assert evaluate(study, "regression", test=False) == 0
+    assert not (study.root / "test-openings.csv").exists()
     each = []
     for path in study.predictions:
         rows = pd.read_csv(path)
@@ -587,3 +589,15 @@ def test_a_site_of_five_people_has_a_row_and_one_of_four_or_the_only_one_has_non
         sample=HeldOut(np.array([*"abcde"]), np.zeros(5, int)), sites=np.array([*"AAAAA"])
     )
     assert [name for name, _ in _groups(only)] == ["all"]
+
+
+def test_a_look_at_the_test_is_written_down_before_its_result(tmp_path: Path) -> None:
+    study = make_study(tmp_path, subjects=44)
+    ledger = study.root / "test-openings.csv"
+    assert evaluate(study, "regression", "--rests-on", "ab" * 8) == 0
+    (row,) = read_openings(ledger)
+    metrics, _ = tables(study)
+    asked = "protocol == 'test' and metric == 'mae' and group == 'all' and model == 'ensemble'"
+    assert row.value == pytest.approx(metrics.query(asked)["value"].item(), rel=1e-5)
+    assert (row.experiment, row.n, row.settings) == ("exp", 11, "ab" * 8)
+    assert len(row.networks) == 4

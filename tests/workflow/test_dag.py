@@ -17,6 +17,7 @@ import pandas as pd
 import pytest
 from fresh import PROJECT
 from rows import label_rows
+from study import FROM_COMPARED
 from study import FROM_RESULTS
 from study import FROM_TRAINING
 from study import Checkout
@@ -99,7 +100,7 @@ def test_new_experiment_runs_alone(checkout: Checkout) -> None:
     config["experiments"]["age-slow"] = {"like": "age", "train": {"learning_rate": 1e-4}}
     checkout.configure(config)
     jobs = checkout.done()
-    assert jobs == FROM_TRAINING
+    assert jobs == FROM_TRAINING + FROM_COMPARED
     assert (checkout.study / "figures/age-slow/manifest.json").exists()
 
 

@@ -8,6 +8,7 @@ from collections import Counter
 import pytest
 from safetensors.torch import load_file
 from safetensors.torch import save_file
+from study import FROM_COMPARED
 from study import FROM_TRAINING
 from study import Checkout
 from study import planned
@@ -66,14 +67,14 @@ def test_what_starts_from_a_file_is_told_of_and_follows_it(checkout: Checkout) -
     file = checkout.folder / "w.safetensors"
     shutil.copy(checkout.study / AGE.trained / "model.safetensors", file)
     add(checkout, start=file.name)
-    assert checkout.done() == FROM_TRAINING
+    assert checkout.done() == FROM_TRAINING + FROM_COMPARED
     story = " ".join((checkout.study / "methods.rst").read_text().split())
     assert "beginning from w.safetensors (sha256 " in story
     assert "it may have seen subjects that are held out here" in story
     save_file({name: tensor * 2 for name, tensor in load_file(file).items()}, file)
     run = checkout.snakemake("-n")
     assert "child (fold 0, seed 0): w.safetensors is another file" in run.text
-    assert planned(run.text) == FROM_TRAINING
+    assert planned(run.text) == FROM_TRAINING + FROM_COMPARED
 
 
 def test_who_has_seen_the_held_out_is_refused_before_it_trains(checkout: Checkout) -> None:

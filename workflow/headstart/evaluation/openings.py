@@ -102,7 +102,7 @@ def read_openings(ledger: Path) -> list[OpeningRow]:
 
 
 def _digest(predictions: Sequence[Path]) -> str:
-    """Digest what networks said of the test subjects, whatever they and the truth are called."""
+    """Digest what networks said of the test subjects, whatever the experiment is called."""
     said = [
         [[*row.key, row.answer] for row in read_run(path).rows if row.part == "test"]
         for path in sorted(predictions, key=RunId.of)

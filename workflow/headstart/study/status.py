@@ -225,9 +225,9 @@ class Study:
             of = {"metric": experiment.primary_metric, "protocol": protocol}
             judgement = judge(having(metrics, group="all", **of), having(differences, **of))
             yield f"{name}, {protocol}: {sentence(judgement, experiment.unit)}"
-        tables = StudyFiles(self.folder, self.slices.config, self.slices.synthetic)
+        source = StudyFiles(self.folder, self.slices.config, self.slices.synthetic)
         # of each target by one protocol, the test once it is open
-        for family in {rows[0].target: rows for rows in reversed(compared(tables))}.values():
+        for family in {rows[0].target: rows for rows in reversed(compared(source))}.values():
             yield from map(experiment_words.sentence, family)
         if openings := read_openings(self.folder / study_paths.OPENINGS):
             yield openings_words(openings)

@@ -20,6 +20,7 @@ from headstart.cohort.prepare import prepare
 from headstart.cohort.prepared import scan_of
 from headstart.cohort.shards import ShardCard
 from headstart.cohort.shards import array_digest
+from headstart.cohort.step_report import StepRow
 from headstart.common import files
 from headstart.common.errors import UserError
 from headstart.common.records import read_rows
@@ -301,6 +302,42 @@ def test_several_channels_and_a_brain_mask(tmp_path: Path) -> None:
     voxel = abs(np.linalg.det(image.affine[:3, :3])) / 1000
     volume = np.count_nonzero(np.asarray(image.dataobj)) * voxel
     assert card.scans[0].brain_ml == pytest.approx(volume)
+
+
+def test_a_study_without_steps_is_what_it_was(tmp_path: Path) -> None:
+    assert set(Preparation().model_dump()) == {"voxel_size", "window", "normalise"}
+    job = shard(tmp_path)
+    prepare(**job)
+    assert "steps" not in ShardCard.read(job["output"]).model_dump()["scans"][0]
+    gather(cards=[job["output"]], passed=job["scans"], output=tmp_path / "tables")
+    assert [path.name for path in (tmp_path / "tables").iterdir()] == ["masks.csv"]
+
+
+def test_a_bias_field_is_divided_out_and_told_of(tmp_path: Path) -> None:
+    job = shard(tmp_path, range(2), settings=SETTINGS.model_copy(update={"bias": "n4"}))
+    path = tmp_path / "data" / job["scans"][1].first
+    even = np.asarray(nib.load(path).dataobj)
+    field = np.exp(np.linspace(-0.5, 0.5, 18))[:, None, None]
+    nib.save(nib.Nifti1Image((even * field).astype(np.float32), PSR), path)
+    prepare(**job | {"checked": checked(job["scans"], tmp_path / "data")})
+    gather(cards=[job["output"]], passed=job["scans"], output=tmp_path / "tables")
+    flat, shaded = read_rows(tmp_path / "tables/steps.csv", StepRow)
+    assert shaded.field_low < flat.field_low <= 1 <= flat.field_high < shaded.field_high
+    # back to front, the box of the made-up head is as bright as it was
+    volume = np.load(tmp_path / "out/shard-0.npy")[1, 0]
+    box = volume > volume.mean() + volume.std()
+    ends = [np.median(volume[:, y][box[:, y]]) for y in (4, 11)]
+    assert abs(ends[0] - ends[1]) < 0.15
+
+
+def test_a_scan_without_a_field_is_refused(tmp_path: Path) -> None:
+    job = shard(tmp_path, range(1), settings=SETTINGS.model_copy(update={"bias": "n4"}))
+    path = tmp_path / "data" / job["scans"][0].first
+    image = nib.load(path)
+    nib.save(nib.Nifti1Image(np.asarray(image.dataobj) - np.int16(2000), PSR), path)
+    prepare(**job | {"checked": checked(job["scans"], tmp_path / "data")})
+    (refused,) = ShardCard.read(job["output"]).refused
+    assert "no bias field" in refused.detail
 
 
 def test_channel_on_another_grid(tmp_path: Path) -> None:

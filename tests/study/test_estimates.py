@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 
 from headstart.imaging.config import Preparation
+from headstart.study.config import read_config
 from headstart.study.estimates import AUGMENT_SECONDS
+from headstart.study.estimates import BIAS_SECONDS
 from headstart.study.estimates import START_SECONDS
 from headstart.study.estimates import predicting_seconds
+from headstart.study.estimates import step_seconds
 from headstart.study.estimates import training_seconds
 from headstart.study.part_sizes import PartSizes
 from headstart.training.config import Train
@@ -78,3 +81,18 @@ def test_of_the_user_s_own_network_nothing_is_known() -> None:
 def test_a_prediction_looks_at_each_scan_once() -> None:
     unet = Train(network="unet", epochs=1)
     assert predicting_seconds(unet, PREPARE, 10) == pytest.approx(FORWARD * 0.95 * 10)
+
+
+@pytest.mark.parametrize(
+    ("brain_mask", "seconds"), [({}, "head"), ({"brain_mask": "{subject}_brain.nii"}, "brain")]
+)
+def test_a_step_of_preparation_takes_its_time_of_each_channel(
+    brain_mask: dict[str, str], seconds: str
+) -> None:
+    channels = {"T1": "{subject}_T1.nii", "T2": "{subject}_T2.nii"}
+    source = {"source": "own", "channels": channels, **brain_mask}
+    experiments = {"e": {"task": "regression", "target": "age", "train": {"network": "sfcn"}}}
+    raw = {"study": "s", "data": [source], "experiments": experiments}
+    assert step_seconds(read_config(raw)) == 0
+    steps = step_seconds(read_config(raw | {"prepare": {"bias": "n4"}}))
+    assert steps == 2 * BIAS_SECONDS[seconds]

@@ -27,6 +27,7 @@ from headstart.evaluation.intervals import few
 from headstart.evaluation.results import DifferenceRow
 from headstart.evaluation.results import MetricRow
 from headstart.figures.near_duplicates import tell_simulated
+from headstart.imaging.config import Preparation
 from headstart.study.methods import chapters
 from headstart.study.methods import citations
 from headstart.study.methods import data
@@ -386,6 +387,13 @@ def test_patches_and_mirror_images_are_told() -> None:
     assert "cropped to the head, the largest part above air, and 8 mm around it" in prepared
     whole = make_run(train=Train(network="sfcn"))
     assert "patch" not in training._training([make_card(whole)])
+
+
+def test_the_steps_of_preparation_are_told() -> None:
+    assert "N4" not in training.tell_preparation(make_card(make_run()))
+    corrected = Preparation(bias="n4")
+    told = training.tell_preparation(make_card(make_run(), prepare=corrected, brain_masks="all"))
+    assert told.startswith("The bias field was estimated by N4 within the brain mask")
 
 
 @pytest.mark.parametrize(

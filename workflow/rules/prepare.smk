@@ -33,6 +33,7 @@ checkpoint gather:
         passed="<study>/check/passed.csv",
     output:
         masks="<study>/prepare/masks.csv",
+        steps=settings.steps,
     log:
         "<study>/logs/prepare/gather.log",
     benchmark:

@@ -22,6 +22,8 @@ from headstart.cohort.shards import array_digest
 from headstart.cohort.shards import masks_of
 from headstart.cohort.shards import small_of
 from headstart.cohort.shards import volumes_of
+from headstart.cohort.step_report import StepRow
+from headstart.cohort.step_report import tabulate_steps
 from headstart.common import files
 from headstart.common.errors import UserError
 from headstart.common.keys import OfScan
@@ -124,8 +126,9 @@ def prepare(
 def gather(*, cards: Sequence[Path], passed: Sequence[OfScan], output: Path) -> None:
     """Check all shards together: write masks.csv, a row per mask and class.
 
-    See `cohort/mask_report.py` for its columns. Shards that are not among these, of a run with more
-    of them, are removed: later stages take what lies in the folder for the cohort.
+    See `cohort/mask_report.py` for its columns, and `cohort/step_report.py` for those of steps.csv,
+    which is written where a step of preparation was asked for. Shards that are not among these, of
+    a run with more of them, are removed: later stages take what lies in the folder for the cohort.
 
     Args:
         cards: The shards' `.json`.
@@ -144,6 +147,9 @@ def gather(*, cards: Sequence[Path], passed: Sequence[OfScan], output: Path) -> 
     said = check_left(masks)
     _remove_other_shards(cards)
     write_rows(output / "masks.csv", MaskRow, masks)
+    if shards[0].prepare.steps:
+        steps = tabulate_steps(sorted(scans, key=lambda scan: scan.key))
+        write_rows(output / "steps.csv", StepRow, steps)
     if said:
         print(said, file=sys.stderr)
 
@@ -279,4 +285,5 @@ def _described(
         mask_sha256="" if prepared.mask is None else array_digest(prepared.mask),
         mask_content=prepared.mask_content,
         brain_ml=prepared.brain_ml,
+        steps=prepared.steps,
     )

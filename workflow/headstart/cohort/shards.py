@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 from pydantic import ValidationError
 
 from headstart.common import integrity
@@ -23,6 +24,7 @@ from headstart.common.keys import Key
 from headstart.common.schema import Section
 from headstart.imaging.channel_scale import ChannelScale
 from headstart.imaging.config import Preparation
+from headstart.imaging.step_figures import StepFigures
 
 Matrix = tuple[tuple[float, float, float, float], ...]  # 4x4
 Box = Sequence[tuple[int, int]]  # first voxel along each axis, and the one after the last
@@ -73,6 +75,7 @@ class ShardScan(Section):
         mask_sha256: That of the mask; "" where masks are not learnt.
         mask_content: Digest of the raw mask's file; "" without a mask, or by older code.
         brain_ml: The brain's volume in its raw mask; None without one, or by older code.
+        steps: What the steps of preparation found; None where none was asked for.
     """
 
     subject: str
@@ -94,6 +97,7 @@ class ShardScan(Section):
     mask_sha256: str
     mask_content: str = ""
     brain_ml: float | None = None
+    steps: StepFigures | None = Field(None, exclude_if=lambda one: one is None)
 
     @property
     def key(self) -> Key:

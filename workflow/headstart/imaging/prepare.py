@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from headstart.common.errors import UserError
 from headstart.common.text import times
 from headstart.imaging import geometry
+from headstart.imaging.bias_field import FieldError
+from headstart.imaging.bias_field import correct_bias
 from headstart.imaging.channel_scale import ChannelScale
 from headstart.imaging.config import Preparation
 from headstart.imaging.grids import difference
@@ -26,6 +28,7 @@ from headstart.imaging.mask_values import numbered
 from headstart.imaging.nifti import BadScanError
 from headstart.imaging.nifti import read_volume
 from headstart.imaging.scan_rows import ScanFiles
+from headstart.imaging.step_figures import StepFigures
 from headstart.imaging.volume import Volume
 
 # More voxels than any head has at any voxel size; a wrong header may ask for millions of millions.
@@ -53,6 +56,7 @@ class Prepared:
             a mask.
         mask_content: Digest of the raw mask's file, as `Volume.content`; "" without a mask.
         brain_ml: The brain's volume in its raw mask; None without one.
+        steps: What the steps found; None where none was asked for.
     """
 
     volume: np.ndarray
@@ -66,6 +70,7 @@ class Prepared:
     millilitres: tuple[dict[str, float], dict[str, float]] | None = None
     mask_content: str = ""
     brain_ml: float | None = None
+    steps: StepFigures | None = None
 
 
 def prepare_scan(
@@ -99,12 +104,14 @@ def prepare_scan(
     canonical = source.canonical()
     resampled = canonical.resampled(settings.voxel_size)
     _check_size(scan.first, source, resampled)
-    brain, brain_ml = None, None
+    raw_brain, brain, brain_ml = None, None, None
     if scan.brain_mask:
         raw_brain = _raw_brain(data / scan.brain_mask, first)
         brain = _brain(raw_brain, scan.brain_mask, canonical, resampled)
         brain_ml = millilitres(raw_brain, ("brain",), canonical.affine)["brain"]
-    array = geometry.resample(_intensities(first, data / scan.first, first), canonical, resampled)
+    stored_intensities = _intensities(first, data / scan.first, first)
+    even, field = _unbiased(stored_intensities, scan.first, canonical, raw_brain, settings)
+    array = geometry.resample(even, canonical, resampled)
     raw_mask = _read(data / scan.mask) if classes and scan.mask else None
     whole = np.zeros(resampled.shape, np.uint8)
     if raw_mask is not None:
@@ -115,8 +122,9 @@ def prepare_scan(
     for number, path in enumerate(scan.channels.values()):
         raw = first if number == 0 else _read(data / path)
         if number > 0:
-            array = _intensities(raw, data / path, first)
-            array = geometry.resample(array, canonical, resampled)
+            stored_intensities = _intensities(raw, data / path, first)
+            even, _ = _unbiased(stored_intensities, path, canonical, raw_brain, settings)
+            array = geometry.resample(even, canonical, resampled)
         _check_inside(array, brain, path, scan.brain_mask)
         mean, scale = geometry.normalisation(array, settings.normalise, brain)
         array = geometry.rescaled(array, mean, scale)
@@ -134,6 +142,7 @@ def prepare_scan(
         source,
         geometry_fields(first.header),
         brain_ml=brain_ml,
+        steps=StepFigures(**field) if settings.steps else None,
     )
     if raw_mask is None:
         return prepared
@@ -148,6 +157,27 @@ def prepare_scan(
         ),
         mask_content=raw_mask.content,
     )
+
+
+def _unbiased(
+    array: geometry.Array,
+    path: str,
+    grid: geometry.Grid,
+    brain: geometry.Mask | None,
+    settings: Preparation,
+) -> tuple[geometry.Array, dict[str, float]]:
+    """Divide by the bias field where that is asked for, and say how far the field reaches."""
+    if settings.bias == "none":
+        return array, {}
+    inside = geometry.head(array) if brain is None else brain > 0
+    try:
+        even, (low, high) = correct_bias(array, grid.voxel_size, inside)
+    except FieldError as error:
+        raise UnusableError(
+            f"{path}: no bias field can be estimated ({error}); look at its intensities, or choose "
+            "prepare.bias: none"
+        ) from error
+    return even, {"field_low": low, "field_high": high}
 
 
 def _box(

@@ -37,6 +37,7 @@ RUN_BYTES = 16  # per weight: a run keeps its network, and a checkpoint with the
 SNAPSHOT_BYTES = 8  # per weight: in the run store, and published
 # Measured on one core for a scan of 256 x 256 x 150: 0.1 s and 0.7 s.
 SCAN_SECONDS = {"check": 0.1, "prepare": 0.7}
+BIAS_SECONDS = {"brain": 4.5, "head": 10.0}  # of a channel, where N4 looks
 START_SECONDS = {"train": 10.0, "other": 5.0}  # of a job, before it begins and after it ends
 AUGMENT_SECONDS = 4e-8  # per voxel, of affine and a few transforms of intensity
 
@@ -218,10 +219,19 @@ def seconds(settings: Settings, job: Job, scans: int | None) -> tuple[float | No
     if job.rule in ("check_scans", "prepare"):
         if scans is None:
             return None, False
-        return START_SECONDS["other"] + SCAN_SECONDS[job.stage] * scans / len(
-            settings.shards
-        ), False
+        each = SCAN_SECONDS[job.stage]
+        if job.rule == "prepare":
+            each += step_seconds(settings.config)
+        return START_SECONDS["other"] + each * scans / len(settings.shards), False
     return START_SECONDS["other"], False
+
+
+def step_seconds(config: Config) -> float:
+    """CPU-seconds that the steps of preparation take of one scan."""
+    if config.prepare.bias == "none":
+        return 0.0
+    masked = all(source.brain_mask for source in config.data)
+    return BIAS_SECONDS["brain" if masked else "head"] * len(config.channels)
 
 
 def of_earlier_runs(

@@ -230,6 +230,11 @@ class Settings:
         """The table with the licences of what is fetched, and the sentences to cite."""
         return [f"{self.config.study}/fetch/credits.csv"] if self.collections else []
 
+    @property
+    def steps(self) -> list[str]:
+        """The table of what the steps of preparation found, where any is asked for."""
+        return [f"{self.config.study}/{study_paths.STEPS}"] if self.config.prepare.steps else []
+
     def collection(self, source: str) -> str:
         """Digest what a source that is fetched is, and whether its terms are accepted."""
         return self.collections[source].digest()

@@ -36,6 +36,7 @@ REFERENCES = {
     "p value": "Altman and Bland 2011, p value of an interval, https://doi.org/10.1136/bmj.d2304",
     "holm": "Holm 1979, multiple tests, Scand. J. Stat. 6:65-70",
     "head": "Smith 2002, BET, https://doi.org/10.1002/hbm.10062",
+    "n4": "Tustison et al. 2010, N4ITK, https://doi.org/10.1109/TMI.2010.2046908",
     "deep": "Lee et al. 2015, deep supervision, https://proceedings.mlr.press/v38/lee15a.html",
     "demo": "Fonov et al. 2011, ICBM 152, https://doi.org/10.1016/j.neuroimage.2010.07.033",
 }
@@ -56,7 +57,9 @@ def citations(study: StudyFiles, cards: Sequence[ModelCard]) -> Iterator[str]:
     found = list(outcomes(study)) if cards else []
     used += ["folds"] * any(one.protocol == "cross-validation" for one in found)
     zscore = any(card.prepare.normalise == "zscore" for card in cards)
-    used += ["head"] * (zscore and cards[0].brain_masks != "all")
+    n4 = any(card.prepare.bias == "n4" for card in cards)
+    used += ["n4"] * n4
+    used += ["head"] * ((zscore or n4) and cards[0].brain_masks != "all")
     yield from (REFERENCES[name] for name in used)
     models = {row.model for one in outcomes(study) for row in one.models}
     yield from dict.fromkeys(row.cite for name, row in ROWS.items() if name in models and row.cite)

@@ -44,10 +44,19 @@ def tell_preparation(card: ModelCard) -> str:
         else f"cropped or padded about their centre to {times(settings.window)} voxels"
     )
     return (
-        "Volumes were turned to the nearest of right-anterior-superior, resampled to "
+        f"{_bias(card)}Volumes were turned to the nearest of right-anterior-superior, resampled to "
         f"{times(settings.voxel_size)} mm by a linear kernel, {cropped}, and their intensities "
         f"scaled {scale}."
     )
+
+
+def _bias(card: ModelCard) -> str:
+    """Tell how the bias field was corrected; "" if it was not."""
+    if card.prepare.bias == "none":
+        return ""
+    where = {"all": "the brain mask", "some": "the brain mask, or without one the head"}
+    inside = where.get(card.brain_masks, "the head (all above Smith's threshold)")
+    return f"The bias field was estimated by N4 within {inside}, and divided out. "
 
 
 def tell_common(cards: Sequence[ModelCard]) -> str:

@@ -23,7 +23,7 @@ class FieldError(ValueError):
 
 
 def correct_bias(
-    array: Array, voxel_size: Sequence[float], inside: NDArray[np.bool_]
+    array: Array, voxel_size: Sequence[float] | NDArray[np.float64], inside: NDArray[np.bool_]
 ) -> tuple[Array, tuple[float, float]]:
     """Divide a scan by the smooth field that N4 finds in it.
 
@@ -64,7 +64,7 @@ def correct_bias(
     return array / np.exp(logarithm), (float(low), float(high))
 
 
-def _image(array: NDArray[np.generic], voxel_size: Sequence[float]) -> Any:
+def _image(array: NDArray[Any], voxel_size: Sequence[float] | NDArray[np.float64]) -> Any:
     """Hand an array (x, y, z) to ITK, which has the axes in the opposite order."""
     import SimpleITK
 

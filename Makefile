@@ -69,8 +69,9 @@ cluster-env:
 	$(PYTHON) -m venv .venv
 	@touch $@
 
-.venv/run: envs/lock.txt pyproject.toml | .venv/python
+.venv/run: envs/lock.txt envs/weights.txt pyproject.toml | .venv/python
 	.venv/bin/pip install --quiet --disable-pip-version-check -r envs/lock.txt
+	.venv/bin/pip install --quiet --disable-pip-version-check --no-deps -r envs/weights.txt
 	.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 

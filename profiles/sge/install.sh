@@ -31,6 +31,7 @@ export PIP_NO_CACHE_DIR=1 TMPDIR=$prefix/tmp
 mkdir -p "$TMPDIR"
 "$python" -m venv "$prefix/venv"
 "$prefix/venv/bin/pip" install --disable-pip-version-check -r "$lock"
+"$prefix/venv/bin/pip" install --quiet --disable-pip-version-check --no-deps -r envs/weights.txt
 "$prefix/venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --editable .
 # torch and matplotlib keep caches too: for whoever activates this environment, they lie here
 # Snakemake loads numpy, which would start a thread per core of the login node.

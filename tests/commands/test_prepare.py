@@ -27,12 +27,16 @@ from headstart.common.records import read_rows
 from headstart.common.records import write_rows
 from headstart.imaging.config import Accepted
 from headstart.imaging.config import Preparation
+from headstart.imaging.geometry import Grid
+from headstart.imaging.geometry import interpolate
 from headstart.imaging.geometry import to_source_grid
 from headstart.imaging.nifti import read_volume
 from headstart.imaging.prepare import prepare_scan
+from headstart.imaging.registration import rotation
 from headstart.imaging.scan_rows import CheckRow
 from headstart.imaging.scan_rows import ScanFiles
 from headstart.imaging.small_volumes import small_volume
+from headstart.imaging.template import template
 
 CLASSES = {"a": (1,), "b": (2,)}
 SETTINGS = Preparation(voxel_size=(2.0, 2.0, 2.0), window=(16, 16, 16))
@@ -328,6 +332,94 @@ def test_a_bias_field_is_divided_out_and_told_of(tmp_path: Path) -> None:
     box = volume > volume.mean() + volume.std()
     ends = [np.median(volume[:, y][box[:, y]]) for y in (4, 11)]
     assert abs(ends[0] - ends[1]) < 0.15
+
+
+def brain_scans(folder: Path, **steps: str) -> dict[str, Any]:
+    """Return a job for a head whose brain is the template's, turned, and one without a mask."""
+    array, grid = template()
+    turn = rotation(np.array([0.2, 0.1, -0.15]))
+    scan = Grid((60, 60, 60), nib.affines.from_matvec(np.diag([-4.0, 4, 4]), [126, -110, -70]))
+    moved = Grid(grid.shape, nib.affines.from_matvec(turn, [9, 9, 9]) @ grid.affine)
+    brain = interpolate(array, moved, scan, 0)
+    skull = 0.6 * np.random.default_rng(0).random(scan.shape)
+    head = np.where(brain > 0.1, brain, skull)
+    (folder / "data").mkdir(parents=True)
+    mask = np.zeros(scan.shape, np.uint8)
+    mask[24:34, 24:34, 24:30] = 1
+    named = {"head": 1000 * head, "brain": brain > 0.1, "mask": mask}
+    for name, values in named.items():
+        image = nib.Nifti1Image(values.astype(np.int16), scan.affine)
+        nib.save(image, folder / f"data/{name}.nii.gz")
+    scans = [
+        ScanFiles(str(n), "1", {"T1": "head.nii.gz"}, "mask.nii.gz", brain)
+        for n, brain in enumerate(["brain.nii.gz", ""])
+    ]
+    settings = Preparation(voxel_size=(4.0, 4.0, 4.0), window=(48, 56, 48), **steps)
+    return shard(folder, range(0)) | {
+        "scans": scans,
+        "checked": checked(scans, folder / "data"),
+        "settings": settings,
+        "classes": {"a": (1,)},
+    }
+
+
+def test_what_lies_outside_a_given_brain_is_air_and_the_window_lies_about_it(
+    tmp_path: Path,
+) -> None:
+    job = brain_scans(tmp_path, brain="given")
+    prepare(**job)
+    card = ShardCard.read(job["output"])
+    assert [scan.subject for scan in card.refused] == ["1"]
+    assert "no brain mask" in card.refused[0].detail
+    (scan,) = card.scans
+    volume = np.load(tmp_path / "out/shard-0.npy")[0, 0].astype(float)
+    inside = volume != volume[0, 0, 0]
+    assert volume[inside].mean() == pytest.approx(0, abs=0.01)
+    assert volume[inside].std() == pytest.approx(1, abs=0.01)
+    sides = [np.flatnonzero(inside.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
+    for side, length in zip(sides, inside.shape, strict=True):
+        assert abs(side[0] + side[-1] + 1 - length) <= 1
+    assert scan.steps.brain_cut == 0
+    assert inside.sum() * 0.064 == pytest.approx(scan.brain_ml, rel=0.01)
+
+
+def test_a_scan_is_brought_onto_the_template_and_its_mask_back(tmp_path: Path) -> None:
+    job = brain_scans(tmp_path, brain="given", space="affine")
+    prepare(**job)
+    card = ShardCard.read(job["output"])
+    assert "MNI152" in card.template
+    (scan,) = card.scans
+    # in the template's space the prepared brain is the template's
+    array, grid = template()
+    place = np.array(scan.to_template) @ np.array(scan.affine)
+    own = interpolate(array, grid, Grid(scan.shape[1:], place), 0)
+    volume = np.load(tmp_path / "out/shard-0.npy")[0, 0].astype(np.float64)
+    assert np.corrcoef(volume[own > 0.1], own[own > 0.1])[0, 1] > 0.95
+    np.testing.assert_allclose(np.diag(place)[:3], 4, atol=1e-9)
+    back = scan_of(job["output"], scan)
+    mask = to_source_grid(back.mask(), back.affine, back.source_affine, back.source_shape)
+    raw = np.asarray(nib.load(tmp_path / "data/mask.nii.gz").dataobj)
+    dice = 2 * np.count_nonzero(mask & raw) / (np.count_nonzero(mask) + np.count_nonzero(raw))
+    assert dice > 0.9
+    gather(cards=[job["output"]], passed=job["scans"][:1], output=tmp_path / "tables")
+    (row,) = read_rows(tmp_path / "tables/steps.csv", StepRow)
+    assert row.rotation == pytest.approx(np.degrees(np.linalg.norm([0.2, 0.1, 0.15])), abs=2)
+    assert row.overlap > 0.95
+
+
+def test_a_failed_registration_is_refused_unless_it_is_accepted(tmp_path: Path) -> None:
+    job = brain_scans(tmp_path, brain="given", space="rigid")
+    ball = np.zeros((60, 60, 60), np.int16)
+    ball[20:40, 20:40, 20:40] = 1
+    affine = nib.load(tmp_path / "data/brain.nii.gz").affine
+    nib.save(nib.Nifti1Image(ball, affine), tmp_path / "data/brain.nii.gz")
+    prepare(**job | {"scans": job["scans"][:1]})
+    (refused,) = ShardCard.read(job["output"]).refused
+    assert refused.code == "registration"
+    with pytest.raises(UserError, match="does not lie on the template"):
+        gather(cards=[job["output"]], passed=job["scans"][:1], output=tmp_path / "tables")
+    prepare(**job | {"scans": job["scans"][:1], "accept": [Accepted(code="registration")]})
+    assert len(ShardCard.read(job["output"]).scans) == 1
 
 
 def test_a_scan_without_a_field_is_refused(tmp_path: Path) -> None:

@@ -15,12 +15,15 @@ from hypothesis import strategies as st
 from headstart.imaging.geometry import Grid
 from headstart.imaging.geometry import crop_or_pad
 from headstart.imaging.geometry import head
+from headstart.imaging.geometry import interpolate
+from headstart.imaging.geometry import interpolate_mask
 from headstart.imaging.geometry import normalisation
 from headstart.imaging.geometry import resample
 from headstart.imaging.geometry import resample_mask
 from headstart.imaging.geometry import rescaled
 from headstart.imaging.geometry import to_canonical
 from headstart.imaging.geometry import to_source_grid
+from headstart.imaging.registration import rotation
 
 ORIENTATIONS = [
     "".join(side[way] for side, way in zip(axes, ways, strict=True))
@@ -197,3 +200,53 @@ def test_percentile_and_none() -> None:
 @pytest.mark.parametrize("method", ["zscore", "percentile"])
 def test_a_constant_volume_stays_finite(method: str) -> None:
     assert np.isfinite(normalise(np.full((4, 4, 4), 7, np.float32), method)).all()
+
+
+def turned(shape: tuple[int, int, int], size: float) -> Grid:
+    """Return a grid at an angle about the middle of a scan of 40 x 44 x 42 mm."""
+    linear = size * rotation(np.deg2rad([12, -7, 20]))
+    first = np.array([19.5, 21.5, 20.5]) - linear @ ((np.array(shape) - 1) / 2)
+    return Grid(shape, nib.affines.from_matvec(linear, first))
+
+
+PLAIN = Grid((40, 44, 42), np.eye(4))
+
+
+def test_a_slope_is_a_slope_at_any_angle_and_beyond_the_scan_there_is_the_fill() -> None:
+    slope = np.indices(PLAIN.shape, np.float32)[1]
+    for grid in (turned((20, 20, 20), 1.0), turned((8, 8, 8), 2.5)):
+        places = nib.affines.apply_affine(grid.affine, np.moveaxis(np.indices(grid.shape), 0, -1))
+        np.testing.assert_allclose(interpolate(slope, PLAIN, grid, 0), places[..., 1], atol=1e-3)
+    beyond = interpolate(slope, PLAIN, turned((90, 90, 90), 1.0), -7)
+    assert beyond[0, 0, 0] == -7
+
+
+def test_fine_patterns_do_not_fold_into_coarse_ones_at_any_angle() -> None:
+    fine = np.where(np.indices(PLAIN.shape).sum(axis=0) % 2, 1, -1).astype(np.float32)
+    coarse = interpolate(fine, PLAIN, turned((6, 6, 6), 3.0), 0)
+    assert np.abs(coarse).max() < 0.02
+
+
+def test_a_mark_comes_back_to_its_place_from_any_angle() -> None:
+    grid = turned((50, 50, 50), 1.0)
+    mark = np.zeros(PLAIN.shape, np.float32)
+    mark[15, 25, 18] = 1000
+    back = to_source_grid(interpolate(mark, PLAIN, grid, 0), grid.affine, PLAIN.affine, PLAIN.shape)
+    weights = back / back.sum()
+    places = [(weights * along).sum() for along in np.indices(PLAIN.shape)]
+    np.testing.assert_allclose(places, (15, 25, 18), atol=0.05)
+
+
+def test_a_mask_comes_back_from_any_angle() -> None:
+    mask = np.zeros(PLAIN.shape, np.uint8)
+    mask[10:26, 12:30, 10:28] = 1
+    mask[20:30, 24:36, 20:32] = 2
+    for size, least in ((1.0, 0.95), (2.0, 0.9)):
+        grid = turned((int(50 / size),) * 3, size)
+        there = interpolate_mask(mask, PLAIN, grid)
+        back = to_source_grid(there, grid.affine, PLAIN.affine, PLAIN.shape)
+        assert back.dtype == np.uint8
+        for value in (1, 2):
+            both = np.count_nonzero((back == value) & (mask == value))
+            marked = np.count_nonzero(back == value) + np.count_nonzero(mask == value)
+            assert 2 * both / marked > least

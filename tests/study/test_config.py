@@ -87,6 +87,12 @@ def complaint(path: str, value: Any) -> str:
         ("split.sites", ["a", "b\x1b[2J"], "split.sites[1]: 'b\\x1b[2J' holds a character"),
         ("\x1b[2J", 1, "config: '\\x1b[2J' holds a character"),
         ("root", "a\0b", "root: 'a\\x00b' holds a character that can't be seen (NUL)"),
+        (
+            "prepare.space",
+            "affine",
+            "prepare: space: affine needs a brain, for the template is one",
+        ),
+        ("prepare.brain", "given", "prepare.brain: given needs data[0].brain_mask; name the masks"),
         ("prepare.voxel_size", [1, 1, float("inf")], "prepare.voxel_size[2]: inf is not allowed"),
         ("prepare.voxel_size", [1, 1, "inf"], "prepare.voxel_size[2]: 'inf' is not allowed"),
         ("experiments.age.train.network_arguments", {"a": [float("nan")]}, "nan is not allowed"),

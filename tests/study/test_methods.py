@@ -394,6 +394,13 @@ def test_the_steps_of_preparation_are_told() -> None:
     corrected = Preparation(bias="n4")
     told = training.tell_preparation(make_card(make_run(), prepare=corrected, brain_masks="all"))
     assert told.startswith("The bias field was estimated by N4 within the brain mask")
+    placed = Preparation(brain="deepbet", space="rigid")
+    told = training.tell_preparation(make_card(make_run(), prepare=placed))
+    assert "found by deepbet" in told
+    assert "onto MNI152" in told
+    assert "a turn and a shift" in told
+    assert "standard deviation 1 over the brain" in told
+    assert "head" not in told
 
 
 @pytest.mark.parametrize(

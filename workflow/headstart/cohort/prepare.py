@@ -34,15 +34,19 @@ from headstart.imaging.config import Preparation
 from headstart.imaging.geometry import crop_or_pad
 from headstart.imaging.mask_classes import Classes
 from headstart.imaging.prepare import Prepared
-from headstart.imaging.prepare import UnusableError
 from headstart.imaging.prepare import prepare_scan
 from headstart.imaging.scan_rows import CheckRow
 from headstart.imaging.scan_rows import ScanFiles
 from headstart.imaging.small_volumes import SmallVolume
 from headstart.imaging.small_volumes import small_shape
 from headstart.imaging.small_volumes import small_volume
+from headstart.imaging.steps import BRAIN
+from headstart.imaging.steps import REGISTRATION
+from headstart.imaging.template import TEMPLATE
+from headstart.imaging.unusable import UnusableError
 
 SHOWN = 10
+MOST_CUT = 0.001  # share of a brain outside the window that is not worth a word
 SMALL_FIELD = 256.0  # mm: of small volumes of scans that have no window; it holds any head
 
 
@@ -91,11 +95,21 @@ def prepare(
             for scan, row in progress(rows, total=len(rows), label="scans prepared"):
                 try:
                     prepared = prepare_scan(
-                        scan, data=data, settings=settings, checked=row.hash, classes=classes
+                        scan,
+                        data=data,
+                        settings=settings,
+                        checked=row.hash,
+                        classes=classes,
+                        accepted=_accepted(row, accept),
                     )
                 except UnusableError as error:
                     refused.append(
-                        RefusedScan(subject=row.subject, session=row.session, detail=str(error))
+                        RefusedScan(
+                            subject=row.subject,
+                            session=row.session,
+                            detail=str(error),
+                            code=error.code,
+                        )
                     )
                     print(f"refused: {row.subject}, {row.session}: {error}", file=sys.stderr)
                     continue
@@ -119,6 +133,7 @@ def prepare(
         refused=tuple(refused),
         sha256=files.sha256(volumes_of(output)),
         mask_sha256=files.sha256(masks_of(output)),
+        template="" if settings.space == "native" else TEMPLATE,
     )
     card.write(output)
 
@@ -195,6 +210,11 @@ def _chosen(
     ]
 
 
+def _accepted(row: CheckRow, accept: Sequence[Accepted]) -> list[str]:
+    """Return the codes that a person accepts for a scan, of those that prepare refuses one with."""
+    return [c for c in (BRAIN, REGISTRATION) if any(entry.keeps(row, c) for entry in accept)]
+
+
 def _small_field(settings: Preparation) -> Sequence[int]:
     """Return the voxels of a scan that its small volume shows: those of a cohort have one shape."""
     if settings.window != "own":
@@ -251,6 +271,13 @@ def _warn_of_loss(row: CheckRow, prepared: Prepared) -> None:
             "of the mask; enlarge prepare.window",
             file=sys.stderr,
         )
+    lost_brain = prepared.steps.brain_cut if prepared.steps else None
+    if lost_brain and lost_brain > MOST_CUT:
+        print(
+            f"warning: {row.subject} session {row.session}: the window cuts off "
+            f"{100 * lost_brain:.3g} % of the brain; enlarge prepare.window",
+            file=sys.stderr,
+        )
     before, after = prepared.millilitres or ({}, {})
     for name, volume in before.items():
         if volume > 0 and after[name] == 0:
@@ -286,4 +313,5 @@ def _described(
         mask_content=prepared.mask_content,
         brain_ml=prepared.brain_ml,
         steps=prepared.steps,
+        to_template=None if prepared.to_template is None else prepared.to_template.tolist(),
     )

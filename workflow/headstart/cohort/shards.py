@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,11 +39,13 @@ class RefusedScan(Section):
         subject: Who was scanned.
         session: Which of the subject's scans it is.
         detail: Why, as a sentence, with the fix.
+        code: Of `imaging/rejection_codes.py`; "" for what can't be accepted by hand.
     """
 
     subject: str
     session: str
     detail: str
+    code: str = Field("", exclude_if=operator.not_)
 
     @property
     def key(self) -> Key:
@@ -76,6 +79,7 @@ class ShardScan(Section):
         mask_content: Digest of the raw mask's file; "" without a mask, or by older code.
         brain_ml: The brain's volume in its raw mask; None without one, or by older code.
         steps: What the steps of preparation found; None where none was asked for.
+        to_template: 4x4, from mm in the scan to the template's; None in native space.
     """
 
     subject: str
@@ -97,7 +101,8 @@ class ShardScan(Section):
     mask_sha256: str
     mask_content: str = ""
     brain_ml: float | None = None
-    steps: StepFigures | None = Field(None, exclude_if=lambda one: one is None)
+    steps: StepFigures | None = Field(None, exclude_if=operator.not_)
+    to_template: Matrix | None = Field(None, exclude_if=operator.not_)
 
     @property
     def key(self) -> Key:
@@ -115,6 +120,7 @@ class ShardCard(Section):
         refused: Scans that have no row.
         sha256: Digest of the file of the volumes.
         mask_sha256: Digest of the file of the masks, which has no rows where none are learnt.
+        template: What the scans were brought onto, with its licence; "" in native space.
     """
 
     channels: tuple[str, ...]
@@ -123,6 +129,7 @@ class ShardCard(Section):
     refused: tuple[RefusedScan, ...]
     sha256: str
     mask_sha256: str
+    template: str = Field("", exclude_if=operator.not_)
 
     def write(self, path: Path) -> None:
         """Write it, sealed with a digest of its own."""

@@ -111,8 +111,8 @@ class Check(Section):
     )
 
 
-def _is_none(step: str) -> bool:
-    return step == "none"
+def _is_off(step: str) -> bool:
+    return step in ("none", "native")
 
 
 class Preparation(Section):
@@ -133,18 +133,47 @@ class Preparation(Section):
         "to 0 to 1",
     )
     # at its default a step is not written: studies of before it was there stay what they were
+    brain: Literal["given", "deepbet", "none"] = Field(
+        "none",
+        exclude_if=_is_off,
+        description="given: what lies outside the brain masks (`data[].brain_mask`, which each "
+        "scan needs) becomes air, intensities are normalised inside, and the window lies about the "
+        "brain; deepbet: the same, by masks that deepbet's networks find, some 4 CPU-seconds a "
+        "scan (of T1 of grown people; scans that are stripped already are left as they are); none: "
+        "the head stays, and a brain mask only says where to normalise. Advice: deepbet for age "
+        "and tissue; none where a face or the skull matters",
+    )
     bias: Literal["n4", "none"] = Field(
         "none",
-        exclude_if=_is_none,
+        exclude_if=_is_off,
         description="n4: divide each channel by the smooth field of the coils that N4 finds in the "
         "head (in the brain, where there is a brain mask: better, and half as slow), some 4 to 10 "
         "CPU-seconds a scan. Advice: n4 where scanners differ; less RandomBiasField then",
     )
 
+    space: Literal["native", "rigid", "affine"] = Field(
+        "native",
+        exclude_if=_is_off,
+        description="native: along the scan's own axes; affine: the brain is brought onto the "
+        "MNI152 template, in turn, place, sizes and shears, some 5 CPU-seconds a scan; rigid: in "
+        "turn and place alone, so that sizes stay. Needs `brain`. Masks go back to the scan's own "
+        "voxels; a scan that does not lie on the template is refused. Advice: affine for small "
+        "cohorts of classes or ages, native for lesions",
+    )
+
     @property
     def steps(self) -> bool:
         """Whether a step is asked for that leaves figures of each scan."""
-        return self.bias != "none"
+        return (self.brain, self.bias, self.space) != ("none", "none", "native")
+
+    @model_validator(mode="after")
+    def _has_a_brain_to_place(self) -> Preparation:
+        if self.space != "native" and self.brain == "none":
+            raise ValueError(
+                f"space: {self.space} needs a brain, for the template is one; add brain: deepbet, "
+                "or brain: given where the scans have brain masks"
+            )
+        return self
 
     @property
     def usual_window(self) -> Window:

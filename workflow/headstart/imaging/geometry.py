@@ -8,13 +8,16 @@ affine, where it lay in the scanner.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from typing import TypeVar
 
 import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 Array = NDArray[np.float32]
 Mask = NDArray[np.uint8]
@@ -150,10 +153,51 @@ def resample_mask(mask: Mask, source: Grid, target: Grid) -> Mask:
     """
     if np.allclose(source.voxel_size, target.voxel_size, rtol=SAME_SIZE):
         return mask
-    best = np.zeros(target.shape, np.uint8)
-    share = resample((mask == 0).astype(np.float32), source, target)
+    return _largest_share(mask, lambda share, _: resample(share, source, target))
+
+
+def interpolate(array: Array, source: Grid, target: Grid, fill: float) -> Array:
+    """Interpolate linearly onto a grid at any angle.
+
+    Where voxels grow, the volume is smoothed first, by the Gaussian as wide as the kernel of
+    `resample` is wider than the linear one.
+
+    Args:
+        array: (x, y, z) on `source`.
+        source: Grid of the array.
+        target: Any other grid.
+        fill: Value beyond the array.
+
+    Returns:
+        (x, y, z) on `target`.
+    """
+    step = np.linalg.inv(source.affine) @ target.affine
+    growth = np.linalg.norm(step[:3, :3], axis=1)  # voxels of the source that a new one is long
+    widths = np.sqrt(np.maximum(growth**2 - 1, 0) / 6)  # a triangle of half-width w: variance w²/6
+    smooth = ndimage.gaussian_filter(array, widths, mode="nearest") if widths.any() else array
+    moved: Array = ndimage.affine_transform(
+        smooth, step[:3, :3], step[:3, 3], target.shape, np.float32, order=1, cval=fill
+    )
+    return moved
+
+
+def interpolate_mask(mask: Mask, source: Grid, target: Grid) -> Mask:
+    """Give each voxel of a grid at any angle the class that fills most of it.
+
+    Args:
+        mask: Classes, (x, y, z) on `source`; 0 is background, as is all beyond it.
+        source: Grid of the mask.
+        target: Any other grid.
+    """
+    return _largest_share(mask, lambda share, fill: interpolate(share, source, target, fill))
+
+
+def _largest_share(mask: Mask, move: Callable[[Array, float], Array]) -> Mask:
+    """Move the share of each class, given the share of it beyond the mask; the largest wins."""
+    share = move((mask == 0).astype(np.float32), 1)
+    best = np.zeros(share.shape, np.uint8)
     for value in np.unique(mask[mask > 0]):
-        own = resample((mask == value).astype(np.float32), source, target)
+        own = move((mask == value).astype(np.float32), 0)
         wins = own > share
         best[wins], share[wins] = value, own[wins]
     return best
@@ -208,8 +252,23 @@ def about_centre(shape: Sequence[int], window: Sequence[int]) -> list[tuple[int,
         shape: Voxels of the volume along each axis.
         window: Voxels of the window.
     """
-    firsts = [(length - wanted) // 2 for length, wanted in zip(shape, window, strict=True)]
+    return about([(0, length) for length in shape], window)
+
+
+def about(box: Sequence[tuple[int, int]], window: Sequence[int]) -> list[tuple[int, int]]:
+    """Return the box of a window about another box's centre.
+
+    Args:
+        box: First voxel along each axis, and the one after the last.
+        window: Voxels of the window.
+    """
+    firsts = [(a + b - wanted) // 2 for (a, b), wanted in zip(box, window, strict=True)]
     return [(first, first + wanted) for first, wanted in zip(firsts, window, strict=True)]
+
+
+def extent(mask: NDArray[Any]) -> list[tuple[int, int]]:
+    """Return the box of all that is marked: first voxel along each axis, one after the last."""
+    return [(int(at.min()), int(at.max()) + 1) for at in np.nonzero(mask)]
 
 
 def normalisation(
@@ -220,7 +279,8 @@ def normalisation(
     Args:
         array: Intensities of the whole volume, in any unit, all finite.
         method: `zscore`: mean 0 and standard deviation 1 over the brain mask, or without one over
-            the head; `percentile`: 1st percentile to 0 and 99th to 1, not clipped; `none`.
+            the head; `percentile`: 1st percentile to 0 and 99th to 1, not clipped, over the brain
+            mask or without one the whole; `none`.
         brain: Brain mask.
 
     Returns:
@@ -229,7 +289,7 @@ def normalisation(
     if method == "none":
         return 0.0, 1.0
     if method == "percentile":
-        low, high = np.percentile(array, (1, 99))
+        low, high = np.percentile(array if brain is None else array[brain], (1, 99))
         return float(low), float(high - low or 1)
     inside = array[head(array) if brain is None else brain]
     mean, deviation = inside.mean(dtype=np.float64), inside.std(dtype=np.float64)
@@ -270,7 +330,9 @@ def to_source_grid(
 ) -> NDArray[Kind]:
     """Resample what was predicted onto the voxels of the scan that it was predicted from.
 
-    Every voxel of the scan takes the value of the nearest prepared voxel; 0 outside the window.
+    Along the scan's own axes, every voxel of it takes the value of the nearest prepared voxel;
+    where the prepared ones were turned, whole numbers are classes, of which the one with the
+    largest share is taken, and others are interpolated linearly. 0 outside the window.
 
     Args:
         array: On the prepared grid, such as numbers of classes, (x, y, z).
@@ -282,6 +344,15 @@ def to_source_grid(
         The same on the scan's grid.
     """
     step = np.linalg.inv(prepared_affine) @ source_affine
+    if _turned(step):
+        grids = Grid(array.shape, prepared_affine), Grid(tuple(source_shape), source_affine)
+        classes = np.issubdtype(array.dtype, np.integer)
+        moved: NDArray[Any] = (
+            interpolate_mask(array.astype(np.uint8), *grids)
+            if classes
+            else interpolate(array.astype(np.float32), *grids, fill=0)
+        )
+        return moved.astype(array.dtype)
     # both grids have the same axes, so each axis of the scan runs along one prepared axis
     runs_along = np.abs(step[:3, :3]).argmax(axis=0)
     nearest = []
@@ -291,3 +362,9 @@ def to_source_grid(
         beyond = array.shape[prepared]
         nearest.append(np.clip(np.floor(places + 0.5 + 1e-6).astype(int), -1, beyond) + 1)
     return np.pad(array, 1).transpose(runs_along)[np.ix_(*nearest)]
+
+
+def _turned(step: Affine) -> bool:
+    """Whether a map between voxels has an axis that runs along no other one."""
+    sizes = np.abs(step[:3, :3])
+    return bool((sizes.sum(axis=0) - sizes.max(axis=0) > 1e-3 * sizes.max(axis=0)).any())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
+from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import replace
 from pathlib import Path
@@ -14,12 +16,11 @@ from numpy.typing import NDArray
 from headstart.common.errors import UserError
 from headstart.common.text import times
 from headstart.imaging import geometry
-from headstart.imaging.bias_field import FieldError
-from headstart.imaging.bias_field import correct_bias
 from headstart.imaging.channel_scale import ChannelScale
 from headstart.imaging.config import Preparation
 from headstart.imaging.grids import difference
 from headstart.imaging.grids import relation
+from headstart.imaging.head_box import MARGIN
 from headstart.imaging.head_box import head_box
 from headstart.imaging.headers import geometry_fields
 from headstart.imaging.mask_classes import Classes
@@ -29,14 +30,14 @@ from headstart.imaging.nifti import BadScanError
 from headstart.imaging.nifti import read_volume
 from headstart.imaging.scan_rows import ScanFiles
 from headstart.imaging.step_figures import StepFigures
+from headstart.imaging.steps import brain_of
+from headstart.imaging.steps import placed
+from headstart.imaging.steps import unbiased
+from headstart.imaging.unusable import UnusableError
 from headstart.imaging.volume import Volume
 
 # More voxels than any head has at any voxel size; a wrong header may ask for millions of millions.
 MOST_VOXELS = 1 << 29
-
-
-class UnusableError(UserError):
-    """A scan from which no usable volume can be prepared."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,9 @@ class Prepared:
         millilitres: Each class's volume in the raw mask and in the prepared one, ml; None without
             a mask.
         mask_content: Digest of the raw mask's file, as `Volume.content`; "" without a mask.
-        brain_ml: The brain's volume in its raw mask; None without one.
+        brain_ml: The brain's volume in its mask on the raw grid; None without one.
         steps: What the steps found; None where none was asked for.
+        to_template: 4x4, from mm in the scan to the template's; None in native space.
     """
 
     volume: np.ndarray
@@ -71,6 +73,33 @@ class Prepared:
     mask_content: str = ""
     brain_ml: float | None = None
     steps: StepFigures | None = None
+    to_template: geometry.Affine | None = None
+
+
+@dataclass(frozen=True)
+class _Move:
+    """From the raw voxels to the prepared ones, in one interpolation.
+
+    Attributes:
+        source: The scan's own voxels, axes nearest to RAS.
+        target: Those that it is resampled on.
+        turned: Whether these have other axes.
+    """
+
+    source: geometry.Grid
+    target: geometry.Grid
+    turned: bool
+
+    def intensities(self, array: geometry.Array, fill: float) -> geometry.Array:
+        """Move intensities; beyond the scan there is the fill."""
+        if self.turned:
+            return geometry.interpolate(array, self.source, self.target, fill)
+        return geometry.resample(array, self.source, self.target)
+
+    def mask(self, mask: geometry.Mask) -> geometry.Mask:
+        """Move classes; beyond the scan there is background."""
+        moved = geometry.interpolate_mask if self.turned else geometry.resample_mask
+        return moved(mask, self.source, self.target)
 
 
 def prepare_scan(
@@ -80,6 +109,7 @@ def prepare_scan(
     settings: Preparation,
     checked: str,
     classes: Classes,
+    accepted: Collection[str] = (),
 ) -> Prepared:
     """Prepare one scan.
 
@@ -89,6 +119,7 @@ def prepare_scan(
         settings: The config's section `prepare`.
         checked: Digest of the first channel's voxels when it was checked.
         classes: Each class's values in the mask; without any, the mask is not looked at.
+        accepted: Codes that a person accepts for this scan.
 
     Raises:
         UnusableError: If nothing that can be learnt from would come out.
@@ -102,33 +133,39 @@ def prepare_scan(
         )
     source = first.grid
     canonical = source.canonical()
-    resampled = canonical.resampled(settings.voxel_size)
-    _check_size(scan.first, source, resampled)
-    raw_brain, brain, brain_ml = None, None, None
-    if scan.brain_mask:
-        raw_brain = _raw_brain(data / scan.brain_mask, first)
-        brain = _brain(raw_brain, scan.brain_mask, canonical, resampled)
-        brain_ml = millilitres(raw_brain, ("brain",), canonical.affine)["brain"]
-    stored_intensities = _intensities(first, data / scan.first, first)
-    even, field = _unbiased(stored_intensities, scan.first, canonical, raw_brain, settings)
-    array = geometry.resample(even, canonical, resampled)
+    _check_size(scan.first, source, canonical.resampled(settings.voxel_size))
+    array = _intensities(first, data / scan.first, first)
+    given = _raw_brain(data / scan.brain_mask, first) if scan.brain_mask else None
+    raw_brain, of_brain = brain_of(array, scan.first, canonical, given, settings, accepted)
+    array, of_field = unbiased(array, scan.first, canonical, raw_brain, settings)
+    resampled, to_template, of_place = placed(
+        *(array, scan.first, canonical, raw_brain, settings, accepted),
+        cut=of_brain.get("brain_at_edge", 0) > 0,
+    )
+    move = _Move(canonical, resampled, turned=to_template is not None)
+    brain = _brain(raw_brain, scan.brain_mask or scan.first, move)
+    array = move.intensities(array, fill=first.quantiles[0])
     raw_mask = _read(data / scan.mask) if classes and scan.mask else None
     whole = np.zeros(resampled.shape, np.uint8)
     if raw_mask is not None:
         stored = numbered(_mask_values(raw_mask, data / scan.mask, first), classes)
-        whole = geometry.resample_mask(stored, canonical, resampled)
-    box = _box(array, whole, settings)
+        whole = move.mask(stored)
+    box = _box(array, whole, brain, settings)
     volumes, intensities = [], []
     for number, path in enumerate(scan.channels.values()):
         raw = first if number == 0 else _read(data / path)
         if number > 0:
-            stored_intensities = _intensities(raw, data / path, first)
-            even, _ = _unbiased(stored_intensities, path, canonical, raw_brain, settings)
-            array = geometry.resample(even, canonical, resampled)
+            array = _intensities(raw, data / path, first)
+            array, _ = unbiased(array, path, canonical, raw_brain, settings)
+            array = move.intensities(array, fill=raw.quantiles[0])
         _check_inside(array, brain, path, scan.brain_mask)
-        mean, scale = geometry.normalisation(array, settings.normalise, brain)
+        within = brain if settings.normalise == "zscore" or settings.brain != "none" else None
+        mean, scale = geometry.normalisation(array, settings.normalise, within)
         array = geometry.rescaled(array, mean, scale)
-        volume = _half(geometry.cut(array, box, geometry.air(array)), path, settings.normalise)
+        level = geometry.air(array)
+        if brain is not None and settings.brain != "none":
+            array = np.where(brain, array, np.float32(level))
+        volume = _half(geometry.cut(array, box, level), path, settings.normalise)
         _check_volume(volume, path, was_constant=raw.constant)
         volumes.append(volume)
         intensities.append(ChannelScale(mean=mean, scale=scale, lowest=float(volume.min())))
@@ -141,8 +178,9 @@ def prepare_scan(
         grid,
         source,
         geometry_fields(first.header),
-        brain_ml=brain_ml,
-        steps=StepFigures(**field) if settings.steps else None,
+        brain_ml=None if raw_brain is None else _millilitres(raw_brain, canonical),
+        steps=_figures(brain, box, of_brain | of_field | of_place) if settings.steps else None,
+        to_template=to_template,
     )
     if raw_mask is None:
         return prepared
@@ -159,44 +197,52 @@ def prepare_scan(
     )
 
 
-def _unbiased(
-    array: geometry.Array,
-    path: str,
-    grid: geometry.Grid,
-    brain: geometry.Mask | None,
-    settings: Preparation,
-) -> tuple[geometry.Array, dict[str, float]]:
-    """Divide by the bias field where that is asked for, and say how far the field reaches."""
-    if settings.bias == "none":
-        return array, {}
-    inside = geometry.head(array) if brain is None else brain > 0
-    try:
-        even, (low, high) = correct_bias(array, grid.voxel_size, inside)
-    except FieldError as error:
-        raise UnusableError(
-            f"{path}: no bias field can be estimated ({error}); look at its intensities, or choose "
-            "prepare.bias: none"
-        ) from error
-    return even, {"field_low": low, "field_high": high}
-
-
 def _box(
-    array: geometry.Array, mask: geometry.Mask, settings: Preparation
+    array: geometry.Array,
+    mask: geometry.Mask,
+    brain: NDArray[np.bool_] | None,
+    settings: Preparation,
 ) -> list[tuple[int, int]]:
-    """Say what is kept of a scan: the window about its centre, or the head and all that is marked.
+    """Say what is kept of a scan: the window, or the head or brain and all that is marked.
 
     Args:
         array: Its first channel, resampled.
         mask: Its mask, resampled.
+        brain: Its brain mask, resampled.
         settings: The config's section `prepare`.
     """
+    own = None if settings.brain == "none" else brain
     if settings.window != "own":
-        return geometry.about_centre(array.shape, settings.window)
-    found = head_box(array, settings.voxel_size)
+        # a grid in the template's space lies about its middle already
+        if own is None or settings.space != "native":
+            return geometry.about_centre(array.shape, settings.window)
+        return geometry.about(geometry.extent(own), settings.window)
+    found = head_box(array, settings.voxel_size) if own is None else _around(own, settings)
     if not mask.any():
         return found
-    marked = [(int(at.min()), int(at.max()) + 1) for at in np.nonzero(mask)]
+    marked = geometry.extent(mask)
     return [(min(a, c), max(b, d)) for (a, b), (c, d) in zip(found, marked, strict=True)]
+
+
+def _around(brain: NDArray[np.bool_], settings: Preparation) -> list[tuple[int, int]]:
+    """Return the box of a brain with a margin, inside the volume."""
+    margins = [round(MARGIN / edge) for edge in settings.voxel_size]
+    sides = zip(geometry.extent(brain), margins, brain.shape, strict=True)
+    return [(max(0, a - margin), min(length, b + margin)) for (a, b), margin, length in sides]
+
+
+def _figures(
+    brain: NDArray[np.bool_] | None, box: Sequence[tuple[int, int]], found: dict[str, Any]
+) -> StepFigures:
+    """Put together what the steps found, and how much of the brain the window cuts off."""
+    if brain is None or "brain_at_edge" not in found:
+        return StepFigures(**found)
+    kept = np.count_nonzero(geometry.cut(brain, box, 0))
+    return StepFigures(**found, brain_cut=1 - kept / np.count_nonzero(brain))
+
+
+def _millilitres(brain: geometry.Mask, grid: geometry.Grid) -> float:
+    return millilitres(brain, ("brain",), grid.affine)["brain"]
 
 
 def _raw_brain(path: Path, first: Volume) -> geometry.Mask:
@@ -205,15 +251,15 @@ def _raw_brain(path: Path, first: Volume) -> geometry.Mask:
     return inside.astype(np.uint8)
 
 
-def _brain(
-    inside: geometry.Mask, path: str, canonical: geometry.Grid, resampled: geometry.Grid
-) -> NDArray[np.bool_]:
-    """Return which voxels of the resampled scan lie in its brain."""
-    brain: NDArray[np.bool_] = geometry.resample_mask(inside, canonical, resampled) > 0
+def _brain(inside: geometry.Mask | None, path: str, move: _Move) -> NDArray[np.bool_] | None:
+    """Return which voxels of the resampled scan lie in its brain; None where that is not known."""
+    if inside is None:
+        return None
+    brain: NDArray[np.bool_] = move.mask(inside) > 0
     if not brain.any():
         raise UnusableError(
             f"{path}: nothing is left of this brain mask at voxels of "
-            f"{times(resampled.voxel_size)} mm; make it again, or choose a smaller "
+            f"{times(move.target.voxel_size)} mm; make it again, or choose a smaller "
             "prepare.voxel_size"
         )
     return brain

@@ -88,6 +88,7 @@ class Config(Section):
     @model_validator(mode="after")
     def _consistent(self) -> Config:
         self._check_sources()
+        self._check_brain()
         self._check_split()
         self._check_final()
         self._check_primary()
@@ -116,6 +117,21 @@ class Config(Section):
                 check_source(source)
             except ValueError as error:
                 raise ValueError(f"data[{place}].{error}") from None
+
+    def _check_brain(self) -> None:
+        """Check that brain masks are given where they are asked for, and only there."""
+        brain = self.prepare.brain
+        for place, source in enumerate(self.data):
+            if brain == "given" and not source.brain_mask:
+                raise ValueError(
+                    f"prepare.brain: given needs data[{place}].brain_mask; name the masks there, "
+                    "or choose deepbet"
+                )
+            if brain == "deepbet" and source.brain_mask:
+                raise ValueError(
+                    f"prepare.brain: deepbet finds its own masks; remove data[{place}].brain_mask, "
+                    "or choose given"
+                )
 
     def _check_split(self) -> None:
         """Check that there are the labels by which the split is made."""

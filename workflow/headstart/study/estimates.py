@@ -37,6 +37,8 @@ RUN_BYTES = 16  # per weight: a run keeps its network, and a checkpoint with the
 SNAPSHOT_BYTES = 8  # per weight: in the run store, and published
 # Measured on one core for a scan of 256 x 256 x 150: 0.1 s and 0.7 s.
 SCAN_SECONDS = {"check": 0.1, "prepare": 0.7}
+# CPU-seconds of a scan, measured on ten of IXI.
+BRAIN_SECONDS, SPACE_SECONDS = 4.0, 5.0
 BIAS_SECONDS = {"brain": 4.5, "head": 10.0}  # of a channel, where N4 looks
 START_SECONDS = {"train": 10.0, "other": 5.0}  # of a job, before it begins and after it ends
 AUGMENT_SECONDS = 4e-8  # per voxel, of affine and a few transforms of intensity
@@ -228,10 +230,14 @@ def seconds(settings: Settings, job: Job, scans: int | None) -> tuple[float | No
 
 def step_seconds(config: Config) -> float:
     """CPU-seconds that the steps of preparation take of one scan."""
-    if config.prepare.bias == "none":
-        return 0.0
-    masked = all(source.brain_mask for source in config.data)
-    return BIAS_SECONDS["brain" if masked else "head"] * len(config.channels)
+    asked = config.prepare
+    masked = asked.brain != "none" or all(source.brain_mask for source in config.data)
+    of_bias = BIAS_SECONDS["brain" if masked else "head"] * len(config.channels)
+    return (
+        (BRAIN_SECONDS if asked.brain == "deepbet" else 0.0)
+        + (0.0 if asked.bias == "none" else of_bias)
+        + (0.0 if asked.space == "native" else SPACE_SECONDS)
+    )
 
 
 def of_earlier_runs(

@@ -27,6 +27,7 @@ from headstart.data import inventory
 from headstart.data.collections import Request
 from headstart.data.demo_card import synthetic
 from headstart.figures.registry import figures_of
+from headstart.imaging.deepbet_weights import deepbet_weights
 from headstart.study import provenance
 from headstart.study.config import Config
 from headstart.study.config import read_config
@@ -79,10 +80,13 @@ class Settings:
             project: Folder of the checkout.
 
         Raises:
-            UserError: If the config is wrong, asks for a label that labels.csv does not have, or
-                names a file of a network, of weights or a split that is not there.
+            UserError: If the config is wrong, asks for a label that labels.csv does not have or
+                for brains whose weights are not installed, or names a file of a network, of
+                weights or a split that is not there.
         """
         config = read_config(raw)
+        if config.prepare.brain == "deepbet":
+            deepbet_weights()
         codes = {stage: provenance.identity(stage) for stage in STAGES}
         listing = inventory.digest_sources(
             config.data, project / config.root, project / config.results

@@ -37,6 +37,8 @@ REFERENCES = {
     "holm": "Holm 1979, multiple tests, Scand. J. Stat. 6:65-70",
     "head": "Smith 2002, BET, https://doi.org/10.1002/hbm.10062",
     "n4": "Tustison et al. 2010, N4ITK, https://doi.org/10.1109/TMI.2010.2046908",
+    "deepbet": "Fisch et al. 2024, deepbet, https://doi.org/10.1016/j.compbiomed.2024.108845",
+    "fit": "Avants et al. 2008, local correlation, https://doi.org/10.1016/j.media.2007.06.004",
     "deep": "Lee et al. 2015, deep supervision, https://proceedings.mlr.press/v38/lee15a.html",
     "demo": "Fonov et al. 2011, ICBM 152, https://doi.org/10.1016/j.neuroimage.2010.07.033",
 }
@@ -57,9 +59,14 @@ def citations(study: StudyFiles, cards: Sequence[ModelCard]) -> Iterator[str]:
     found = list(outcomes(study)) if cards else []
     used += ["folds"] * any(one.protocol == "cross-validation" for one in found)
     zscore = any(card.prepare.normalise == "zscore" for card in cards)
-    n4 = any(card.prepare.bias == "n4" for card in cards)
+    steps = [card.prepare for card in cards]
+    n4 = any(one.bias == "n4" for one in steps)
     used += ["n4"] * n4
-    used += ["head"] * ((zscore or n4) and cards[0].brain_masks != "all")
+    used += ["deepbet"] * any(one.brain == "deepbet" for one in steps)
+    placed = any(one.space != "native" for one in steps)
+    used += ["demo"] * (placed and not study.synthetic) + ["fit"] * placed
+    of_head = cards and cards[0].brain_masks != "all" and cards[0].prepare.brain == "none"
+    used += ["head"] * bool((zscore or n4) and of_head)
     yield from (REFERENCES[name] for name in used)
     models = {row.model for one in outcomes(study) for row in one.models}
     yield from dict.fromkeys(row.cite for name, row in ROWS.items() if name in models and row.cite)

@@ -31,32 +31,54 @@ from headstart.training.start import StartCard
 def tell_preparation(card: ModelCard) -> str:
     """Tell what was done to each volume."""
     settings = card.prepare
-    where = {"all": "the brain mask", "some": "the brain mask, or without one the head"}
     scale = {
-        "zscore": "to mean 0 and standard deviation 1 over "
-        + where.get(card.brain_masks, "the head (all above Smith's threshold)"),
+        "zscore": f"to mean 0 and standard deviation 1 over {_inside(card)}",
         "percentile": "from the 1st and 99th percentile to 0 and 1",
         "none": "not at all",
     }[settings.normalise]
+    about = "their" if settings.brain == "none" else "the brain's"
+    part = "head, the largest part above air," if settings.brain == "none" else "brain"
     cropped = (
-        "cropped to the head, the largest part above air, and 8 mm around it"
+        f"cropped to the {part} and 8 mm around it"
         if settings.window == "own"
-        else f"cropped or padded about their centre to {times(settings.window)} voxels"
+        else f"cropped or padded about {about} centre to {times(settings.window)} voxels"
     )
     return (
-        f"{_bias(card)}Volumes were turned to the nearest of right-anterior-superior, resampled to "
+        f"{''.join(_steps(card))}Volumes were {_place(settings.space)} "
         f"{times(settings.voxel_size)} mm by a linear kernel, {cropped}, and their intensities "
         f"scaled {scale}."
     )
 
 
-def _bias(card: ModelCard) -> str:
-    """Tell how the bias field was corrected; "" if it was not."""
-    if card.prepare.bias == "none":
-        return ""
+def _inside(card: ModelCard) -> str:
+    """Name the part of a scan that its intensities are looked at in."""
+    if card.prepare.brain != "none":
+        return "the brain"
     where = {"all": "the brain mask", "some": "the brain mask, or without one the head"}
-    inside = where.get(card.brain_masks, "the head (all above Smith's threshold)")
-    return f"The bias field was estimated by N4 within {inside}, and divided out. "
+    return where.get(card.brain_masks, "the head (all above Smith's threshold)")
+
+
+def _place(space: str) -> str:
+    """Tell how voxels came to lie where they lie."""
+    if space == "native":
+        return "turned to the nearest of right-anterior-superior, resampled to"
+    how = "an affine map of twelve numbers" if space == "affine" else "a turn and a shift"
+    return (
+        f"brought onto MNI152 (ICBM 2009a nonlinear symmetric) by {how}, which maximises the "
+        "squared local correlation of the brains, and resampled, once, to"
+    )
+
+
+def _steps(card: ModelCard) -> Iterator[str]:
+    """Tell of the steps that came before, if any was asked for."""
+    found = {"deepbet": "by deepbet's networks", "given": "by the brain masks that came with it"}
+    if card.prepare.brain != "none":
+        yield (
+            f"The brain was found {found[card.prepare.brain]}, and what lies outside it set to the "
+            "level of air. "
+        )
+    if card.prepare.bias != "none":
+        yield f"The bias field was estimated by N4 within {_inside(card)}, and divided out. "
 
 
 def tell_common(cards: Sequence[ModelCard]) -> str:

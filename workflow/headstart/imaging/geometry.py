@@ -17,7 +17,6 @@ from typing import TypeVar
 import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 Array = NDArray[np.float32]
 Mask = NDArray[np.uint8]
@@ -171,6 +170,8 @@ def interpolate(array: Array, source: Grid, target: Grid, fill: float) -> Array:
     Returns:
         (x, y, z) on `target`.
     """
+    from scipy import ndimage
+
     step = np.linalg.inv(source.affine) @ target.affine
     growth = np.linalg.norm(step[:3, :3], axis=1)  # voxels of the source that a new one is long
     widths = np.sqrt(np.maximum(growth**2 - 1, 0) / 6)  # a triangle of half-width w: variance w²/6

@@ -119,8 +119,10 @@ cat new.csv
 # there, `headstart calibrate first/age --controls local.csv --output scanner.json` fits the offset
 # and, of 20 people or more over half the range of the training targets, the slope. `local.csv` is a
 # table as for `--scans` with a column `age`, or one that predict wrote. It says how many controls an
-# offset to one year takes. `headstart predict … --calibration scanner.json` then adds the calibrated
-# number and its interval beside the raw one.
+# offset to one year takes. `headstart predict … --calibration scanner.json` then adds the column
+# `calibrated` beside the raw number. `calibrated_low` and `calibrated_high` are the interval (95 %)
+# of the calibration, of the mean of many people of that prediction, not one person's range: how far
+# single people lie from their prediction is the standard deviation that `calibrate` says.
 #
 # ## 10. The methods section
 #

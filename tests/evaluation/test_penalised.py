@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from headstart.evaluation import penalised
+from headstart.evaluation.session_weights import session_weights
 
 
 def people(n: int) -> np.ndarray:
@@ -55,7 +56,7 @@ def test_a_penalty_is_chosen_on_people_whose_other_sessions_are_not_learnt_from(
 
 def test_sessions_share_their_subjects_weight():
     subjects = np.array(["a", "a", "a", "b"])
-    assert penalised.share_weight(subjects).tolist() == [1 / 3] * 3 + [1]
+    assert session_weights(subjects).tolist() == [1 / 3] * 3 + [1]
     columns = np.zeros((4, 1))
     mean = penalised.ridge(columns, np.array([10.0, 10, 10, 20]), subjects, columns)
     np.testing.assert_allclose(mean.answers, 15)

@@ -145,6 +145,14 @@ def test_a_persons_sessions_are_one_control_and_rejected_scans_none(tmp_path: Pa
     assert found.left_out == 1
 
 
+def test_a_table_that_a_spreadsheet_saved_again_is_read_all_the_same(tmp_path: Path):
+    rows = ["subject;age;target;prediction", "a;40,5;age;45,25", "b;31;age;34", ""]
+    (tmp_path / "local.csv").write_bytes("\ufeff".encode() + "\r\n".join(rows).encode())
+    found = calibration.read_controls(tmp_path / "local.csv", "age")
+    assert found.predicted.tolist() == [45.25, 34]
+    assert found.truth.tolist() == [40.5, 31]
+
+
 def test_tables_that_are_none_of_controls_are_named(tmp_path: Path):
     def said(**columns: list[object]) -> str:
         with pytest.raises(UserError) as error:
@@ -157,10 +165,10 @@ def test_tables_that_are_none_of_controls_are_named(tmp_path: Path):
     assert "holds predictions of sex, but these networks predict age" in said(
         age=[1], prediction=[2], target=["sex"]
     )
-    assert "row 2 with a prediction has age 'n/a', which is no number" in said(
-        age=[1, "n/a"], prediction=[2, 3]
+    assert "row 3 has no age" in said(age=[1, "n/a"], prediction=[2, 3])
+    assert "row 2 has the prediction 'old', which is no number" in said(
+        age=[1, 2], prediction=["old", 3]
     )
-    assert "row 1 with a prediction has prediction 'old'" in said(age=[1, 2], prediction=["old", 3])
     assert "have learnt from 1 scan of these" in said(
         age=[1, 2], prediction=[2, 3], warning=["a network has learnt from this very scan", ""]
     )

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from headstart.cohort.prepared import Scan
 from headstart.common.errors import UserError
-from headstart.evaluation.penalised import share_weight
+from headstart.evaluation.session_weights import session_weights
 from headstart.imaging.geometry import crop_or_pad
 from headstart.imaging.otsu import otsu
 from headstart.tasks.metrics import dice_by_class
@@ -46,7 +46,7 @@ class Features:
 
     def weights(self) -> Array:
         """Weights (n,): 1 for each subject, shared by its sessions."""
-        return share_weight(self.subject)
+        return session_weights(self.subject)
 
 
 def known_by_construction(classes: int) -> dict[str, float]:

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from headstart.evaluation.session_weights import session_weights
+
 Array = NDArray[np.float64]
 
 RESAMPLES = 2000
@@ -28,9 +30,10 @@ def subject_weights(subjects: Sequence[str], name: str, resamples: int = RESAMPL
     Returns:
         Weights (1 + resamples, scans). Row 0 is the sample as it is, the others are resamples.
     """
-    _, index, sessions = np.unique(list(subjects), return_inverse=True, return_counts=True)
-    n = len(sessions)
+    people, index = np.unique(list(subjects), return_inverse=True)
+    n = len(people)
     seed = int(hashlib.sha256(name.encode()).hexdigest()[:16], 16)
     drawn = np.random.Generator(np.random.PCG64(seed)).multinomial(n, [1 / n] * n, size=resamples)
     times = np.vstack([np.ones((1, n)), drawn])
-    return times[:, index] / sessions[index]
+    weights: Array = times[:, index] * session_weights(subjects)
+    return weights

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.cohort.prepared import Scan
+from headstart.evaluation.session_weights import session_weights
 from headstart.tasks.base import Task
 from headstart.tasks.metrics import Metric
 from headstart.tasks.metrics import mean_of_known
@@ -59,7 +60,7 @@ class HeldOut:
 
         A subject has 1, which its sessions share.
         """
-        shares = 1 / np.bincount(self._subject)[self._subject]
+        shares = session_weights(self.subjects)
         left = self._group != np.arange(self._group.max() + 1)[:, None]
         return np.vstack([shares, left * shares])
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from headstart.evaluation.session_weights import session_weights
 from headstart.tasks import metrics
 
 Array = NDArray[np.float64]
@@ -75,12 +76,6 @@ def standardised(known: Array, asked: Array) -> tuple[Array, Array]:
     return (known - centre) / scale, (asked - centre) / scale
 
 
-def share_weight(subjects: NDArray[np.str_]) -> Array:
-    """Weights (n,): 1 for each subject, shared by its sessions."""
-    _, index, sessions = np.unique(subjects, return_inverse=True, return_counts=True)
-    return np.asarray(1 / sessions[index], dtype=np.float64)
-
-
 def _fit(
     model: Model,
     error: Callable[[Any, Any, Array], Array],
@@ -90,7 +85,7 @@ def _fit(
     asked: Array,
 ) -> Fitted:
     """Choose the penalty, then fit to all known scans."""
-    weights, parts = share_weight(subjects), _parts(target, subjects)
+    weights, parts = session_weights(subjects), _parts(target, subjects)
     errors = np.zeros(len(PENALTIES))
     for part in np.unique(parts) if parts.any() else ():
         out = parts == part

@@ -18,12 +18,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from headstart.common import files
 from headstart.common import integrity
 from headstart.common.errors import UserError
 from headstart.common.schema import Section
 from headstart.common.text import as_number
 from headstart.common.text import counted
+from headstart.data.tables import read_all
 from headstart.training.card import ModelCard
 
 Array = NDArray[np.float64]
@@ -150,18 +150,17 @@ def read_controls(path: Path, target: str) -> Controls:
         UserError: If a column is missing, a true number is none, or the networks have learnt from
             a scan.
     """
-    table = files.read_csv(path)
+    table = read_all(path)
     check_columns(path, table, target)
-    known = table[table["prediction"].str.strip() != ""]
+    known = table[table["prediction"] != ""]
     numbers = {}
     for name in ("prediction", target):
-        numbers[name] = [as_number(cell.strip(), math.nan) for cell in known[name]]
-        for row, (cell, number) in enumerate(zip(known[name], numbers[name], strict=True), start=1):
+        numbers[name] = [as_number(cell, math.nan) for cell in known[name]]
+        for row, number in zip(known.index, numbers[name], strict=True):
             if not math.isfinite(number):
-                raise UserError(
-                    f"{path}: row {row} with a prediction has {name} '{cell}', which is no number; "
-                    "correct it, or take the row out"
-                )
+                found = known[name][row]
+                wrong = f"the {name} '{found}', which is no number" if found else f"no {name}"
+                raise UserError(f"{path}: row {row} has {wrong}; correct it, or take the row out")
     warnings = known["warning"] if "warning" in known else pd.Series(dtype=str)
     learnt = int(warnings.str.contains("learnt from this very scan", regex=False).sum())
     if learnt:
@@ -216,26 +215,11 @@ def calibrate(controls: Controls, cards: Sequence[ModelCard]) -> Calibration:
             f"calibrate: {run.target} is {truth[0]:g} in all {n} controls, which says nothing of "
             "others; add people of another one"
         )
-    gaps = predicted - truth
-    offset, centre = float(gaps.mean()), float(predicted.mean())
-    slope, interval, told = 1.0, None, _no_slope(controls, cards)
-    quantile, residual = _quantile(n - 1), float(gaps.std(ddof=1))
-    spread = float(((predicted - centre) ** 2).sum())
-    if not told:
-        fitted = float((predicted - centre) @ truth) / spread
-        left = truth - truth.mean() - fitted * (predicted - centre)
-        of_slope = math.sqrt(float(left @ left) / (n - 2))
-        half = _quantile(n - 2) * of_slope / math.sqrt(spread)
-        if abs(fitted) <= half:
-            told = (
-                f"{fitted:.2f} [{fitted - half:.2f}, {fitted + half:.2f}] is not told from 0: here "
-                "predictions hardly follow the truth, which no calibration mends"
-            )
-        elif abs(fitted - 1) > half:
-            slope, interval, residual = fitted, (fitted - half, fitted + half), of_slope
-            quantile, told = _quantile(n - 2), "it is told from 1"
-        else:
-            told = f"{fitted:.2f} [{fitted - half:.2f}, {fitted + half:.2f}] is not told from 1"
+    gaps, centre = predicted - truth, float(predicted.mean())
+    offset, slope = float(gaps.mean()), _slope(controls, cards)
+    fitted = slope.interval is not None
+    residual = slope.residual if fitted else float(gaps.std(ddof=1))
+    quantile = _quantile(n - 2 if fitted else n - 1)
     reach = quantile * residual / math.sqrt(n)
     return Calibration(
         target=run.target,
@@ -245,15 +229,54 @@ def calibrate(controls: Controls, cards: Sequence[ModelCard]) -> Calibration:
         range=(float(truth.min()), float(truth.max())),
         offset=offset,
         offset_interval=(offset - reach, offset + reach),
-        slope=slope,
-        slope_interval=interval,
-        slope_told=told,
+        slope=slope.value,
+        slope_interval=slope.interval,
+        slope_told=slope.told,
         centre=centre,
-        spread=spread,
+        spread=float(((predicted - centre) ** 2).sum()),
         residual=residual,
         quantile=quantile,
         enough=_enough(residual),
     )
+
+
+@dataclass(frozen=True)
+class _Slope:
+    """By how much the truth rises with a prediction.
+
+    Attributes:
+        told: Why it was fitted, or left at 1.
+        value: The slope.
+        interval: Its interval (95 %); None where it is left at 1.
+        residual: Standard deviation of the truth about the fitted line; 0 where it is left at 1.
+    """
+
+    told: str
+    value: float = 1.0
+    interval: tuple[float, float] | None = None
+    residual: float = 0.0
+
+
+def _slope(controls: Controls, cards: Sequence[ModelCard]) -> _Slope:
+    """Fit a slope where that can be done, and keep it where it is told from 0 and from 1."""
+    if told := _no_slope(controls, cards):
+        return _Slope(told)
+    truth, n = controls.truth, len(controls.truth)
+    from_centre = controls.predicted - controls.predicted.mean()
+    spread = float((from_centre**2).sum())
+    fitted = float(from_centre @ truth) / spread
+    left = truth - truth.mean() - fitted * from_centre
+    residual = math.sqrt(float(left @ left) / (n - 2))
+    half = _quantile(n - 2) * residual / math.sqrt(spread)
+    low, high = fitted - half, fitted + half
+    said = f"{fitted:.2f} [{low:.2f}, {high:.2f}] is not told from"
+    if abs(fitted) <= half:
+        return _Slope(
+            f"{said} 0: here predictions hardly follow the truth, which no calibration mends"
+        )
+    if abs(fitted - 1) <= half:
+        return _Slope(f"{said} 1")
+    return _Slope("it is told from 1", fitted, (low, high), residual)
 
 
 def describe(calibration: Calibration) -> list[str]:

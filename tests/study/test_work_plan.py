@@ -13,6 +13,7 @@ from headstart.common import files
 from headstart.common.records import write_rows
 from headstart.common.run_id import RunId
 from headstart.data.inventory import FileRow
+from headstart.data.label_table import LabelRow
 from headstart.study import provenance
 from headstart.study.config import read_config
 from headstart.study.jobs import Job
@@ -158,6 +159,30 @@ def test_why_is_a_file_that_was_replaced(tmp_path: Path) -> None:
     found = rows(work_plan(made, jobs))
     assert found["label"][-1] == "files in the data folder, such as 1.nii"
     assert found["evaluate"][-1] == "what it rests on is another one"
+
+
+def test_why_is_a_table_that_changed(tmp_path: Path) -> None:
+    made, scans = settings(tmp_path), tmp_path / "data/own"
+    scans.mkdir(parents=True)
+    (scans / "1.nii").touch()
+    write_rows(made.results / "s/label/labels.csv", LabelRow, [])
+    job = Job("label", {}, CHANGED)
+    assert rows(work_plan(made, [job]))["label"][-1] == "what it rests on is another one"
+    table, labels = scans / "ages.csv", made.results / "s/label/labels.csv"
+    table.touch()
+    while table.stat().st_ctime_ns <= labels.stat().st_ctime_ns:  # the clock of files is coarse
+        table.touch()
+    made = settings(tmp_path)
+    said = rows(work_plan(made, [job]))["label"][-1]
+    assert said == "files in the data folder, such as own/ages.csv"
+
+
+def test_why_is_the_users_own_split_that_changed(tmp_path: Path) -> None:
+    made = replace(settings(tmp_path, split={"file": "mine.csv"}), split_file="d" * 16)
+    other = f'{CHANGED}: before: \'{{"file":"{"c" * 16}"}}\' now: \'{{"file":"{"d" * 16}"}}\' '
+    found = rows(work_plan(made, [Job("split", {}, other), Job("label", {}, CHANGED)]))
+    assert found["split"][-1] == "mine.csv is another one"
+    assert found["label"][-1] == "what it rests on is another one"
 
 
 def test_what_is_downloaded_is_told(tmp_path: Path) -> None:

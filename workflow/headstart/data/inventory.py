@@ -79,6 +79,27 @@ def first_replaced(inventories: Path, data: Path) -> str:
     return ""
 
 
+def last_changed(sources: Sequence[Source], root: Path, results: Path, since: Path) -> str:
+    """Find the file of the sources, tables among them, that changed last.
+
+    Args:
+        sources: The config's section `data`.
+        root: Data root.
+        results: Results root, which is left out where it lies within a source.
+        since: A file; what changed before it was written does not count.
+
+    Returns:
+        Its path from the data root; "" if there is none.
+    """
+    made = look(since)
+    latest, name = made.st_ctime_ns if made else 0, ""
+    for source in sources:
+        for file in _files(source, root, results) if made else ():
+            if file.changed is not None and file.changed > latest:
+                latest, name = file.changed, f"{source.folder}/{file.path}"
+    return name
+
+
 def _facts(path: Path) -> tuple[int | None, int | None]:
     """Return size (bytes) and time of the last change (ns since 1970)."""
     status = look(path)

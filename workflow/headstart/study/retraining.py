@@ -110,7 +110,7 @@ class _Published:
         words += [provenance.what_changed(s, old.codes[s], self.settings.code(s)) for s in stages]
         # once a run has begun with these scans, label has looked at them
         if old.listing != self.settings.listing and not self.settings.snapshot.exists():
-            one = self.settings.replaced_file
+            one = self.settings.changed_file
             words.append(f"files in the data folder{one and f', such as {one}'}")
         return tuple(words)
 

@@ -260,6 +260,14 @@ class Settings:
         table = self.results / self.config.study / study_paths.RAW_FILES
         return inventory.first_replaced(table, self.data)
 
+    @cached_property
+    def changed_file(self) -> str:
+        """A scan, a table or another file of the data that changed since label ran; "" if none."""
+        labels = self.results / self.config.study / study_paths.LABELS
+        return self.replaced_file or inventory.last_changed(
+            self.config.data, self.data, self.results, labels
+        )
+
     @property
     def shards(self) -> range:
         """Numbers of the shards."""

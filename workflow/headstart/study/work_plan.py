@@ -181,11 +181,23 @@ def _why(
     own = (f"experiments.{experiment}",) if stage == "train" else SECTIONS.get(stage, ())
     keys = [key for key in changed if key.startswith(own)] if own else []
     shown = [f"{key.removeprefix(own[0] + '.')} {_change(*changed[key])}" for key in keys]
-    if not shown and stage in ("label", "check") and settings.replaced_file:
-        return f"files in the data folder, such as {settings.replaced_file}"
+    if not shown and stage in ("label", "check") and settings.changed_file:
+        return f"files in the data folder, such as {settings.changed_file}"
+    if not shown and any(_new_split(settings, job) for job in members):
+        return f"{settings.config.split.file} is another one"
     if not shown and any(_new_code(settings, job) for job in members):
         return "its code is another one"
     return "; ".join(shown) or "what it rests on is another one"
+
+
+def _new_split(settings: Settings, job: Job) -> bool:
+    """Whether the user's own split, whose digest is among a job's params, is another one."""
+    before, _, now = job.reason.partition(" now: ")
+    return (
+        bool(settings.split_file)
+        and settings.split_file not in before
+        and settings.split_file in now
+    )
 
 
 def _new_code(settings: Settings, job: Job) -> str:

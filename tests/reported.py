@@ -162,8 +162,7 @@ def draw(study: Study) -> None:
     for whose in config.figure_folders:
         for name, figure in figures_of(config, whose).items():
             given = {need: _given(config, folder, whose, need) for need in figure.needs}
-            if figure.chosen_by:
-                given["settings"] = study.slices.plot(whose)
+            given["settings"] = study.slices.plot(whose if figure.chosen_by else None)
             output = folder / study_paths.FIGURE.format(folder=whose, figure=f"{name}.pdf")
             resolve_name(figure.draw)(stamp=stamp, output=output, **given)
 

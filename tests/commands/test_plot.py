@@ -37,6 +37,7 @@ from headstart.data.label_table import LabelRow
 from headstart.evaluation.settings import EvaluateSettings
 from headstart.figures.contact_sheet import thumbnail
 from headstart.figures.registry import FIGURES
+from headstart.figures.settings import CohortPlotSettings
 from headstart.figures.settings import ExperimentPlotSettings
 from headstart.figures.settings import PlotSettings
 from headstart.figures.settings import SweepPlotSettings
@@ -76,7 +77,9 @@ def question(task: str) -> dict[str, Any]:
 def shown(kind: str, task: str, *, synthetic: bool = True) -> PlotSettings:
     of_study = {"study": "first-day", "synthetic": synthetic}
     if not FIGURES[kind].chosen_by:
-        return PlotSettings(**of_study)
+        return CohortPlotSettings(
+            **of_study, units={"age": "years"}, classes=question(task)["classes"]
+        )
     unit = "years" if task == "regression" else ""
     if kind == "sweep":
         swept = {"settings": ("train.epochs",), "variants": {"exp": ("12",)}}
@@ -303,9 +306,9 @@ def test_contact_sheet_marks_rejected_scans_outliers_and_near_duplicates(studies
     output = tmp_path / "sheet.pdf"
     main(words(studies["regression"], "contact-sheet", "regression", output))
     text = text_of(output)
-    assert "truncated" in text
-    assert "not-finite" in text
-    assert "outlier, 7.0 sd" in text
+    assert "file ends too early" in text
+    assert "NaN or infinite voxels" in text
+    assert "outlier, 7.0 SD" in text
     assert text.count("mirror of sub-") == 2
     assert text.count("perhaps as sub-") == 2
     note = " ".join(text.split())
@@ -356,7 +359,10 @@ def test_distributions_count_the_marked(studies, tmp_path: Path):
     assert "29 of 31 scans: those that could be read" in " ".join(text.split())
     assert "outlier (1)" in text
     assert "near-duplicate (4)" in text
-    assert "all 4" in text
+    alike = (
+        "The same in all: voxels, left-right 32; voxels, back-front 40; voxels, down-up 32; voxel"
+    )
+    assert alike in " ".join(text.split())
 
 
 def test_each_scan_has_one_mark_the_worst():
@@ -369,11 +375,11 @@ def test_each_scan_has_one_mark_the_worst():
     ]
     similarity = [SimilarityRow(subject, "1", 0.5, 6.54, outlier=True) for subject in "acd"]
     assert find_marks(rejected, summary, pairs, similarity) == {
-        ("a", "1"): Mark("rejected", "crc"),
+        ("a", "1"): Mark("rejected", "damaged compression"),
         ("b", "2"): Mark("near-duplicate", "same voxels as 1"),
-        ("c", "1"): Mark("outlier", "outlier, 6.5 sd"),
+        ("c", "1"): Mark("outlier", "outlier, 6.5 SD"),
         ("e", "1"): Mark("near-duplicate", "perhaps as c"),
-        ("d", "1"): Mark("outlier", "outlier, 6.5 sd"),
+        ("d", "1"): Mark("outlier", "outlier, 6.5 SD"),
     }
 
 

@@ -30,7 +30,13 @@ PROJECT = Path(__file__).parents[2]
 PASSWORDS = {"gwen": GATEWAY_PASSWORD, "carl": CLUSTER_PASSWORD}
 AGE = "ixi/figures/age/curves.pdf"
 FLOW = "ixi/figures/cohort/flow.pdf"
-FIGURES = {AGE: b"%PDF age" * 900, FLOW: b"%PDF flow" * 9, "demo/figures/sex/curves.pdf": b"%PDF"}
+PAGE = "ixi/report.html"
+FIGURES = {
+    AGE: b"%PDF age" * 900,
+    FLOW: b"%PDF flow" * 9,
+    PAGE: b"<!DOCTYPE html>",
+    "demo/figures/sex/curves.pdf": b"%PDF",
+}
 NASTY = """Anna's "big" $HOME `id` \\ *; é"""
 
 pytestmark = pytest.mark.slow
@@ -96,25 +102,25 @@ def sentence(done: subprocess.CompletedProcess[str]) -> str:
 def test_brings_what_is_new(world: World, tmp_path: Path, way: str) -> None:
     world.draw(FIGURES)
     assert pull(world, tmp_path, "--way", way).stdout.endswith(
-        f"3 new of 3 figures, in {tmp_path}/here\n"
+        f"4 new of 4 files, in {tmp_path}/here\n"
     )
     assert local(tmp_path) == FIGURES
     there = (world.results / AGE).with_name("manifest.json").read_bytes()
     assert (tmp_path / "here" / AGE).with_name("manifest.json").read_bytes() == there
-    assert pull(world, tmp_path, "--way", way).stdout.startswith("0 new of 3 figures")
+    assert pull(world, tmp_path, "--way", way).stdout.startswith("0 new of 4 files")
 
     world.draw({AGE: b"%PDF redrawn"})
     (tmp_path / "here" / FLOW).write_bytes(b"damaged")
     (tmp_path / "here" / "notes.txt").write_bytes(b"mine")
     done = pull(world, tmp_path, "--way", way)
-    assert done.stdout.startswith(f"{AGE}  0 kB\n{FLOW}  0 kB\n2 new of 3"), done.stderr
+    assert done.stdout.startswith(f"{AGE}  0 kB\n{FLOW}  0 kB\n2 new of 4"), done.stderr
     assert local(tmp_path) == {**FIGURES, AGE: b"%PDF redrawn", "notes.txt": b"mine"}
 
 
 def test_one_study_only(world: World, tmp_path: Path) -> None:
     world.draw(FIGURES)
-    assert "2 new of 2" in pull(world, tmp_path, "--study", "ixi").stdout
-    assert set(local(tmp_path)) == {AGE, FLOW}
+    assert "3 new of 3" in pull(world, tmp_path, "--study", "ixi").stdout
+    assert set(local(tmp_path)) == {AGE, FLOW, PAGE}
 
 
 @both_ways
@@ -130,14 +136,14 @@ def test_spaces_and_quotes(world: World, tmp_path: Path, way: str) -> None:
 def test_greetings_of_the_login_shell(isolated: World, tmp_path: Path) -> None:
     isolated.draw(FIGURES)
     (isolated.home / ".bashrc").write_text("echo Welcome; printf 'no newline'; echo odd >&2\n")
-    assert "3 new of 3" in pull(isolated, tmp_path).stdout
+    assert "4 new of 4" in pull(isolated, tmp_path).stdout
 
 
 def test_reads_what_plot_writes(world: World, tmp_path: Path) -> None:
     world.draw(FIGURES)
     folder = (world.results / AGE).parent
     files.write_json(folder / "manifest.json", manifest("ixi", [folder / "curves.pdf"]))
-    assert "3 new of 3" in pull(world, tmp_path).stdout
+    assert "4 new of 4" in pull(world, tmp_path).stdout
 
 
 # -- passwords
@@ -274,7 +280,7 @@ def test_manifest_that_is_none(world: World, tmp_path: Path, text: str) -> None:
     world.draw(FIGURES)
     (world.results / "ixi/figures/age/manifest.json").write_text(text)
     said = sentence(pull(world, tmp_path))
-    assert "headstart: ixi/figures/age/manifest.json: is no list of figures" in said
+    assert "headstart: ixi/figures/age/manifest.json: is no list of files" in said
 
 
 # -- faults in mid-copy
@@ -303,7 +309,7 @@ def test_never_fits_its_manifest(world: World, tmp_path: Path) -> None:
     (world.results / FLOW).unlink()
     said = sentence(pull(world, tmp_path))
     assert f"{AGE}: is missing on the cluster, or other than its manifest says" in said
-    assert set(local(tmp_path)) == {"demo/figures/sex/curves.pdf"}
+    assert set(local(tmp_path)) == {PAGE, "demo/figures/sex/curves.pdf"}
 
 
 @both_ways
@@ -368,8 +374,8 @@ def test_watch(world: World, tmp_path: Path, way: str) -> None:
         os.killpg(process.pid, signal.SIGINT)  # Ctrl-C
         stdout, stderr = process.communicate(timeout=20)
     assert process.returncode == 0, stderr
-    assert stderr == "stopped; every figure that arrived is whole\n"
-    assert "3 new of 3 figures" in stdout
+    assert stderr == "stopped; every file that arrived is whole\n"
+    assert "4 new of 4 files" in stdout
     if world.isolated:
         # it was told to close, which takes it a moment
         wait_for(lambda: "ssh" not in processes(world))
@@ -410,7 +416,7 @@ def test_printed_lines_do_the_same(world: World, tmp_path: Path, way: str, scp: 
     environment = world.environment(tmp_path)
     done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=30)
     assert done.returncode == 0, done.stderr
-    assert local(tmp_path).items() >= {AGE: FIGURES[AGE], FLOW: FIGURES[FLOW]}.items()
+    assert local(tmp_path).items() >= {path: FIGURES[path] for path in (AGE, FLOW, PAGE)}.items()
 
 
 # -- pull.yaml

@@ -7,20 +7,31 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from drawn import Kept
 from drawn import drawn
 from drawn import lines_of
+from rows import label_rows
 
 from headstart.common.run_id import RunId
 from headstart.evaluation.bootstrap import subject_weights
 from headstart.evaluation.predictions import Pooled
 from headstart.evaluation.results import DifferenceRow
 from headstart.evaluation.results import MetricRow
+from headstart.figures.augmentation import always
+from headstart.figures.balance import draw_sites
+from headstart.figures.contact_sheet import MIDDLE
+from headstart.figures.contact_sheet import Tile
+from headstart.figures.contact_sheet import draw_contact_sheet
+from headstart.figures.contact_sheet import largest_slices
+from headstart.figures.contact_sheet import mask_thumbnail
 from headstart.figures.curves import Curve
 from headstart.figures.curves import draw_curves
+from headstart.figures.distributions import draw_distributions
 from headstart.figures.evaluation import draw_evaluation
 from headstart.figures.evaluation_result import Result
+from headstart.imaging.scan_rows import CheckRow
 from headstart.tasks.base import Task
 from headstart.tasks.classification import Classification
 from headstart.tasks.regression import Regression
@@ -100,6 +111,39 @@ def test_scatter_has_every_scan_and_the_mean_of_those_that_were_learnt_from():
     assert mean[:, 1].tolist() == [25.0, 25.0]
 
 
+def test_errors_are_over_the_truth_with_the_line_that_fits_them():
+    truth, said = [20.0, 30.0, 70.0], np.array([25.0, 28.0, 60.0])
+    document = Kept()
+    draw_evaluation(document, result(Regression(), truth, said))
+    axes = document.axes("Error against true")
+    assert drawn(axes, truth, said - truth)
+    slope, level = np.polyfit(truth, said - truth, 1)
+    assert drawn(axes, [20, 70], [level + 20 * slope, level + 70 * slope])
+    assert axes.get_ylabel() == "predicted \u2212 true (years)"
+
+
+def test_r_and_r2_stand_in_the_scatter_with_their_intervals():
+    one = result(Regression(), [20.0, 30.0], np.array([21.0, 33.0]))
+    of = replace(one.metrics[0], value=0.5, ci_low=0.25, ci_high=0.75)
+    rows = [*one.metrics, replace(of, metric="r"), replace(of, metric="r2", ci_low=None)]
+    document = Kept()
+    draw_evaluation(document, replace(one, metrics=rows))
+    (text,) = document.axes("Predicted against true").texts
+    assert text.get_text() == "r = 0.500 [0.250, 0.750]\nR\u00b2 = 0.500"
+
+
+def test_models_are_named_in_words_and_their_numbers_rounded_alike():
+    document = Kept()
+    one = result(Regression(), [20.0, 30.0], np.array([21.0, 33.0]))
+    rows = [replace(row, value=123.456) if row.model == "mean" else row for row in one.metrics]
+    draw_evaluation(document, replace(one, metrics=rows))
+    axes = document.axes("Mean absolute error (years)")
+    names = [label.get_text().replace("\n", " ") for label in axes.get_yticklabels()]
+    assert names == ["network", "mean of the other folds' subjects"]
+    written = [text.get_text() for text in axes.texts]
+    assert written == ["1.00 [0.50, 1.25]", "123.46 [5.50, 6.25]"]
+
+
 def test_intervals_are_those_of_the_tables():
     document = Kept()
     draw_evaluation(document, result(Regression(), [20.0, 30.0], np.array([21.0, 33.0])))
@@ -158,3 +202,69 @@ def test_confusion_counts_scans_by_their_most_probable_class():
     axes = document.axes("Confusion: scans, % of the true class")
     texts = {text.get_position(): text.get_text() for text in axes.texts}
     assert texts == {(0, 0): "2\n67 %", (1, 0): "1\n33 %", (0, 1): "0\n0 %", (1, 1): "2\n100 %"}
+
+
+def test_a_contact_sheet_shows_the_slices_that_hold_most_of_the_mask():
+    mask = np.zeros((48, 48, 48), np.uint8)
+    mask[32, 8, 4], mask[32:36, 8:12, 4:8] = 1, 2
+    at = largest_slices(mask)
+    picture = mask_thumbnail(mask, (2, 2, 2), at)
+    assert set(np.unique(picture)) == {0, 2}
+    axial, sagittal = np.split(picture, 2)
+    assert np.argwhere(axial).min(axis=0).tolist() == [16, 4]
+    assert np.argwhere(sagittal).min(axis=0).tolist() == [4, 2]
+    assert largest_slices(np.zeros_like(mask)) == MIDDLE
+
+
+def test_masks_lie_on_their_scans_and_the_legend_names_the_classes():
+    mask = np.zeros((4, 3), np.uint8)
+    mask[1, 1] = 2
+    tiles = [Tile(("a", "1"), np.zeros((4, 3), np.float32), None, mask)]
+    document = Kept()
+    draw_contact_sheet(document, tiles, study="s", classes=("rim", "core"))
+    (page,) = document.pages
+    veil = page.axes[0].images[1].get_array()
+    assert np.argwhere(veil[..., 3]).tolist() == [[1, 1]]
+    legend = page.axes[5].get_legend()
+    assert [text.get_text() for text in legend.get_texts()] == ["rim", "core"]
+
+
+def test_what_is_the_same_in_all_scans_is_no_panel():
+    def scans(*sizes: int) -> list[CheckRow]:
+        rest = {"voxel_size": (1.0,) * 3, "orientation": "RAS", "p01": 0, "p50": 5, "p99": 9}
+        return [
+            CheckRow(str(n), "1", path="", hash=str(n), shape=(size, 8, 8), **rest)
+            for n, size in enumerate(sizes)
+        ]
+
+    for sizes, panels in (((8, 9, 10), 2), ((8, 8), 0)):
+        document = Kept()
+        draw_distributions(document, study="s", summary=scans(*sizes), similarity=[], marks={})
+        (page,) = document.pages
+        assert sum(axes.axison for axes in page.axes) == panels
+
+
+@pytest.mark.parametrize("n", [4, 10])
+def test_the_age_of_a_few_subjects_is_a_number_by_site_too(n: int):
+    labels = pd.DataFrame(
+        {
+            "subject": [str(i) for i in range(n)],
+            "session": "1",
+            "source": "own",
+            "site": ["A", "B"] * (n // 2),
+            "t1": "x.nii",
+            "mask": "",
+            "brain_mask": "",
+            "age": [str(20.35 + 3 * i) for i in range(n)],
+        }
+    )
+    document = Kept()
+    draw_sites(document, label_rows(labels, "t1"), study="s", units={"age": "years"})
+    axes = document.axes("age")
+    assert axes.get_xlabel() == "age (years)"
+
+
+def test_a_transform_is_shown_each_time_whatever_its_probability():
+    shown = always({"RandomFlip": {"axes": ["LR"], "p": 0.3}})
+    assert shown == {"RandomFlip": {"axes": ["LR"], "p": 1, "flip_probability": 1}}
+    assert always({"RandomNoise": {"std": 0.2}}) == {"RandomNoise": {"std": 0.2}}

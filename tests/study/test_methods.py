@@ -153,8 +153,11 @@ def test_deep_supervision_is_told_and_cited():
     ("reasons", "said"),
     [
         ([], "none was rejected"),
-        (["truncated"], "1 was rejected (1 truncated)"),
-        (["crc", "truncated", "crc"], "3 were rejected (2 crc, 1 truncated)"),
+        (["truncated"], "1 was rejected (file ends too early: 1)"),
+        (
+            ["crc", "truncated", "crc"],
+            "3 were rejected (damaged compression: 2; file ends too early: 1)",
+        ),
     ],
 )
 def test_rejected_scans_are_counted_in_good_grammar(reasons, said):

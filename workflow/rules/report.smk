@@ -6,6 +6,7 @@ rule report:
         page="<study>/report.html",
         methods="<study>/methods.md",
         references="<study>/references.bib",
+        manifest="<study>/manifest.json",
     log:
         "<study>/logs/report.log",
     benchmark:

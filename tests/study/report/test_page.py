@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import shutil
 from dataclasses import replace
@@ -205,3 +207,15 @@ def test_the_command_writes_the_page_and_says_where(
     (study.folder / "split/splits.csv").unlink()
     assert main(["report", str(study.folder)]) == 2
     assert "split/splits.csv: is not there yet" in capsys.readouterr().err
+
+
+def test_the_page_comes_with_a_list_by_which_it_is_brought_home(
+    finished: Study, tmp_path: Path
+) -> None:
+    study = copied(finished, tmp_path)
+    page_of(study)
+    listed = json.loads((study.folder / "manifest.json").read_text())["files"]
+    assert {one["file"] for one in listed} == {"report.html", "methods.md", "references.bib"}
+    for one in listed:
+        content = (study.folder / one["file"]).read_bytes()
+        assert hashlib.sha256(content).hexdigest() == one["sha256"]

@@ -1,4 +1,4 @@
-"""Figures copied home through a gateway: whole, checked, and only what is new."""
+"""Figures and reports copied home through a gateway: whole, checked, and only what is new."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from headstart.cluster.ssh import Account
 from headstart.cluster.ssh import Connection
 from headstart.cluster.ssh import Route
 from headstart.common import files
+from headstart.common import study_paths
 from headstart.common.errors import UserError
 from headstart.common.strict_yaml import read_study
 
@@ -26,20 +27,24 @@ KEYS = ("gateway", "gateway_user", "host", "user", "folder", "into", "way", "tun
 WAYS = ("jump", "tunnel")
 HOST = re.compile(r"(?P<host>[A-Za-z0-9][A-Za-z0-9._-]*)(?::(?P<port>[0-9]{1,5}))?")
 USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+-]*")
-TRIES = 4  # readings of a figure that is replaced while it is copied
+TRIES = 4  # readings of a file that is replaced while it is copied
 PAUSE = 1.0  # seconds between them
-# Both are run in the results root. The figures are written before their manifest.
+PAGE = study_paths.REPORT
+# Both are run in the results root. What a manifest lists is written before it: the figures of a
+# folder, and a study's report.
 LIST = """
 cd -- {folder} 2>/dev/null || {{ answer missing; exit; }}
-set -- ./{study}/figures/*/manifest.json
-[ -e "$1" ] || {{ answer none; ls -p | sed -n 's|/$||p'; exit; }}
+set --
+for list in ./{study}/figures/*/manifest.json ./{study}/manifest.json
+do if [ -e "$list" ]; then set -- "$@" "$list"; fi; done
+[ $# -gt 0 ] || {{ answer none; ls -p | sed -n 's|/$||p'; exit; }}
 answer manifests
 exec tar -chf - "$@"
 """
 FETCH = """
 cd -- {folder} || exit
-answer figures
-tar -chf - {paths} || true  # a figure that is missing or changes is noticed by its sha256
+answer files
+tar -chf - {paths} || true  # a file that is missing or changes is noticed by its sha256
 """
 
 
@@ -64,44 +69,44 @@ class PullSettings:
 
 @dataclass(frozen=True)
 class Manifest:
-    """The list of the figures of one folder.
+    """The list of the figures of one folder, or of a report and what belongs to it.
 
     Attributes:
         folder: Relative to the results root, e.g. `ixi/figures/age`.
         content: The file as it is on the cluster.
-        figures: Name and sha256 of each figure.
+        files: Name and sha256 of each file that it lists.
     """
 
     folder: PurePosixPath
     content: bytes
-    figures: dict[str, str]
+    files: dict[str, str]
 
 
 @dataclass(frozen=True)
 class Pulled:
-    """The result of a pull: local paths of the new figures, and how many the cluster has."""
+    """The result of a pull: local paths of the new files, and how many the cluster has."""
 
     new: list[Path]
-    figures: int
+    files: int
 
 
 def pull(*, connection: Connection, folder: str, into: Path, study: str | None = None) -> Pulled:
-    """Fetch the figures that are new or have changed, each whole or not at all.
+    """Fetch the figures and reports that are new or have changed, each whole or not at all.
 
-    A local figure is up to date if it has the sha256 that its manifest names. Nothing is deleted.
-    A figure that is replaced while it is copied doesn't fit its manifest: both are read again.
+    A local file is up to date if it has the sha256 that its manifest names. Nothing is deleted.
+    A file that is replaced while it is copied doesn't fit its manifest: both are read again.
 
     Args:
         connection: To the cluster.
         folder: Results root there, absolute or from the user's home.
-        into: Local folder; what is `FOLDER/STUDY/figures/…` there is `INTO/STUDY/figures/…` here.
+        into: Local folder; what is `FOLDER/STUDY/…` there is `INTO/STUDY/…` here.
         study: One study; None: all.
 
     Returns:
         What came.
 
     Raises:
-        NotYetError: If there is no manifest yet, or a figure never fits its manifest.
+        NotYetError: If there is no manifest yet, or a file never fits its manifest.
         UserError: If the folder isn't there, the connection is lost, or the disk is full.
     """
     new: list[Path] = []
@@ -112,7 +117,7 @@ def pull(*, connection: Connection, folder: str, into: Path, study: str | None =
         wanted = {
             str(manifest.folder / name): digest
             for manifest in manifests
-            for name, digest in manifest.figures.items()
+            for name, digest in manifest.files.items()
             if not _is_here(into / manifest.folder / name, digest)
         }
         arrived = _fetch(connection, folder, into, wanted) if wanted else []
@@ -120,10 +125,10 @@ def pull(*, connection: Connection, folder: str, into: Path, study: str | None =
         missing = [path for path in wanted if into / path not in arrived]
         if not missing:
             _keep(manifests, into)
-            return Pulled(new, sum(len(manifest.figures) for manifest in manifests))
+            return Pulled(new, sum(len(manifest.files) for manifest in manifests))
     raise NotYetError(
         f"{missing[0]}: is missing on the cluster, or other than its manifest says; it is "
-        "perhaps being drawn just now: pull again in a minute, or run the workflow there again"
+        "perhaps being written just now: pull again in a minute, or run the workflow there again"
     )
 
 
@@ -199,7 +204,7 @@ def _texts(path: Path) -> dict[str, str]:
 
 
 def by_hand(settings: PullSettings, study: str | None = None) -> list[str]:
-    """Return commands that copy the figures without this program, and without its checks.
+    """Return commands that copy figures and reports without this program, and without its checks.
 
     Args:
         settings: What pull.yaml says.
@@ -226,14 +231,15 @@ def _copy_by_hand(settings: PullSettings, study: str | None, into: Path, options
     if settings.route.tunnel_port is not None:
         cluster = Account(cluster.user, LOCAL, settings.route.tunnel_port)
     if study is None:
-        remote = f"cd {shlex.quote(settings.folder)} && tar -chf - */figures"
+        remote = f"cd {shlex.quote(settings.folder)} && tar -chf - */figures */{PAGE}"
         sends = shlex.join(["ssh", *options, *cluster.address, remote])
         return f"{sends} | {shlex.join(['tar', '-xf', '-', '-C', str(into)])}"
     # Escaped for the cluster's shell (scp -O, or before OpenSSH 9) and for sftp's globbing alike.
-    path = re.sub(r"([^\w@%+=:,./-])", r"\\\1", f"{settings.folder}/{study}/figures")
+    path = re.sub(r"([^\w@%+=:,./-])", r"\\\1", f"{settings.folder}/{study}")
     port = [] if cluster.port is None else ["-P", str(cluster.port)]
-    source = f"{cluster.user}@{cluster.host}:{path}"
-    return shlex.join(["scp", "-r", *port, *options, source, f"{into}/"])
+    there = f"{cluster.user}@{cluster.host}:{path}"
+    sources = [f"{there}/figures", f"{there}/{PAGE}"]
+    return shlex.join(["scp", "-r", *port, *options, *sources, f"{into}/"])
 
 
 def poll_interval(text: str) -> float:
@@ -256,8 +262,8 @@ def _account(path: Path, values: dict[str, str], user_key: str, host_key: str) -
 
 
 def report(pulled: Pulled, into: Path) -> None:
-    """Print how many figures came, and where they are."""
-    print(f"{len(pulled.new)} new of {pulled.figures} figures, in {into}", flush=True)
+    """Print how many files came, and where they are."""
+    print(f"{len(pulled.new)} new of {pulled.files} files, in {into}", flush=True)
 
 
 def _manifests(connection: Connection, folder: str, study: str | None) -> list[Manifest]:
@@ -286,21 +292,21 @@ def _manifests(connection: Connection, folder: str, study: str | None) -> list[M
 def _manifest(name: str, content: bytes) -> Manifest:
     path = PurePosixPath(name)
     try:
-        figures = {entry["file"]: entry["sha256"] for entry in json.loads(content)["files"]}
-        for part in (*path.parts, *figures):
+        listed = {entry["file"]: entry["sha256"] for entry in json.loads(content)["files"]}
+        for part in (*path.parts, *listed):
             # What the cluster says may name nothing outside of the local folder.
             if part in ("", "..") or "/" in part or not part.isprintable():
                 raise ValueError(part)
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(
-            f"{path}: is no list of figures; delete it on the cluster and run the workflow there "
+            f"{path}: is no list of files; delete it on the cluster and run the workflow there "
             "again"
         ) from error
-    return Manifest(path.parent, content, figures)
+    return Manifest(path.parent, content, listed)
 
 
 def _fetch(connection: Connection, folder: str, into: Path, wanted: dict[str, str]) -> list[Path]:
-    """Copy figures; leave out those that differ from their manifest."""
+    """Copy files; leave out those that differ from their manifest."""
     new = []
     paths = shlex.join(f"./{path}" for path in wanted)
     with connection.session(FETCH.format(folder=shlex.quote(folder), paths=paths)) as session:
@@ -314,7 +320,7 @@ def _fetch(connection: Connection, folder: str, into: Path, wanted: dict[str, st
 
 
 def _keep(manifests: list[Manifest], into: Path) -> None:
-    """Write the manifests beside their figures, which are all there."""
+    """Write the manifests beside what they list, which is all there."""
     for manifest in manifests:
         path = into / manifest.folder / "manifest.json"
         if not _is_here(path, hashlib.sha256(manifest.content).hexdigest()):

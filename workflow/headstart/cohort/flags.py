@@ -11,6 +11,7 @@ from headstart.cohort.pairs import PairRow
 from headstart.common.keys import Key
 from headstart.data.found_scans import OF_NO_SCAN
 from headstart.data.found_scans import RejectedRow
+from headstart.data.rejection_words import in_words
 from headstart.imaging.scan_rows import CheckRow
 
 KINDS = ("rejected", "outlier", "near-duplicate")
@@ -22,7 +23,7 @@ class Mark:
 
     Attributes:
         kind: One of KINDS.
-        remark: In a few words: the code, or whom it is like.
+        remark: In a few words: the reason, or whom it is like.
     """
 
     kind: str
@@ -57,10 +58,10 @@ def find_marks(
         pairs: near-duplicates/pairs.csv.
         similarity: near-duplicates/similarity.csv.
     """
-    marks = {row.key: Mark("rejected", row.reason) for row in rejected}
+    marks = {row.key: Mark("rejected", in_words(row.reason)) for row in rejected}
     for scan in similarity:
         if scan.outlier:
-            marks.setdefault(scan.key, Mark("outlier", f"outlier, {scan.distance:.1f} sd"))
+            marks.setdefault(scan.key, Mark("outlier", f"outlier, {scan.distance:.1f} SD"))
     for pair in pairs:
         for key, (subject, session) in ((pair.key, pair.other), (pair.other, pair.key)):
             marks.setdefault(key, Mark("near-duplicate", _remark(pair, subject, session)))

@@ -14,6 +14,7 @@ from headstart.figures.registry import FIGURES
 from headstart.figures.registry import INPUTS
 from headstart.figures.registry import OF_RUNS
 from headstart.figures.registry import PREPARED
+from headstart.figures.settings import CohortPlotSettings
 from headstart.figures.settings import ExperimentPlotSettings
 from headstart.figures.settings import PlotSettings
 from headstart.figures.settings import SweepPlotSettings
@@ -25,8 +26,8 @@ from headstart.study.provenance import identity
 MANIFEST = "manifest"
 KINDS = (*FIGURES, MANIFEST)
 SETTINGS: dict[str, type[PlotSettings]] = {
-    "cohort": PlotSettings,
-    "study": PlotSettings,
+    "cohort": CohortPlotSettings,
+    "study": CohortPlotSettings,
     "experiment": ExperimentPlotSettings,
     "sweep": SweepPlotSettings,
 }
@@ -64,8 +65,8 @@ def run(arguments: argparse.Namespace) -> None:
     _check_complete(arguments)
     figure = FIGURES.get(arguments.kind)
     if figure is None:
-        settings = read_settings(PlotSettings, arguments.settings)
-        files.write_json(arguments.output, manifest(settings.study, arguments.files))
+        study = read_settings(CohortPlotSettings, arguments.settings).study
+        files.write_json(arguments.output, manifest(study, arguments.files))
         return
     settings = read_settings(SETTINGS[figure.of], arguments.settings)
     stamp = Stamp(
@@ -75,9 +76,8 @@ def run(arguments: argparse.Namespace) -> None:
         synthetic=settings.synthetic,
     )
     given = {name: getattr(arguments, name) for name in figure.needs}
-    if figure.chosen_by:
-        given["settings"] = settings
-    resolve_name(figure.draw)(stamp=stamp, output=arguments.output, **given)
+    draw = resolve_name(figure.draw)
+    draw(settings=settings, stamp=stamp, output=arguments.output, **given)
 
 
 def _check_complete(arguments: argparse.Namespace) -> None:

@@ -1,8 +1,8 @@
-"""Bring the figures home from the cluster, through its gateway.
+"""Bring figures and reports home from the cluster, through its gateway.
 
-It takes two sessions of one connection, however many figures there are: one that reads all
-manifests, and one tar stream of the figures that are new. Nothing is left to the copying program:
-each figure is held against the sha256 of its manifest before it gets its name.
+It takes two sessions of one connection, however many files there are: one that reads all
+manifests, and one tar stream of the files that are new. Nothing is left to the copying program:
+each file is held against the sha256 of its manifest before it gets its name.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config", type=Path, default=Path("config/pull.yaml"), help="default: %(default)s"
     )
-    parser.add_argument("--study", help="the figures of one study; the default is all")
+    parser.add_argument("--study", help="what is of one study; the default is all")
     parser.add_argument("--way", choices=WAYS, help="instead of the way in the config")
     parser.add_argument(
         "--watch", type=poll_interval, metavar="SECONDS", help="go on, and look again so often"
@@ -65,4 +65,4 @@ def run(arguments: argparse.Namespace) -> None:
             ):
                 report(pulled, settings.into)
         except KeyboardInterrupt:
-            print("stopped; every figure that arrived is whole", file=sys.stderr)
+            print("stopped; every file that arrived is whole", file=sys.stderr)

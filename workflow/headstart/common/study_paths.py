@@ -11,6 +11,7 @@ STORY = "methods.rst"
 REPORT = "report.html"
 METHODS = "methods.md"
 REFERENCES = "references.bib"
+BROUGHT = "manifest.json"  # the report's files, which `headstart pull` brings home
 SNAKEMAKE_REPORT = "snakemake-report.html"
 STORE = "runs"  # the run store
 LABELS = "label/labels.csv"

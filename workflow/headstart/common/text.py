@@ -36,13 +36,26 @@ def is_finite_number(text: str) -> bool:
     return math.isfinite(as_number(text, math.nan))
 
 
-def numbers_alike(*cells: float | None) -> list[str]:
-    """Write numbers that are read together, with the same decimals; "" for None and NaN."""
+def decimals_of(*cells: float | None) -> int:
+    """Return how many decimals numbers have that are read together; None and NaN do not count.
+
+    Three digits of the largest number; what is at most 1 always has three decimals.
+    """
     known = [abs(cell) for cell in cells if cell is not None and not math.isnan(cell)]
     largest = max(known, default=0.0)
-    # three digits of the largest number; what is at most 1 always has three decimals
     whole = math.floor(math.log10(largest)) if largest > 1 else -1
-    decimals = max(0, 2 - whole)
+    return max(0, 2 - whole)
+
+
+def numbers_alike(*cells: float | None, decimals: int | None = None) -> list[str]:
+    """Write numbers that are read together, with the same decimals; "" for None and NaN.
+
+    Args:
+        *cells: The numbers.
+        decimals: Decimals; without, as `decimals_of` has them.
+    """
+    if decimals is None:
+        decimals = decimals_of(*cells)
     return [
         "" if cell is None or math.isnan(cell) else f"{cell:.{decimals}f}".replace("-", "\u2212")
         for cell in cells

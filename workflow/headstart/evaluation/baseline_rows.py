@@ -39,3 +39,8 @@ ROWS = {
         "Aljabar et al. 2009, label transfer, https://doi.org/10.1016/j.neuroimage.2009.02.018",
     ),
 }
+
+
+def in_words(model: str) -> str:
+    """Name a model of the tables in words: a baseline, or the network as it is called there."""
+    return ROWS[model].words if model in ROWS else model

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from headstart.cohort.prepared import Scan
 from headstart.cohort.prepared import read_cohort
 from headstart.data.label_table import MASK
+from headstart.figures.mask_colours import colour_of
+from headstart.figures.mask_colours import outline
 from headstart.figures.settings import ExperimentPlotSettings
 from headstart.figures.style import AXIAL
 from headstart.figures.style import Document
@@ -83,9 +84,11 @@ def draw_augmentation(
     from headstart.training.data import load_volume
     from headstart.training.data import seed_of
 
-    sets = [(next(iter(entry)), [entry]) for entry in transforms]
+    sets: list[tuple[str, list[Any]]] = [
+        (_row_name(entry), [always(entry)]) for entry in transforms
+    ]
     if len(transforms) > 1:
-        sets.append(("all of them", list(transforms)))
+        sets.append(("all of them,\nas trained", list(transforms)))
     volume = load_volume(scan)
     truth = torch.tensor(0)
     if with_mask:
@@ -93,8 +96,9 @@ def draw_augmentation(
     before = (volume[0].numpy(), truth[0].numpy() if with_mask else None)
     note = (
         f"Subject {scan.subject}, session {scan.session}, a training scan, first channel, one "
-        "axial slice. Each row: one transform alone, with this experiment's arguments; each "
-        "column: another random draw." + (" Lines: the mask, moved alike." if with_mask else "")
+        "axial slice. Each row: one transform alone, with this experiment's arguments but drawn "
+        "every time (in training with the probability p); each column: another random draw."
+        + (" Lines: the mask, moved alike." if with_mask else "")
     )
     rows = []
     for name, chosen in sets:
@@ -109,6 +113,19 @@ def draw_augmentation(
         _augmentation_page(
             document, rows[start : start + TRANSFORMS_PER_PAGE], scan.affine, title, note
         )
+
+
+def always(entry: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return an entry of `train.augment` with a transform that happens each time."""
+    ((name, arguments),) = entry.items()
+    sure = {"p": 1} if "p" in arguments else {}
+    certain = {"flip_probability": 1} if name == "RandomFlip" else {}
+    return {name: {**arguments, **sure, **certain}}
+
+
+def _row_name(entry: Mapping[str, Mapping[str, Any]]) -> str:
+    ((name, arguments),) = entry.items()
+    return f"{name}, p = {arguments['p']:g}" if "p" in arguments else name
 
 
 def _augmentation_page(
@@ -133,7 +150,9 @@ def _augmentation_page(
             for axes, (after, moved) in zip(line, row, strict=True):
                 show_slice(axes, after[:, :, z], aspect=size[1] / size[0], limits=limits)
                 if moved is not None:
-                    _outline(axes, moved[:, :, z])
+                    plane = moved[:, :, z]
+                    for number in filter(None, np.unique(plane)):
+                        outline(axes, plane == number, colour_of(int(number)))
             line[0].set_axis_on()
             line[0].set_xticks([])
             line[0].set_yticks([])
@@ -142,9 +161,3 @@ def _augmentation_page(
         grid[0, 0].set_title("before", weight="normal")
         for draw, axes in enumerate(grid[0, 1:], start=1):
             axes.set_title(f"after, draw {draw}", weight="normal")
-
-
-def _outline(axes: Axes, mask: NDArray[Any]) -> None:
-    inside = (mask > 0).T.astype(float)
-    if inside.any() and not inside.all():
-        axes.contour(inside, [0.5], colors="#F0E442", linewidths=0.7)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from collections.abc import Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from headstart.cohort.balance import BalanceRow
+from headstart.cohort.balance import continuous
 from headstart.common.records import read_rows
 from headstart.data.label_table import LabelRow
 from headstart.data.label_table import first_scans
 from headstart.data.label_table import labels_of
+from headstart.figures.settings import CohortPlotSettings
 from headstart.figures.style import BLACK
 from headstart.figures.style import BLUE
 from headstart.figures.style import COLOURS
@@ -30,40 +33,51 @@ from headstart.figures.style import YELLOW
 from headstart.figures.style import Document
 from headstart.figures.style import Stamp
 from headstart.figures.style import document
+from headstart.figures.style import with_unit
 
 FILLS = (SKY, ORANGE, BLUE, YELLOW, PURPLE, VERMILION, GREY)
 HATCHES = ("", "////", "....", "\\\\\\\\", "xx", "", "||||")
 TOTALS = ("subjects", "scans")  # rows of balance.csv that are no label
 
 
-def plot(*, stamp: Stamp, output: Path, passed: Path, balance: Path) -> None:
+def plot(
+    *, settings: CohortPlotSettings, stamp: Stamp, output: Path, passed: Path, balance: Path
+) -> None:
     """Draw each label in each part, how far the parts differ, and each label by site.
 
     Args:
-        stamp: What the footer says, and of which study.
+        settings: The stage's.
+        stamp: What the footer says.
         output: The PDF.
         passed: `check/passed.csv`.
         balance: `split/balance.csv`.
     """
-    study = stamp.study
+    study = settings.study
     with document(output, f"{study}: split and balance", stamp) as pages:
         rows = read_rows(balance, BalanceRow)
-        draw_balance(pages, rows, study=study)
+        draw_balance(pages, rows, study=study, units=settings.units)
         draw_differences(pages, rows, study=study)
-        draw_sites(pages, read_rows(passed, LabelRow), study=study)
+        draw_sites(pages, read_rows(passed, LabelRow), study=study, units=settings.units)
 
 
-def draw_balance(document: Document, balance: Sequence[BalanceRow], *, study: str) -> None:
+def draw_balance(
+    document: Document,
+    balance: Sequence[BalanceRow],
+    *,
+    study: str,
+    units: Mapping[str, str] = MappingProxyType({}),
+) -> None:
     """Draw each label in each part: the shares of its levels, or mean and standard deviation.
 
     Args:
         document: Where the page goes.
         balance: balance.csv.
         study: Name of the study.
+        units: The unit of each label that has one.
     """
     size = _sizes(balance)
     parts = list(size)
-    named = [f"{part} (n = {n})" for part, n in size.items()]
+    named = [f"{_part(part)} (n = {n})" for part, n in size.items()]
     labels = _told_apart(balance)
     note = (
         "Bars: the share of a part's subjects, and inside their number. "
@@ -76,7 +90,7 @@ def draw_balance(document: Document, balance: Sequence[BalanceRow], *, study: st
         for axes, label in zip(grid, labels or ["subjects"], strict=False):
             own = [row for row in balance if row.label == label]
             if _is_number(own):
-                _means(axes, own, label)
+                _means(axes, own, with_unit(label, units.get(label, "")))
             else:
                 _shares(axes, pd.DataFrame(own), "part", "level", parts)
             axes.set_title(label)
@@ -106,7 +120,7 @@ def draw_differences(document: Document, balance: Sequence[BalanceRow], *, study
         "smallest part; what is stratified should lie well inside."
     )
     title = f"{study}: differences between parts"
-    with document.page(title, height=34 + 6 * len(rows), note=note) as figure:
+    with document.page(title, height=44 + 6 * len(rows), note=note) as figure:
         axes = figure.subplots()
         axes.axvspan(-chance, chance, color="#F2F2F2", lw=0)
         axes.axvline(0, color=BLACK, lw=0.6)
@@ -130,13 +144,18 @@ def draw_differences(document: Document, balance: Sequence[BalanceRow], *, study
                 "ls": "",
                 "ms": 4,
             }
-            axes.plot(*np.transpose(points), label=part, **style)
+            axes.plot(*np.transpose(points), label=_part(part), **style)
         axes.set_ylim(0.6 - len(rows), 0.6)
         axes.grid(axis="y")
         axes.set_yticks([-place for place in range(len(rows))], list(rows.values()))
         axes.tick_params(axis="y", length=0)
         axes.set_xlabel("standardised mean difference")
         axes.legend(ncols=8, loc="lower left", bbox_to_anchor=(0, 1), borderpad=0, columnspacing=1)
+
+
+def _part(name: str) -> str:
+    """Name a part of the table as people do: fold 0."""
+    return name.replace("-", " ")
 
 
 def _sizes(balance: Sequence[BalanceRow]) -> dict[str, int]:
@@ -192,13 +211,20 @@ def _means(axes: Axes, own: Sequence[BalanceRow], label: str) -> None:
     axes.grid(axis="x")
 
 
-def draw_sites(document: Document, passed: Sequence[LabelRow], *, study: str) -> None:
+def draw_sites(
+    document: Document,
+    passed: Sequence[LabelRow],
+    *,
+    study: str,
+    units: Mapping[str, str] = MappingProxyType({}),
+) -> None:
     """Draw each label by site: what a network could read off the scanner instead of the brain.
 
     Args:
         document: Where the page goes; it stays as it is where there is one site only.
         passed: passed.csv.
         study: Name of the study.
+        units: The unit of each label that has one.
     """
     people = pd.DataFrame([row.values for row in first_scans(passed)])
     sites = sorted(people["site"].unique())
@@ -217,17 +243,19 @@ def draw_sites(document: Document, passed: Sequence[LabelRow], *, study: str) ->
     ) as figure:
         grid = figure.subplots(rows, 2 if len(drawn) > 1 else 1, squeeze=False).ravel()
         for axes, label in zip(grid, drawn, strict=False):
-            _label_by_site(axes, people, label, sites)
+            _label_by_site(axes, people, label, sites, units.get(label, ""))
         for axes in grid[len(drawn) :]:
             axes.set_axis_off()
 
 
-def _label_by_site(axes: Axes, people: pd.DataFrame, label: str, sites: Sequence[str]) -> None:
-    numbers = pd.to_numeric(people[label].replace("", np.nan), errors="coerce")
-    is_number = numbers.notna().sum() == (people[label] != "").sum() and numbers.nunique() > 10
+def _label_by_site(
+    axes: Axes, people: pd.DataFrame, label: str, sites: Sequence[str], unit: str
+) -> None:
+    numbers = continuous(people[label].tolist())
     axes.set_title(label)
-    if is_number:
-        groups = [numbers[people["site"] == site].dropna().to_numpy() for site in sites]
+    if numbers is not None:
+        known = pd.Series(numbers, people.index).dropna()
+        groups = [known[people["site"] == site].to_numpy() for site in sites]
         axes.boxplot(
             groups,
             orientation="horizontal",
@@ -236,7 +264,7 @@ def _label_by_site(axes: Axes, people: pd.DataFrame, label: str, sites: Sequence
             flierprops={"marker": "o", "ms": 2, "mec": GREY},
             medianprops={"color": BLACK, "lw": 1.4},
         )
-        axes.set_xlabel(label)
+        axes.set_xlabel(with_unit(label, unit))
         axes.grid(axis="x")
     else:
         table = people.groupby(["site", label]).size().rename("n").reset_index()

@@ -20,6 +20,7 @@ from headstart.cohort.pairs import PairRow
 from headstart.common.keys import Key
 from headstart.common.records import read_rows
 from headstart.data.found_scans import RejectedRow
+from headstart.figures.settings import CohortPlotSettings
 from headstart.figures.style import BLACK
 from headstart.figures.style import BLUE
 from headstart.figures.style import GREY
@@ -40,6 +41,7 @@ WIDE = 50.0  # a quantity that spans more than so many times its lowest value ha
 
 def plot(
     *,
+    settings: CohortPlotSettings,
     stamp: Stamp,
     output: Path,
     rejected: Sequence[Path],
@@ -50,7 +52,8 @@ def plot(
     """Draw how shape, voxel size, intensity and similarity are spread, the marked scans marked.
 
     Args:
-        stamp: What the footer says, and of which study.
+        settings: The stage's.
+        stamp: What the footer says.
         output: The PDF.
         rejected: rejected.csv of label and check.
         summary: `check/summary.csv`.
@@ -61,7 +64,7 @@ def plot(
     found = {row.key for row in checked}
     away = rejected_scans([read_rows(path, RejectedRow) for path in rejected], found)
     marks = find_marks(away, checked, read_rows(pairs, PairRow), similar)
-    study = stamp.study
+    study = settings.study
     with document(output, f"{study}: the scans", stamp) as pages:
         draw_distributions(pages, study=study, summary=checked, similarity=similar, marks=marks)
 
@@ -89,29 +92,41 @@ def draw_distributions(
     similar = {scan.key: scan.similarity for scan in similarity}
     # None becomes NaN
     facts["similarity to nearest others"] = np.array([similar.get(key) for key in keys], float)
+    facts, alike = _told_apart(facts)
     kinds = np.array([marks[key].kind if key in marks else "" for key in keys], dtype=object)
     note = (
         f"{len(read)} of {len(summary)} scans: those that could be read. Bars: all of them; marks: "
         "scans for a person to look at, named on the contact sheet. Shape and voxel size along the "
         "axes of the head, whatever order the file has. Intensity as stored, first channel. "
         "Similarity: median correlation, once aligned, with the five most similar scans of other "
-        "subjects."
+        f"subjects.{alike}"
     )
-    with document.page(f"{study}: the scans", height=190, note=note) as figure:
-        grid = figure.subplots(5, 3)
+    shown = [kind for kind in KINDS if (kinds == kind).any()]
+    rows = max(1, -(-(len(facts) + bool(shown)) // 3))
+    with document.page(f"{study}: the scans", height=30 + 33 * rows, note=note) as figure:
+        grid = figure.subplots(rows, 3, squeeze=False)
         for axes, (name, values) in zip(grid.ravel(), facts.items(), strict=False):
             _histogram(axes, name, values, kinds)
         for axes in grid.ravel()[len(facts) :]:
             axes.set_axis_off()
-        for row in grid:
+        for row in grid if facts else ():
             row[0].set_ylabel("scans")
-        shown = [kind for kind in KINDS if (kinds == kind).any()]
         for kind in shown:
             marker, colour = LOOKS[kind]
             label = f"{kind} ({(kinds == kind).sum()})"
             grid[-1, -1].plot([], [], marker, color=colour, mfc="none", label=label)
         if shown:
             grid[-1, -1].legend(loc="center left", title="marked", alignment="left")
+
+
+def _told_apart(
+    facts: Mapping[str, NDArray[np.float64]],
+) -> tuple[dict[str, NDArray[np.float64]], str]:
+    """Return the quantities by which scans differ, and in words those that are the same in all."""
+    known = {name: values[np.isfinite(values)] for name, values in facts.items()}
+    differ = {name: facts[name] for name, values in known.items() if len(np.unique(values)) > 1}
+    alike = [f"{name} {v[0]:g}" for name, v in known.items() if len(v) and name not in differ]
+    return differ, f" The same in all: {'; '.join(alike)}." if alike else ""
 
 
 def _facts(read: Sequence[CheckRow]) -> dict[str, NDArray[np.float64]]:
@@ -138,18 +153,11 @@ def _histogram(
 ) -> None:
     axes.set_title(name, weight="normal", size=7.5)
     known = values[np.isfinite(values)]
-    if not len(known):
-        axes.set_axis_off()
-        return
     low, high = float(known.min()), float(known.max())
     number = min(BINS, 5 + len(known) // 3)
     if low > 0 and high > WIDE * low:
         set_logarithmic(axes, "x")
         bins = np.geomspace(low, high, number + 1)
-    elif low == high:
-        # one value: a bar as narrow as the others'
-        bins = low + max(abs(low), 1.0) * np.array([-0.25, -0.01, 0.01, 0.25])
-        axes.set_xticks([low], [f"all {low:g}"])
     elif high - low < BINS and (known == np.rint(known)).all():
         bins = np.arange(low - 0.5, high + 1)
     else:

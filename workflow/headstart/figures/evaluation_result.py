@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,8 @@ from numpy.typing import NDArray
 from headstart.cohort.prepared import Scan
 from headstart.common.keys import Key
 from headstart.common.text import counted
+from headstart.common.text import decimals_of
+from headstart.evaluation.baseline_rows import in_words
 from headstart.evaluation.intervals import few
 from headstart.evaluation.judgement import judge
 from headstart.evaluation.judgement import sentence
@@ -34,6 +37,7 @@ from headstart.imaging.mask_classes import Classes
 from headstart.tasks.base import Task
 from headstart.tasks.metrics import METRICS
 
+LABEL_WIDTH = 24  # characters of a row's label, which is wrapped
 CAPTIONS = {
     "cross-validation": "cross-validation, each scan predicted without its subject's fold",
     "hold-out": "one fold held out, of a cross-validation that was not run in full",
@@ -143,18 +147,19 @@ def draw_numbers(figure: Figure | SubFigure, result: Result, metric: str) -> Non
     axes, models = next(panels), [row.model for row in everyone]
     colours = [BLUE if model in OURS else GREY for model in models]
     values = [row.value for row in everyone]
-    _rows(axes, everyone, values, models, colours)
+    decimals = decimals_of(ours[0].value, ours[0].ci_low, ours[0].ci_high)
+    _rows(axes, everyone, values, list(map(in_words, models)), colours, decimals)
     axes.set_title(_capital(name))
     if against:
-        axes, baselines = next(panels), [row.baseline for row in against]
+        axes, baselines = next(panels), [in_words(row.baseline) for row in against]
         differences = [row.difference for row in against]
-        _rows(axes, against, differences, baselines, [BLACK] * len(against))
+        _rows(axes, against, differences, baselines, [BLACK] * len(against), decimals)
         axes.axvline(0, color=BLACK, lw=0.6)
         axes.set_title(f"{_capital(ours[0].model)} \u2212 baseline{_unit_of(metric, result.unit)}")
     if sites:
         axes = next(panels)
         labels = [f"{row.group.removeprefix('site=')} (n = {row.n})" for row in sites]
-        _rows(axes, sites, [row.value for row in sites], labels, [BLUE] * len(sites))
+        _rows(axes, sites, [row.value for row in sites], labels, [BLUE] * len(sites), decimals)
         axes.set_title(f"{_capital(ours[0].model)}, by site")
 
 
@@ -164,9 +169,11 @@ def _rows(
     values: Sequence[float | None],
     labels: Sequence[str],
     colours: Sequence[str],
+    decimals: int,
 ) -> None:
     lows, highs = [row.ci_low for row in rows], [row.ci_high for row in rows]
-    intervals_plot(axes, labels, values, lows, highs, colours=colours)
+    wrapped = [textwrap.fill(label, LABEL_WIDTH) for label in labels]
+    intervals_plot(axes, wrapped, values, lows, highs, colours=colours, decimals=decimals)
 
 
 def _unit_of(metric: str, unit: str) -> str:

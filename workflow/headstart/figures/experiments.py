@@ -8,10 +8,12 @@ from pathlib import Path
 from matplotlib.axes import Axes
 
 from headstart.common.records import read_rows
+from headstart.common.text import decimals_of
 from headstart.evaluation.experiment_words import explanation
 from headstart.evaluation.experiment_words import p_words
 from headstart.evaluation.experiment_words import primary_families
 from headstart.evaluation.results import ExperimentRow
+from headstart.figures.settings import CohortPlotSettings
 from headstart.figures.style import BLACK
 from headstart.figures.style import BLUE
 from headstart.figures.style import GREY
@@ -28,16 +30,17 @@ P_COLUMN = 88  # of the p values: points right of the panel, beside the numbers
 BAND = "#E6E6E6"
 
 
-def plot(*, stamp: Stamp, output: Path, experiments: Path) -> None:
+def plot(*, settings: CohortPlotSettings, stamp: Stamp, output: Path, experiments: Path) -> None:
     """Draw the differences in the primary metric, a page for each target and protocol.
 
     Args:
+        settings: The stage's.
         stamp: What the footer says.
         output: The PDF.
         experiments: experiments.csv.
     """
     rows = read_rows(experiments, ExperimentRow)
-    with document(output, f"{stamp.study}: experiments against each other", stamp) as pages:
+    with document(output, f"{settings.study}: experiments against each other", stamp) as pages:
         for family in primary_families(rows):
             draw_family(pages, family)
 
@@ -60,6 +63,7 @@ def draw_family(document: Document, family: Sequence[ExperimentRow]) -> None:
             [row.ci_low for row in family],
             [row.ci_high for row in family],
             colours=[BLUE if row.better else GREY for row in family],
+            decimals=decimals_of(*(row.difference for row in family)),
         )
         _p_values(axes, family)
         axes.axvline(0, color=BLACK, lw=0.6)

@@ -17,16 +17,20 @@ from headstart.common.records import read_rows
 from headstart.common.text import counted
 from headstart.data.found_scans import RejectedRow
 from headstart.data.label_table import LabelRow
+from headstart.data.rejection_words import in_words
+from headstart.figures.settings import CohortPlotSettings
 from headstart.figures.style import BLACK
 from headstart.figures.style import Document
 from headstart.figures.style import Stamp
 from headstart.figures.style import document
 
+REJECTED = {"label": "Left out before the check", "check": "Rejected by the check"}
 MOST_FOLDS = 5  # boxes; more folds share one
 
 
 def plot(
     *,
+    settings: CohortPlotSettings,
     stamp: Stamp,
     output: Path,
     labels: Path,
@@ -37,14 +41,15 @@ def plot(
     """Draw who came in, who was rejected, and how the rest was divided.
 
     Args:
-        stamp: What the footer says, and of which study.
+        settings: The stage's.
+        stamp: What the footer says.
         output: The PDF.
         labels: `label/labels.csv`.
         rejected: rejected.csv of label and check.
         passed: `check/passed.csv`.
         splits: `split/splits.csv`.
     """
-    study = stamp.study
+    study = settings.study
     tables = [read_rows(path, RejectedRow) for path in rejected]
     with document(output, f"{study}: data and exclusions", stamp) as pages:
         draw_flow(
@@ -86,9 +91,7 @@ def draw_flow(
     heights = [9 + 3.4 * box.count("\n") for box in boxes]
     gaps = [max(9.0, 8 + 3.4 * text.count("\n")) for text in reasons]
     total = sum(heights) + sum(gaps) + 12 + 14
-    note = (
-        "Scan: one session of one subject. Reasons are the codes in rejected.csv, which says more."
-    )
+    note = "Scan: one session of one subject. rejected.csv of label and check says more of each."
     with document.page(f"{study}: data and exclusions", height=total + 24, note=note) as figure:
         axes = figure.subplots()
         axes.set_xlim(0, 175)
@@ -178,9 +181,9 @@ def _by_source(labels: Sequence[LabelRow]) -> str:
 
 def _reasons(stage: str, table: Sequence[RejectedRow]) -> str:
     counts = Counter(row.reason for row in table)
-    lines = [f"{reason}: {n}" for reason, n in counts.most_common()]
+    lines = [f"{in_words(reason)}: {n}" for reason, n in counts.most_common()]
     shown = lines if len(lines) <= 7 else [*lines[:6], f"{len(lines) - 6} more reasons"]
-    return "\n".join([f"Rejected by {stage}: {len(table)}", *shown])
+    return "\n".join([f"{REJECTED[stage]}: {len(table)}", *shown])
 
 
 def _of(passed: Sequence[LabelRow], splits: Sequence[SplitRow]) -> list[LabelRow]:

@@ -1,4 +1,4 @@
-"""The list of a folder's figures, by which who copies them tells that they are whole."""
+"""A list of files, by which who copies them tells that they are whole."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 from headstart.common import files
 
 
-def manifest(study: str, figures: Sequence[Path]) -> dict[str, Any]:
-    """List figures with size and sha256, so that who copies them can tell that they are whole."""
+def manifest(study: str, listed: Sequence[Path]) -> dict[str, Any]:
+    """List files of a folder with size and sha256; who copies them can tell that they are whole."""
     entries = [
         {"file": path.name, "bytes": path.stat().st_size, "sha256": files.sha256(path)}
-        for path in sorted(figures)
+        for path in sorted(listed)
     ]
     return {"study": study, "files": entries}

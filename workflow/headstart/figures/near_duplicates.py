@@ -16,6 +16,7 @@ from headstart.cohort.rates import OfRescans
 from headstart.cohort.rates import Rates
 from headstart.common.records import read_rows
 from headstart.common.text import counted
+from headstart.figures.settings import CohortPlotSettings
 from headstart.figures.style import BLACK
 from headstart.figures.style import BLUE
 from headstart.figures.style import GREY
@@ -44,6 +45,7 @@ KINDS: dict[tuple[Kind, bool], str] = {
 
 def plot(
     *,
+    settings: CohortPlotSettings,
     stamp: Stamp,
     output: Path,
     pairs: Path,
@@ -53,13 +55,14 @@ def plot(
     """Draw how alike strangers are, and the pairs that stand out side by side.
 
     Args:
-        stamp: What the footer says, and of which study.
+        settings: The stage's.
+        stamp: What the footer says.
         output: The PDF.
         pairs: `near-duplicates/pairs.csv`.
         pictures: `near-duplicates/pictures.npy`.
         rates: `near-duplicates/rates.json`.
     """
-    study = stamp.study
+    study = settings.study
     with document(output, f"{study}: near-duplicates", stamp) as pages:
         draw_near_duplicates(
             pages,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgba
+from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from headstart.cohort.prepared import Scan
@@ -17,14 +17,15 @@ from headstart.evaluation.results import having
 from headstart.figures.evaluation_result import Result
 from headstart.figures.evaluation_result import draw_numbers
 from headstart.figures.evaluation_result import halves
+from headstart.figures.mask_colours import class_keys
+from headstart.figures.mask_colours import colour_of
+from headstart.figures.mask_colours import fill
+from headstart.figures.mask_colours import outline
+from headstart.figures.mask_colours import show_class_keys
 from headstart.figures.style import BLACK
 from headstart.figures.style import BLUE
 from headstart.figures.style import GREY
 from headstart.figures.style import MARKERS
-from headstart.figures.style import PURPLE
-from headstart.figures.style import SKY
-from headstart.figures.style import VERMILION
-from headstart.figures.style import YELLOW
 from headstart.figures.style import Document
 from headstart.figures.style import as_numbers
 from headstart.figures.style import show_slice
@@ -32,8 +33,6 @@ from headstart.imaging.mask_classes import Classes
 from headstart.imaging.mask_values import numbered
 from headstart.tasks.base import Task
 
-# Light enough for dark scans, and apart from each other in grey too.
-MASK_COLOURS = {"yellow": YELLOW, "blue": SKY, "red": VERMILION, "pink": PURPLE}
 CONTEXT = 15.0  # mm shown around a mask
 
 
@@ -99,9 +98,7 @@ def _draw_overlays(document: Document, result: Result) -> None:
     places = {"best": order[0], "median": order[len(order) // 2], "worst": order[-1]}
     note = (
         "Three axial slices through the mask; left is left. Filled: true. Line: predicted by the "
-        "first network. "
-        + ", ".join(f"{name}: {tuple(MASK_COLOURS)[i % 4]}" for i, name in enumerate(result.names))
-        + ". Order by the mean Dice over classes."
+        "first network. Order by the mean Dice over classes."
     )
     with document.page(
         f"{result.heading}, best, median and worst", height=172, note=note
@@ -115,6 +112,8 @@ def _draw_overlays(document: Document, result: Result) -> None:
                 weight="normal",
                 size=7.5,
             )
+        keys = [*class_keys(result.names), Line2D([], [], color=BLACK, lw=1, label="predicted")]
+        show_class_keys(grid[0, -1], keys, above=1.0)
 
 
 def _overlay(row: Sequence[Axes], result: Result, key: Key) -> str:
@@ -135,26 +134,12 @@ def _overlay(row: Sequence[Axes], result: Result, key: Key) -> str:
     for axes, z in zip(row, slices, strict=True):
         show_slice(axes, image[:, :, z], aspect=size[1] / size[0], limits=limits)
         for value in range(1, len(result.names) + 1):
-            colour = tuple(MASK_COLOURS.values())[(value - 1) % 4]
-            _fill(axes, true[:, :, z] == value, colour)
-            _outline(axes, predicted[:, :, z] == value, colour)
+            fill(axes, true[:, :, z] == value, colour_of(value))
+            outline(axes, predicted[:, :, z] == value, colour_of(value))
     shown = {"true": true[:, :, slices].any(), "predicted": predicted[:, :, slices].any()}
     return "".join(
         f"; nothing {what} in these slices" for what, there in shown.items() if not there
     )
-
-
-def _fill(axes: Axes, inside: NDArray[np.bool_], colour: str) -> None:
-    veil = np.zeros((*inside.T.shape, 4))
-    veil[...] = to_rgba(colour, 0.45)
-    veil[..., 3] *= inside.T
-    axes.imshow(veil, origin="lower", aspect=axes.get_aspect())
-
-
-def _outline(axes: Axes, inside: NDArray[np.bool_], colour: str) -> None:
-    if inside.any() and not inside.all():
-        for shade, width in ((BLACK, 2.0), (colour, 1.0)):  # legible on bright and on dark
-            axes.contour(inside.T.astype(float), [0.5], colors=shade, linewidths=width)
 
 
 def predicted_mask(

@@ -6,6 +6,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
+from headstart.evaluation.results import OURS
+from headstart.evaluation.results import having
 from headstart.figures.evaluation_result import Result
 from headstart.figures.evaluation_result import draw_numbers
 from headstart.figures.evaluation_result import halves
@@ -15,15 +17,18 @@ from headstart.figures.style import GREY
 from headstart.figures.style import LINES
 from headstart.figures.style import MARKERS
 from headstart.figures.style import Document
+from headstart.figures.style import number_with_interval
 from headstart.figures.style import with_unit
 
 
 def draw_predicted_numbers(document: Document, result: Result) -> None:
-    """Draw predicted numbers over the true ones, and their errors."""
+    """Draw predicted numbers and their errors over the true ones, beside the metrics."""
     truth = result.truth
-    with document.page(result.heading, height=104, note=result.note) as figure:
+    with document.page(result.heading, height=140, note=result.note) as figure:
         left, right = halves(figure)
-        _scatter(left.subplots(), result, truth)
+        top, bottom = left.subplots(2, 1, height_ratios=[1.9, 1])
+        _scatter(top, result, truth)
+        _errors(bottom, result, truth)
         draw_numbers(right, result, result.primary)
 
 
@@ -42,15 +47,28 @@ def _scatter(axes: Axes, result: Result, truth: NDArray[np.float64]) -> None:
         ls=LINES[1],
         label="mean of the training subjects",
     )
+    _dots(axes, result, truth, predicted)
+    axes.set_xlim(ends)
+    axes.set_ylim(ends)
+    axes.set_aspect("equal")
+    axes.set_xlabel(with_unit(f"{result.target}, true", result.unit))
+    axes.set_ylabel(with_unit(f"{result.target}, predicted", result.unit))
+    axes.set_title("Predicted against true")
+    axes.text(0.98, 0.03, _fit(result), transform=axes.transAxes, ha="right", va="bottom", size=7)
+    axes.legend(loc="upper left", handlelength=1.8, labelspacing=0.3)
+
+
+def _dots(axes: Axes, result: Result, x: NDArray[np.float64], y: NDArray[np.float64]) -> None:
+    """Draw a dot per scan, sites apart."""
     sites = np.array([result.sites[key] for key in result.pooled.keys])
     levels = [str(site) for site in np.unique(sites)]
     # more sites than markers are not told apart
     if len(levels) > len(MARKERS) or len(levels) < 2:
-        levels, sites = [""], np.full(len(truth), "")
+        levels, sites = [""], np.full(len(x), "")
     for number, site in enumerate(levels):
         axes.plot(
-            truth[sites == site],
-            predicted[sites == site],
+            x[sites == site],
+            y[sites == site],
             MARKERS[number],
             color=COLOURS[number],
             ms=3,
@@ -58,10 +76,29 @@ def _scatter(axes: Axes, result: Result, truth: NDArray[np.float64]) -> None:
             mew=0,
             label=site or None,
         )
-    axes.set_xlim(ends)
-    axes.set_ylim(ends)
-    axes.set_aspect("equal")
+
+
+def _fit(result: Result) -> str:
+    """Say how closely predictions follow the truth: r and R2 with their intervals."""
+    ours = [row for row in having(result.metrics, group="all") if row.model in OURS]
+    return "\n".join(
+        f"{name} = {number_with_interval(row.value, row.ci_low, row.ci_high)}"
+        for metric, name in (("r", "r"), ("r2", "R\u00b2"))
+        for row in having(ours, metric=metric)
+    )
+
+
+def _errors(axes: Axes, result: Result, truth: NDArray[np.float64]) -> None:
+    """Draw errors over the truth: a slope is a bias, towards the mean where it falls."""
+    errors = result.pooled.mean - truth
+    axes.axhline(0, color=BLACK, lw=0.8)
+    if len(np.unique(truth)) > 2:
+        slope, level = np.polyfit(truth, errors, 1)
+        ends = np.array([truth.min(), truth.max()])
+        label = f"linear fit, slope {slope:+.2f}".replace("-", "\u2212")
+        axes.plot(ends, level + slope * ends, color=GREY, lw=0.9, ls=LINES[1], label=label)
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), borderpad=0)
+    _dots(axes, result, truth, errors)
     axes.set_xlabel(with_unit(f"{result.target}, true", result.unit))
-    axes.set_ylabel(with_unit(f"{result.target}, predicted", result.unit))
-    axes.set_title("Predicted against true")
-    axes.legend(loc="upper left", handlelength=1.8, labelspacing=0.3)
+    axes.set_ylabel(with_unit("predicted \u2212 true", result.unit))
+    axes.set_title("Error against true")

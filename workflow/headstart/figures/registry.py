@@ -43,8 +43,7 @@ class Figure:
     """One figure, a PDF; its caption is `workflow/report/NAME.rst`.
 
     Attributes:
-        draw: MODULE:NAME of what draws it; it takes `stamp`, `output` and what it needs, and the
-            `settings` of an experiment or a sweep.
+        draw: MODULE:NAME of what draws it; it takes `settings`, `stamp`, `output` and its needs.
         needs: What it is drawn from.
         category: Where it stands in the report.
         labels: What the report calls it.

@@ -8,13 +8,26 @@ from headstart.cohort.settings import Question
 from headstart.common.ordered import Ordered
 from headstart.common.schema import Section
 from headstart.data.label_table import IMAGES
+from headstart.imaging.config import MaskClasses
 
 
 class PlotSettings(Section):
-    """What figures of a cohort say of their study."""
+    """What every figure says of its study."""
 
     study: str
     synthetic: bool = False
+
+
+class CohortPlotSettings(PlotSettings):
+    """What figures of a cohort say besides.
+
+    Attributes:
+        units: The unit of each label that has one.
+        classes: The classes of its masks.
+    """
+
+    units: Ordered[str, str]
+    classes: MaskClasses
 
 
 class QuestionPlotSettings(PlotSettings, Question):

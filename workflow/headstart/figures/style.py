@@ -248,9 +248,18 @@ def as_numbers(*cells: float | None) -> list[float]:
     return [math.nan if cell is None else cell for cell in cells]
 
 
-def number_with_interval(value: float | None, low: float | None, high: float | None) -> str:
-    """Return a number and its interval, if it has one, as text with the same decimals."""
-    number, *ends = numbers_alike(value, low, high)
+def number_with_interval(
+    value: float | None, low: float | None, high: float | None, decimals: int | None = None
+) -> str:
+    """Return a number and its interval, if it has one, as text with the same decimals.
+
+    Args:
+        value: The number.
+        low: Its interval's lower end.
+        high: Its upper end.
+        decimals: Of all numbers of a column; without, as these three have them.
+    """
+    number, *ends = numbers_alike(value, low, high, decimals=decimals)
     if not number:
         return "not defined"
     return f"{number} [{', '.join(ends)}]" if ends[0] else number
@@ -277,6 +286,7 @@ def intervals_plot(
     highs: Sequence[float | None],
     *,
     colours: Sequence[str],
+    decimals: int,
 ) -> None:
     """Draw dots with their intervals, one row each, from the top, with the numbers beside them."""
     rows = range(len(labels))[::-1]
@@ -285,7 +295,7 @@ def intervals_plot(
         axes.plot([low, high], [row, row], color=colour, lw=1.4, solid_capstyle="butt")
         axes.plot(value, row, MARKERS[0 if colour == BLUE else 2], color=colour, ms=4)
         axes.annotate(
-            number_with_interval(value, low, high),
+            number_with_interval(value, low, high, decimals),
             (1.02, row),
             xycoords=("axes fraction", "data"),
             va="center",

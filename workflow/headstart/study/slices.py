@@ -19,6 +19,7 @@ from headstart.data.settings import FetchSettings
 from headstart.data.settings import LabelSettings
 from headstart.evaluation.settings import CompareSettings
 from headstart.evaluation.settings import EvaluateSettings
+from headstart.figures.settings import CohortPlotSettings
 from headstart.figures.settings import ExperimentPlotSettings
 from headstart.figures.settings import PlotSettings
 from headstart.figures.settings import SweepPlotSettings
@@ -161,7 +162,10 @@ class Slices:
         """What figures of a cohort, an experiment or a sweep show."""
         study, synthetic = self.config.study, self.synthetic
         if experiment is None:
-            return PlotSettings(study=study, synthetic=synthetic)
+            units = {one.target: one.unit for one in self.config.experiments.values() if one.unit}
+            return CohortPlotSettings(
+                study=study, synthetic=synthetic, units=units, classes=self.config.classes
+            )
         if experiment in self.config.sweeps:
             return self._plot_sweep(experiment)
         chosen = self.config.experiments[experiment]

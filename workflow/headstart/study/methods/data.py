@@ -16,6 +16,7 @@ from headstart.data.found_scans import RejectedRow
 from headstart.data.label_table import IMAGES
 from headstart.data.label_table import LabelRow
 from headstart.data.label_table import first_scans
+from headstart.data.rejection_words import in_words
 from headstart.study.methods.phrases import and_joined
 from headstart.study.methods.phrases import counts_text
 from headstart.study.methods.study_files import StudyFiles
@@ -77,7 +78,9 @@ def _rejected(reasons: Sequence[str]) -> str:
     if not reasons:
         return "none was rejected"
     verb = "was" if len(reasons) == 1 else "were"
-    return f"{len(reasons)} {verb} rejected ({counts_text(Counter(reasons))})"
+    counts = Counter(map(in_words, reasons)).most_common()
+    told = "; ".join(f"{reason}: {n}" for reason, n in counts)
+    return f"{len(reasons)} {verb} rejected ({told})"
 
 
 def _numbers(values: Sequence[str], unit: str) -> str:

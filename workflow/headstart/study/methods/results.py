@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from headstart.common.records import read_rows
 from headstart.common.text import counted
-from headstart.evaluation.baseline_rows import ROWS
+from headstart.common.text import decimals_of
+from headstart.evaluation.baseline_rows import in_words
 from headstart.evaluation.intervals import few
 from headstart.evaluation.judgement import judge
 from headstart.evaluation.judgement import sentence
@@ -65,8 +66,8 @@ def tell_results(study: StudyFiles) -> Iterator[str | TextTable]:
             [
                 [
                     in_words(row.model),
-                    number_with_interval(row.value, row.ci_low, row.ci_high),
-                    _difference(one.differences, row.model),
+                    number_with_interval(row.value, row.ci_low, row.ci_high, one.decimals),
+                    _difference(one, row.model),
                 ]
                 for row in one.models
             ],
@@ -102,6 +103,11 @@ class Outcome:
     def network(self) -> MetricRow:
         """The row of the network, or of the ensemble of several."""
         return next(row for row in self.models if row.model in OURS)
+
+    @property
+    def decimals(self) -> int:
+        """Decimals of the network's number, which all that stand beside it have."""
+        return decimals_of(self.network.value, self.network.ci_low, self.network.ci_high)
 
     @property
     def verdicts(self) -> str:
@@ -168,12 +174,7 @@ def who_predicts(config: Config, experiment: str, protocol: str) -> str:
     return f"the mean {what} of {count} networks for each scan"
 
 
-def in_words(model: str) -> str:
-    """Name a model in words."""
-    return ROWS[model].words if model in ROWS else model
-
-
-def _difference(against: Sequence[DifferenceRow], model: str) -> str:
-    for row in having(against, baseline=model):
-        return number_with_interval(row.difference, row.ci_low, row.ci_high)
+def _difference(one: Outcome, model: str) -> str:
+    for row in having(one.differences, baseline=model):
+        return number_with_interval(row.difference, row.ci_low, row.ci_high, one.decimals)
     return "\u2014"

@@ -24,7 +24,7 @@ from headstart.evaluation.predictions import Pooled
 from headstart.evaluation.predictions import pool
 from headstart.evaluation.predictions import read_run
 from headstart.evaluation.results import PROTOCOLS
-from headstart.figures.predicted_masks import MASK_COLOURS
+from headstart.figures.mask_colours import MASK_COLOURS
 from headstart.figures.predicted_masks import predicted_mask
 from headstart.figures.style import metric_name
 from headstart.figures.style import with_unit
@@ -164,8 +164,7 @@ def _viewer(name: str, answers: Answers, looked: Mapping[str, Case]) -> Html:
         {"name": f"{word}: {' / '.join(case.key)}", **_volume(answers, case.key, masks)}
         for word, case in looked.items()
     ]
-    colours = list(MASK_COLOURS.values())
-    shown = {"colours": colours, "volumes": volumes}
+    shown = {"colours": list(MASK_COLOURS), "volumes": volumes}
     # no text of the data may end the element that holds it
     data = Html(json.dumps(shown).replace("<", "\\u003c").replace("&", "\\u0026"))
     choices = (tag("option", volume["name"], value=str(n)) for n, volume in enumerate(volumes))
@@ -178,7 +177,7 @@ def _viewer(name: str, answers: Answers, looked: Mapping[str, Case]) -> Html:
         for layer, shown_as in LAYERS.items()
     ]
     legend = [
-        tag("span", f"\u25a0 {one}", class_=f"class-{number % len(colours)}")
+        tag("span", f"\u25a0 {one}", class_=f"class-{number % len(MASK_COLOURS)}")
         for number, one in enumerate(answers.task.classes)
     ]
     return tag(

@@ -11,6 +11,7 @@ from headstart.common import study_paths
 from headstart.common.records import read_rows
 from headstart.data.found_scans import OF_NO_SCAN
 from headstart.data.found_scans import RejectedRow
+from headstart.data.rejection_words import in_words
 from headstart.figures.near_duplicates import KINDS
 from headstart.imaging.rejection_codes import REASONS
 from headstart.study.methods.study_files import StudyFiles
@@ -52,9 +53,9 @@ def _rejected(study: StudyFiles, path: str) -> Html:
     if not rows:
         return tag("p", f"By the stage {stage}: none.")
     counts = Counter(row.reason for row in rows)
-    reasons = [[code, str(n), *_meaning(code)] for code, n in counts.most_common()]
+    reasons = [[in_words(code), str(n), *_meaning(code)] for code, n in counts.most_common()]
     head = ["reason", "scans", "what it means", "what to do"]
-    each = [[row.subject, row.session, row.reason, row.detail] for row in rows[:MOST]]
+    each = [[row.subject, row.session, in_words(row.reason), row.detail] for row in rows[:MOST]]
     caption = f"Rejected by the stage {stage}, one by one"
     listed = table(caption, ["subject", "session", "reason", "in detail"], each, numbers=False)
     return joined(

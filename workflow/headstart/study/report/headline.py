@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from headstart.common.text import counted
 from headstart.common.text import numbers_alike
+from headstart.evaluation.baseline_rows import in_words
 from headstart.evaluation.intervals import few
 from headstart.evaluation.judgement import Judgement
 from headstart.evaluation.judgement import judge
@@ -15,7 +16,6 @@ from headstart.figures.style import metric_name
 from headstart.figures.style import number_with_interval
 from headstart.study.config import Config
 from headstart.study.methods.results import Outcome
-from headstart.study.methods.results import in_words
 from headstart.study.methods.results import outcomes
 from headstart.study.methods.results import who_predicts
 from headstart.study.methods.study_files import StudyFiles

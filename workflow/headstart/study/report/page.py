@@ -10,6 +10,7 @@ from pathlib import Path
 from headstart import __version__
 from headstart.common import files
 from headstart.common import study_paths
+from headstart.figures.manifest import manifest
 from headstart.study.methods.study_files import StudyFiles
 from headstart.study.methods.tell import chapters
 from headstart.study.report.balance import balance
@@ -37,6 +38,8 @@ FOLDER = Path(__file__).parent
 def write_report(study: Study) -> Path:
     """Write the report, and beside it the methods as Markdown and whom to cite as BibTeX.
 
+    Last comes the list of these files, by which `headstart pull` brings them home whole.
+
     Returns:
         The page.
 
@@ -59,11 +62,12 @@ def write_report(study: Study) -> Path:
         checklists(source, told),
         _files(source),
     ]
-    for name, text in written(told).items():
+    texts = {study_paths.REPORT: _page(source, parts), **written(told)}
+    for name, text in texts.items():
         files.write_text(study.folder / name, text)
-    page = study.folder / study_paths.REPORT
-    files.write_text(page, _page(source, parts))
-    return page
+    listed = manifest(source.config.study, [study.folder / name for name in texts])
+    files.write_json(study.folder / study_paths.BROUGHT, listed)
+    return study.folder / study_paths.REPORT
 
 
 def _page(study: StudyFiles, parts: Sequence[PageSection]) -> str:

@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from headstart.common import study_paths
 from headstart.common.records import read_rows
 from headstart.common.text import counted
+from headstart.common.text import decimals_of
 from headstart.common.text import numbers_alike
+from headstart.evaluation.baseline_rows import in_words
 from headstart.evaluation.results import MetricRow
 from headstart.evaluation.results import having
 from headstart.evaluation.results import methods_of
 from headstart.figures.style import metric_name
 from headstart.study.methods.results import Outcome
-from headstart.study.methods.results import in_words
 from headstart.study.methods.results import outcomes
 from headstart.study.methods.study_files import StudyFiles
 from headstart.study.report.drawings import drawing
@@ -92,26 +93,31 @@ def _note(one: Outcome, methods: Sequence[str]) -> Iterator[str]:
 def _by_model(
     one: Outcome, rows: Sequence[MetricRow], metrics: Sequence[str]
 ) -> Iterator[list[str]]:
+    ours = having(rows, model=one.network.model)
+    decimals = {row.metric: decimals_of(row.value, row.ci_low, row.ci_high) for row in ours}
     for model in dict.fromkeys(row.model for row in rows):
-        cells = [_metric(having(rows, model=model, metric=metric)) for metric in metrics]
+        cells = [
+            _metric(having(rows, model=model, metric=metric), decimals[metric])
+            for metric in metrics
+        ]
         against: list[str] = [
-            _cell(row.difference, row.ci_low, row.ci_high)
+            _cell(row.difference, row.ci_low, row.ci_high, one.decimals)
             for row in having(one.differences, baseline=model)
         ]
         yield [in_words(model), *cells, *(against or ["\u2014"])]
 
 
-def _metric(rows: Sequence[MetricRow]) -> str:
+def _metric(rows: Sequence[MetricRow], decimals: int) -> str:
     """Write a metric, its interval and its spread over seeds one below the other."""
     if not rows:
         return "\u2014"
     (row,) = rows
     spread = None if row.seed_sd is None else tag("small", f"SD over seeds {row.seed_sd:.2g}")
-    return joined([_cell(row.value, row.ci_low, row.ci_high), spread])
+    return joined([_cell(row.value, row.ci_low, row.ci_high, decimals), spread])
 
 
-def _cell(value: float | None, low: float | None, high: float | None) -> Html:
-    number, *ends = numbers_alike(value, low, high)
+def _cell(value: float | None, low: float | None, high: float | None, decimals: int) -> Html:
+    number, *ends = numbers_alike(value, low, high, decimals=decimals)
     within = tag("small", f"[{', '.join(ends)}]") if ends[0] else None
     return joined([number or "not defined", within])
 
@@ -122,11 +128,16 @@ def _by_site(
     groups = [group for group in dict.fromkeys(row.group for row in rows) if group != "all"]
     if not groups:
         return None
+    whole = having(rows, group="all")
+    decimals = {row.metric: decimals_of(row.value, row.ci_low, row.ci_high) for row in whole}
     cells = [
         [
             group.replace("=", " "),
             str(having(rows, group=group)[0].n),
-            *(_metric(having(rows, group=group, metric=metric)) for metric in metrics),
+            *(
+                _metric(having(rows, group=group, metric=metric), decimals[metric])
+                for metric in metrics
+            ),
         ]
         for group in groups
     ]

@@ -28,13 +28,13 @@ def read(markdown: str) -> str:
 
 @given(WORDS, WORDS, WORDS)
 def test_markdown_says_the_words_and_nothing_else(one, two, three):
-    table = TextTable(["h"], [[two]])
+    table = TextTable("t", ["h"], [[two]])
     told = as_markdown([Chapter("Title", [one, table, Points((three,))])])
     assert read(told) == re.sub(r"\s", "", f"Title{one}h{two}{three}")
 
 
 def test_chapters_and_tables_are_those_of_markdown():
-    told = as_markdown([Chapter("Results", ["age:", TextTable(["a", "b"], [["1|2", "3"]])])])
+    told = as_markdown([Chapter("Results", ["age:", TextTable("t", ["a", "b"], [["1|2", "3"]])])])
     assert told == "## Results\n\nage:\n\n| a | b |\n| --- | --- |\n| 1\\|2 | 3 |\n"
 
 

@@ -91,7 +91,9 @@ def test_what_a_network_began_from_is_told_with_whom_that_had_seen(start, said):
 def test_weights_of_the_catalogue_are_cited():
     begun = make_start(kind="catalogue", cite="Chen et al. 2019, Med3D")
     study = SimpleNamespace(
-        synthetic=False, config=SimpleNamespace(data=(), split=Split(), experiments={})
+        folder=Path(),
+        synthetic=False,
+        config=SimpleNamespace(data=(), split=Split(), experiments={}, comparisons=()),
     )
     cards = [card("sfcn").model_copy(update={"start": begun})] * 2
     cited = list(citations.citations(study, cards))  # type: ignore[arg-type]
@@ -205,6 +207,7 @@ def test_intervals_are_explained_only_where_there_are_some(people, tmp_path):
     age = SimpleNamespace(kind=Regression, unit="years", seeds=[0], primary_metric="mae")
     config = SimpleNamespace(
         experiments={"age": age},
+        comparisons=(),
         folds=lambda _: [0],
         runs=lambda _: runs,
         is_evaluated=lambda _: True,
@@ -291,7 +294,10 @@ def test_no_text_is_a_command_of_the_report(text):
 
 def test_a_text_of_several_lines_is_one():
     assert phrases.one_line("years\n\n.. raw:: html\n\u2028", "x") == "years .. raw:: html x"
-    assert len(chapters._columns(TextTable(["model\n=", "b"], [["c\n\nd", "e"]])).splitlines()) == 5
+    assert (
+        len(chapters._columns(TextTable("t", ["model\n=", "b"], [["c\n\nd", "e"]])).splitlines())
+        == 5
+    )
 
 
 def test_a_training_without_validation_says_so():

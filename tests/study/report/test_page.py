@@ -30,6 +30,9 @@ from headstart.evaluation.results import ExperimentRow
 from headstart.evaluation.results import MetricRow
 from headstart.evaluation.results import having
 from headstart.figures.style import number_with_interval
+from headstart.study.methods.chapters import TextTable
+from headstart.study.methods.study_files import StudyFiles
+from headstart.study.methods.tell import chapters
 from headstart.study.status import Study
 
 SCRIPT = "<script>alert(1)</script>"
@@ -219,3 +222,29 @@ def test_the_page_comes_with_a_list_by_which_it_is_brought_home(
     for one in listed:
         content = (study.folder / one["file"]).read_bytes()
         assert hashlib.sha256(content).hexdigest() == one["sha256"]
+
+
+def test_the_methods_describe_the_subjects_of_each_part(finished: Study) -> None:
+    passed = pd.read_csv(finished.folder / "check/passed.csv").drop_duplicates("subject")
+    people = passed.merge(pd.read_csv(finished.folder / "split/splits.csv"), on="subject")
+    (table,) = [
+        one
+        for chapter in chapters(StudyFiles(finished.folder, finished.slices.config, False))
+        for one in chapter.paragraphs
+        if isinstance(one, TextTable) and one.title == "Who is in each part"
+    ]
+    assert table.head == ["part", "subjects", "scans", "age", "sex"]
+    parts = {row[0]: row[1:] for row in table.rows}
+    assert [*parts] == [
+        "fold 0, training or held out",
+        "fold 1, training or held out",
+        "validation, of all folds",
+        "test",
+    ]
+    assert sum(int(row[0]) for row in parts.values()) == len(people)
+    test = people[people["test"] == 1]
+    n, _, age, sex = parts["test"]
+    assert int(n) == len(test)
+    assert age.startswith(f"mean {test['age'].mean():.1f}, standard deviation ")
+    assert f"{test['age'].std():.1f}, {test['age'].min():g} to " in age
+    assert f"{(test['sex'] == 'F').sum()} F" in sex

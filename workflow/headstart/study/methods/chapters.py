@@ -16,10 +16,12 @@ class TextTable:
     """A table.
 
     Attributes:
+        title: What it shows.
         head: Headers of its columns.
         rows: Its cells, by row.
     """
 
+    title: str
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
 

@@ -12,11 +12,13 @@ from headstart.cohort.covariates import is_of_numbers
 from headstart.common import study_paths
 from headstart.common.records import read_rows
 from headstart.common.text import counted
+from headstart.common.text import is_finite_number
 from headstart.data.found_scans import RejectedRow
 from headstart.data.label_table import IMAGES
 from headstart.data.label_table import LabelRow
 from headstart.data.label_table import first_scans
 from headstart.data.rejection_words import in_words
+from headstart.study.config import Config
 from headstart.study.methods.phrases import and_joined
 from headstart.study.methods.phrases import counts_text
 from headstart.study.methods.study_files import StudyFiles
@@ -53,16 +55,35 @@ def tell_data(study: StudyFiles) -> Iterator[str]:
         f"{counted(len(passed), 'scan')} of {counted(len(people), 'subject')} "
         f"{'was' if len(passed) == 1 else 'were'} used."
     )
-    units = {e.target: e.unit for e in config.experiments.values() if e.target not in IMAGES}
-    numeric = {e.target for e in config.experiments.values() if e.kind.target_kind == "number"}
-    beside = {name for e in config.experiments.values() for name in e.covariates}
+    for label in labels_told(config, people):
+        yield f"{label}: {of_label(config, label, people)}."
+
+
+def labels_told(config: Config, people: Sequence[LabelRow]) -> list[str]:
+    """Return the labels by which a cohort is described: targets, covariates, what is stratified.
+
+    Age and sex are told wherever the table of labels has them.
+    """
+    experiments = config.experiments.values()
+    asked = {one.target for one in experiments if one.target not in IMAGES}
+    beside = {name for one in experiments for name in one.covariates}
     named = people[0].values if people else {}
-    for label in sorted({*units, *beside, *config.split.stratify} & set(named)):
-        known = [row.values[label] for row in people if row.values[label]]
-        number = label in numeric or (label in beside and is_of_numbers(label, known))
-        told = _numbers(known, units.get(label, "")) if number else counts_text(Counter(known))
-        missing = len(people) - len(known)
-        yield f"{label}: {told}{f'; unknown for {missing}' if missing else ''}."
+    return sorted({*asked, *beside, *config.split.stratify, "age", "sex"} & set(named))
+
+
+def of_label(config: Config, label: str, people: Sequence[LabelRow]) -> str:
+    """Describe a label of some people: mean, standard deviation and range, or counts."""
+    experiments = config.experiments.values()
+    units = {one.target: one.unit for one in experiments}
+    numeric = {one.target for one in experiments if one.kind.target_kind == "number"}
+    known = [row.values[label] for row in people if row.values[label]]
+    is_class = label in units and label not in numeric
+    if known and not is_class and (label in numeric or is_of_numbers(label, known)):
+        told = _numbers(known, units.get(label, ""))
+    else:
+        told = counts_text(Counter(known)) or "unknown"
+    missing = len(people) - len(known)
+    return f"{told}{f'; unknown for {missing}' if known and missing else ''}"
 
 
 def _sources(sources: Sequence[str]) -> str:
@@ -84,8 +105,11 @@ def _rejected(reasons: Sequence[str]) -> str:
 
 
 def _numbers(values: Sequence[str], unit: str) -> str:
-    numbers = np.array(values, float)
+    numbers = np.array([value for value in values if is_finite_number(value)], float)
+    of_unit = f" {unit}" if unit else ""
+    if len(numbers) == 1:
+        return f"{numbers[0]:g}{of_unit}"
     return (
         f"mean {numbers.mean():.1f}, standard deviation {numbers.std(ddof=1):.1f}, "
-        f"{numbers.min():g} to {numbers.max():g}{f' {unit}' if unit else ''}"
+        f"{numbers.min():g} to {numbers.max():g}{of_unit}"
     )

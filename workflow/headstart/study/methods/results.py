@@ -62,6 +62,7 @@ def tell_results(study: StudyFiles) -> Iterator[str | TextTable]:
         )
         unit = study.config.experiments[one.experiment].unit
         yield TextTable(
+            f"{one.experiment}: the primary metric",
             ["model", metric_name(one.metric, unit), f"{one.network.model} minus baseline"],
             [
                 [

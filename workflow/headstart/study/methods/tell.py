@@ -9,6 +9,7 @@ from headstart.study.methods.chapters import Points
 from headstart.study.methods.chapters import as_text
 from headstart.study.methods.citations import citations
 from headstart.study.methods.data import tell_data
+from headstart.study.methods.parts import part_table
 from headstart.study.methods.phrases import one_line
 from headstart.study.methods.results import tell_results
 from headstart.study.methods.split import tell_split
@@ -46,7 +47,7 @@ def chapters(study: StudyFiles) -> list[Chapter]:
     every = [card for several in cards.values() for card in several]
     told = [
         Chapter("Data", [one_line(*tell_data(study))]),
-        Chapter("Split", [one_line(*tell_split(study))]),
+        Chapter("Split", [one_line(*tell_split(study)), part_table(study)]),
     ]
     if every:
         trained = [tell_common(every), *tell_trainings(study, cards)]

@@ -8,7 +8,7 @@ PYTHON ?= python3
 CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: install demo test test-fast test-cluster check bench same-results cluster-env lock clean
+.PHONY: install demo test test-fast test-cluster check bench bench-gpu same-results cluster-env lock clean
 
 install: .venv/run
 
@@ -45,6 +45,10 @@ same-results: .venv/dev
 # Speed, as ratios measured side by side; writes tests/benchmarks/results.md, some 10 minutes.
 bench: .venv/bench
 	PYTHONPATH=workflow:tests .venv/bench/bin/python tests/benchmarks/run.py
+
+# On a machine with a GPU: how long the network waits with 1, 2 and 4 CPU cores; some 8 minutes.
+bench-gpu: .venv/run
+	PYTHONPATH=workflow:tests python tests/benchmarks/gpu.py
 
 # Resolve envs/*.in again and write the locks.
 lock: | .venv/python

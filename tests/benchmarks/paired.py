@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import statistics
 import tempfile
-import time
 from collections.abc import Callable
 from collections.abc import Iterable
 from dataclasses import dataclass

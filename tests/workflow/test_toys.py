@@ -118,7 +118,7 @@ rule count_sites:
 # What is written anew, and the one row that each is known by: file, before, after.
 NEW = {
     f"{PACKAGE}/tasks/log_regression.py": TASK,
-    f"{PACKAGE}/tasks/denoising.py": (PROJECT / "tests/toy_denoising.py").read_text(),
+    f"{PACKAGE}/tasks/repetition.py": (PROJECT / "tests/toy_repetition.py").read_text(),
     f"{PACKAGE}/training/blocks.py": NETWORK,
     f"{PACKAGE}/figures/sites.py": FIGURE,
     "workflow/report/sites.rst": "How many scans each site has.\n",
@@ -129,14 +129,14 @@ ROWS = [
     (
         f"{PACKAGE}/tasks/__init__.py",
         "from headstart.tasks.regression",
-        "from headstart.tasks.denoising import Denoising\n"
+        "from headstart.tasks.repetition import Repetition\n"
         "from headstart.tasks.log_regression import LogRegression\n"
         "from headstart.tasks.regression",
     ),
     (
         f"{PACKAGE}/tasks/__init__.py",
         "kind for kind in (",
-        "kind for kind in (Denoising, LogRegression, ",
+        "kind for kind in (Repetition, LogRegression, ",
     ),
     (
         f"{PACKAGE}/training/registry.py",
@@ -187,7 +187,7 @@ def toys(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
         checkout.edit(*row)
     config = checkout.config()
     logs = {"task": "log-regression", "target": "age", "unit": "years", "train": TRAIN}
-    clean = {"task": "denoising", "target": "image", "train": CLEAN}
+    clean = {"task": "repetition", "target": "image", "train": CLEAN}
     (checkout.folder / "smooth.py").write_text(SMOOTH)
     checkout.configure(config | {"experiments": {"logs": logs, "clean": clean}, "final": "logs"})
     checkout.done("all", "tiny/count-sites/sites.json")
@@ -223,7 +223,7 @@ def test_a_task_more_may_learn_from_the_scan_itself_and_answer_with_an_image(
     network = metrics[(metrics["model"] == "network") & (metrics["group"] == "all")]
     assert list(network["metric"]) == ["mae"]
     assert set(metrics["model"]) == {"network"}  # it names no baseline
-    assert "denoising of the images by the network" in (toys.study / "methods.rst").read_text()
+    assert "repetition of the images by the network" in (toys.study / "methods.rst").read_text()
     evaluation = toys.study / "figures/clean/evaluation.pdf"
     assert evaluation.read_bytes().startswith(b"%PDF")
 
@@ -248,8 +248,8 @@ def test_what_a_task_and_a_network_do_not_take_is_said_before_anything_runs(toys
     labelled = {"experiments": {"clean": clean | {"target": "age"}}, "final": "clean"}
     scanwise = {"experiments": {"clean": clean | {"train": TRAIN}}, "final": "clean"}
     for change, said in (
-        (labelled, "denoising has the target `image`"),
-        (scanwise, "train.network 'blocks' is not for denoising; allowed: "),
+        (labelled, "repetition has the target `image`"),
+        (scanwise, "train.network 'blocks' is not for repetition; allowed: "),
         (wrong, "train.loss 'l1' is not for log-regression; allowed: mse"),
         (small, "blocks in experiments.logs needs at least 12 voxels each way"),
     ):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from typing import TypeVar
 
 import nibabel as nib
@@ -36,12 +37,16 @@ class AnswerFile:
         folder: Folder of the table of answers.
         name: Path of the file, from there.
         classes: The values of a mask's classes in the study's files.
+        noise: Standard deviation of the scan's noise, if the study gives it.
+        kind: How intensities are stored: `float32`, or as the scan's own file has them, `input`.
     """
 
     scan: Scan
     folder: Path
     name: str
     classes: Classes
+    noise: float | None = None
+    kind: str = "float32"
 
     @property
     def sha256(self) -> str:
@@ -61,6 +66,36 @@ class AnswerFile:
     def write_mask(self, mask: NDArray[np.uint8]) -> None:
         """Write a mask on the scan's own grid, with the values of the study's own masks."""
         self.write(file_values(mask, self.classes))
+
+    def write_intensities(self, image: NDArray[np.float32]) -> None:
+        """Write raw intensities (x, y, z) of the prepared grid on the scan's own one.
+
+        Raises:
+            UserError: If the type of the scan's own file does not hold them.
+        """
+        own, header = self.to_own_grid(image), self.scan.source_header
+        if self.kind == "float32":
+            self.write(own)
+            return
+        slope, intercept = header["slope"], header["intercept"]
+        saved = image_like(self._stored((own - intercept) / slope, header["kind"]), header)
+        saved.header.set_slope_inter(slope, intercept)
+        with files.temporary(self.folder / self.name) as draft:
+            nib.save(saved, draft)
+
+    def _stored(self, numbers: NDArray[np.float32], kind: str) -> NDArray[Any]:
+        """Round numbers to the type of the scan's own file, if that is one of whole numbers."""
+        stored = np.dtype(kind)
+        if stored.kind == "f":
+            return numbers.astype(stored)
+        low, high, limits = np.rint(numbers.min()), np.rint(numbers.max()), np.iinfo(stored)
+        if low < limits.min or high > limits.max:
+            raise UserError(
+                f"subject '{self.scan.subject}', session '{self.scan.session}': its stored "
+                f"intensities would be {low:.0f} to {high:.0f}, and {stored.name}, the type of "
+                "its file, does not hold them; write predict.dtype: float32"
+            )
+        return np.rint(numbers).astype(stored)
 
     def sizes(self, mask: NDArray[np.uint8]) -> list[float]:
         """Volume of each class of a mask on the scan's own grid, ml; more than 6 digits are noise.

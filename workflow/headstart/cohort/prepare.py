@@ -32,6 +32,7 @@ from headstart.common.records import write_rows
 from headstart.imaging.config import Accepted
 from headstart.imaging.config import Preparation
 from headstart.imaging.geometry import crop_or_pad
+from headstart.imaging.geometry import resample
 from headstart.imaging.mask_classes import Classes
 from headstart.imaging.prepare import Prepared
 from headstart.imaging.prepare import prepare_scan
@@ -119,12 +120,10 @@ def prepare(
                 images.write(prepared.volume.data)
                 if prepared.mask is not None:
                     labels.write(prepared.mask.data)
-                lowest = prepared.intensities[0].lowest
-                shown = crop_or_pad(prepared.volume[0], _small_field(settings), lowest)
-                small.append(small_volume(shown, settings.voxel_size))
+                small.append(_small(prepared, settings))
             shapes = [scan.shape for scan in prepared_scans]
             _write_headers(images, labels, *_file_shapes(shapes, settings, len(channels), classes))
-        shape = small_shape(_small_field(settings), settings.voxel_size)
+        shape = small_shape(_small_field(settings), settings.usual_voxel_size)
         np.save(small_draft, np.array(small, np.float16).reshape(-1, *shape))
     card = ShardCard(
         channels=tuple(channels),
@@ -219,7 +218,17 @@ def _small_field(settings: Preparation) -> Sequence[int]:
     """Return the voxels of a scan that its small volume shows: those of a cohort have one shape."""
     if settings.window != "own":
         return settings.window
-    return [round(SMALL_FIELD / edge) for edge in settings.voxel_size]
+    return [round(SMALL_FIELD / edge) for edge in settings.usual_voxel_size]
+
+
+def _small(prepared: Prepared, settings: Preparation) -> SmallVolume:
+    """Return a scan's small volume."""
+    volume, edges = prepared.volume[0], settings.usual_voxel_size
+    if settings.voxel_size == "own":  # those of a cohort have one voxel size
+        grid = prepared.grid.resampled(edges)
+        volume = resample(volume.astype(np.float32), prepared.grid, grid)
+    lowest = prepared.intensities[0].lowest
+    return small_volume(crop_or_pad(volume, _small_field(settings), lowest), edges)
 
 
 def _file_shapes(

@@ -29,8 +29,10 @@ from headstart.common.schema import WindowOrOwn
 from headstart.common.schema import canonical_json
 from headstart.data.label_table import IMAGES
 from headstart.data.label_table import MASK
+from headstart.data.label_table import REFERENCE
 from headstart.data.label_table import LabelRow
 from headstart.data.label_table import labels_of
+from headstart.data.label_table import seen_channels
 from headstart.imaging.channel_scale import ChannelScale
 from headstart.imaging.config import Preparation
 from headstart.imaging.geometry import Grid
@@ -51,6 +53,7 @@ class Scan:
         volumes: The prepared volume on disk.
         masks: The prepared mask on disk; of no use where masks are not learnt.
         intensities: What the numbers of each channel mean.
+        clean: What those of the reference mean, if there is one; it is stored after the channels.
         affine: Prepared voxel to mm, 4x4.
         source_affine: Raw voxel to mm, 4x4.
         source_shape: Voxels of the raw scan.
@@ -82,6 +85,7 @@ class Scan:
     brain_ml: float | None
     covariates: tuple[str, ...] = ()
     box: Box | None = None
+    clean: ChannelScale | None = None
 
     @property
     def source(self) -> Grid:
@@ -95,7 +99,15 @@ class Scan:
 
     def volume(self) -> NDArray[np.float16]:
         """Read the prepared volume, (channels, x, y, z); beyond the scan there is no signal."""
-        return self._read(self.volumes, [channel.lowest for channel in self.intensities])
+        return self._channels()[: len(self.intensities)]
+
+    def signal(self) -> NDArray[np.float32]:
+        """Read the first channel in its raw intensities, (x, y, z)."""
+        return self.intensities[0].restored(self.volume()[0])
+
+    def reference(self) -> NDArray[np.float32] | None:
+        """Read the scan without noise, in the raw intensities of its file; None without one."""
+        return None if self.clean is None else self.clean.restored(self._channels()[-1])
 
     def mask(self) -> NDArray[np.uint8]:
         """Read the prepared mask, (x, y, z); beyond the scan there is background."""
@@ -109,6 +121,10 @@ class Scan:
         """
         affine = Grid(self.shape, self.affine).cropped(box).affine
         return replace(self, box=tuple(box), affine=affine)
+
+    def _channels(self) -> NDArray[np.float16]:
+        scales = [*self.intensities, *([self.clean] if self.clean else [])]
+        return self._read(self.volumes, [channel.lowest for channel in scales])
 
     def _read(self, stored: Stored, fill: ArrayLike) -> NDArray[Any]:
         """Read the part that is looked at, and fill what lies beyond the scan."""
@@ -194,6 +210,7 @@ def read_cohort(
     split_of = {row.subject: row for row in read_splits(splits)}
     shards = {path: ShardCard.read(path) for path in sorted(prepared.glob("shard-*.json"))}
     volume_of = _volumes(shards)
+    has_reference = any(REFERENCE in card.channels for card in shards.values())
     scans = []
     for row in table:
         if row.subject not in split_of:
@@ -216,6 +233,7 @@ def read_cohort(
                 fold=split.fold,
                 validation=split.validation,
                 covariates=tuple(row.values[name] for name in covariates),
+                has_reference=has_reference,
             )
         )
     if not scans:
@@ -229,7 +247,7 @@ def read_cohort(
         passed,
         target,
         complete,
-        card.channels,
+        seen_channels(card.channels),
         card.prepare.window,
         card.prepare,
         {0.0: "none", 1.0: "all"}.get(masked, "some"),
@@ -305,6 +323,7 @@ def scan_of(
     fold: int | None = None,
     validation: bool = False,
     covariates: tuple[str, ...] = (),
+    has_reference: bool = False,
 ) -> Scan:
     """Make a scan of its entry in a shard's card.
 
@@ -316,7 +335,9 @@ def scan_of(
         fold: The fold that holds it out.
         validation: Whether it is for validation where it is not held out.
         covariates: What the network sees beside it.
+        has_reference: Whether its last channel is the scan without noise.
     """
+    *seen, last = entry.intensities
     return Scan(
         subject=entry.subject,
         session=entry.session,
@@ -328,7 +349,8 @@ def scan_of(
         masks=Stored(
             masks_of(card), "uint8", entry.shape[1:], entry.mask_offset, entry.mask_sha256
         ),
-        intensities=entry.intensities,
+        intensities=tuple(seen) if has_reference else entry.intensities,
+        clean=last if has_reference else None,
         affine=np.array(entry.affine),
         source_affine=np.array(entry.source_affine),
         source_shape=entry.source_shape,

@@ -14,6 +14,7 @@ from headstart.common.strict_yaml import load
 from headstart.common.walk import list_files
 from headstart.planning.discovery import discover
 from headstart.planning.fingerprint import Fingerprint
+from headstart.planning.own_space_plan import plan_in_own_space
 from headstart.planning.plan import plan
 from headstart.planning.questions import check_size
 from headstart.planning.questions import choose
@@ -67,7 +68,8 @@ def run(arguments: argparse.Namespace) -> None:
     check_size(folder, found)
     question, why = choose(found, arguments.task, arguments.target)
 
-    planned = plan(Fingerprint.of(found, sample, question), place)
+    choose_how = plan_in_own_space if TASKS[question.task].own_space else plan
+    planned = choose_how(Fingerprint.of(found, sample, question), place)
     text = study_text(name, root(folder), found, question, planned)
     if lost := too_many_lost(folder, read_config(load(text))):
         print("\n".join(row("note", lost)))

@@ -66,6 +66,11 @@ def word_or(word: str, otherwise: str) -> Discriminator:
     )
 
 
+# Edges of voxels, or those that each scan has.
+EdgesOrOwn = Annotated[
+    Annotated[Literal["own"], WORD] | Annotated[Edges, VALUE],
+    word_or("own", "a list of three lengths in mm, e.g. [2, 2, 2]"),
+]
 # Voxels of a volume, or each at its own size.
 WindowOrOwn = Annotated[
     Annotated[Literal["own"], WORD] | Annotated[Window, VALUE],

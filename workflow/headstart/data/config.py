@@ -25,6 +25,7 @@ from headstart.data.collections import Md5
 from headstart.data.collections import Request
 from headstart.data.collections import Sha256
 from headstart.data.label_table import IMAGES
+from headstart.data.label_table import REFERENCE
 from headstart.data.table_files import SheetPlace
 from headstart.data.where import parse_condition
 
@@ -280,6 +281,11 @@ class Source(Section):
                     f"labels: '{name}' is what a target is called that is the scan itself; choose "
                     "another name"
                 )
+        if REFERENCE in list(self.channels)[:-1] or list(self.channels) == [REFERENCE]:
+            raise ValueError(
+                f"channels: '{REFERENCE}' is what the clean scan is called, which no network sees; "
+                "put it last, after the noisy one"
+            )
         if self.layout == "table" and self.table is None:
             raise ValueError("layout 'table' needs the key `table` with the table's path")
         if self.layout == "table" and self.table is not None and len(self.table.column) > 2:

@@ -11,6 +11,7 @@ from headstart.imaging.scan_rows import CHANNEL
 from headstart.imaging.scan_rows import ScanFiles
 
 MASK = "mask"
+REFERENCE = "reference"  # the last channel, if it is called so: clean scans, which none sees
 IMAGES = (MASK, "image")  # targets that are no label, but a file of each scan
 
 
@@ -60,3 +61,8 @@ def first_scans(rows: Sequence[LabelRow]) -> list[LabelRow]:
     for row in rows:
         first.setdefault(row.subject, row)
     return list(first.values())
+
+
+def seen_channels(channels: Sequence[str]) -> tuple[str, ...]:
+    """Return the channels that networks see: all but the reference, which judges them."""
+    return tuple(name for name in channels if name != REFERENCE)

@@ -38,6 +38,13 @@ ROWS = {
         "mask of the most similar training scan",
         "Aljabar et al. 2009, label transfer, https://doi.org/10.1016/j.neuroimage.2009.02.018",
     ),
+    "noisy": Baseline("the noisy scan itself"),
+    "gaussian": Baseline("Gaussian filter"),
+    "median": Baseline("median filter"),
+    "non-local-means": Baseline(
+        "non-local means",
+        "Buades et al. 2005, non-local means, https://doi.org/10.1109/CVPR.2005.38",
+    ),
 }
 
 

@@ -24,6 +24,7 @@ from headstart.common.records import read_rows
 from headstart.data.label_table import LabelRow
 from headstart.evaluation import baselines
 from headstart.evaluation import coarse_voxels
+from headstart.evaluation import filters
 from headstart.evaluation import penalised
 from headstart.evaluation.baselines import Features
 from headstart.evaluation.coarse_voxels import Volume
@@ -272,11 +273,17 @@ def _of_masks(bench: _Bench, known: Keys, asked: Keys) -> dict[str, Array]:
     return baselines.segmentation(bench.scans_of(known), bench.scans_of(asked), similar, classes)
 
 
+def _of_images(bench: _Bench, known: Keys, asked: Keys) -> dict[str, Array]:
+    scans = bench.scans_of(known), bench.scans_of(asked)
+    return filters.measured(*scans, bench.task.evaluated_columns)
+
+
 # Each is fitted on scans that are known, and answers for those that are asked.
 BASELINES: dict[str, Callable[[_Bench, Keys, Keys], dict[str, Array]]] = {
     "numbers": _of_numbers,
     "classes": _of_classes,
     "masks": _of_masks,
+    "filters": _of_images,
     "none": lambda *_: {},
 }
 

@@ -155,6 +155,13 @@ SATTERTHWAITE = (
     "Satterthwaite 1946, degrees of freedom of a variance, https://doi.org/10.2307/3002019"
 )
 METHODS = {
+    "mean": Method(
+        "jackknife-t",
+        SATTERTHWAITE,
+        jackknife_t.on_scale(lambda values: values, lambda value: value),
+        jackknife_t.paired,
+        "paired jackknife-t",
+    ),
     "log": Method(
         "jackknife-t (log scale)",
         HALL,

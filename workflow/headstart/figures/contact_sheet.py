@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from nibabel.affines import voxel_sizes
 from numpy.typing import NDArray
 
 from headstart.cohort.flags import KINDS
@@ -128,8 +129,8 @@ def _pictures(prepared: Path) -> dict[Key, tuple[Picture, NDArray[np.uint8] | No
     for path in sorted(prepared.glob("shard-*.json")):
         card = ShardCard.read(path)
         for entry in card.scans:
-            scan, edges, mask = scan_of(path, entry), card.prepare.voxel_size, None
-            at = MIDDLE
+            scan, at, mask = scan_of(path, entry), MIDDLE, None
+            edges = voxel_sizes(scan.affine)
             if entry.mask_sha256:
                 whole = scan.mask()
                 at = largest_slices(whole)

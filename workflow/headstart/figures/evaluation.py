@@ -14,6 +14,7 @@ from headstart.evaluation.results import PROTOCOLS
 from headstart.evaluation.results import DifferenceRow
 from headstart.evaluation.results import MetricRow
 from headstart.evaluation.results import having
+from headstart.figures.denoised_images import draw_denoised_images
 from headstart.figures.evaluation_result import Result
 from headstart.figures.evaluation_result import draw_metrics
 from headstart.figures.predicted_classes import draw_predicted_classes
@@ -29,6 +30,7 @@ PAGES = {
     "numbers": draw_predicted_numbers,
     "classes": draw_predicted_classes,
     "masks": draw_predicted_masks,
+    "images": draw_denoised_images,
     "metrics": draw_metrics,
 }
 

@@ -16,6 +16,7 @@ from headstart.common.ordered import Ordered
 from headstart.common.schema import COLUMN
 from headstart.common.schema import Column
 from headstart.common.schema import Edges
+from headstart.common.schema import EdgesOrOwn
 from headstart.common.schema import Range
 from headstart.common.schema import Reason
 from headstart.common.schema import Section
@@ -25,6 +26,7 @@ from headstart.imaging import mask_classes
 from headstart.imaging.rejection_codes import ACCEPTABLE
 
 HEAD = (170.0, 220.0, 220.0)  # mm: the box around a head, from the neck on
+USUAL_VOXEL = (1.0, 1.0, 1.0)  # mm: of a structural head scan
 CLASSES_SCHEMA = {
     "type": "object",
     "additionalProperties": {
@@ -118,8 +120,10 @@ def _is_off(step: str) -> bool:
 class Preparation(Section):
     """What is done to each volume."""
 
-    voxel_size: Edges = Field(
-        (2.0, 2.0, 2.0), description="voxel size of the prepared volumes, mm, 0.01 to 100"
+    voxel_size: EdgesOrOwn = Field(
+        (2.0, 2.0, 2.0),
+        description="voxel size of the prepared volumes, mm, 0.01 to 100. own: that of each scan, "
+        "which is neither resampled nor cropped, for denoising; it needs `window: own`",
     )
     window: WindowOrOwn = Field(
         (96, 112, 96),
@@ -176,12 +180,29 @@ class Preparation(Section):
         return self
 
     @property
+    def usual_voxel_size(self) -> Edges:
+        """Edges of a voxel, mm: of all volumes, or at their own voxel size of a usual scan."""
+        return USUAL_VOXEL if self.voxel_size == "own" else self.voxel_size
+
+    @property
     def usual_window(self) -> Window:
         """Voxels of a volume: of all of them, or at their own size of a usual head."""
         if self.window != "own":
             return self.window
-        x, y, z = (max(1, round(n / edge)) for n, edge in zip(HEAD, self.voxel_size, strict=True))
+        axes = zip(HEAD, self.usual_voxel_size, strict=True)
+        x, y, z = (max(1, round(n / edge)) for n, edge in axes)
         return x, y, z
+
+    @model_validator(mode="after")
+    def _is_cropped_at_a_known_voxel_size(self) -> Preparation:
+        if self.voxel_size == "own" and self.window != "own":
+            raise ValueError("window: scans of their own voxel size have their own window; own")
+        if self.voxel_size == "own" and self.steps:
+            raise ValueError(
+                "voxel_size: own leaves each scan as it is; remove brain, bias and space, or give "
+                "it three lengths"
+            )
+        return self
 
 
 class Prepare(Preparation):

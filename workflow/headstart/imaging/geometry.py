@@ -12,6 +12,7 @@ from collections.abc import Callable
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from typing import Literal
 from typing import TypeVar
 
 import nibabel as nib
@@ -52,12 +53,14 @@ class Grid:
             lengths[int(target)] = self.shape[axis]
         return Grid(tuple(lengths), self.affine @ nib.orientations.inv_ornt_aff(turn, self.shape))
 
-    def resampled(self, voxel_size: Sequence[float]) -> Grid:
+    def resampled(self, voxel_size: Sequence[float] | Literal["own"]) -> Grid:
         """Return the grid of another voxel size that has the same axes and the same centre.
 
         Args:
-            voxel_size: Edges of the new voxels along each axis, mm.
+            voxel_size: Edges of the new voxels along each axis, mm; own: these voxels.
         """
+        if voxel_size == "own":
+            return self
         ratios = [
             1.0 if abs(new / old - 1) < SAME_SIZE else new / old
             for new, old in zip(voxel_size, self.voxel_size, strict=True)

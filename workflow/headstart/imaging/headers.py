@@ -75,6 +75,13 @@ def geometry_fields(header: Any) -> dict[str, Any]:
     return fields | {"version": 2 if isinstance(header, nib.Nifti2Header) else 1}
 
 
+def intensity_fields(header: Any) -> dict[str, Any]:
+    """Return how a file holds its intensities, ready for JSON: `kind`, `slope` and `intercept`."""
+    slope, intercept = header.get_slope_inter()
+    kind = header.get_data_dtype().str
+    return {"kind": kind, "slope": slope or 1.0, "intercept": intercept or 0.0}
+
+
 def image_like(array: np.ndarray, fields: Mapping[str, Any]) -> nib.Nifti1Image:
     """Make an image whose voxels lie where another one's do, by every field of its header.
 

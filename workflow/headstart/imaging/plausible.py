@@ -22,7 +22,8 @@ def field_of_view(prepare: Preparation) -> tuple[float, float]:
     Args:
         prepare: The config's section `prepare`.
     """
-    edges = [n * size for n, size in zip(prepare.usual_window, prepare.voxel_size, strict=True)]
+    axes = zip(prepare.usual_window, prepare.usual_voxel_size, strict=True)
+    edges = [n * size for n, size in axes]
     return min(LEAST, min(edges) / 3), max(MOST, *edges)
 
 

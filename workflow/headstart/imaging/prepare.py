@@ -23,6 +23,7 @@ from headstart.imaging.grids import relation
 from headstart.imaging.head_box import MARGIN
 from headstart.imaging.head_box import head_box
 from headstart.imaging.headers import geometry_fields
+from headstart.imaging.headers import intensity_fields
 from headstart.imaging.mask_classes import Classes
 from headstart.imaging.mask_values import millilitres
 from headstart.imaging.mask_values import numbered
@@ -133,6 +134,7 @@ def prepare_scan(
         )
     source = first.grid
     canonical = source.canonical()
+    as_is = settings.voxel_size == "own"
     _check_size(scan.first, source, canonical.resampled(settings.voxel_size))
     array = _intensities(first, data / scan.first, first)
     given = _raw_brain(data / scan.brain_mask, first) if scan.brain_mask else None
@@ -177,7 +179,7 @@ def prepare_scan(
         mask if classes else None,
         grid,
         source,
-        geometry_fields(first.header),
+        geometry_fields(first.header) | (intensity_fields(first.header) if as_is else {}),
         brain_ml=None if raw_brain is None else _millilitres(raw_brain, canonical),
         steps=_figures(brain, box, of_brain | of_field | of_place) if settings.steps else None,
         to_template=to_template,
@@ -203,7 +205,7 @@ def _box(
     brain: NDArray[np.bool_] | None,
     settings: Preparation,
 ) -> list[tuple[int, int]]:
-    """Say what is kept of a scan: the window, or the head or brain and all that is marked.
+    """Say what is kept of a scan: a window, the head or brain and all that is marked, or all.
 
     Args:
         array: Its first channel, resampled.
@@ -217,6 +219,8 @@ def _box(
         if own is None or settings.space != "native":
             return geometry.about_centre(array.shape, settings.window)
         return geometry.about(geometry.extent(own), settings.window)
+    if settings.voxel_size == "own":
+        return [(0, length) for length in array.shape]
     found = head_box(array, settings.voxel_size) if own is None else _around(own, settings)
     if not mask.any():
         return found
@@ -226,7 +230,7 @@ def _box(
 
 def _around(brain: NDArray[np.bool_], settings: Preparation) -> list[tuple[int, int]]:
     """Return the box of a brain with a margin, inside the volume."""
-    margins = [round(MARGIN / edge) for edge in settings.voxel_size]
+    margins = [round(MARGIN / edge) for edge in settings.usual_voxel_size]
     sides = zip(geometry.extent(brain), margins, brain.shape, strict=True)
     return [(max(0, a - margin), min(length, b + margin)) for (a, b), margin, length in sides]
 

@@ -146,7 +146,8 @@ def placed(
     if REGISTRATION not in accepted:
         _check(fit, path, cut=cut)
     matrix = fit.matrix if settings.space == "affine" else fit.rigid
-    own = template_grid(settings.voxel_size, None if settings.window == "own" else settings.window)
+    window = None if settings.window == "own" else settings.window
+    own = template_grid(settings.usual_voxel_size, window)
     found = {name: getattr(fit, name) for name in ("correlation", "overlap")}
     moved = {"translation": fit.translation, "rotation": fit.rotation}
     to_template = np.linalg.inv(matrix).astype(np.float64)

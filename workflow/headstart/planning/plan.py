@@ -109,7 +109,7 @@ def plan(fingerprint: Fingerprint, place: Place) -> Plan:
         segmentation keeps the scans' voxel size, and learns from patches where whole scans don't
         fit: coarser voxels would lose what is small.
     """
-    split, learning, choosing = _split(fingerprint.subjects, fingerprint.scans)
+    split, learning, choosing = split_of(fingerprint.subjects, fingerprint.scans)
     threads = 2 if place.gpu else min(4, place.cores)
     candidates = _candidates(fingerprint, place, learning, choosing, threads)
     first = best = next(candidates)
@@ -141,7 +141,7 @@ def plan(fingerprint: Fingerprint, place: Place) -> Plan:
         "window": list(best.window) if best.patch is None else "own",
         "shards": min(256, max(2, math.ceil(fingerprint.scans / 64))),
     }
-    reasons = _split_reasons(split, fingerprint) | _prepare_reasons(best, fingerprint)
+    reasons = split_reasons(split, fingerprint) | _prepare_reasons(best, fingerprint)
     reasons |= _train_reasons(train, fingerprint, learning)
     if best.patch is not None:
         reasons["sampling"] = _patches_reason(best, first, place)
@@ -163,7 +163,7 @@ def duration(hours: float) -> str:
     return f"{hours:.0f} hours" if hours >= 1.5 else "an hour"
 
 
-def _split(subjects: int, scans: int) -> tuple[dict[str, Any], int, int]:
+def split_of(subjects: int, scans: int) -> tuple[dict[str, Any], int, int]:
     """Return the split, how many scans one fold learns from, and how many choose the epoch.
 
     The fewer there are, the more folds: each training then learns from nearly all of them. A fold
@@ -300,7 +300,8 @@ def _epochs(learning: int, batch: int) -> int:
     return min(most, max(fewest, round(STEPS / math.ceil(learning / batch) / 10) * 10))
 
 
-def _split_reasons(split: Mapping[str, Any], fingerprint: Fingerprint) -> dict[str, str]:
+def split_reasons(split: Mapping[str, Any], fingerprint: Fingerprint) -> dict[str, str]:
+    """Say why the subjects are split so."""
     subjects = fingerprint.subjects
     if split["test"]:
         test = f"a fifth of the {subjects} subjects is kept for the final test"

@@ -15,7 +15,6 @@ from pathlib import Path
 from headstart.common.errors import UserError
 from headstart.data.column_names import plain
 from headstart.data.column_names import words_of
-from headstart.data.label_table import IMAGES
 from headstart.data.label_table import MASK
 from headstart.planning.label_columns import Column
 from headstart.planning.proposal import Found
@@ -81,6 +80,7 @@ def choose(found: Found, task: str | None, target: str | None) -> tuple[Aim, str
         UserError: If there is nothing to learn, or not what was asked for.
     """
     possible = questions(found)
+    possible += [Aim(t.name, t.target_kind) for t in _learning("image") if t.name == task]
     fitting = [
         question
         for question in possible
@@ -121,13 +121,15 @@ def _said_of(target: str | None, found: Found) -> list[str]:
 
 
 def questions(found: Found) -> list[Aim]:
-    """Return what can be learnt, the likeliest first."""
-    images = [name for name in IMAGES if name != MASK or MASK in found.source]
-    possible = [Aim(t.name, name) for name in images for t in _learning(name)]
+    """Return what can be learnt of masks and labels, the likeliest first.
+
+    What any scan allows, such as denoising, is no answer to what a folder is for: it is asked for.
+    """
+    possible = [Aim(t.name, MASK) for t in _learning(MASK) if MASK in found.source]
     for column in found.columns:
         kind = "number" if column.number else "class"
         possible += [Aim(t.name, column.name, column) for t in _learning(kind)]
-    ranks: dict[str, int] = {"age": 1, "mask": 2, "sex": 3, "site": 5, "image": 6}
+    ranks: dict[str, int] = {"age": 1, "mask": 2, "sex": 3, "site": 5}
 
     def rank(question: Aim) -> int:
         likely = question.column is not None and (

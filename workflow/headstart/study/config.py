@@ -34,6 +34,7 @@ from headstart.data.config import Source
 from headstart.data.label_names import check_label
 from headstart.data.label_names import check_source
 from headstart.data.label_names import labels_of_sources
+from headstart.data.label_table import seen_channels
 from headstart.evaluation.settings import Comparable
 from headstart.figures.registry import STUDY_FOLDER
 from headstart.imaging.config import Check
@@ -183,8 +184,8 @@ class Config(Section):
 
     @property
     def channels(self) -> tuple[str, ...]:
-        """Names of the image channels, in the order of the prepared volumes."""
-        return tuple(self.data[0].channels)
+        """Names of the channels that networks see, in the order of the prepared volumes."""
+        return seen_channels(tuple(self.data[0].channels))
 
     def task_of(self, experiment: Experiment) -> Task:
         """The task of an experiment, before any label is read."""

@@ -47,7 +47,9 @@ AUGMENT_SECONDS = 4e-8  # per voxel, of affine and a few transforms of intensity
 def prepared_bytes(config: Config, scans: int) -> int:
     """Size of the prepared volumes and masks: two bytes per voxel and channel, one of the mask."""
     masks = any(source.mask for source in config.data)
-    return scans * math.prod(config.prepare.usual_window) * (2 * len(config.channels) + masks)
+    return (
+        scans * math.prod(config.prepare.usual_window) * (2 * len(config.data[0].channels) + masks)
+    )
 
 
 def run_bytes(config: Config, experiment: str, scans: int | None) -> int:

@@ -41,7 +41,7 @@ class Experiment(Section):
     """A question asked of the cohort: a task, a target and how to train for it."""
 
     task: Literal[tuple(sorted(TASKS))] = Field(  # type: ignore[valid-type]
-        description="what is predicted: a class, a number, or a mask"
+        description="what is predicted: a class, a number, a mask, or the scan without its noise"
     )
     target: Column = Field(
         description="the label to predict; "
@@ -169,8 +169,8 @@ class Experiment(Section):
     @model_validator(mode="after")
     def _has_a_network_of_its_task(self) -> Experiment:
         ours = NETWORKS.get(self.train.network)
-        if ours is not None and ours.per_voxel != self.kind.per_voxel:
-            fits = networks_for(per_voxel=self.kind.per_voxel)
+        fits = networks_for(per_voxel=self.kind.per_voxel, local=self.kind.local)
+        if ours is not None and self.train.network not in fits:
             raise ValueError(
                 f"train.network '{self.train.network}' is not for {self.task}; "
                 f"allowed: {', '.join(sorted(fits))}, or my_net.py:Net"

@@ -35,6 +35,7 @@ def check_experiment(name: str, config: Config) -> None:
     experiment, where = config.experiments[name], f"experiments.{name}"
     _check_folds(where, experiment, config)
     _check_masks(where, experiment, config)
+    _check_space(where, experiment, config)
     _check_lengths(where, experiment.train, config)
     _check_saved(where, experiment.train)
     if experiment.train.patches is None and experiment.predict.overlap != PREDICT.overlap:
@@ -86,6 +87,25 @@ def _check_masks(where: str, experiment: Experiment, config: Config) -> None:
         raise ValueError(
             f"{where}: {experiment.task} needs the key `mask` in every source of `data`"
         )
+
+
+def _check_space(where: str, experiment: Experiment, config: Config) -> None:
+    """Check that scans are in their own space for what is of it, and that nothing else asks so."""
+    own = experiment.kind.own_space
+    if own and config.prepare.voxel_size != "own":
+        raise ValueError(
+            f"{where}: {experiment.task} is of scans in their own space, which resampling would "
+            "smooth; write prepare: {voxel_size: own, window: own}"
+        )
+    moved = [name for one in experiment.train.augment for name in one if name != "RandomFlip"]
+    if own and moved:
+        raise ValueError(
+            f"{where}.train.augment: {moved[0]} changes the noise that {experiment.task} is to "
+            "tell from the scan; RandomFlip alone leaves it"
+        )
+    for key in ("noise", "dtype"):
+        if not own and getattr(experiment.predict, key) != getattr(PREDICT, key):
+            raise ValueError(f"{where}.predict.{key}: not for {experiment.task}; remove it")
 
 
 def _check_lengths(where: str, train: Train, config: Config) -> None:

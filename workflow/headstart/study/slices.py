@@ -112,7 +112,7 @@ class Slices:
         shards = self.config.prepare.shards
         return PrepareSettings(
             prepare=Preparation(**self.config.prepare.model_dump(exclude={"shards"})),
-            channels=self.config.channels,
+            channels=tuple(self.config.data[0].channels),
             classes=self.config.classes,
             accept=tuple(
                 Accepted(**entry.model_dump(exclude={"reason"}))

@@ -6,12 +6,13 @@ from headstart.tasks.base import Task
 from headstart.tasks.classification import Classification
 from headstart.tasks.classification import FocalClassification
 from headstart.tasks.classification import OrdinalClassification
+from headstart.tasks.denoising import Denoising
 from headstart.tasks.regression import BinnedRegression
 from headstart.tasks.regression import Regression
 from headstart.tasks.segmentation import Segmentation
 
 TASKS: dict[str, type[Task]] = {
-    kind.name: kind for kind in (Regression, Classification, Segmentation)
+    kind.name: kind for kind in (Regression, Classification, Segmentation, Denoising)
 }
 # Losses under which a network's output means something else.
 WITH_LOSS: dict[str | None, type[Task]] = {

@@ -62,8 +62,12 @@ class Task(ABC):
         target_kind: What its targets are: a label that is a number, one that is a class, or one of
             a scan's own files, see `headstart.data.label_table.IMAGES`.
         per_voxel: Whether a network answers for every voxel.
+        own_space: Whether it is of scans in their own voxels, neither resampled nor cropped.
+        local: Whether it asks for a network whose answer for a voxel hangs on its surroundings
+            alone, and not on what else it sees.
         losses: What may be made small in training, by name; the first is the default.
         metrics: What evaluates its answers, `headstart.tasks.metrics`; the first chooses the epoch.
+        chooses: The metric that does so in its place, of validation scans alone.
         baselines: What they are compared with, `headstart.evaluation.evaluate.BASELINES`.
         figure: How they are drawn, `headstart.figures.evaluation.PAGES`.
         averaged: Of what a mean is taken where several networks answer.
@@ -79,8 +83,11 @@ class Task(ABC):
     name: ClassVar[str]
     target_kind: ClassVar[Literal["number", "class", "mask", "image"]]
     per_voxel: ClassVar[bool] = False
+    own_space: ClassVar[bool] = False
+    local: ClassVar[bool] = False
     losses: ClassVar[Mapping[str, Loss]]
     metrics: ClassVar[tuple[str, ...]]
+    chooses: ClassVar[str] = ""
     baselines: ClassVar[str] = "none"
     figure: ClassVar[str] = "metrics"
     averaged: ClassVar[str] = "prediction"
@@ -121,6 +128,11 @@ class Task(ABC):
     def default_loss(cls) -> str:
         """Name of the loss where the config names none."""
         return next(iter(cls.losses))
+
+    @classmethod
+    def key_metric(cls) -> str:
+        """Name of the metric that chooses the epoch."""
+        return cls.chooses or cls.metrics[0]
 
     @classmethod  # noqa: B027 most take any
     def check_classes(cls, target: str, classes: Sequence[str]) -> None:
@@ -201,6 +213,19 @@ class Task(ABC):
     @abstractmethod
     def blank_target(self, window: Sequence[int]) -> NDArray[Any]:
         """A target of zeros as the loss takes it, of a scan of that many voxels."""
+
+    def pose(self, volumes: Tensor, targets: Tensor, seeds: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Pose the question in the volumes themselves; most ask what a target says already.
+
+        Args:
+            volumes: What the network would see, augmented, (n, channels, x, y, z).
+            targets: Their targets.
+            seeds: Decides what is drawn, for each scan.
+
+        Returns:
+            What it sees, and the targets as the loss takes them.
+        """
+        return volumes, targets
 
     def swap_table(self, pairs: Sequence[tuple[str, str]]) -> NDArray[np.int64] | None:
         """What each value of a target becomes in a scan that is mirrored left to right.

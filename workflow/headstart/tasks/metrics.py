@@ -172,6 +172,12 @@ def dice_by_class(truth: Integers, prediction: Integers, classes: int) -> Floats
     return np.divide(overlap, sizes, out=np.full(classes, np.nan), where=sizes > 0)
 
 
+def mean_of_scans(_: NDArray[Any], values: Floats, weights: Array) -> Array:
+    """Mean over scans of what was measured in each, (n,); what is not known (NaN) is left out."""
+    known = ~np.isnan(values)
+    return mean(values[known], weights[:, known])
+
+
 def mean_dice(_: NDArray[Any], dice: Floats, weights: Array) -> Array:
     """Mean over classes of the mean Dice over scans; undefined ones (NaN) are left out."""
     known = ~np.isnan(dice)
@@ -189,4 +195,13 @@ METRICS = {
     "auroc": Metric("area under the ROC curve", auroc, "area", by_fold=True),
     "accuracy": Metric("accuracy", accuracy, "share"),
     "dice": Metric("Dice, mean over classes", mean_dice, "dice"),
+    "hidden_error": Metric("error of hidden voxels", mean_of_scans, "log", higher_is_better=False),
+    "psnr": Metric("PSNR in the head (dB)", mean_of_scans, "mean"),
+    "ssim": Metric("SSIM in the head", mean_of_scans, "mean"),
+    "nrmse": Metric("NRMSE in the head", mean_of_scans, "log", higher_is_better=False),
+    "spots": Metric("contrast of planted spots that is kept", mean_of_scans, "mean"),
+    "edges": Metric(
+        "correlation of what was removed with edges", mean_of_scans, "mean", higher_is_better=False
+    ),
+    "removed": Metric("spread of what was removed, of the noise", mean_of_scans, "mean"),
 }

@@ -49,6 +49,11 @@ def _is_none(value: Any) -> bool:
     return value is None
 
 
+def _is_float32(value: Any) -> bool:
+    """As above, of the default."""
+    return bool(value == "float32")
+
+
 def _losses(task: type[Task]) -> str:
     default, *others = task.losses
     return f"{task.name}: {', '.join([f'{default} (default)', *others] if others else [default])}"
@@ -96,6 +101,20 @@ class Predict(Section):
         description="mean of the network's outputs for so many mirror images of the scan, along "
         "two axes or three, which train.augment must mirror too; takes as many times longer. Try "
         "it last: it gains little where it gains",
+    )
+    noise: float | None = Field(
+        None,
+        gt=0,
+        exclude_if=_is_none,
+        description="denoising: standard deviation of the noise, above 0, in the scans' own unit; "
+        "by default it is estimated of each scan from its air. For scans without air around the "
+        "head; rather too low than too high",
+    )
+    dtype: Literal["float32", "input"] = Field(
+        "float32",
+        exclude_if=_is_float32,
+        description="denoising: how the intensities are stored: float32, or as the scan's own file "
+        "stores them, rounded. Take input where a program asks for the type of the scanner",
     )
 
 

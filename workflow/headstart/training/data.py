@@ -202,15 +202,18 @@ class EpochLoader:
         return make_batches(self._scans, self._batch_size, self._seed, epoch, self._per_scan)
 
     def _read(self, items: Sequence[Item], epoch: int) -> Batch:
+        seeds = [item.seed(self._seed, "pose", epoch) for item in items]
         if self._patches is not None:
             patches = [self._read_patch(item, self._patches, epoch) for item in items]
             volumes, targets = (torch.cat(part) for part in zip(*patches, strict=True))
+            volumes, targets = self._task.pose(volumes, targets, seeds)
             return Batch([item.scan for item in items], volumes, targets)
         scans = [item.scan for item in items]
         batch = read_batch(scans, self._task, self._place, self._covariates)
         draws = [self._draw(item, epoch) for item in items]
         affines = [scan.affine for scan in scans]
         volumes, targets = self.augmentation.apply(batch.volumes, batch.targets, draws, affines)
+        volumes, targets = self._task.pose(volumes, targets, seeds)
         return batch._replace(volumes=volumes, targets=targets)
 
     def _read_patch(self, item: Item, places: PatchPlaces, epoch: int) -> tuple[Tensor, Tensor]:
@@ -240,4 +243,7 @@ def validation_batches(
 ) -> Iterable[Batch]:
     """Yield batches of the validation scans, in their order and as they were prepared."""
     for start in range(0, len(scans), size):
-        yield read_batch(scans[start : start + size], task, place, covariates)
+        batch = read_batch(scans[start : start + size], task, place, covariates)
+        seeds = [seed_of("validation", scan.subject, scan.session) for scan in batch.scans]
+        volumes, targets = task.pose(batch.volumes, batch.targets, seeds)
+        yield batch._replace(volumes=volumes, targets=targets)

@@ -114,7 +114,7 @@ def fit(
         print(loader.augmentation.where, file=sys.stderr, flush=True)
     with watch_deadline() as deadline:
         checkpoints = Checkpoints(attempt, network, stepper, deadline)
-        progress = checkpoints.resume(task.metrics[0], epochs_asked(settings, len(training)))
+        progress = checkpoints.resume(task.key_metric(), epochs_asked(settings, len(training)))
         look_up = partial(checkpoints.look_up, progress)
         while progress.epoch <= progress.epochs:
             stepper.train()

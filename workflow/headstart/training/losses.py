@@ -133,6 +133,19 @@ def huber(_: Tensor | None) -> Loss:
     return lambda output, truth: functional.huber_loss(output[:, 0], truth)
 
 
+def blind_spot(_: Tensor | None) -> Loss:
+    """Make the mean square of the distance in the voxels that were hidden: truth elsewhere is NaN.
+
+    Krull et al. 2019, Noise2Void, doi:10.1109/CVPR.2019.00223.
+    """
+
+    def mean_of(output: Tensor, truth: Tensor) -> Tensor:
+        hidden = ~truth.isnan()
+        return functional.mse_loss(output[hidden], truth[hidden])
+
+    return mean_of
+
+
 def soft_label(_: Tensor | None) -> Loss:
     """Make the divergence of logits of bins (n, bins) from targets (n,) that are blurred.
 

@@ -100,10 +100,11 @@ def _answers(
     networks: Sequence[TrainedNetwork], scans: Mapping[str, Scan], output: Path
 ) -> dict[str, dict[str, Any]]:
     """Answer for each scan: the cells of its row, by its name."""
-    task, classes, rows = networks[0].task, networks[0].card.run.classes, {}
+    task, card, rows = networks[0].task, networks[0].card, {}
+    how = {"noise": card.predict.noise, "kind": card.predict.dtype}
     for name, scan in progress(scans.items(), total=len(scans), label="scans put to the network"):
         image = f"{output.stem}-{task.file}s/{name}.nii.gz"
-        file = AnswerFile(scan, output.parent, image, classes)
+        file = AnswerFile(scan, output.parent, image, card.run.classes, **how)
         rows[name] = _answer(networks, file)
     return rows
 

@@ -36,6 +36,8 @@ def make_predictor(network: nn.Module, train: Train, predict: Predict) -> nn.Mod
     if train.patches is not None:
         ours, size = NETWORKS.get(train.network), train.patches.patches
         steps = ours.multiples(train.network_arguments) if ours else _halved(size)
+        if ours and ours.local:  # the larger a tile, the less of it is margin
+            size = (2 * size[0], 2 * size[1], 2 * size[2])
         network = Tiled(network, size, steps, predict.overlap)
     axes = flipped_axes(predict.flips, train.augment, train.swap)
     return Mirrored(network, axes) if axes else network

@@ -50,6 +50,8 @@ class Network:
         words: What the methods call it.
         cite: Its paper.
         per_voxel: Whether it answers for every voxel.
+        local: Whether its answer for a voxel hangs on its surroundings alone, and not, as by
+            instance norm, on what else it sees.
         divisor: Tells, of what the user gave, what lengths of a window are multiples of along each
             axis that it sees: it decodes what it halved. A ValueError says what it must be given.
         shortest: The least length that it asks of a window along those axes.
@@ -72,6 +74,7 @@ class Network:
     cite: str
     cost: Cost
     per_voxel: bool = False
+    local: bool = False
     channels_last: bool = False
     divisor: Callable[[Arguments], Lengths] | None = None
     shortest: int = 1
@@ -267,6 +270,17 @@ NETWORKS = {
         divisor=lambda _: (32, 32, 32),
         learning_rate=3e-4,
     ),
+    "plain_unet": Network(
+        "headstart.training.plain_unet:PlainUNet",
+        "a U-Net without normalisation, with skips at all resolutions",
+        "Ronneberger et al. 2015, U-Net, https://doi.org/10.1007/978-3-319-24574-4_28",
+        Cost((16, 32, 64), 700, 3.0, 0.2e6),
+        per_voxel=True,
+        local=True,
+        divisor=lambda given: (2 ** (len(given.get("channels", (16, 32, 64))) - 1),) * 3,
+        library="torch",
+        fixed={},
+    ),
     "unet_slices": Network(
         "headstart.training.slices:SliceUNet",
         "MONAI's 2-D residual U-Net on slices",
@@ -315,9 +329,18 @@ SCHEDULES = {
 }
 
 
-def networks_for(*, per_voxel: bool) -> list[str]:
-    """Name the networks that answer for every voxel, or for whole scans."""
-    return [name for name, network in NETWORKS.items() if network.per_voxel == per_voxel]
+def networks_for(*, per_voxel: bool, local: bool = False) -> list[str]:
+    """Name the networks that answer for every voxel, or for whole scans.
+
+    Args:
+        per_voxel: Whether for every voxel.
+        local: Whether only those whose answer for a voxel hangs on its surroundings alone.
+    """
+    return [
+        name
+        for name, network in NETWORKS.items()
+        if network.per_voxel == per_voxel and network.local >= local
+    ]
 
 
 def networks_of_blocks() -> list[str]:

@@ -43,11 +43,14 @@ def tell_preparation(card: ModelCard) -> str:
         if settings.window == "own"
         else f"cropped or padded about {about} centre to {times(settings.window)} voxels"
     )
-    return (
-        f"{''.join(_steps(card))}Volumes were {_place(settings.space)} "
-        f"{times(settings.voxel_size)} mm by a linear kernel, {cropped}, and their intensities "
-        f"scaled {scale}."
+    size = settings.voxel_size
+    where = (
+        "turned to the nearest of right-anterior-superior and kept at their own voxels, uncropped"
+        if size == "own"
+        else f"{_place(settings.space)} {times(size)} mm by a linear kernel, {cropped}"
     )
+    steps = "".join(_steps(card))
+    return f"{steps}Volumes were {where}, and their intensities scaled {scale}."
 
 
 def _inside(card: ModelCard) -> str:
@@ -155,7 +158,7 @@ def _sweep(config: Config, variants: Sequence[str]) -> str:
     chosen = [f"{name} was chosen" for name in variants if config.is_evaluated(name)]
     return (
         f"{len(variants)} combinations of {settings}, trained with {seeds} each, were compared by "
-        f"the {metric_name(first.kind.metrics[0], first.unit)} of the validation subjects; "
+        f"the {metric_name(first.kind.key_metric(), first.unit)} of the validation subjects; "
         f"{and_joined(chosen) if chosen else 'none is evaluated on held-out subjects'}. "
         "All other settings are those of the first."
     )

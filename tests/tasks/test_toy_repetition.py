@@ -13,7 +13,7 @@ from small_study import SOURCE_AFFINE
 from small_study import SOURCE_SHAPE
 from small_study import WINDOW
 from small_study import SmallStudy
-from toy_denoising import Denoising
+from toy_repetition import Repetition
 
 from headstart.cohort.prepared import read_cohort
 from headstart.common import files
@@ -43,13 +43,13 @@ class Net(nn.Conv3d):
     def __init__(self, in_channels, out_channels):
         super().__init__(in_channels, out_channels, 3, padding=1)
 """
-QUESTION = {"experiment": "clean", "task": "denoising", "target": "image", "classes": {}}
+QUESTION = {"experiment": "clean", "task": "repetition", "target": "image", "classes": {}}
 
 
 @pytest.fixture
 def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SmallStudy:
     """The small study, whose scans are to be made again."""
-    monkeypatch.setitem(TASKS, "denoising", Denoising)
+    monkeypatch.setitem(TASKS, "repetition", Repetition)
     study = SmallStudy(tmp_path / "study")
     (study.folder / "net.py").write_text(NETWORK)
     return study

@@ -19,7 +19,7 @@ def voxel_error(_):
 
 
 @dataclass(frozen=True)
-class Denoising(Task):
+class Repetition(Task):
     """Volumes as they were prepared.
 
     Attributes:
@@ -28,7 +28,7 @@ class Denoising(Task):
 
     channels: int
 
-    name = "denoising"
+    name = "repetition"
     target_kind = "image"
     per_voxel = True
     losses = {"voxel_error": Loss(path=f"{__name__}:voxel_error")}

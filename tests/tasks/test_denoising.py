@@ -1,0 +1,161 @@
+"""Denoising: learnt from noisy scans alone, answered on their own grid, judged beside filters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from noisy_study import AFFINE
+from noisy_study import NOISE
+from noisy_study import NoisyStudy
+from noisy_study import clean_head
+
+from headstart.cohort.prepared import read_cohort
+from headstart.common import files
+from headstart.common.errors import UserError
+from headstart.common.records import write_rows
+from headstart.common.run_id import RunId
+from headstart.evaluation.evaluate import evaluate
+from headstart.evaluation.results import DifferenceRow
+from headstart.evaluation.results import MetricRow
+from headstart.evaluation.settings import EvaluateSettings
+from headstart.figures import evaluation
+from headstart.figures.settings import ExperimentPlotSettings
+from headstart.figures.style import Stamp
+from headstart.tasks import blind_spot
+from headstart.tasks.image_quality import quality
+from headstart.training.config import Predict
+from headstart.training.config import Train
+from headstart.training.predict import predict
+from headstart.training.predict_new import predict_new
+from headstart.training.settings import PredictSettings
+from headstart.training.settings import Publication
+from headstart.training.settings import Run
+from headstart.training.train import train
+
+QUESTION = {"experiment": "clean", "task": "denoising", "target": "image", "classes": {}}
+
+
+def train_on(study: NoisyStudy, folder: Path, *, epochs: int, **how: object) -> Path:
+    """Train a tiny network on a study; return its folder."""
+    sampling = {"patches": [16, 16, 16], "per_scan": 40}
+    small = {"network": "plain_unet", "network_arguments": {"channels": [6, 8]}, "batch_size": 2}
+    settings = Train(**small, sampling=sampling, epochs=epochs, learning_rate=0.005, threads=1)
+    run = Run(**QUESTION, channels=("T1",), window="own", train=settings, fold=0, seed=0)
+    model = folder / RunId("clean", 0, 0).trained
+    publication = Publication(predict=Predict(**how))
+    where = {"store": folder / "runs", "output": model, "device": "cpu"}
+    train(run=run, code="x", publication=publication, **study.inputs, **where)
+    return model
+
+
+def test_it_denoises_scans_in_their_own_space_and_unit(tmp_path: Path) -> None:
+    study = NoisyStudy(tmp_path / "study", reference=True)
+    cohort = read_cohort(**study.inputs, target="image")
+    assert (cohort.channels, cohort.scans[0].volume().shape[0]) == (("T1",), 1)
+    model = train_on(study, tmp_path, epochs=4)
+    history = pd.read_csv(model / "history.csv")
+    assert history["chosen"].argmax() == history["val_hidden_error"].argmin()
+
+    output = tmp_path / RunId("clean", 0, 0).predicted
+    asked = PredictSettings(**QUESTION, channels=("T1",), test=True, fold=0, seed=0)
+    predict(
+        settings=asked, model=model, data=study.data, output=output, device="cpu", **study.inputs
+    )
+    table = files.read_csv(output / "predictions.csv")
+    row = table.to_dict("records")[-1]
+    image = nib.load(output / row["image"])
+    assert image.get_data_dtype() == np.float32
+    np.testing.assert_array_equal(image.affine, AFFINE)
+    made, noisy = image.get_fdata(), nib.load(study.data / "T1-5.nii").get_fdata()
+    clean = clean_head(5)
+    inside = clean > 0
+    assert float(row["noise"]) == pytest.approx(NOISE, rel=0.05)
+    assert float(row["mae"]) == pytest.approx(np.abs(made - clean)[inside].mean(), rel=1e-3)
+    assert np.mean((made - clean)[inside] ** 2) < 0.9 * np.mean((noisy - clean)[inside] ** 2)
+
+    judged = {"passed": study.passed, "splits": study.splits, "prepared": study.prepared}
+    judged |= {"predictions": [output / "predictions.csv"]}
+    evaluated = EvaluateSettings(**QUESTION, test=True, folds=(0,), seeds=(0,))
+    metrics, differences = evaluate(settings=evaluated, **judged)
+    psnr = {(row.protocol, row.model): row.value for row in metrics if row.metric == "psnr"}
+    assert psnr["test", "network"] == pytest.approx(float(row["psnr"]))
+    assert psnr["test", "network"] > psnr["test", "noisy"] + 0.5
+    assert psnr["test", "gaussian"] > psnr["test", "noisy"]
+    assert {model for _, model in psnr} == {
+        "network",
+        "noisy",
+        "gaussian",
+        "median",
+        "non-local-means",
+    }
+    tables = {"metrics": tmp_path / "metrics.csv", "comparison": tmp_path / "comparison.csv"}
+    write_rows(tables["metrics"], MetricRow, metrics)
+    write_rows(tables["comparison"], DifferenceRow, differences)
+    evaluation.plot(
+        settings=ExperimentPlotSettings(**QUESTION, study="small", primary="psnr"),
+        stamp=Stamp("small", "0" * 8, "x", synthetic=True),
+        output=tmp_path / "evaluation.pdf",
+        **judged | tables,
+    )
+    assert (tmp_path / "evaluation.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_new_scans_are_denoised_into_the_type_of_their_file(tmp_path: Path) -> None:
+    study = NoisyStudy(tmp_path / "study", reference=False)
+    model = train_on(study, tmp_path, epochs=1, dtype="input", noise=NOISE)
+    scans, answers = [study.data / "T1-5.nii"], tmp_path / "answers.csv"
+    predict_new(runs=[model], scans=scans, output=answers, device="cpu")
+    (row,) = files.read_csv(answers).to_dict("records")
+    image = nib.load(tmp_path / row["image"])
+    assert (image.get_data_dtype(), float(row["noise"])) == (np.int16, NOISE)
+    np.testing.assert_array_equal(image.affine, AFFINE)
+
+
+def test_a_scan_without_air_asks_for_its_noise(tmp_path: Path) -> None:
+    study = NoisyStudy(tmp_path / "study", reference=False)
+    model = train_on(study, tmp_path, epochs=1)
+    source = nib.load(study.data / "T1-5.nii")
+    masked = np.where(clean_head(5) > 0, source.get_fdata(), 0).astype(np.int16)
+    nib.save(nib.Nifti1Image(masked, AFFINE), tmp_path / "masked.nii")
+    with pytest.raises(UserError, match=r"no air .* predict\.noise"):
+        predict_new(
+            runs=[model], scans=[tmp_path / "masked.nii"], output=tmp_path / "a.csv", device="cpu"
+        )
+
+
+def test_hidden_voxels_are_what_their_neighbours_were() -> None:
+    volumes = torch.arange(2 * 2 * 6 * 7 * 8, dtype=torch.float32).reshape(2, 2, 6, 7, 8)
+    hidden, truth = blind_spot.hide(volumes, [1, 2])
+    asked = ~truth.isnan()
+    assert asked.sum() == 2 * round(blind_spot.HIDDEN * 6 * 7 * 8)
+    torch.testing.assert_close(truth[asked], volumes[:, :1][asked])
+    assert (hidden[:, :1][asked] != volumes[:, :1][asked]).all()
+    torch.testing.assert_close(hidden[:, :1][~asked], volumes[:, :1][~asked])
+    torch.testing.assert_close(hidden[:, 1:], volumes[:, 1:])
+    places = np.argwhere(asked[0, 0].numpy())
+    stand_ins = np.stack(np.unravel_index(hidden[0, 0][asked[0, 0]].int().numpy(), (6, 7, 8)), 1)
+    assert np.abs(stand_ins - places).max() <= blind_spot.AROUND // 2
+
+
+def test_the_measured_voxel_goes_back_in_where_neighbours_do_not_tell_it() -> None:
+    random = np.random.default_rng(0)
+    measured = random.normal(0, 1, (24, 24, 24)).astype(np.float32)
+    told = np.zeros_like(measured)
+    told[12:] = 30  # wrong by far
+    made = blind_spot.put_back(measured, told, noise=1.0)
+    assert np.abs(made[:9]).mean() < 0.25 * np.abs(measured[:9]).mean()
+    np.testing.assert_allclose(made[15:], measured[15:], atol=0.2)
+
+
+def test_quality_of_a_known_error() -> None:
+    clean = np.zeros((20, 20, 20), np.float32)
+    clean[4:16, 4:16, 4:16] = 100
+    found = quality(clean + 10, clean + 30, 10, clean)
+    assert found["psnr"] == pytest.approx(20)
+    assert (found["nrmse"], found["mae"]) == (pytest.approx(0.1), pytest.approx(10))
+    assert quality(clean, clean + 30, 10, clean)["ssim"] == pytest.approx(1)

@@ -1,0 +1,142 @@
+"""Filters that need no network, each as strong as serves scans that are not judged.
+
+They are corrected for the noise's bias as the network's answer is.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from headstart.cohort.prepared import Scan
+from headstart.common.errors import UserError
+from headstart.imaging.geometry import head
+from headstart.imaging.rician import corrected
+from headstart.tasks.denoising import noise_of
+from headstart.tasks.image_quality import quality
+
+Image = NDArray[np.float32]
+Filter = Callable[[Image, float, float], Image]
+
+TRIED = 2  # scans on which the strengths are chosen, in the middle half of each axis
+SEARCH, PATCH = 2, 3  # voxels: how far non-local means look, and what they compare
+CORRUPTED = 0.5  # noise added to one of a pair, of the scan's own; the other has it the other way
+
+
+def gaussian(image: Image, width: float, _: float) -> Image:
+    """Smooth by a Gaussian, whose standard deviation is given in voxels."""
+    return np.asarray(ndimage.gaussian_filter(image, width))
+
+
+def median(image: Image, connected: float, _: float) -> Image:
+    """Take the median of a voxel and its neighbours: 7 voxels for 1, 27 for 3."""
+    footprint = ndimage.generate_binary_structure(3, int(connected))
+    return np.asarray(ndimage.median_filter(image, footprint=footprint))
+
+
+def non_local_means(image: Image, strength: float, noise: float) -> Image:
+    """Average voxels whose surroundings are alike.
+
+    Buades et al. 2005, doi:10.1109/CVPR.2005.38; what the noise alone makes unlike is taken off.
+
+    Args:
+        image: The scan, (x, y, z).
+        strength: How unlike surroundings may be, in units of the noise.
+        noise: Its standard deviation.
+    """
+    padded = np.pad(image, SEARCH, mode="reflect")
+    total, weights = image.copy(), np.ones_like(image)
+    width = np.float32((strength * noise) ** 2)
+    for steps in itertools.product(range(2 * SEARCH + 1), repeat=3):
+        if steps == (SEARCH,) * 3:
+            continue
+        x, y, z = (slice(first, first + n) for first, n in zip(steps, image.shape, strict=True))
+        other = padded[x, y, z]
+        unlike = ndimage.uniform_filter((image - other) ** 2, PATCH) - np.float32(2 * noise**2)
+        weight = np.exp(-np.maximum(unlike, 0) / width)
+        total += weight * other
+        weights += weight
+    return total / weights
+
+
+# Each with the strengths that are tried.
+FILTERS: dict[str, tuple[Filter, tuple[float, ...]]] = {
+    "gaussian": (gaussian, (0.3, 0.4, 0.5, 0.7, 1.0)),
+    "median": (median, (1, 3)),
+    "non-local-means": (non_local_means, (0.3, 0.5, 0.8)),
+}
+
+
+def filtered(name: str, strength: float, scan: Scan) -> Image:
+    """Denoise a scan by a filter, in its raw intensities.
+
+    Raises:
+        UserError: If it has no air that tells its noise.
+    """
+    noise = noise_of(scan)
+    return corrected(FILTERS[name][0](scan.signal(), strength, noise), noise)
+
+
+def measured(
+    known: Sequence[Scan], asked: Sequence[Scan], columns: Sequence[str]
+) -> dict[str, NDArray[np.float64]]:
+    """Measure what each filter makes of scans, and the noisy scans themselves.
+
+    Args:
+        known: Scans that the strengths are chosen on.
+        asked: Scans that are judged, m of them.
+        columns: What is measured, as `quality` names it.
+
+    Returns:
+        Name: (m, columns); nothing where a scan has no air that tells its noise.
+    """
+    try:
+        return _measured({name: chosen(name, known) for name in FILTERS}, asked, columns)
+    except UserError:
+        return {}
+
+
+def _measured(
+    strengths: dict[str, float], asked: Sequence[Scan], columns: Sequence[str]
+) -> dict[str, NDArray[np.float64]]:
+    rows: dict[str, list[list[float]]] = {}
+    for scan in asked:
+        noise, noisy, reference = noise_of(scan), scan.signal(), scan.reference()
+        made = {"noisy": noisy} | {
+            name: filtered(name, strength, scan) for name, strength in strengths.items()
+        }
+        for name, image in made.items():
+            found = quality(image, noisy, noise, reference)
+            rows.setdefault(name, []).append([found[column] for column in columns])
+    return {name: np.array(values) for name, values in rows.items()}
+
+
+def chosen(name: str, known: Sequence[Scan]) -> float:
+    """Choose the strength with which a filter errs least on scans.
+
+    Against the reference where there is one; else by pairs of the scan with more noise: one is
+    filtered, and the other, whose noise is independent, judges it (Pang et al. 2021,
+    Recorrupted-to-Recorrupted, doi:10.1109/CVPR46437.2021.00208).
+    """
+    run, strengths = FILTERS[name]
+    errors = [[_error(run, strength, scan) for strength in strengths] for scan in known[:TRIED]]
+    return strengths[int(np.argmin(np.mean(errors, axis=0)))]
+
+
+def _error(run: Filter, strength: float, scan: Scan) -> float:
+    noise, reference = noise_of(scan), scan.reference()
+    middle = tuple(slice(n // 4, n - n // 4) for n in scan.shape)
+    seen, true = scan.signal()[middle], reference[middle] if reference is not None else None
+    if true is None:
+        drawn = np.random.default_rng(0).normal(0, noise, seen.shape).astype(np.float32)
+        seen, true = seen + CORRUPTED * drawn, seen - drawn / CORRUPTED
+        made = run(seen, strength, noise * np.hypot(1, CORRUPTED))
+    else:
+        made = corrected(run(seen, strength, noise), noise)
+    inside = head(scan.signal())[middle]
+    return float(np.mean((made - true)[inside] ** 2) / noise**2)

@@ -1,0 +1,170 @@
+"""Scans without their noise, learnt from noisy scans alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headstart.common.errors import UserError
+from headstart.tasks import blind_spot
+from headstart.tasks.base import Array
+from headstart.tasks.base import Loss
+from headstart.tasks.base import Task
+from headstart.tasks.metrics import mean_of_scans
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from headstart.cohort.answer_file import AnswerFile
+    from headstart.cohort.prepared import Scan
+
+
+@dataclass(frozen=True)
+class Denoising(Task):
+    """The first channel of a scan as it would be without noise; the others are seen beside it."""
+
+    name = "denoising"
+    target_kind = "image"
+    per_voxel = True
+    own_space = True
+    local = True
+    losses = {  # noqa: RUF012 never changed
+        "blind_spot": Loss(
+            "voxels are hidden and told from their neighbours; in prediction the measured voxel "
+            "is put back by its local weight",
+            "Krull et al. 2019, Noise2Void, https://doi.org/10.1109/CVPR.2019.00223",
+        )
+    }
+    metrics = ("psnr", "ssim", "nrmse", "mae", "edges", "removed")
+    baselines = "filters"
+    figure = "images"
+    chooses = "hidden_error"
+    file = "image"
+    answer_words = "images without noise, in the scan's own unit"
+
+    @classmethod
+    def from_config(cls, classes: Sequence[str], channels: Sequence[str]) -> Self:
+        """See `Task.from_config`."""
+        return cls()
+
+    @property
+    def out_channels(self) -> int:
+        """The first channel."""
+        return 1
+
+    def target(self, scan: Scan) -> NDArray[Any]:
+        """Nothing: what is true is hidden in the scan itself, see `pose`."""
+        return np.zeros((), np.float32)
+
+    def blank_target(self, window: Sequence[int]) -> NDArray[Any]:
+        """Voxels that were all hidden."""
+        return np.zeros((1, *window), np.float32)
+
+    def pose(self, volumes: Tensor, targets: Tensor, seeds: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Hide some voxels, which are to be told from their neighbours."""
+        return blind_spot.hide(volumes, seeds)
+
+    def predict(self, output: Tensor) -> NDArray[np.float32]:
+        """What neighbours tell, (n, 1, x, y, z), on the prepared scale."""
+        predicted: NDArray[np.float32] = output.float().cpu().numpy()
+        return predicted
+
+    def for_metrics(
+        self, targets: NDArray[Any], output: Tensor
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Mean squared error of the hidden voxels of each scan, (n,), beside nothing."""
+        squares = (self.predict(output) - targets) ** 2
+        return np.empty((len(squares), 0)), np.nanmean(squares, axis=(1, 2, 3, 4))
+
+    def score(self, truth: NDArray[Any], prediction: NDArray[Any]) -> dict[str, float]:
+        """The error of hidden voxels, in units of the prepared scale."""
+        return {self.chooses: float(np.sqrt(prediction.mean()))}
+
+    def in_one_number(self, predictions: Sequence[Any], scan: Scan) -> Array:
+        """The mean of what is told."""
+        return np.array([prediction.mean() for prediction in predictions])
+
+    @property
+    def columns(self) -> list[str]:
+        """The noise, in the scan's unit, and the image's file."""
+        return ["noise", "image"]
+
+    @property
+    def held_out_columns(self) -> list[str]:
+        """What the image is like is measured where it is written."""
+        return [*self.evaluated_columns, *self.columns, "image_sha256"]
+
+    @property
+    def evaluated_columns(self) -> list[str]:
+        """What the image is like."""
+        return list(self.metrics)
+
+    def answer(self, decision: Any, file: AnswerFile) -> dict[str, Any]:
+        """The image, and how strong its noise was taken to be."""
+        return self._answer(decision, file)[1]
+
+    def answer_held_out(self, decision: Any, file: AnswerFile, data: Path) -> dict[str, Any]:
+        """The same, and what it is like."""
+        from headstart.tasks.image_quality import quality
+
+        image, cells = self._answer(decision, file)
+        scan = file.scan
+        found = quality(image, scan.signal(), cells["noise"], scan.reference())
+        return cells | found | {"image_sha256": file.sha256}
+
+    def _answer(
+        self, decision: Any, file: AnswerFile
+    ) -> tuple[NDArray[np.float32], dict[str, Any]]:
+        from headstart.imaging.rician import corrected
+
+        scan = file.scan
+        noise = file.noise or noise_of(scan)
+        told = scan.intensities[0].restored(decision[0])
+        image = corrected(blind_spot.put_back(scan.signal(), told, noise), noise)
+        file.write_intensities(image)
+        return image, {"noise": noise, "image": file.name}
+
+    def are_possible(self, numbers: Array, *, empty: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """See `Task.are_possible`; without a reference some cells are empty."""
+        return np.asarray((empty | np.isfinite(numbers)).all(axis=1))
+
+    def truth(self, scans: Sequence[Scan]) -> NDArray[Any]:
+        """Nothing: what an image is like is measured already, and is all that is evaluated."""
+        return np.empty((len(scans), 0))
+
+    def evaluate(
+        self, truth: NDArray[Any], prediction: NDArray[Any], weights: Array
+    ) -> dict[str, Array]:
+        """See `Task.evaluate`; each is a mean over scans."""
+        columns = zip(self.metrics, prediction.T, strict=True)
+        return {name: mean_of_scans(truth, one, weights) for name, one in columns}
+
+    def is_defined(self, metric: str, prediction: Array) -> NDArray[np.bool_]:
+        """See `Task.is_defined`; not every scan has a reference."""
+        return np.asarray(~np.isnan(prediction[:, self.metrics.index(metric)]))
+
+
+def noise_of(scan: Scan) -> float:
+    """Estimate the noise of a scan's first channel from its air, in the scan's unit.
+
+    Raises:
+        UserError: If it has no air.
+    """
+    from headstart.imaging.geometry import Grid
+    from headstart.imaging.rician import air_noise
+
+    noise = air_noise(scan.signal(), Grid(scan.shape, scan.affine).voxel_size)
+    if noise is None:
+        raise UserError(
+            f"subject '{scan.subject}', session '{scan.session}': has no air that its noise could "
+            "be told from; measure it, and write its standard deviation as predict.noise"
+        )
+    return noise

@@ -30,6 +30,7 @@ SMALL = {
     "resnet18_slices": {},
     "resenc_unet": {"channels": [4, 4, 8, 8, 8], "blocks": [1, 1, 2, 1, 1]},
     "swin_unetr": {"feature_size": 12, "depths": [1, 1, 1, 1], "num_heads": [1, 1, 2, 2]},
+    "plain_unet": {"channels": [4, 4, 8]},
     "unet_slices": {"channels": [4, 4, 8, 8, 8]},
 }
 

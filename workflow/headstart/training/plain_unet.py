@@ -15,7 +15,7 @@ class PlainUNet(nn.Module):
     """A U-Net without normalisation, with a skip at each resolution, the full one included.
 
     Nothing ties a voxel to what else is seen, and no fine detail passes through a coarse layer, as
-    denoising asks for. With three resolutions a voxel is told from 16 voxels around it at most,
+    denoising asks for. With three resolutions a voxel is told from 18 voxels around it at most,
     so that tiles with such margins give what the whole scan would.
 
     Args:

@@ -274,10 +274,12 @@ NETWORKS = {
         "headstart.training.plain_unet:PlainUNet",
         "a U-Net without normalisation, with skips at all resolutions",
         "Ronneberger et al. 2015, U-Net, https://doi.org/10.1007/978-3-319-24574-4_28",
-        Cost((16, 32, 64), 700, 3.0, 0.2e6),
+        Cost((16, 32, 64), 1760, 10.0, 0.24e6),
         per_voxel=True,
         local=True,
-        divisor=lambda given: (2 ** (len(given.get("channels", (16, 32, 64))) - 1),) * 3,
+        divisor=lambda given: (
+            (2 ** (len(per_resolution(given, "channels", (16, 32, 64))) - 1),) * 3
+        ),
         library="torch",
         fixed={},
     ),

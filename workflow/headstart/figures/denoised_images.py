@@ -21,6 +21,7 @@ from headstart.figures.style import show_slice
 from headstart.imaging.geometry import Grid
 from headstart.imaging.geometry import head
 from headstart.imaging.geometry import to_canonical
+from headstart.tasks.denoising import noise_of
 
 SHOWN = 3  # scans
 Image = NDArray[np.float32]
@@ -66,7 +67,7 @@ def _draw_row(row: Sequence[Axes], result: Result, key: Key, best: str) -> None:
     inside = head(noisy)
     z = int(inside.sum(axis=(0, 1)).argmax())
     limits = (0.0, float(np.percentile(noisy[inside], 99.5)))
-    spread = 4 * filters.noise_of(scan) if best else float(np.std(noisy - image)) * 4
+    spread = 4 * noise_of(scan) if best else float(np.std(noisy - image)) * 4
     shown = {"noisy": (noisy, limits), "network": (image, limits)}
     shown["residual"] = (noisy - image, (-spread, spread))
     if best:

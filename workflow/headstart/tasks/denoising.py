@@ -161,7 +161,8 @@ def noise_of(scan: Scan) -> float:
     from headstart.imaging.geometry import Grid
     from headstart.imaging.rician import air_noise
 
-    noise = air_noise(scan.signal(), Grid(scan.shape, scan.affine).voxel_size)
+    edges = Grid(scan.shape, scan.affine).voxel_size.tolist()
+    noise = air_noise(scan.signal(), edges)
     if noise is None:
         raise UserError(
             f"subject '{scan.subject}', session '{scan.session}': has no air that its noise could "

@@ -107,9 +107,9 @@ def _answer(network: TrainedNetwork, scan: Scan, images: Path, data: Path) -> di
     (decision,) = task.decide(network.predict(scan))
     # a subject named `folder/id` makes no folder here
     name = f"{scan.subject}_{scan.session}.nii.gz".replace("/", "-")
-    card = network.card
-    how = {"noise": card.predict.noise, "kind": card.predict.dtype}
-    file = AnswerFile(scan, images.parent, f"{images.name}/{name}", card.run.classes, **how)
+    how, classes = network.card.predict, network.card.run.classes
+    path = f"{images.name}/{name}"
+    file = AnswerFile(scan, images.parent, path, classes, noise=how.noise, kind=how.dtype)
     told = task.answer_held_out(decision, file, data)
     cells = dict.fromkeys(task.held_out_columns, "") | told
     # a class that is in neither mask has no Dice

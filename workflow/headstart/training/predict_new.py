@@ -101,10 +101,10 @@ def _answers(
 ) -> dict[str, dict[str, Any]]:
     """Answer for each scan: the cells of its row, by its name."""
     task, card, rows = networks[0].task, networks[0].card, {}
-    how = {"noise": card.predict.noise, "kind": card.predict.dtype}
+    how, classes = card.predict, card.run.classes
     for name, scan in progress(scans.items(), total=len(scans), label="scans put to the network"):
         image = f"{output.stem}-{task.file}s/{name}.nii.gz"
-        file = AnswerFile(scan, output.parent, image, card.run.classes, **how)
+        file = AnswerFile(scan, output.parent, image, classes, noise=how.noise, kind=how.dtype)
         rows[name] = _answer(networks, file)
     return rows
 

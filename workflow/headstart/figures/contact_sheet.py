@@ -253,15 +253,16 @@ def draw_contact_sheet(
         rows = max(2, -(-len(part) // COLUMNS))
         with document.page(title, height=20 + tall * rows, note=note) as figure:
             grid = figure.subplots(rows, COLUMNS).ravel()
-            for axes, tile in zip(grid, part, strict=False):
-                _draw_tile(axes, tile, shape)
+            for number, (axes, tile) in enumerate(zip(grid, part, strict=False)):
+                above = has_masks and number < COLUMNS  # a line for the legend
+                _draw_tile(axes, tile, shape, above="\n" * above)
             for axes in grid[len(part) :]:
                 axes.set_axis_off()
             if has_masks and classes:
-                show_class_keys(grid[COLUMNS - 1], class_keys(classes), above=1.1)
+                show_class_keys(grid[COLUMNS - 1], class_keys(classes), above=1.2)
 
 
-def _draw_tile(axes: Axes, tile: Tile, shape: tuple[int, ...]) -> None:
+def _draw_tile(axes: Axes, tile: Tile, shape: tuple[int, ...], above: str) -> None:
     subject, session = tile.key
     name = subject if session == "1" else f"{subject} / {session}"
     axes.set_xticks([])
@@ -276,7 +277,7 @@ def _draw_tile(axes: Axes, tile: Tile, shape: tuple[int, ...]) -> None:
     if tile.mark and tile.mark.kind == "rejected":
         for ends in ([0, 1], [1, 0]):
             axes.plot([0, 1], ends, color=GREY, lw=0.8, transform=axes.transAxes)
-    axes.set_title(shortened(name, 20), size=6, weight="normal", pad=1.5)
+    axes.set_title(f"{above}{shortened(name, 20)}", size=6, weight="normal", pad=1.5)
     if tile.mark:
         axes.set_xlabel(shortened(tile.mark.remark, 22), size=5.5, color=VERMILION, labelpad=1.5)
 

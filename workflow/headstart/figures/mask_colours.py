@@ -37,14 +37,15 @@ def class_keys(names: Sequence[str]) -> list[Artist]:
 
 
 def show_class_keys(axes: Axes, keys: Sequence[Artist], *, above: float) -> None:
-    """Put a legend above the last picture of a page's first row."""
-    axes.legend(
+    """Put a legend above the last picture of a page's first row, in the room that titles have."""
+    legend = axes.legend(
         handles=[*keys],
         ncols=min(len(keys), MOST_KEYS),
         loc="lower right",
         bbox_to_anchor=(1, above),
         borderpad=0,
     )
+    legend.set_in_layout(False)  # its width would push columns apart
 
 
 def fill(axes: Axes, inside: NDArray[np.bool_], colour: str) -> None:

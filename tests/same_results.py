@@ -35,6 +35,7 @@ RESULTS = (
     *("label/*.csv", "check/*.csv", "split/*.csv", "split/audit.json", "prepare/*.npy"),
     *("prepare/*.csv", "near-duplicates/*.csv", "train/**/*.csv", "train/**/*.safetensors"),
     *("predict/**/*.csv", "predict/**/*.nii.gz", "evaluate/**/*.csv", "figures/**/*.pdf"),
+    *("explain/**/*.csv", "explain/**/*.nii.gz"),
 )
 CLOCKS = ("seconds",)  # columns that tell of them
 

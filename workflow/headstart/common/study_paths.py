@@ -36,4 +36,6 @@ METRICS = "evaluate/{experiment}/metrics.csv"
 COMPARISON = "evaluate/{experiment}/comparison.csv"
 EXPERIMENTS = "evaluate/experiments.csv"
 OPENINGS = "test-openings.csv"  # no rule's output: nothing takes a row away from it
+EXPLAINED = "explain/{experiment}/cases.csv"
+EXPLAINED_MEANS = "explain/{experiment}/groups.csv"
 FIGURE = "figures/{folder}/{figure}"

@@ -28,6 +28,7 @@ INPUTS: dict[str, str | list[str]] = {
     "metrics": f"<study>/{study_paths.METRICS}",
     "comparison": f"<study>/{study_paths.COMPARISON}",
     "experiments": f"<study>/{study_paths.EXPERIMENTS}",
+    "explained": f"<study>/{study_paths.EXPLAINED}",
 }
 # Of every fold and seed.
 OF_RUNS = {
@@ -165,6 +166,16 @@ FIGURES = {
         {"": "experiments against each other"},
         rests_on="compare",
         of="study",
+    ),
+    "explanation": Figure(
+        "headstart.figures.explanation:plot",
+        ("passed", "splits", PREPARED, "explained"),
+        "5. Where answers come from",
+        {"experiment": "{experiment}"},
+        rests_on="plot",
+        of="experiment",
+        wanted=lambda experiment: bool(experiment.explain.methods),
+        memory=4000,
     ),
     "augmentation": Figure(
         "headstart.figures.augmentation:plot",

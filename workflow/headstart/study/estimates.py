@@ -18,6 +18,10 @@ from headstart.common.schema import WindowOrOwn
 from headstart.common.text import duration
 from headstart.data.label_table import MASK
 from headstart.data.layouts.source import read_source
+from headstart.explanation.config import CHECKED
+from headstart.explanation.config import OCCLUSION
+from headstart.explanation.config import STEPS
+from headstart.explanation.patches import lay_out
 from headstart.imaging.config import Preparation
 from headstart.study.config import Config
 from headstart.study.jobs import Job
@@ -138,6 +142,32 @@ def predicting_seconds(train: Train, prepare: Preparation, scans: int) -> float:
     return (1 if train.patches is None else costs.TILES) * costs.looking_seconds(*seen, scans)
 
 
+def explaining_seconds(config: Config, experiment: str) -> float | None:
+    """Seconds in which the answers for an experiment's chosen scans are explained, on a free CPU.
+
+    Args:
+        config: The study's config.
+        experiment: The experiment.
+
+    Returns:
+        None if the network is the user's own.
+    """
+    asked, prepare = config.experiments[experiment], config.prepare
+    train, explain = asked.train, asked.explain
+    if train.network not in NETWORKS:
+        return None
+    window = prepare.usual_window
+    passes = (
+        len(lay_out(window, prepare.voxel_size, explain)) if OCCLUSION in explain.methods else 0
+    )
+    looked = predicting_seconds(train, prepare, passes) * asked.predict.times
+    learnt = costs.learning_seconds(train.network, train.network_arguments, window, 1)
+    # of classes that no table has named yet, two
+    maps = (explain.cases + CHECKED * len(STEPS)) * max(1, len(config.task_of(asked).classes))
+    each = (looked + learnt) / min(train.threads, os.cpu_count() or 1)
+    return START_SECONDS["train"] + maps * len(asked.seeds) * each
+
+
 @dataclass(frozen=True)
 class Planned:
     """What a training was to take, beside what it took.
@@ -218,6 +248,8 @@ def seconds(settings: Settings, job: Job, scans: int | None) -> tuple[float | No
     seen = _earlier(settings.results / job.benchmark) if job.benchmark else None
     if seen is not None:
         return seen, True
+    if job.rule == "explain":
+        return explaining_seconds(settings.config, job.wildcards["experiment"]), False
     if job.stage == "fetch":
         return None, False
     if job.rule in ("check_scans", "prepare"):

@@ -20,6 +20,8 @@ from headstart.common.schema import Section
 from headstart.common.schema import once
 from headstart.common.schema import word_or
 from headstart.data.label_table import IMAGES
+from headstart.explanation.config import NOTHING
+from headstart.explanation.config import AnyExplain
 from headstart.tasks import TASKS
 from headstart.tasks import task_with
 from headstart.tasks.base import Task
@@ -89,6 +91,13 @@ class Experiment(Section):
     predict: Predict = Field(
         Predict(), description="how the trained network predicts; a change trains nothing again"
     )
+    explain: AnyExplain = Field(
+        NOTHING,
+        exclude_if=lambda explain: not explain.methods,
+        description="maps of where answers for held-out subjects come from, e.g. `[occlusion, "
+        "grad-cam++]`, with the check whether they show what was learnt; for "
+        f"{' and '.join(name for name, task in sorted(TASKS.items()) if not task.per_voxel)}",
+    )
 
     @field_validator("folds")
     @classmethod
@@ -108,6 +117,23 @@ class Experiment(Section):
         if self.train.patches is not None and not self.kind.per_voxel:
             raise ValueError(
                 f"train.sampling: a {self.task} is of whole scans, not of patches; write `whole`"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _explains_what_can_be(self) -> Experiment:
+        if not self.explain.methods:
+            return self
+        if self.kind.per_voxel:
+            raise ValueError(
+                f"explain: a {self.task} answers for each voxel by itself, and its masks show what "
+                "it found; write `explain: []`"
+            )
+        ours = NETWORKS.get(self.train.network)
+        if "grad-cam++" in self.explain.methods and ours is not None and not ours.volumes:
+            raise ValueError(
+                f"explain: the features of {self.train.network} are no volumes, which grad-cam++ "
+                "looks at; write `explain: [occlusion]`"
             )
         return self
 

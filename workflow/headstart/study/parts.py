@@ -55,7 +55,12 @@ def _choices(stage: str, config: Config) -> list[dict[str, Any]]:
         return [{"shard": number} for number in range(config.prepare.shards)]
     if stage == "compare" and not config.comparisons:
         return []
-    names = [n for n in config.experiments if stage == "train" or config.is_evaluated(n)]
+    wanted = STAGES[stage].wanted
+    names = [
+        name
+        for name, experiment in config.experiments.items()
+        if wanted(experiment) and (stage == "train" or config.is_evaluated(name))
+    ]
     if "seed" in fields:
         return [run._asdict() for name in names for run in config.runs(name)]
     return [{"experiment": name} for name in names] if fields else [{}]

@@ -1,4 +1,4 @@
-"""What the jobs of train and predict ask for."""
+"""What the jobs of train, predict and explain ask for."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from headstart.study.part_sizes import expected_sizes
 from headstart.study.settings import Settings
 from headstart.training.registry import NETWORKS
 
-Rule = Literal["train", "predict"]
-ON_GPU: tuple[Rule, ...] = ("train", "predict")  # the rules that ask for one
+Rule = Literal["train", "predict", "explain"]
+ON_GPU: tuple[Rule, ...] = ("train", "predict", "explain")  # the rules that ask for one
 
 SPARE = 1.3  # times the memory that is planned, and
 SLOW = 3.0  # times the time, so that a rough plan ends no job
@@ -58,7 +58,7 @@ def request(settings: Settings, rule: Rule, experiment: str, *, gpu: bool) -> Jo
 
     Args:
         settings: The settings.
-        rule: train or predict.
+        rule: train, predict or explain.
         experiment: The experiment.
         gpu: Whether they run on a GPU.
     """
@@ -158,11 +158,13 @@ def _seconds(settings: Settings, rule: Rule, experiment: str, scans: int) -> flo
     if rule == "train":
         sizes = expected_sizes(config, scans)
         return estimates.training_seconds(train, config.prepare, sizes) or 0.0
+    if rule == "explain":
+        return estimates.explaining_seconds(config, experiment) or 0.0
     test = split.test if experiment in config.final else 0
     held_out = math.ceil(scans * ((1 - split.test) / split.folds + test))
     looking = estimates.predicting_seconds(train, config.prepare, held_out)
-    flips = config.experiments[experiment].predict.flips
-    looking *= (1 if flips == "none" else flips) / min(train.threads, os.cpu_count() or 1)
+    passes = config.experiments[experiment].predict.times
+    looking *= passes / min(train.threads, os.cpu_count() or 1)
     writing = WRITE_SECONDS * held_out if _writes_images(settings, experiment) else 0.0
     return looking + writing
 

@@ -350,10 +350,12 @@ class Settings:
         runs = [one._asdict() for name in names for one in self.config.runs(name)]
         runs = [{"experiment": experiment, **run}] if run else runs
         each = [{"experiment": experiment}] if experiment else [{"experiment": n} for n in names]
-        choices = {"train": runs, "predict": runs, "evaluate": each}
+        choices = {"train": runs, "predict": runs, "evaluate": each, "explain": each}
+        asked = self.config.experiments.get(experiment or "")  # None: of all, or a sweep
         below: list[Any] = [
             [name, self.code(name), [self.slice(name, **one) for one in choices.get(name, [{}])]]
             for name in stages
+            if asked is None or STAGES[name].wanted(asked)
         ]
         for name in names:
             train = self.config.experiments[name].train

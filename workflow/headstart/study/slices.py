@@ -19,6 +19,7 @@ from headstart.data.settings import FetchSettings
 from headstart.data.settings import LabelSettings
 from headstart.evaluation.settings import CompareSettings
 from headstart.evaluation.settings import EvaluateSettings
+from headstart.explanation.settings import ExplainSettings
 from headstart.figures.settings import CohortPlotSettings
 from headstart.figures.settings import ExperimentPlotSettings
 from headstart.figures.settings import PlotSettings
@@ -157,6 +158,11 @@ class Slices:
     def compare(self) -> CompareSettings:
         """Which experiments are compared with each other."""
         return CompareSettings(classes=self.config.classes, groups=self.config.comparisons)
+
+    def explain(self, experiment: str) -> ExplainSettings:
+        """Whose answers are explained, and how."""
+        asked = self.config.experiments[experiment].explain
+        return ExplainSettings(**self._question(experiment), explain=asked)
 
     def plot(self, experiment: str | None = None) -> PlotSettings:
         """What figures of a cohort, an experiment or a sweep show."""

@@ -6,6 +6,8 @@ settings are a part of its result, `Slices.a_stage` in `study/slices.py` picks t
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
 from typing import NamedTuple
 
 from headstart.common import study_paths
@@ -23,12 +25,14 @@ class Stage(NamedTuple):
             job for.
         rests_on: The stages whose settings and code its result rests on, beside its own.
         part_of: The stage that it is counted with for people; "" if it stands for itself.
+        wanted: Whether an experiment has it.
     """
 
     summary: str
     output: str
     rests_on: tuple[str, ...] = ()
     part_of: str = ""
+    wanted: Callable[[Any], bool] = lambda _: True
 
 
 CHECKED = ("label", "check-scans", "check")
@@ -86,15 +90,30 @@ STAGES = {
         (*LEARNT_FROM, "train", "predict", "evaluate"),
         part_of="evaluate",
     ),
+    "explain": Stage(
+        "map where the answers for some held-out scans come from",
+        study_paths.EXPLAINED,
+        (*LEARNT_FROM, "train", "predict"),
+        wanted=lambda experiment: bool(experiment.explain.methods),
+    ),
     "plot": Stage(
         "draw figures as PDF",
         study_paths.FIGURE,
-        (*LEARNT_FROM, "train", "predict", "evaluate"),
+        (*LEARNT_FROM, "train", "predict", "evaluate", "explain"),
     ),
     "report": Stage(
         "write the report, one page that holds all of a study",
         study_paths.REPORT,
-        (*LEARNT_FROM, "near-duplicates", "train", "predict", "evaluate", "compare", "plot"),
+        (
+            *LEARNT_FROM,
+            "near-duplicates",
+            "train",
+            "predict",
+            "evaluate",
+            "compare",
+            "explain",
+            "plot",
+        ),
     ),
 }
 # What figures of the scans rest on, which no split changes.

@@ -159,7 +159,8 @@ class Study:
         if fetched and not (self.folder / study_paths.LABELS).exists():
             stages[FETCH] = [fetched]
         for name in STAGES:
-            stages.setdefault(counted_with(name), []).extend(parts(name, config))
+            if made := parts(name, config):
+                stages.setdefault(counted_with(name), []).extend(made)
         return [self._stage(name, some) for name, some in stages.items()]
 
     def trainings(self) -> list[Training]:

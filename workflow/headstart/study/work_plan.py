@@ -178,7 +178,11 @@ def _why(
     if kind != "changed":
         return f"{kind}: download" if stage == "fetch" and kind == "new" else kind
     experiment = members[0].wildcards.get("experiment", "")
-    own = (f"experiments.{experiment}",) if stage == "train" else SECTIONS.get(stage, ())
+    of_experiment = {
+        "train": (f"experiments.{experiment}",),
+        "explain": (f"experiments.{experiment}.explain",),
+    }
+    own = of_experiment.get(stage, SECTIONS.get(stage, ()))
     keys = [key for key in changed if key.startswith(own)] if own else []
     shown = [f"{key.removeprefix(own[0] + '.')} {_change(*changed[key])}" for key in keys]
     if not shown and stage in ("label", "check") and settings.changed_file:

@@ -288,6 +288,15 @@ class Task(ABC):
     def in_one_number(self, predictions: Sequence[Any], scan: Scan) -> Array:
         """What each of several networks answers for a scan, as one number; see `spread`."""
 
+    def score_of(self, output: Tensor, group: str) -> Tensor:
+        """What a network's output says of a class or number, before it is a probability, (n,).
+
+        Args:
+            output: The network's output for n scans; the result can be differentiated by it.
+            group: The class; "" for a number.
+        """
+        return output[:, self.classes.index(group) if group else 0]
+
     @property
     def half_of_targets(self) -> float | None:
         """Half of the range of the training targets, in their unit; None if they are no numbers."""

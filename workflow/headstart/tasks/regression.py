@@ -166,6 +166,10 @@ class BinnedRegression(_OfNumbers):
         """The target as a place among the bins, a scalar: 0 is the centre of the first."""
         return np.array((float(scan.target) - self.bins[0]) / self._width, np.float32)
 
+    def score_of(self, output: Tensor, group: str) -> Tensor:
+        """The prediction, in widths of a bin from the first one's centre."""
+        return output.softmax(dim=1) @ output.new_tensor(range(BINS))
+
     def predict(self, output: Tensor) -> Array:
         """Predictions in the target's unit, (n,)."""
         return output.double().softmax(dim=1).cpu().numpy() @ np.array(self.bins)

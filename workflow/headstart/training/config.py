@@ -117,6 +117,11 @@ class Predict(Section):
         "stores them, rounded. Take input where a program asks for the type of the scanner",
     )
 
+    @property
+    def times(self) -> int:
+        """How often a scan goes through the network."""
+        return 1 if self.flips == "none" else self.flips
+
 
 PREDICT = Predict()
 

@@ -61,6 +61,7 @@ class Network:
         batch_norm: Whether it has batch norm, as long as the user gives it no other.
         scales: Whether it can answer at several resolutions in training, the full one first: its
             class is asked to by `deep_supervision`.
+        volumes: Whether its features are volumes, for Grad-CAM++ to look at.
         blocks: Classes of its blocks, whose activations need not be kept; () where nothing is won.
         batch_size: Scans of a step that a plan starts with.
         learning_rate: The rate that it starts with.
@@ -81,6 +82,7 @@ class Network:
     library: str = "monai"
     batch_norm: bool = False
     scales: bool = False
+    volumes: bool = True
     blocks: tuple[str, ...] = ()
     batch_size: int = 4
     learning_rate: float = 1e-3
@@ -195,6 +197,7 @@ NETWORKS = {
         "Dosovitskiy et al. 2021, vision transformer, https://doi.org/10.48550/arXiv.2010.11929; "
         "Beyer et al. 2022, its places and pooling, https://doi.org/10.48550/arXiv.2205.01580",
         Cost((192,), 70, 0.13, 6.1e6),
+        volumes=False,
         blocks=("TransformerBlock",),
         divisor=lambda given: (vit_patch(given),) * 3,
         shortest=32,
@@ -208,6 +211,7 @@ NETWORKS = {
         "He et al. 2016, ResNet, https://doi.org/10.1109/CVPR.2016.90",
         Cost((64,), 610, 2.2, 11.2e6),
         batch_norm=True,
+        volumes=False,
         blocks=("ResNetBlock",),
         shortest=32,
         fixed={},

@@ -10,6 +10,7 @@ from headstart.data.collections import read_catalogue
 from headstart.evaluation.baseline_rows import ROWS
 from headstart.evaluation.intervals import METHODS
 from headstart.study.methods.comparisons import compared
+from headstart.study.methods.explanation import explained
 from headstart.study.methods.results import interval_methods
 from headstart.study.methods.results import outcomes
 from headstart.study.methods.study_files import StudyFiles
@@ -40,6 +41,10 @@ REFERENCES = {
     "deepbet": "Fisch et al. 2024, deepbet, https://doi.org/10.1016/j.compbiomed.2024.108845",
     "fit": "Avants et al. 2008, local correlation, https://doi.org/10.1016/j.media.2007.06.004",
     "deep": "Lee et al. 2015, deep supervision, https://proceedings.mlr.press/v38/lee15a.html",
+    "occlusion": "Zeiler and Fergus 2014, occlusion, https://doi.org/10.1007/978-3-319-10590-1_53",
+    "grad-cam++": "Chattopadhay et al. 2018, Grad-CAM++, https://doi.org/10.1109/WACV.2018.00097",
+    "shuffled": "Adebayo et al. 2018, sanity checks for maps, "
+    "https://doi.org/10.48550/arXiv.1810.03292",
     "demo": "Fonov et al. 2011, ICBM 152, https://doi.org/10.1016/j.neuroimage.2010.07.033",
 }
 
@@ -67,6 +72,8 @@ def citations(study: StudyFiles, cards: Sequence[ModelCard]) -> Iterator[str]:
     used += ["demo"] * (placed and not study.synthetic) + ["fit"] * placed
     of_head = cards and cards[0].brain_masks != "all" and cards[0].prepare.brain == "none"
     used += ["head"] * bool((zscore or n4) and of_head)
+    maps = [one.method for groups in explained(study).values() for one in groups]
+    used += [*sorted(set(maps)), *["shuffled"] * bool(maps)]
     yield from (REFERENCES[name] for name in used)
     models = {row.model for one in outcomes(study) for row in one.models}
     yield from dict.fromkeys(row.cite for name, row in ROWS.items() if name in models and row.cite)

@@ -9,6 +9,7 @@ from headstart.study.methods.chapters import Points
 from headstart.study.methods.chapters import as_text
 from headstart.study.methods.citations import citations
 from headstart.study.methods.data import tell_data
+from headstart.study.methods.explanation import tell_explanations
 from headstart.study.methods.parts import part_table
 from headstart.study.methods.phrases import one_line
 from headstart.study.methods.results import tell_results
@@ -55,7 +56,13 @@ def chapters(study: StudyFiles) -> list[Chapter]:
             Chapter("Preparation", [one_line(tell_preparation(every[0]))]),
             Chapter("Training", list(map(one_line, trained))),
             Chapter("Results", list(tell_results(study))),
+            *_explanation(study),
             Chapter("Versions", [one_line(tell_versions(every))]),
         ]
     cited = dict.fromkeys(map(one_line, citations(study, every)))
     return [*told, Chapter("To cite", [Points(tuple(cited))])]
+
+
+def _explanation(study: StudyFiles) -> list[Chapter]:
+    told = list(map(one_line, tell_explanations(study)))
+    return [Chapter("Explanation", told)] if told else []

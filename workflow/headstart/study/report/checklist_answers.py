@@ -15,6 +15,7 @@ from headstart.data.label_table import IMAGES
 from headstart.data.label_table import LabelRow
 from headstart.figures.style import metric_name
 from headstart.study.methods.chapters import Chapter
+from headstart.study.methods.explanation import explained
 from headstart.study.methods.phrases import and_joined
 from headstart.study.methods.results import Outcome
 from headstart.study.methods.results import interval_methods
@@ -169,6 +170,17 @@ def _groups(known: Known) -> Answer | None:
     return Answer("Results by site", "baselines") if several and known.results else None
 
 
+def _explanation(known: Known) -> Answer | None:
+    methods = {one.method for groups in explained(known.study).values() for one in groups}
+    if not methods:
+        return None
+    return Answer(
+        f"{and_joined(sorted(methods))}, with a check by shuffled weights",
+        "explanation",
+        left="what the maps mean",
+    )
+
+
 def _internal(known: Known) -> Answer | None:
     protocols = dict.fromkeys(one.protocol for one in known.results)
     return Answer(and_joined(protocols), "results") if protocols else None
@@ -238,6 +250,7 @@ ANSWERS: dict[str, Callable[[Known], Answer | None]] = {
     "metrics": _metrics,
     "uncertainty": _uncertainty,
     "groups": _groups,
+    "explanation": _explanation,
     "internal": _internal,
     "external": _external,
     "flow": lambda _: Answer("The flow diagram", "flow"),

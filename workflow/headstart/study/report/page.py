@@ -20,6 +20,7 @@ from headstart.study.report.curves import curves
 from headstart.study.report.data import flow
 from headstart.study.report.data import quality
 from headstart.study.report.experiments import experiments
+from headstart.study.report.explanation import explanations
 from headstart.study.report.headline import headline
 from headstart.study.report.headline import notice
 from headstart.study.report.markup import Html
@@ -53,6 +54,7 @@ def write_report(study: Study) -> Path:
         results(source),
         *experiments(source),
         cases(source),
+        *explanations(source),
         curves(source),
         flow(source),
         quality(source),

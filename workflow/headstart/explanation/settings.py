@@ -1,0 +1,12 @@
+"""What the command explain needs of a study's settings."""
+
+from __future__ import annotations
+
+from headstart.cohort.settings import Question
+from headstart.explanation.config import Explain
+
+
+class ExplainSettings(Question):
+    """Which answers are explained: of the held-out scans of all folds, by the seeds' networks."""
+
+    explain: Explain

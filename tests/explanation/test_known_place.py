@@ -20,7 +20,7 @@ from headstart.explanation.explained import Explained
 from headstart.explanation.grad_cam import grad_cam
 from headstart.explanation.grad_cam import layer_of
 from headstart.explanation.occlusion import occlusion
-from headstart.explanation.patches import lay_out
+from headstart.explanation.occlusion_grid import lay_out
 from headstart.explanation.shuffle import shuffled
 from headstart.explanation.shuffle import similarity
 from headstart.imaging.config import Preparation

@@ -35,7 +35,7 @@ from headstart.explanation.explained import Explained
 from headstart.explanation.grad_cam import grad_cam
 from headstart.explanation.grad_cam import layer_of
 from headstart.explanation.occlusion import occlusion
-from headstart.explanation.patches import lay_out
+from headstart.explanation.occlusion_grid import lay_out
 from headstart.explanation.results import CASES
 from headstart.explanation.results import GROUPS
 from headstart.explanation.results import ExplainedCase

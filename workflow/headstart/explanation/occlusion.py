@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from headstart.explanation.explained import Explained
-from headstart.explanation.patches import Patches
+from headstart.explanation.occlusion_grid import OcclusionGrid
 from headstart.explanation.results import Map
 
 
-def occlusion(explained: Explained, patches: Patches, batch: int) -> Map:
+def occlusion(explained: Explained, patches: OcclusionGrid, batch: int) -> Map:
     """Map by how much what lies at each place raises the answer.
 
     Zeiler and Fergus 2014, doi:10.1007/978-3-319-10590-1_53. MONAI's own fills a patch with its

@@ -51,7 +51,7 @@ Volume = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Row:
+class PictureRow:
     """One row of a page.
 
     Attributes:
@@ -141,16 +141,16 @@ def _draw(
 
 def _mean(
     group: ExplainedGroup, cases: Sequence[ExplainedCase], scans: Mapping[Key, Scan], folder: Path
-) -> Row:
+) -> PictureRow:
     total = np.mean([_first_channel(scans[case.key]) for case in cases], axis=0)
     title = f"mean of {counted(group.cases, 'scan')}"
     size = scans[cases[0].key].affine
-    return Row(title, _coarse(total, size), _coarse(read_map(folder / group.map), size), {})
+    return PictureRow(title, _coarse(total, size), _coarse(read_map(folder / group.map), size), {})
 
 
 def _case(
     one: ExplainedCase, settings: ExperimentPlotSettings, scans: Mapping[Key, Scan], folder: Path
-) -> Row:
+) -> PictureRow:
     scan = scans[one.key]
     others = {
         step: (
@@ -166,7 +166,7 @@ def _case(
     )
     title = f"{one.choice}: {one.subject}, session {one.session}, {said}"
     image, found = _first_channel(scan), read_map(folder / one.map)
-    return Row(title, _coarse(image, scan.affine), _coarse(found, scan.affine), others)
+    return PictureRow(title, _coarse(image, scan.affine), _coarse(found, scan.affine), others)
 
 
 def _first_channel(scan: Scan) -> Volume:
@@ -198,7 +198,12 @@ def _cut(volume: Volume, plane: str, peak: Sequence[int]) -> Volume:
 
 
 def _draw_planes(
-    panels: Sequence[Axes], row: Row, size: NDArray[np.float64], limit: float, *, signed: bool
+    panels: Sequence[Axes],
+    row: PictureRow,
+    size: NDArray[np.float64],
+    limit: float,
+    *,
+    signed: bool,
 ) -> None:
     for panel, plane in zip(panels, PLANES, strict=True):
         _draw_plane(panel, row, row.map, plane, size, limit, signed=signed)
@@ -207,7 +212,7 @@ def _draw_planes(
 
 def _draw_plane(
     panel: Axes,
-    row: Row,
+    row: PictureRow,
     shown: Volume,
     plane: str,
     size: NDArray[np.float64],
@@ -228,7 +233,7 @@ def _draw_plane(
 
 def _draw_other(
     panel: Axes,
-    row: Row,
+    row: PictureRow,
     other: Volume,
     alike: float,
     step: str,

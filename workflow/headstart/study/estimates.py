@@ -21,7 +21,7 @@ from headstart.data.layouts.source import read_source
 from headstart.explanation.config import CHECKED
 from headstart.explanation.config import OCCLUSION
 from headstart.explanation.config import STEPS
-from headstart.explanation.patches import lay_out
+from headstart.explanation.occlusion_grid import lay_out
 from headstart.imaging.config import Preparation
 from headstart.study.config import Config
 from headstart.study.jobs import Job

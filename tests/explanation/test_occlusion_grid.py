@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headstart.explanation.config import Explain
-from headstart.explanation.patches import lay_out
+from headstart.explanation.occlusion_grid import lay_out
 
 LENGTHS = st.tuples(*[st.integers(1, 40)] * 3)
 EDGES = st.tuples(*[st.floats(0.5, 6)] * 3)

@@ -14,7 +14,7 @@ from headstart.explanation.config import Explain
 
 
 @dataclass(frozen=True)
-class Patches:
+class OcclusionGrid:
     """Patches that cover a volume, evenly spaced along each axis.
 
     Attributes:
@@ -36,7 +36,7 @@ class Patches:
             yield tuple((a, a + n) for a, n in zip(corner, self.size, strict=True))
 
 
-def lay_out(window: Sequence[int], voxel_size: Sequence[float], asked: Explain) -> Patches:
+def lay_out(window: Sequence[int], voxel_size: Sequence[float], asked: Explain) -> OcclusionGrid:
     """Cover a volume with patches, in no more passes than the settings allow.
 
     Where it would take more, the stride is widened by tenths, and with it the patch where it would
@@ -54,7 +54,7 @@ def lay_out(window: Sequence[int], voxel_size: Sequence[float], asked: Explain) 
         stride *= 1.1
     if stride == asked.stride:
         return found
-    return Patches(
+    return OcclusionGrid(
         found.size,
         found.starts,
         f"{found.words}, as more than {asked.passes} passes (explain.passes) are needed for the "
@@ -64,7 +64,7 @@ def lay_out(window: Sequence[int], voxel_size: Sequence[float], asked: Explain) 
 
 def _patches(
     window: Sequence[int], voxel_size: Sequence[float], patch: float, stride: float
-) -> Patches:
+) -> OcclusionGrid:
     size, starts, edges = [], [], []
     for length, edge in zip(window, voxel_size, strict=True):
         own = min(length, max(1, round(patch / edge)))
@@ -76,4 +76,4 @@ def _patches(
         edges.append((own * edge, step * edge))
     patch_edges, steps = zip(*edges, strict=True)
     words = f"patches of {times(patch_edges)} mm, at most {times(steps)} mm apart"
-    return Patches(tuple(size), tuple(starts), words)
+    return OcclusionGrid(tuple(size), tuple(starts), words)

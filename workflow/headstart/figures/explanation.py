@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -47,6 +48,7 @@ from headstart.figures.style import with_unit
 PLANES = ("sagittal", "coronal", "axial")
 # Perceptually uniform, and dark in the middle, where the scan is to be seen.
 SIGNED, UNSIGNED = "berlin", "inferno"
+DIM = 1.5  # times brighter than the scan is what would be white: colours show over it
 Volume = NDArray[np.float32]
 
 
@@ -123,14 +125,14 @@ def _draw(
     widths = [extent[1], *[extent[0]] * 5]
     tall = 160 / sum(widths) * max(extent[1], extent[2])  # mm of a row's pictures
     note = _note(group)
-    with document.page(heading, height=46 + (tall + 6) * len(rows), note=note) as figure:
+    with document.page(heading, height=52 + (tall + 7) * len(rows), note=note) as figure:
         heights = [*[1.0] * len(rows), 0.09]
         grid = figure.add_gridspec(len(rows) + 1, 6, width_ratios=widths, height_ratios=heights)
         limit = max(float(np.abs(row.map).max()) for row in rows) or 1.0
         for number, row in enumerate(rows):
             panels = [figure.add_subplot(grid[number, column]) for column in range(3)]
             _draw_planes(panels, row, size, limit, signed=_is_signed(group))
-            panels[0].set_title(row.title, weight="normal", size=7)
+            _head(panels, row.title)
             if not row.others:
                 _draw_similarity(figure.add_subplot(grid[number, 3:]), cases, group)
             for column, (step, other) in enumerate(row.others.items(), start=3):
@@ -208,6 +210,14 @@ def _draw_planes(
     for panel, plane in zip(panels, PLANES, strict=True):
         _draw_plane(panel, row, row.map, plane, size, limit, signed=signed)
         _label(panel, plane)
+        panel.set_anchor("NW")
+
+
+def _head(panels: Sequence[Axes], title: str) -> None:
+    """Write a row's title over all its panels; the layout is to leave room above, not beside."""
+    corner = {"xycoords": "axes fraction", "xytext": (0, 3), "textcoords": "offset points"}
+    panels[2].set_title(" ", size=7)  # the tallest
+    panels[0].annotate(title, (0, 1), size=7, **corner).set_in_layout(False)
 
 
 def _draw_plane(
@@ -224,7 +234,9 @@ def _draw_plane(
     across, up = (edge for axis, edge in enumerate(size) if axis != PLANES.index(plane))
     low, high = np.percentile(row.scan, [1, 99.5])
     picture = _cut(row.scan, plane, row.peak)
-    show_slice(panel, picture, aspect=up / across, limits=(float(low), float(high)))
+    show_slice(
+        panel, picture, aspect=up / across, limits=(float(low), float(low + DIM * (high - low)))
+    )
     values = _cut(shown, plane, row.peak).T / limit
     colours = colormaps[SIGNED](values / 2 + 0.5) if signed else colormaps[UNSIGNED](values)
     colours[..., 3] = 0.85 * np.clip(np.abs(values), 0, 1) ** 0.6
@@ -260,12 +272,13 @@ def _draw_similarity(axes: Axes, cases: Sequence[ExplainedCase], group: Explaine
         axes.plot(range(len(names)), values, color=BLUE, **style)
     axes.axhline(SAME, color=GREY, lw=0.8, ls=":")
     axes.set_xticks(range(len(names)), names)
-    axes.set_xlabel("layers whose weights are shuffled")
-    axes.set_ylabel("rank correlation")
     axes.set_ylim(-1.05 if min(axes.get_ylim()) < -0.1 else -0.15, 1.05)
     axes.legend(loc="best", ncols=len(checked))
     colour = BLACK if group.trusted else VERMILION
-    axes.set_title(verdict(group), size=7, color=colour, wrap=True)
+    axes.set_title("Rank correlation with the map", size=7)
+    axes.set_xlabel(
+        f"layers whose weights are shuffled\n{textwrap.fill(verdict(group), 80)}", color=colour
+    )
     axes.grid(axis="y")
 
 

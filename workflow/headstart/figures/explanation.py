@@ -44,6 +44,7 @@ from headstart.figures.style import Stamp
 from headstart.figures.style import document
 from headstart.figures.style import show_slice
 from headstart.figures.style import with_unit
+from headstart.imaging.geometry import head
 
 PLANES = ("sagittal", "coronal", "axial")
 # Perceptually uniform, and dark in the middle, where the scan is to be seen.
@@ -70,8 +71,9 @@ class PictureRow:
 
     @property
     def peak(self) -> tuple[int, ...]:
-        """The voxel in which the map's size is largest."""
-        place = np.unravel_index(int(np.abs(self.map).argmax()), self.map.shape)
+        """The voxel of the head in which the map's size is largest."""
+        sizes = np.where(head(self.scan), np.abs(self.map), 0)
+        place = np.unravel_index(int(sizes.argmax()), sizes.shape)
         return tuple(map(int, place))
 
 
@@ -312,7 +314,7 @@ def _note(group: ExplainedGroup) -> str:
     return (
         f"{group.method}: {how}; {group.detail}. Held-out scans, each by "
         f"{counted(group.networks, 'network')} that never saw its subject. Planes through the "
-        "largest value; left is left. Right: the axial plane by the same networks with shuffled "
+        "largest value in the head; left is left. Right: the axial plane by the same networks with shuffled "
         "weights, each on its own scale, and the rank correlation with the map (Spearman, of "
         f"sizes, in the head); {SAME:g}, dotted, is our limit. No map shows causes, what two "
         "places tell alike, or whether the answer is right."

@@ -14,8 +14,8 @@ LIMITS = (
     "A map shows what moves this network's answer for a scan. It does not show a cause, nor what "
     "the disease or age does to a brain; it misses what two places tell alike, for either is "
     "enough; and it says nothing about whether the answer is right. A scan with a patch of air is "
-    "one that the network has never seen the like of. Group means lie on the prepared grid, where "
-    "heads are centred but not warped onto each other."
+    "one that the network has never seen the like of. Means lie on the prepared grid, where heads "
+    "are centred, laid onto a template if prepare.space says so, and never warped."
 )
 
 

@@ -315,7 +315,7 @@ def _note(group: ExplainedGroup) -> str:
         f"{group.method}: {how}; {group.detail}. Held-out scans, each by "
         f"{counted(group.networks, 'network')} that never saw its subject. Planes through the "
         "largest value in the head; left is left. Right: the axial plane by the same networks "
-        "with shuffled weights, each on its own scale, and the rank correlation with the map (Spearman, of "
-        f"sizes, in the head); {SAME:g}, dotted, is our limit. No map shows causes, what two "
-        "places tell alike, or whether the answer is right."
+        "with shuffled weights, each on its own scale, and the rank correlation with the map "
+        f"(Spearman, of sizes, in the head); {SAME:g}, dotted, is our limit. No map shows "
+        "causes, what two places tell alike, or whether the answer is right."
     )

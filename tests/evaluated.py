@@ -282,8 +282,13 @@ def _predictions(
         table["prediction"] = np.where(p > 0.5, "M", "F")
     else:
         table["target"] = held["subject"] + "_" + held["session"] + "_mask.nii.gz"
-        table["dice_rim"] = np.round(np.clip(rng.normal(0.78, 0.05, n), 0, 1), 4)
-        table["dice_core"] = np.round(np.clip(rng.normal(0.92, 0.02, n), 0, 1), 4)
+        for of, dice, spread in (("rim", 0.78, 0.05), ("core", 0.92, 0.02)):
+            table[f"dice_{of}"] = np.round(np.clip(rng.normal(dice, spread, n), 0, 1), 4)
+            table[f"nsd_{of}"] = np.round(table[f"dice_{of}"] ** 2, 4)
+            table[f"hd95_{of}"] = np.round(rng.gamma(9, 0.5, n), 4)
+            table[f"assd_{of}"] = np.round(table[f"hd95_{of}"] / 5, 4)
+            table[f"true_volume_{of}"] = np.round(rng.normal(30, 4, n), 4)
+            table[f"volume_{of}"] = np.round(table[f"true_volume_{of}"] + rng.normal(1, 2, n), 4)
         names = [f"{s}_{t}.nii.gz" for s, t in zip(held["subject"], held["session"], strict=True)]
         table["mask"] = [f"masks/{name}" for name in names]
         grid = np.stack(np.meshgrid(*[np.linspace(-1, 1, k) for k in WINDOW], indexing="ij"))

@@ -95,7 +95,12 @@ def dice(failing: float) -> Draw:
         good = 1 / (1 + np.exp(-2 - 0.5 * noise(n, sessions, rng.standard_normal)))
         failed = np.repeat(rng.random(n) < failing, sessions)
         values = np.where(failed, rng.uniform(0, 0.2, n * sessions), good)
-        return np.empty((n * sessions, 0)), values[:, None]
+        # distances and errors of volumes: skewed, and large where the Dice is small
+        far = np.exp(0.5 * noise(n, sessions, rng.standard_normal)) + 30 * failed
+        true = np.exp(1 + 0.4 * noise(n, sessions, rng.standard_normal))
+        more = true * (1.05 + 0.1 * noise(n, sessions, rng.standard_normal))
+        measured = [values, values, 2 * far, far / 2, more, true]
+        return np.empty((n * sessions, 0)), np.column_stack(measured)
 
     return draw
 

@@ -32,15 +32,18 @@ from headstart.tasks.base import Task
 SIZES = (20, 30, 60, 100, 400)
 OF_FOLDS = (30, 60, 100, 400)
 ASKED = {
-    "normal errors": ("mae", "rmse", "r2", "r"),
-    "heavy tails (t4)": ("mae", "rmse", "r2", "r"),
-    "AUROC .7": ("auroc", "log_loss", "balanced_accuracy"),
-    "AUROC .95": ("auroc", "log_loss", "balanced_accuracy"),
+    "normal errors": ("mae", "rmse", "r2", "r", "bias", "slope", "gap_r"),
+    "heavy tails (t4)": ("mae", "rmse", "r2", "r", "bias", "slope", "gap_r"),
+    "AUROC .7": ("auroc", "log_loss", "balanced_accuracy", "auprc", "macro_f1", "brier"),
+    "AUROC .95": ("auroc", "log_loss", "balanced_accuracy", "auprc", "macro_f1", "brier"),
     "accuracy .6": ("accuracy",),
     "accuracy .95": ("accuracy",),
-    "AUROC .8, 1 of 5": ("auroc", "balanced_accuracy"),
-    "Dice, none fails": ("dice",),
-    "Dice, 5 % fail": ("dice",),
+    "AUROC .8, 1 of 5": ("auroc", "balanced_accuracy", "auprc", "macro_f1", "brier"),
+    "Dice, none fails": (
+        *("dice", "iou", "hd95", "volume_error"),
+        *("volume_bias_lesion", "volume_low_lesion", "volume_high_lesion"),
+    ),
+    "Dice, 5 % fail": ("dice", "iou", "hd95"),
 }
 
 

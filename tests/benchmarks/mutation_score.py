@@ -60,6 +60,7 @@ TESTS = {
     "headstart.evaluation.estimates": ["evaluation/intervals", "commands/evaluate"],
     "headstart.evaluation.predictions": ["evaluation/predictions", "commands/evaluate"],
     "headstart.evaluation.baselines": ["evaluation/baselines", "commands/evaluate"],
+    "headstart.evaluation.bench": ["commands/evaluate"],
     "headstart.evaluation.evaluate": ["commands/evaluate"],
 }
 HEAVY = (

@@ -26,8 +26,8 @@ from headstart.common.records import write_rows
 from headstart.common.run_id import RunId
 from headstart.common.schema import settings_text
 from headstart.data.label_table import LabelRow
+from headstart.evaluation.bench import Bench
 from headstart.evaluation.estimates import HeldOut
-from headstart.evaluation.evaluate import _Bench
 from headstart.evaluation.evaluate import _groups
 from headstart.evaluation.openings import read_openings
 from headstart.evaluation.predictions import read_image
@@ -157,7 +157,7 @@ def test_intervals_hold_the_value_and_seeds_have_a_spread(judged):
     for row in comparison.dropna(subset=["difference"]).itertuples():
         expected = value[row.protocol, row.metric, "ensemble"]
         expected -= value[row.protocol, row.metric, row.baseline]
-        assert row.difference == pytest.approx(expected, abs=1e-4)
+        assert row.difference == pytest.approx(expected, abs=1e-4, rel=1e-5)
 
 
 def test_the_same_files_give_the_same_bytes(judged):
@@ -211,7 +211,7 @@ def test_no_baseline_ever_sees_what_is_true_of_the_test_subjects(tmp_path: Path,
         ]
         changed = replace(cohort, scans=tuple(scans))
         asked = TASKS[task].from_cohort(changed, ())
-        bench = _Bench(asked, changed, {(scan.subject, scan.session): "A" for scan in scans})
+        bench = Bench(asked, changed, {(scan.subject, scan.session): "A" for scan in scans}, 1.0)
         said.append(bench.trial(runs, "test"))
     before, after = said
     assert (before.truth != after.truth).all()
@@ -550,7 +550,8 @@ def test_a_class_of_one_subject_has_no_interval(tmp_path: Path):
     of = (metrics["model"] == "network") & (metrics["protocol"] == "cross-validation")
     rows = metrics[of & (metrics["group"] == "all")].set_index("metric")
     # the mean over classes leaps as the one subject of a class is left out
-    assert rows["ci_low"].isna().to_dict() == {"dice": True, "dice_rim": True, "dice_core": False}
+    missing = rows["ci_low"].isna().filter(like="dice").to_dict()
+    assert missing == {"dice": True, "dice_rim": True, "dice_core": False}
     assert rows.loc["dice_rim", "ci_method"] == "none: fewer than 10 subjects"
 
 

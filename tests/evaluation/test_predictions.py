@@ -15,9 +15,9 @@ from headstart.evaluation.predictions import PredictionRow
 from headstart.evaluation.predictions import check_complete
 from headstart.evaluation.predictions import pool
 from headstart.tasks.classification import Classification
-from headstart.tasks.metrics import mean_of_known
 from headstart.tasks.regression import Regression
 from headstart.tasks.segmentation import Segmentation
+from headstart.tasks.weighted import mean_of_known
 
 REGRESSION, SEX, MASKS = Regression(), Classification(("F", "M")), Segmentation(("x", "y"))
 FOLD = {"a": 0, "b": 0, "c": 1, "t": None}

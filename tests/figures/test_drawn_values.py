@@ -12,6 +12,7 @@ import pytest
 from drawn import Kept
 from drawn import drawn
 from drawn import lines_of
+from matplotlib.figure import Figure
 from rows import label_rows
 
 from headstart.common.run_id import RunId
@@ -19,6 +20,7 @@ from headstart.evaluation.bootstrap import subject_weights
 from headstart.evaluation.predictions import Pooled
 from headstart.evaluation.results import DifferenceRow
 from headstart.evaluation.results import MetricRow
+from headstart.figures import predicted_masks
 from headstart.figures.augmentation import always
 from headstart.figures.balance import draw_sites
 from headstart.figures.contact_sheet import MIDDLE
@@ -35,6 +37,7 @@ from headstart.imaging.scan_rows import CheckRow
 from headstart.tasks.base import Task
 from headstart.tasks.classification import Classification
 from headstart.tasks.regression import Regression
+from headstart.tasks.segmentation import Segmentation
 from headstart.training.history import Epoch
 from headstart.training.history import History
 
@@ -75,7 +78,8 @@ def result(task: Task, truth: list[Any], said: Any) -> Result:
     learnt = {("l", str(n)): SimpleNamespace(target=t, test=False) for n, t in enumerate((10, 40))}
     rows, against = [], []
     rest = {"ci_method": "", "n": len(truth)}
-    for number, metric in enumerate(("mae", "auroc", "log_loss", "balanced_accuracy")):
+    metrics = ("mae", "auroc", "log_loss", "balanced_accuracy", "slope", "brier", "ece")
+    for number, metric in enumerate(metrics):
         for model in ("network", "mean"):
             value = 1.0 + number + 5 * (model == "mean")
             ends = {"ci_low": value - 0.5, "ci_high": value + 0.25}
@@ -268,3 +272,28 @@ def test_a_transform_is_shown_each_time_whatever_its_probability():
     shown = always({"RandomFlip": {"axes": ["LR"], "p": 0.3}})
     assert shown == {"RandomFlip": {"axes": ["LR"], "p": 1, "flip_probability": 1}}
     assert always({"RandomNoise": {"std": 0.2}}) == {"RandomNoise": {"std": 0.2}}
+
+
+def test_the_calibration_curve_has_a_point_for_each_bin_with_scans():
+    p_male = np.array([0.05, 0.08, 0.75, 0.72, 0.78])
+    document = Kept()
+    truth = ["F", "M", "F", "M", "M"]
+    draw_evaluation(document, result(SEX, truth, np.column_stack([1 - p_male, p_male])))
+    (axes,) = [a for page in document.pages for a in page.axes if "Calibr" in a.get_title()]
+    assert drawn(axes, [0.065, 0.75], [0.5, 2 / 3])
+
+
+def test_volumes_are_drawn_as_bland_and_altman_have_it():
+    task = Segmentation(("lesion",))
+    found, true = np.array([5.0, 0.0, 7.0]), np.array([4.0, 2.0, 7.0])
+    said = np.column_stack([*[np.full(3, 0.5)] * 4, found, true])
+    asked = result(task, ["a", "b", "c"], said)
+    asked = replace(asked, metrics=[row_of(f"volume_{k}_lesion") for k in ("bias", "low", "high")])
+    axes = Figure().subplots()
+    predicted_masks._volumes(axes, asked)
+    assert drawn(axes, (found + true) / 2, found - true)
+    assert "lesion 1 times missed" in predicted_masks._empty(asked)
+
+
+def row_of(metric: str) -> MetricRow:
+    return MetricRow("network", metric, "all", "test", 1.0, None, None, "", 3, None)

@@ -215,10 +215,11 @@ def logits_of(mask):
 
 
 def test_the_cells_of_a_mask():
-    assert SIDES.evaluated_columns == ["dice_left", "dice_right"]
+    kinds = ("dice", "nsd", "hd95", "assd", "volume", "true_volume")
+    measured = [f"{kind}_{side}" for kind in kinds for side in ("left", "right")]
+    assert SIDES.evaluated_columns == measured
     assert SIDES.columns == ["volume_left", "volume_right", "mask"]
-    volumes = ["volume_left", "volume_right", "true_volume_left", "true_volume_right"]
-    assert SIDES.held_out_columns == [*SIDES.evaluated_columns, *volumes, "mask", "mask_sha256"]
+    assert SIDES.held_out_columns == [*measured, "mask", "mask_sha256"]
     assert SIDES.unit("years") == "ml"
     assert SIDES.output_shape((4, 5, 6)) == (3, 4, 5, 6)
     blank = SIDES.blank_target((4, 5, 6))
@@ -271,7 +272,14 @@ def test_a_held_out_scan_s_answer_is_measured_on_the_scan_s_own_grid(asked):
     """The true left has 48 voxels inside the window, and 16 that it cropped."""
     file, data = asked
     cells = SIDES.answer_held_out(halves(), file, data)
-    assert cells == {
+    surfaces = {name: cells[name] for name in cells if name[:4] in ("nsd_", "hd95", "assd")}
+    # of 60 true and 32 predicted voxels of surfaces 28 each agree; 16 are 2 mm away, 16 4 mm
+    assert surfaces == {
+        **{"nsd_left": pytest.approx(56 / 92), "hd95_left": pytest.approx(4)},
+        **{"assd_left": pytest.approx((16 * 2 + 16 * 4 + 4 * 2) / 92)},
+        **{"nsd_right": 1.0, "hd95_right": 0.0, "assd_right": 0.0},
+    }
+    assert {name: cells[name] for name in cells if name not in surfaces} == {
         **{"dice_left": pytest.approx(2 * 32 / (32 + 64)), "dice_right": 1.0},
         **{"volume_left": 0.256, "volume_right": 0.512},
         **{"true_volume_left": 0.512, "true_volume_right": 0.512},
@@ -299,25 +307,36 @@ def test_probabilities_of_voxels_are_averaged_in_double_precision(count):
         np.testing.assert_allclose(mean.flatten(), expected, rtol=1e-12)
 
 
+def as_measured(dice):
+    """Rows of what is measured, of which only the Dice is looked at."""
+    return np.column_stack([dice, np.full((len(dice), 10), 0.5)])
+
+
 def test_dice_is_evaluated_over_all_classes_and_for_each():
-    dice = np.array([[0.5, NAN], [1.0, 0.6]])
-    found = SIDES.evaluate(SIDES.truth([None, None]), dice, np.array([[1.0, 1.0], [3.0, 1.0]]))
-    assert list(found) == ["dice", "dice_left", "dice_right"]
+    rows = as_measured([[0.5, NAN], [1.0, 0.6]])
+    found = SIDES.evaluate(SIDES.truth([None, None]), rows, np.array([[1.0, 1.0], [3.0, 1.0]]))
+    kinds = ["dice", "iou", "nsd", "hd95", "assd", "volume_error"]
+    volumes = ["volume_bias", "volume_low", "volume_high"]
+    of_each = [f"{kind}_{side}" for side in ("left", "right") for kind in (*kinds, *volumes)]
+    assert list(found) == [*kinds, *of_each]
     np.testing.assert_allclose(found["dice_left"], [0.75, 0.625])
     np.testing.assert_allclose(found["dice_right"], [0.6, 0.6])
     np.testing.assert_allclose(found["dice"], [0.675, 0.6125])
 
 
 def test_a_dice_that_can_be_right():
-    rows = np.array([[0, 1], [0.5, NAN], [NAN, NAN], [1.1, 0.5], [-0.1, 0.5], [NAN, 0.5]])
+    dice = np.array([[0, 1], [0.5, NAN], [NAN, NAN], [1.1, 0.5], [-0.1, 0.5], [NAN, 0.5]])
+    rows = as_measured(dice)
     empty = np.isnan(rows)
-    empty[-1] = False  # a cell that is no number, rather than empty
+    empty[5] = False  # a cell that is no number, rather than empty
     possible = [True, True, True, False, False, False]
     assert SIDES.are_possible(rows, empty=empty).tolist() == possible
+    rows[0, 4:6] = [120, -1]  # distances, mm
+    assert SIDES.are_possible(rows, empty=empty).tolist() == [False, *possible[1:]]
 
 
 def test_which_scans_a_dice_is_told_from():
-    dice = np.array([[0.5, NAN], [NAN, NAN], [NAN, 0.5]])
+    dice = as_measured(np.array([[0.5, NAN], [NAN, NAN], [NAN, 0.5]]))
     assert SIDES.is_defined("dice", dice).tolist() == [True, False, True]
     assert SIDES.is_defined("dice_left", dice).tolist() == [True, False, False]
     assert Regression().is_defined("mae", dice).tolist() == [True, True, True]

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.cohort.prepared import Scan
+from headstart.cohort.settings import SURFACE_TOLERANCE
 from headstart.common import files
 from headstart.common.errors import UserError
 from headstart.imaging.geometry import to_source_grid
@@ -39,6 +40,7 @@ class AnswerFile:
         classes: The values of a mask's classes in the study's files.
         noise: Standard deviation of the scan's noise, if the study gives it.
         kind: How intensities are stored: `float32`, or as the scan's own file has them, `input`.
+        tolerance: How far a mask's surface may be from the true one and agree with it, mm.
     """
 
     scan: Scan
@@ -47,6 +49,7 @@ class AnswerFile:
     classes: Classes
     noise: float | None = None
     kind: str = "float32"
+    tolerance: float = SURFACE_TOLERANCE
 
     @property
     def sha256(self) -> str:

@@ -14,6 +14,8 @@ from headstart.imaging.config import Accepted
 from headstart.imaging.config import MaskClasses
 from headstart.imaging.config import Preparation
 
+SURFACE_TOLERANCE = 1.0  # mm that surfaces of masks may be apart and agree
+
 
 class CheckScansSettings(Section):
     """What the scans of a cohort have."""

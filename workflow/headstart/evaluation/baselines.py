@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from headstart.cohort.prepared import Scan
 from headstart.common.errors import UserError
 from headstart.evaluation.session_weights import session_weights
+from headstart.imaging.geometry import Grid
 from headstart.imaging.geometry import crop_or_pad
 from headstart.imaging.otsu import otsu
-from headstart.tasks.metrics import dice_by_class
+from headstart.tasks.mask_metrics import measure
 
 Array = NDArray[np.float64]
 
@@ -56,7 +57,9 @@ def known_by_construction(classes: int) -> dict[str, float]:
     The correlation, area and recalls that pooling the folds would give are artefacts of that
     (they look worse than chance), so that these values stand in their place.
     """
-    return {"r": float("nan"), "auroc": 0.5, "balanced_accuracy": 1 / max(classes, 1)}
+    undefined = dict.fromkeys(("r", "slope"), float("nan"))
+    ranks = {"auroc": 0.5, "balanced_accuracy": 1 / max(classes, 1)}
+    return undefined | ranks | {"gap_r": -1.0}
 
 
 def head_volume(scan: Scan) -> float:
@@ -166,34 +169,42 @@ def classification(
 
 
 def segmentation(
-    known: Sequence[Scan], asked: Sequence[Scan], similar: Sequence[int], classes: int
+    known: Sequence[Scan],
+    asked: Sequence[Scan],
+    similar: Sequence[int],
+    classes: int,
+    tolerance: float,
 ) -> dict[str, Array]:
-    """Segment by the masks of other scans alone, and evaluate on the prepared grid.
+    """Segment by the masks of other scans alone, and measure on the prepared grid.
 
     Args:
         known: Scans with a mask to learn from.
         asked: Scans to predict, m of them.
         similar: Number of the known scan that each one is most similar to, (m,).
         classes: Number of foreground classes.
+        tolerance: How far surfaces may be apart for NSD, mm.
 
     Returns:
-        Baseline name: Dice (m, classes). `background`, which marks nothing and so has a Dice of 0
-        wherever there is something to find; `mean-mask`, in each voxel the class that most of the
-        known scans have there; `label-transfer`, the mask of the most similar known scan (Aljabar
-        and others 2009, doi:10.1016/j.neuroimage.2009.02.018), centre upon centre.
+        Baseline name: what is measured, (m, measures * classes), as
+        `headstart.tasks.mask_metrics.measure` has it. `background`, which marks nothing and so has
+        a Dice of 0 wherever there is something to find; `mean-mask`, in each voxel the class that
+        most of the known scans have there; `label-transfer`, the mask of the most similar known
+        scan (Aljabar and others 2009, doi:10.1016/j.neuroimage.2009.02.018), centre upon centre.
     """
     mean = _mean_mask(known, classes)
-    dice: dict[str, list[NDArray[np.floating]]] = {
+    measured: dict[str, list[NDArray[np.floating]]] = {
         "background": [],
         "mean-mask": [],
         "label-transfer": [],
     }
     for scan, nearest in zip(asked, similar, strict=True):
         masks = (np.zeros_like(mean), mean, known[nearest].mask())
-        for of_baseline, mask in zip(dice.values(), masks, strict=True):
+        for of_baseline, mask in zip(measured.values(), masks, strict=True):
             fitting = crop_or_pad(mask, scan.shape, 0)
-            of_baseline.append(dice_by_class(scan.mask(), fitting, classes))
-    return {name: np.array(of_baseline) for name, of_baseline in dice.items()}
+            size = Grid(scan.shape, scan.affine).voxel_size
+            found = measure(scan.mask(), fitting, classes, size, tolerance)
+            of_baseline.append(found.ravel())
+    return {name: np.array(of_baseline) for name, of_baseline in measured.items()}
 
 
 def _mean_mask(scans: Sequence[Scan], classes: int) -> NDArray[np.uint8]:

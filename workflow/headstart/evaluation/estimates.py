@@ -18,7 +18,7 @@ from headstart.cohort.prepared import Scan
 from headstart.evaluation.session_weights import session_weights
 from headstart.tasks.base import Task
 from headstart.tasks.metrics import Metric
-from headstart.tasks.metrics import mean_of_known
+from headstart.tasks.weighted import mean_of_known
 
 Array = NDArray[np.float64]
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -14,33 +11,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.cohort.covariates import Covariates
-from headstart.cohort.prepared import Cohort
-from headstart.cohort.prepared import Scan
 from headstart.cohort.prepared import read_cohort
-from headstart.common.keys import Key
-from headstart.common.progress import progress
 from headstart.common.records import read_rows
 from headstart.data.label_table import LabelRow
-from headstart.evaluation import baselines
-from headstart.evaluation import coarse_voxels
-from headstart.evaluation import filters
-from headstart.evaluation import penalised
-from headstart.evaluation.baselines import Features
-from headstart.evaluation.coarse_voxels import Volume
-from headstart.evaluation.estimates import Estimate
-from headstart.evaluation.estimates import HeldOut
-from headstart.evaluation.estimates import estimate
-from headstart.evaluation.estimates import held_out
+from headstart.evaluation.bench import Bench
+from headstart.evaluation.bench import Trial
 from headstart.evaluation.estimates import seed_spread
 from headstart.evaluation.intervals import Interval
 from headstart.evaluation.intervals import difference
 from headstart.evaluation.intervals import interval
-from headstart.evaluation.penalised import Fitted
-from headstart.evaluation.predictions import NetworkPredictions
 from headstart.evaluation.predictions import check_complete
 from headstart.evaluation.predictions import check_images
-from headstart.evaluation.predictions import pool
 from headstart.evaluation.predictions import read_run
 from headstart.evaluation.results import DifferenceRow
 from headstart.evaluation.results import MetricRow
@@ -48,12 +29,8 @@ from headstart.evaluation.results import defined
 from headstart.evaluation.results import protocol_of
 from headstart.evaluation.settings import EvaluateSettings
 from headstart.tasks import TASKS
-from headstart.tasks.base import Task
-from headstart.tasks.metrics import mean_of_known
 
 SMALLEST_SITE = 5  # subjects; below it a site has no row of its own
-Array = NDArray[np.float64]
-Keys = Sequence[Key]
 
 
 def evaluate(
@@ -89,7 +66,8 @@ def evaluate(
     for run in runs:
         check_complete(run, cohort, asked, test=settings.test)
         check_images(run, asked)
-    bench = _Bench(asked, cohort, _sites(passed))
+    sites = {row.key: row.site for row in read_rows(passed, LabelRow)}
+    bench = Bench(asked, cohort, sites, settings.surface_tolerance)
     metrics: list[MetricRow] = []
     comparison: list[DifferenceRow] = []
     for part in ["fold", "test"] if settings.test else ["fold"]:
@@ -100,200 +78,7 @@ def evaluate(
     return metrics, comparison
 
 
-@dataclass(frozen=True)
-class _Trial:
-    """Everything that one protocol evaluates: n scans, and what each model says of them.
-
-    Attributes:
-        sample: The scans.
-        sites: The site of each.
-        truth: What is true of each.
-        ours: What answered, `network` or `ensemble`, whose answers are the first of the models'.
-        models: What each model says of each scan.
-        seeds: What our networks of each seed say of each.
-    """
-
-    sample: HeldOut
-    sites: NDArray[np.str_]
-    truth: NDArray[Any]
-    ours: str
-    models: dict[str, Array]
-    seeds: tuple[Array, ...]
-
-
-def _sites(passed: Path) -> dict[Key, str]:
-    return {row.key: row.site for row in read_rows(passed, LabelRow)}
-
-
-class _Bench:
-    """Brings the network and its baselines before the same scans."""
-
-    def __init__(self, task: Task, cohort: Cohort, sites: dict[Key, str]) -> None:
-        self.task = task
-        self.covariates = cohort.covariates
-        self.sites = sites
-        self.scans: dict[Key, Scan] = {
-            (scan.subject, scan.session): scan for scan in cohort.scans if scan.target
-        }
-
-    def estimate(self, trial: _Trial, model: str, inside: NDArray[np.bool_]) -> dict[str, Estimate]:
-        """Return a model's metrics on some scans of a trial."""
-        constant = (
-            baselines.known_by_construction(len(self.task.classes))
-            if model in baselines.CONSTANT
-            else {}
-        )
-        said = trial.models[model][inside]
-        return estimate(self.task, trial.sample.inside(inside), trial.truth[inside], said, constant)
-
-    @cached_property
-    def _heads(self) -> dict[Key, float]:
-        work = progress(self.scans.items(), total=len(self.scans), label="head sizes estimated")
-        return {key: float(np.log(baselines.head_volume(scan))) for key, scan in work}
-
-    @cached_property
-    def _down_sampled(self) -> dict[Key, Volume]:
-        shape = np.max([scan.shape for scan in self.scans.values()], axis=0)
-        work = progress(self.scans.items(), total=len(self.scans), label="scans down-sampled")
-        return {key: coarse_voxels.down_sampled(scan, shape) for key, scan in work}
-
-    def down_sampled(self, keys: Keys) -> list[Volume]:
-        """Return scans as voxels of 8 mm."""
-        return [self._down_sampled[key] for key in keys]
-
-    def linear_models(
-        self, known: Keys, asked: Keys, fit: Callable[[Array, Array], Fitted]
-    ) -> dict[str, Array]:
-        """Predict by linear models of scans, of masks if all have one, of covariates if any."""
-        voxels = coarse_voxels.predict(self.down_sampled(known), self.down_sampled(asked), fit)
-        answers = {"voxels": voxels}
-        for name, volumes in self._volumes.items():
-            columns = [np.log1p([volumes[key] for key in keys]) for keys in (known, asked)]
-            answers[name] = fit(*penalised.standardised(*columns)).answers
-        if self.covariates:
-            fitted = Covariates.fit(self.covariates, self.scans_of(known))
-            columns = [
-                np.stack([fitted.encode(scan) for scan in self.scans_of(keys)])
-                for keys in (known, asked)
-            ]
-            answers["covariates"] = fit(*penalised.standardised(*columns)).answers
-        return answers
-
-    @cached_property
-    def _volumes(self) -> dict[str, dict[Key, list[float]]]:
-        """Volumes by baseline and scan, ml; those that are known of all scans."""
-        brains = {key: scan.brain_ml for key, scan in self.scans.items()}
-        masks = {key: scan.millilitres for key, scan in self.scans.items()}
-        found = {}
-        if None not in brains.values():
-            found["brain-size"] = {key: [ml or 0.0] for key, ml in brains.items()}
-        if all(masks.values()):
-            found["mask-volumes"] = {
-                key: [of[name] for name in sorted(of)] for key, of in masks.items()
-            }
-        return found
-
-    def trial(self, runs: Sequence[NetworkPredictions], part: str) -> _Trial:
-        """Average the predictions of a part, and let each baseline predict the same scans."""
-        pooled = pool(runs, part, self.scans, self.task)
-        folds = sorted({run.fold for run in runs})
-        ours = model_of(part, len(folds), len(pooled.by_seed))
-        return _Trial(
-            sample=held_out(self.scans_of(pooled.keys), self.scans.values()),
-            sites=np.array([self.sites[key] for key in pooled.keys]),
-            truth=self.truths(pooled.keys),
-            ours=ours,
-            models={ours: pooled.mean, **self._baselines(pooled.keys, folds, part)},
-            seeds=pooled.by_seed,
-        )
-
-    def _baselines(self, keys: Sequence[Key], folds: Sequence[int], part: str) -> dict[str, Array]:
-        """Predict each scan by the baselines of its own fold; test scans by those of all folds."""
-        answers: dict[str, list[Array]] = {}
-        for fold in folds:
-            rows = [i for i, k in enumerate(keys) if part == "test" or self.scans[k].fold == fold]
-            known = [k for k, scan in self.scans.items() if not scan.test and scan.fold != fold]
-            if not rows:
-                continue
-            asked = [keys[i] for i in rows]
-            for name, values in BASELINES[self.task.baselines](self, known, asked).items():
-                filled = np.full((len(keys), *values.shape[1:]), np.nan)
-                filled[rows] = values
-                answers.setdefault(name, []).append(filled)
-        # a site may be known to some folds only: a baseline that can't speak of all says nothing
-        every = max(map(len, answers.values()), default=0)
-        return {
-            name: mean_of_known(filled) for name, filled in answers.items() if len(filled) == every
-        }
-
-    def scans_of(self, keys: Keys) -> list[Scan]:
-        """Return scans by their keys."""
-        return [self.scans[key] for key in keys]
-
-    def truths(self, keys: Keys) -> NDArray[Any]:
-        """Return what is true of scans."""
-        return self.task.truth(self.scans_of(keys))
-
-    def features(self, keys: Keys) -> Features:
-        """Return what baselines know of scans but their truth."""
-        return Features(
-            subject=np.array([subject for subject, _ in keys]),
-            site=np.array([self.sites[key] for key in keys]),
-            head=np.array([self._heads[key] for key in keys]),
-        )
-
-
-def _of_numbers(bench: _Bench, known: Keys, asked: Keys) -> dict[str, Array]:
-    features, truth = bench.features(known), bench.truths(known)
-
-    def fit(ours: Array, theirs: Array) -> Fitted:
-        return penalised.ridge(ours, truth, features.subject, theirs)
-
-    return {
-        **baselines.regression(features, truth, bench.features(asked)),
-        **bench.linear_models(known, asked, fit),
-    }
-
-
-def _of_classes(bench: _Bench, known: Keys, asked: Keys) -> dict[str, Array]:
-    features, truth, classes = bench.features(known), bench.truths(known), len(bench.task.classes)
-
-    def fit(ours: Array, theirs: Array) -> Fitted:
-        return penalised.logistic(ours, truth, features.subject, theirs, classes)
-
-    return {
-        **baselines.classification(features, truth, bench.features(asked), classes),
-        **bench.linear_models(known, asked, fit),
-    }
-
-
-def _of_masks(bench: _Bench, known: Keys, asked: Keys) -> dict[str, Array]:
-    similar = coarse_voxels.nearest(bench.down_sampled(known), bench.down_sampled(asked))
-    classes = len(bench.task.classes)
-    return baselines.segmentation(bench.scans_of(known), bench.scans_of(asked), similar, classes)
-
-
-def _of_images(bench: _Bench, known: Keys, asked: Keys) -> dict[str, Array]:
-    scans = bench.scans_of(known), bench.scans_of(asked)
-    return filters.measured(*scans, bench.task.evaluated_columns)
-
-
-# Each is fitted on scans that are known, and answers for those that are asked.
-BASELINES: dict[str, Callable[[_Bench, Keys, Keys], dict[str, Array]]] = {
-    "numbers": _of_numbers,
-    "classes": _of_classes,
-    "masks": _of_masks,
-    "filters": _of_images,
-    "none": lambda *_: {},
-}
-
-
-def model_of(part: str, folds: int, seeds: int) -> str:
-    """Name what answers for each scan of a part: one network, or an ensemble of several."""
-    return "network" if seeds * (folds if part == "test" else 1) == 1 else "ensemble"
-
-
-def _metric_rows(bench: _Bench, trial: _Trial, protocol: str) -> list[MetricRow]:
+def _metric_rows(bench: Bench, trial: Trial, protocol: str) -> list[MetricRow]:
     rows = []
     for group, inside in _groups(trial):
         by_seed = [said[inside] for said in trial.seeds]
@@ -323,7 +108,7 @@ def _cells(made: Interval) -> dict[str, Any]:
     return ends | {"ci_method": made.method}
 
 
-def _difference_rows(bench: _Bench, trial: _Trial, protocol: str) -> list[DifferenceRow]:
+def _difference_rows(bench: Bench, trial: Trial, protocol: str) -> list[DifferenceRow]:
     everyone = np.ones(len(trial.sites), dtype=bool)
     by_model = {model: bench.estimate(trial, model, everyone) for model in trial.models}
     ours = by_model.pop(trial.ours)
@@ -341,7 +126,7 @@ def _difference_rows(bench: _Bench, trial: _Trial, protocol: str) -> list[Differ
     ]
 
 
-def _groups(trial: _Trial) -> list[tuple[str, NDArray[np.bool_]]]:
+def _groups(trial: Trial) -> list[tuple[str, NDArray[np.bool_]]]:
     groups = [("all", np.ones(len(trial.sites), dtype=bool))]
     for site in np.unique(trial.sites):
         inside = trial.sites == site

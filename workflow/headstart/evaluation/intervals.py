@@ -119,6 +119,10 @@ def _arm(one: float, other: float, correlation: float) -> float:
     return math.sqrt(max(0.0, one**2 + other**2 - 2 * correlation * one * other))
 
 
+def _none_holds(_: Estimate) -> Ends:
+    raise NoIntervalError("it is biased upwards, the more the fewer subjects")
+
+
 def few(subjects: int) -> str:
     """Say what can be told from few subjects, "" if they are not few."""
     if subjects == 1:
@@ -183,11 +187,54 @@ METHODS = {
         _of_both,
         "paired, of Fisher's z",
     ),
+    "linear": Method(
+        "jackknife-t",
+        SATTERTHWAITE,
+        jackknife_t.on_scale(lambda x: x, lambda x: x),
+        jackknife_t.paired,
+        "paired jackknife-t",
+    ),
+    "limit": Method(
+        "jackknife-t without skewness",
+        HALL,
+        jackknife_t.on_scale(lambda x: x, lambda x: x, skewed=True),
+        jackknife_t.paired,
+        "paired jackknife-t",
+    ),
+    "logit": Method(
+        "jackknife-t (logit scale)",
+        SATTERTHWAITE,
+        jackknife_t.on_logit,
+        jackknife_t.paired,
+        "paired jackknife-t",
+    ),
+    "f1": Method(
+        "jackknife-t (logit scale)",
+        SATTERTHWAITE,
+        jackknife_t.f1,
+        jackknife_t.paired_f1,
+        "paired jackknife-t",
+    ),
+    "brier": Method(
+        "jackknife-t (log scale)",
+        HALL,
+        jackknife_t.brier,
+        jackknife_t.paired,
+        "paired jackknife-t",
+    ),
+    "none": Method("", "", _none_holds, lambda one, _: _none_holds(one), ""),
+    "distance": Method(
+        "jackknife-t (log scale), unless rare failures were missed",
+        SATTERTHWAITE,
+        jackknife_t.distance,
+        jackknife_t.paired_mean,
+        "paired jackknife-t, unless rare failures were missed",
+    ),
     "dice": Method(
         "jackknife-t (logit scale), unless rare failures were missed",
         SATTERTHWAITE,
         jackknife_t.dice,
-        jackknife_t.paired_dice,
+        jackknife_t.paired_mean,
         "paired jackknife-t, unless rare failures were missed",
     ),
     "share": Method(

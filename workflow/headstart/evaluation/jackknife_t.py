@@ -16,6 +16,7 @@ Ends = tuple[float, float]
 
 TAIL = 0.975  # of the distribution below the upper end
 RARE = 10  # failures; fewer do not tell how rare they are
+IN_CLASS = 10  # subjects of each class; of fewer, an F1 is known badly
 FAR = 5  # times the distance of the quartiles: what lies further below them has failed
 
 
@@ -90,14 +91,49 @@ def paired(one: Estimate, other: Estimate) -> Ends:
     return jackknife_t(difference.value, difference.without, one.sample.inflation)
 
 
+on_logit = on_scale(lambda p: np.log(p / (1 - p)), lambda x: 1 / (1 + math.exp(-x)))
+_on_log = on_scale(np.log, math.exp, skewed=True)
+
+
+def brier(estimate: Estimate) -> Ends:
+    """Make the interval of a Brier score, which ends where the score does."""
+    low, high = _on_log(estimate)
+    return low, min(high, 1.0 if estimate.prediction.shape[1] == 2 else 2.0)
+
+
+def f1(estimate: Estimate) -> Ends:
+    """Make the interval of an F1, which few subjects of a class do not tell."""
+    _check_classes(estimate)
+    return on_logit(estimate)
+
+
+def paired_f1(one: Estimate, other: Estimate) -> Ends:
+    """Make the interval of a difference of F1."""
+    _check_classes(one)
+    return paired(one, other)
+
+
+def _check_classes(estimate: Estimate) -> None:
+    classes = range(estimate.prediction.shape[1])
+    people = [estimate.sample.people(estimate.truth == number) for number in classes]
+    if 0 < min(people) < IN_CLASS:
+        raise NoIntervalError(f"fewer than {IN_CLASS} subjects of a class")
+
+
 def dice(estimate: Estimate) -> Ends:
     """Make the interval of a mean Dice, which a few failures would pull down."""
     _check_failures(estimate)
-    return on_scale(lambda p: np.log(p / (1 - p)), lambda x: 1 / (1 + math.exp(-x)))(estimate)
+    return on_logit(estimate)
 
 
-def paired_dice(one: Estimate, other: Estimate) -> Ends:
-    """Make the interval of a difference of mean Dice."""
+def distance(estimate: Estimate) -> Ends:
+    """Make the interval of a mean distance, which a few failures would push up."""
+    _check_failures(estimate)
+    return _on_log(estimate)
+
+
+def paired_mean(one: Estimate, other: Estimate) -> Ends:
+    """Make the interval of a difference of mean Dice or mean distances."""
     for estimate in (one, other):
         if np.ptp(estimate.values) > 0:  # what never fits does not fail rarely
             _check_failures(estimate)
@@ -106,8 +142,9 @@ def paired_dice(one: Estimate, other: Estimate) -> Ends:
 
 def _check_failures(estimate: Estimate) -> None:
     check_spread(estimate.value, estimate.without)
-    influence = -estimate.without
+    better = estimate.metric.higher_is_better
+    influence = -estimate.without if better else estimate.without
     low, high = np.percentile(influence, [25, 75])
     failed = int((influence < low - FAR * (high - low)).sum())
     if 0 < failed < RARE:
-        raise NoIntervalError(f"{failed} far below the rest, too few to tell how rare failures are")
+        raise NoIntervalError(f"{failed} far from the rest, too few to tell how rare failures are")

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.evaluation.session_weights import session_weights
-from headstart.tasks import metrics
+from headstart.tasks import class_metrics
+from headstart.tasks import number_metrics
 
 Array = NDArray[np.float64]
 Model = Callable[[Array, NDArray[Any], Array, Array, float], Array]
@@ -47,7 +48,7 @@ def ridge(known: Array, target: Array, subjects: NDArray[np.str_], asked: Array)
         subjects: Their subjects, (n,); the sessions of one share its weight and its part.
         asked: Columns of the scans to predict, (m, columns).
     """
-    return _fit(_ridge, metrics.mae, known, target, subjects, asked)
+    return _fit(_ridge, number_metrics.mae, known, target, subjects, asked)
 
 
 def logistic(
@@ -66,7 +67,7 @@ def logistic(
     def model(known: Array, target: Any, weights: Array, asked: Array, penalty: float) -> Array:
         return _logistic(known, target, weights, asked, penalty, classes)
 
-    return _fit(model, metrics.log_loss, known, target, subjects, asked)
+    return _fit(model, class_metrics.log_loss, known, target, subjects, asked)
 
 
 def standardised(known: Array, asked: Array) -> tuple[Array, Array]:

@@ -31,7 +31,7 @@ from headstart.common.text import as_number
 from headstart.imaging.nifti import read_volume
 from headstart.imaging.volume import Volume
 from headstart.tasks.base import Task
-from headstart.tasks.metrics import mean_of_known
+from headstart.tasks.weighted import mean_of_known
 
 Array = NDArray[np.float64]
 

@@ -12,7 +12,7 @@ from headstart.evaluation.estimates import Estimate
 from headstart.evaluation.estimates import NoIntervalError
 from headstart.evaluation.jackknife_t import TAIL
 from headstart.evaluation.jackknife_t import Ends
-from headstart.tasks.metrics import recalls
+from headstart.tasks.class_metrics import recalls
 
 Array = NDArray[np.float64]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from headstart.cohort.settings import SURFACE_TOLERANCE
 from headstart.cohort.settings import Question
 from headstart.common.schema import Section
 from headstart.evaluation.results import Protocol
@@ -17,12 +18,14 @@ class EvaluateSettings(Question):
             another evaluation.
         seeds: Of which seeds, likewise.
         primary: Name of the metric that the result is told by.
+        surface_tolerance: How far surfaces of masks may be apart and agree, mm.
     """
 
     primary: str
     test: bool
     folds: tuple[int, ...]
     seeds: tuple[int, ...]
+    surface_tolerance: float = SURFACE_TOLERANCE
 
 
 class Comparable(Section):

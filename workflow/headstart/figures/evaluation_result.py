@@ -186,5 +186,11 @@ def halves(figure: Figure) -> tuple[SubFigure, SubFigure]:
     return left, right
 
 
+def above_and_below(figure: SubFigure) -> tuple[SubFigure, SubFigure]:
+    """Divide a half of a page into an upper and a lower part."""
+    upper, lower = figure.subfigures(2, 1, squeeze=False)[:, 0]
+    return upper, lower
+
+
 def _capital(text: str) -> str:
     return text[0].upper() + text[1:]

@@ -1,4 +1,4 @@
-"""Predicted classes: ROC curves and confusion."""
+"""Predicted classes: ROC curves, confusion and calibration."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 from headstart.evaluation.bootstrap import subject_weights
 from headstart.evaluation.results import OURS
 from headstart.evaluation.results import having
+from headstart.evaluation.session_weights import session_weights
 from headstart.figures.evaluation_result import Result
+from headstart.figures.evaluation_result import above_and_below
 from headstart.figures.evaluation_result import draw_numbers
 from headstart.figures.evaluation_result import halves
 from headstart.figures.style import BLACK
@@ -17,7 +19,9 @@ from headstart.figures.style import COLOURS
 from headstart.figures.style import GREY
 from headstart.figures.style import LINES
 from headstart.figures.style import Document
-from headstart.tasks.metrics import roc
+from headstart.figures.style import number_with_interval
+from headstart.tasks.class_metrics import calibration_curve
+from headstart.tasks.class_metrics import roc
 
 QUARTERS = [0, 0.25, 0.5, 0.75, 1]
 
@@ -32,13 +36,21 @@ def draw_predicted_classes(document: Document, result: Result) -> None:
         _roc(top, result, truth)
         _confusion(bottom, result, truth)
         draw_numbers(right, result, "auroc")
-    note = f"{result.note} Log loss: lower is better."
+    note = (
+        f"{result.note} Log loss: lower is better. Calibration: a circle per tenth of the "
+        "probabilities that has scans, its area their number; on the diagonal, what is predicted "
+        "with 70 % comes true in 70 %."
+    )
     with document.page(
-        f"{result.heading}, probabilities and decisions", height=96, note=note
+        f"{result.heading}, probabilities and decisions", height=156, note=note
     ) as figure:
         left, right = halves(figure)
-        draw_numbers(left, result, "log_loss")
-        draw_numbers(right, result, "balanced_accuracy")
+        top, bottom = above_and_below(left)
+        _calibration(top.subplots(), result, truth)
+        draw_numbers(bottom, result, "brier")
+        top, bottom = above_and_below(right)
+        draw_numbers(top, result, "log_loss")
+        draw_numbers(bottom, result, "balanced_accuracy")
 
 
 def _roc(axes: Axes, result: Result, truth: NDArray[np.int64]) -> None:
@@ -71,6 +83,27 @@ def _roc(axes: Axes, result: Result, truth: NDArray[np.int64]) -> None:
     axes.set_ylabel("true positive rate")
     axes.set_title("ROC curve" + (", 95 % band" if band else ""))
     axes.legend(loc="lower right")
+
+
+def _calibration(axes: Axes, result: Result, truth: NDArray[np.int64]) -> None:
+    """Draw how often what is predicted comes true."""
+    weights = session_weights(np.array(result.subjects))
+    said, happened, people = calibration_curve(truth, result.pooled.mean, weights)
+    axes.plot([0, 1], [0, 1], color=GREY, lw=0.7, ls=LINES[2])
+    axes.plot(said, happened, color=COLOURS[0], lw=1)
+    axes.scatter(said, happened, s=80 * people / people.max(), color=COLOURS[0], alpha=0.6, lw=0)
+    two = len(result.names) == 2
+    of = f"probability of {result.names[1]}" if two else "probability of the most probable class"
+    axes.set_aspect("equal")
+    axes.set_xlim(-0.04, 1.04)
+    axes.set_ylim(-0.04, 1.04)
+    axes.set_xticks(QUARTERS)
+    axes.set_yticks(QUARTERS)
+    axes.set_xlabel(f"{of}, mean")
+    axes.set_ylabel("share that it came true for")
+    rows = having(result.metrics, metric="ece", group="all")
+    error = next(row.value for row in rows if row.model in OURS)
+    axes.set_title(f"Calibration, expected error {number_with_interval(error, None, None)}")
 
 
 def _confusion(axes: Axes, result: Result, truth: NDArray[np.int64]) -> None:

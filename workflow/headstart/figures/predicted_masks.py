@@ -1,4 +1,4 @@
-"""Predicted masks: Dice by class, and outlines over the scans."""
+"""Predicted masks: Dice by class, surfaces, volumes, and outlines over the scans."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from headstart.cohort.prepared import Scan
 from headstart.common.keys import Key
 from headstart.evaluation.predictions import NetworkPredictions
 from headstart.evaluation.predictions import read_image
+from headstart.evaluation.results import OURS
 from headstart.evaluation.results import having
 from headstart.figures.evaluation_result import Result
+from headstart.figures.evaluation_result import above_and_below
 from headstart.figures.evaluation_result import draw_numbers
 from headstart.figures.evaluation_result import halves
 from headstart.figures.mask_colours import class_keys
@@ -24,7 +26,9 @@ from headstart.figures.mask_colours import outline
 from headstart.figures.mask_colours import show_class_keys
 from headstart.figures.style import BLACK
 from headstart.figures.style import BLUE
+from headstart.figures.style import COLOURS
 from headstart.figures.style import GREY
+from headstart.figures.style import LINES
 from headstart.figures.style import MARKERS
 from headstart.figures.style import Document
 from headstart.figures.style import as_numbers
@@ -32,12 +36,13 @@ from headstart.figures.style import show_slice
 from headstart.imaging.mask_classes import Classes
 from headstart.imaging.mask_values import numbered
 from headstart.tasks.base import Task
+from headstart.tasks.mask_metrics import MEASURES
 
 CONTEXT = 15.0  # mm shown around a mask
 
 
 def draw_predicted_masks(document: Document, result: Result) -> None:
-    """Draw the Dice of each class, and outlines over the scans."""
+    """Draw the Dice of each class, surfaces and volumes, and outlines over the scans."""
     note = (
         f"{result.note} Left: a dot per scan, with median, quartiles and whiskers of 1.5 times "
         "their distance. The network is judged on the raw scan's grid, the mean mask on the "
@@ -47,7 +52,62 @@ def draw_predicted_masks(document: Document, result: Result) -> None:
         left, right = halves(figure)
         _dice_by_class(left.subplots(), result)
         draw_numbers(right, result, "dice")
+    note = (
+        f"{result.note} Lines: mean difference, and limits of agreement (1.96 standard "
+        "deviations), of each class. Where a class is in one mask alone, NSD is 0, and the "
+        "distance is the diagonal of the image; where it is in neither, there is none: "
+        f"{_empty(result)}."
+    )
+    with document.page(f"{result.heading}, surfaces and volumes", height=110, note=note) as figure:
+        left, right = halves(figure)
+        _volumes(left.subplots(), result)
+        top, bottom = above_and_below(right)
+        draw_numbers(top, result, "nsd")
+        draw_numbers(bottom, result, "volume_error")
     _draw_overlays(document, result)
+
+
+def _measured(result: Result, kind: str) -> NDArray[np.float64]:
+    """What is measured of each scan and class, (n, classes)."""
+    first = MEASURES.index(kind) * len(result.names)
+    return result.pooled.mean[:, first : first + len(result.names)]
+
+
+def _empty(result: Result) -> str:
+    """Count the scans that lack a class in one of the masks, or in both."""
+    found, there = (_measured(result, kind) > 0 for kind in ("volume", "true_volume"))
+    counts = {
+        "missed": ~found & there,
+        "marked though not there": found & ~there,
+        "rightly not marked": ~found & ~there,
+    }
+    each = [
+        f"{name} {int(column.sum())} times {words}"
+        for words, scans in counts.items()
+        for name, column in zip(result.names, scans.T, strict=True)
+        if column.any()
+    ]
+    return ", ".join(each) or "here, every class is in both masks of every scan"
+
+
+def _volumes(axes: Axes, result: Result) -> None:
+    """Draw the difference of predicted and true volumes over their mean (Bland and Altman)."""
+    rows = {row.metric: row for row in having(result.metrics, group="all") if row.model in OURS}
+    found, true = (_measured(result, kind) for kind in ("volume", "true_volume"))
+    axes.axhline(0, color=GREY, lw=0.7)
+    for number, name in enumerate(result.names):
+        one, other = found[:, number], true[:, number]
+        colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
+        middle = (one + other) / 2
+        axes.plot(middle, one - other, marker, color=colour, ms=3, mew=0, alpha=0.7, label=name)
+        for kind, line in (("bias", LINES[0]), ("low", LINES[1]), ("high", LINES[1])):
+            value = rows[f"volume_{kind}_{name}"].value
+            if value is not None:
+                axes.axhline(value, lw=0.9, ls=line, color=colour)
+    axes.set_xlabel("mean of predicted and true volume (ml)")
+    axes.set_ylabel("predicted \u2212 true volume (ml)")
+    axes.set_title("Volumes")
+    axes.legend(loc="best")
 
 
 def _dice_by_class(axes: Axes, result: Result) -> None:
@@ -91,8 +151,9 @@ def _dice_by_class(axes: Axes, result: Result) -> None:
 
 def _draw_overlays(document: Document, result: Result) -> None:
     """Show the best, the median and the worst scan, on three axial slices each."""
-    known = np.asarray(~np.isnan(result.pooled.mean).all(axis=1))
-    score = np.nanmean(result.pooled.mean[known], axis=1)
+    dice = _measured(result, "dice")
+    known = np.asarray(~np.isnan(dice).all(axis=1))
+    score = np.nanmean(dice[known], axis=1)
     keys = [key for key, is_known in zip(result.pooled.keys, known, strict=True) if is_known]
     order = np.argsort(-score, kind="stable")
     places = {"best": order[0], "median": order[len(order) // 2], "worst": order[-1]}
@@ -112,8 +173,8 @@ def _draw_overlays(document: Document, result: Result) -> None:
                 weight="normal",
                 size=7.5,
             )
-        keys = [*class_keys(result.names), Line2D([], [], color=BLACK, lw=1, label="predicted")]
-        show_class_keys(grid[0, -1], keys, above=1.0)
+        line = Line2D([], [], color=BLACK, lw=1, label="predicted")
+        show_class_keys(grid[0, -1], [*class_keys(result.names), line], above=1.0)
 
 
 def _overlay(row: Sequence[Axes], result: Result, key: Key) -> str:

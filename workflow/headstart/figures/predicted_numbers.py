@@ -24,12 +24,23 @@ from headstart.figures.style import with_unit
 def draw_predicted_numbers(document: Document, result: Result) -> None:
     """Draw predicted numbers and their errors over the true ones, beside the metrics."""
     truth = result.truth
-    with document.page(result.heading, height=140, note=result.note) as figure:
+    note = f"{result.note} {_range(result, truth)}"
+    with document.page(result.heading, height=140, note=note) as figure:
         left, right = halves(figure)
         top, bottom = left.subplots(2, 1, height_ratios=[1.9, 1])
         _scatter(top, result, truth)
         _errors(bottom, result, truth)
         draw_numbers(right, result, result.primary)
+
+
+def _range(result: Result, truth: NDArray[np.float64]) -> str:
+    """Say what r, R² and errors depend on."""
+    unit = f" {result.unit}" if result.unit else ""
+    spread = f", standard deviation {truth.std(ddof=1):.3g}{unit}" if len(truth) > 1 else ""
+    return (
+        f"{result.target} of these scans: {truth.min():g} to {truth.max():g}{unit}{spread}, on "
+        "which r, R² and errors depend."
+    )
 
 
 def _scatter(axes: Axes, result: Result, truth: NDArray[np.float64]) -> None:

@@ -30,6 +30,7 @@ from headstart.figures.screen import ScreenPage
 from headstart.figures.screen import lean
 from headstart.figures.screen import stack
 from headstart.tasks.metrics import METRICS
+from headstart.tasks.metrics import of_class
 
 # Okabe and Ito's palette for all kinds of colour vision, in an order of falling contrast. Line
 # styles and markers differ too, for those who print in grey.
@@ -231,10 +232,10 @@ def with_unit(name: str, unit: str) -> str:
 
 def metric_name(metric: str, unit: str = "") -> str:
     """Return the metric in words; errors carry the target's unit."""
-    if metric.startswith("dice_"):
-        return f"Dice, {metric.removeprefix('dice_')}"
-    named = METRICS[metric]
-    return with_unit(named.words, unit if named.in_unit else "")
+    name, of = of_class(metric)
+    named = METRICS[name]
+    words = f"{named.words.removesuffix(', mean over classes')}, {of}" if of else named.words
+    return with_unit(words, unit if named.in_unit else "")
 
 
 def shortened(text: str, most: int) -> str:

@@ -35,6 +35,7 @@ from headstart.data.label_names import check_label
 from headstart.data.label_names import check_source
 from headstart.data.label_names import labels_of_sources
 from headstart.data.label_table import seen_channels
+from headstart.evaluation.config import Evaluate
 from headstart.evaluation.settings import Comparable
 from headstart.figures.registry import STUDY_FOLDER
 from headstart.imaging.config import Check
@@ -69,6 +70,7 @@ class Config(Section):
     check: Check = Field(Check(), description="which scans are fit for use")
     split: Split = Field(Split(), description="who trains and who is held out")
     prepare: Prepare = Field(Prepare(), description="what is done to each volume")
+    evaluate: Evaluate = Field(Evaluate(), description="how predictions are judged")
     experiments: Ordered[Name, Experiment] = Field(
         min_length=1,
         description="name: experiment; `like: OTHER` starts from another one and overlays it; what "

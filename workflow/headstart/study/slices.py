@@ -143,6 +143,7 @@ class Slices:
             test=experiment in self.config.final,
             fold=fold,
             seed=seed,
+            **self._of_masks(experiment),
         )
 
     def evaluate(self, experiment: str) -> EvaluateSettings:
@@ -153,6 +154,7 @@ class Slices:
             test=experiment in self.config.final,
             folds=self.config.folds(experiment),
             seeds=self.config.experiments[experiment].seeds,
+            **self._of_masks(experiment),
         )
 
     def compare(self) -> CompareSettings:
@@ -216,6 +218,12 @@ class Slices:
             augment=() if asked.train.flip_reason else asked.train.augment,
             swap=asked.train.swap,
         )
+
+    def _of_masks(self, experiment: str) -> dict[str, Any]:
+        """How masks are judged; {} for an experiment without any."""
+        if self.config.experiments[experiment].kind.target_kind != "mask":
+            return {}
+        return {"surface_tolerance": self.config.evaluate.surface_tolerance}
 
     def _question(self, experiment: str) -> dict[str, Any]:
         chosen = self.config.experiments[experiment]

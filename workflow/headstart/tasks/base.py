@@ -68,7 +68,9 @@ class Task(ABC):
         losses: What may be made small in training, by name; the first is the default.
         metrics: What evaluates its answers, `headstart.tasks.metrics`; the first chooses the epoch.
         chooses: The metric that does so in its place, of validation scans alone.
-        baselines: What they are compared with, `headstart.evaluation.evaluate.BASELINES`.
+        further_metrics: What evaluates them besides, once they are pooled.
+        headline: The metrics that are told first; () for all of `metrics`.
+        baselines: What they are compared with, `headstart.evaluation.bench.BASELINES`.
         figure: How they are drawn, `headstart.figures.evaluation.PAGES`.
         averaged: Of what a mean is taken where several networks answer.
         file: Column with the path of an answer that is an image, which a column FILE_sha256 stands
@@ -88,6 +90,8 @@ class Task(ABC):
     losses: ClassVar[Mapping[str, Loss]]
     metrics: ClassVar[tuple[str, ...]]
     chooses: ClassVar[str] = ""
+    further_metrics: ClassVar[tuple[str, ...]] = ()
+    headline: ClassVar[tuple[str, ...]] = ()
     baselines: ClassVar[str] = "none"
     figure: ClassVar[str] = "metrics"
     averaged: ClassVar[str] = "prediction"
@@ -123,6 +127,11 @@ class Task(ABC):
         except ValueError as error:
             raise UserError(f"{cohort.table}: {error}") from None
         return cls.from_config(classes, cohort.channels)
+
+    @classmethod
+    def told_first(cls) -> tuple[str, ...]:
+        """Name the metrics that a page tells before all others."""
+        return cls.headline or cls.metrics
 
     @classmethod
     def default_loss(cls) -> str:
@@ -383,12 +392,15 @@ class Task(ABC):
         Returns:
             Name: values (rows,), NaN where undefined; the metric that chooses the epoch first.
         """
-        return {name: METRICS[name].compute(truth, prediction, weights) for name in self.metrics}
+        names = (*self.metrics, *self.further_metrics)
+        return {name: METRICS[name].compute(truth, prediction, weights) for name in names}
 
     def score(self, truth: NDArray[Any], prediction: NDArray[Any]) -> dict[str, float]:
-        """Compute all metrics of what `for_metrics` gave for all scans."""
-        metrics = self.evaluate(truth, prediction, np.ones((1, len(prediction))))
-        return {name: float(values[0]) for name, values in metrics.items()}
+        """Compute `metrics` of what `for_metrics` gave for all scans."""
+        alike = np.ones((1, len(prediction)))
+        return {
+            name: float(METRICS[name].compute(truth, prediction, alike)[0]) for name in self.metrics
+        }
 
     def metric(self, name: str) -> Metric:
         """Return one of the metrics that `evaluate` computes."""

@@ -59,6 +59,8 @@ class Classification(Task):
         ),
     }
     metrics = ("log_loss", "balanced_accuracy", "auroc", "accuracy")
+    further_metrics = ("auprc", "macro_f1", "brier", "ece")
+    headline = ("log_loss", "auroc", "balanced_accuracy", "accuracy", "brier")
     baselines = "classes"
     figure = "classes"
     answer_words = "probabilities: from 0 to 1, and 1 in sum"
@@ -152,8 +154,15 @@ class Classification(Task):
     ) -> dict[str, Array]:
         """See `Task.evaluate`; what is no number would be read as the first class."""
         if not np.isfinite(prediction).all():
-            return dict.fromkeys(self.metrics, np.full(len(weights), np.nan))
+            names = (*self.metrics, *self.further_metrics)
+            return dict.fromkeys(names, np.full(len(weights), np.nan))
         return super().evaluate(truth, prediction, weights)
+
+    def score(self, truth: NDArray[Any], prediction: NDArray[Any]) -> dict[str, float]:
+        """See `Task.score`; likewise."""
+        if not np.isfinite(prediction).all():
+            return dict.fromkeys(self.metrics, np.nan)
+        return super().score(truth, prediction)
 
 
 @dataclass(frozen=True)

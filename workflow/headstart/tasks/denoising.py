@@ -16,7 +16,7 @@ from headstart.tasks import blind_spot
 from headstart.tasks.base import Array
 from headstart.tasks.base import Loss
 from headstart.tasks.base import Task
-from headstart.tasks.metrics import mean_of_scans
+from headstart.tasks.weighted import mean_of_scans
 
 if TYPE_CHECKING:
     from pathlib import Path

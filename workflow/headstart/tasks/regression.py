@@ -44,6 +44,7 @@ class _OfNumbers(Task):
         ),
     }
     metrics = ("mae", "rmse", "r", "r2")
+    further_metrics = ("bias", "slope", "gap_r")
     baselines = "numbers"
     figure = "numbers"
     answer_words = "number"

@@ -14,9 +14,12 @@ from numpy.typing import NDArray
 from headstart.tasks.base import Array
 from headstart.tasks.base import Loss
 from headstart.tasks.base import Task
+from headstart.tasks.mask_metrics import MEASURES
+from headstart.tasks.mask_metrics import dice_by_class
+from headstart.tasks.mask_metrics import measure
+from headstart.tasks.metrics import METRICS
 from headstart.tasks.metrics import Metric
-from headstart.tasks.metrics import dice_by_class
-from headstart.tasks.metrics import mean_dice
+from headstart.tasks.metrics import of_class
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,6 +58,8 @@ class Segmentation(Task):
         ),
     }
     metrics = ("dice",)
+    further_metrics = ("iou", "nsd", "hd95", "assd", "volume_error")
+    headline = ("dice", "nsd", "hd95", "volume_error")
     baselines = "masks"
     figure = "masks"
     averaged = "Dice"  # and not the masks
@@ -122,8 +127,8 @@ class Segmentation(Task):
 
     @property
     def evaluated_columns(self) -> list[str]:
-        """The Dice of each class."""
-        return self._each("dice")
+        """What is measured of each class, the Dice first."""
+        return [name for kind in MEASURES for name in self._each(kind)]
 
     @property
     def columns(self) -> list[str]:
@@ -132,9 +137,8 @@ class Segmentation(Task):
 
     @property
     def held_out_columns(self) -> list[str]:
-        """The Dice of a mask is computed where it is written."""
-        measured = [*self._each("dice"), *self._each("volume"), *self._each("true_volume")]
-        return [*measured, "mask", "mask_sha256"]
+        """A mask is measured where it is written."""
+        return [*self.evaluated_columns, "mask", "mask_sha256"]
 
     def _each(self, kind: str) -> list[str]:
         return [f"{kind}_{name}" for name in self.classes]
@@ -153,9 +157,11 @@ class Segmentation(Task):
         if not file.scan.target:
             return cells
         truth = file.true_mask(data)
-        dice = dice_by_class(truth, mask, len(self.classes))
-        cells |= self._cells("dice", dice)
-        return cells | self._cells("true_volume", file.sizes(truth))
+        size = file.scan.source.voxel_size
+        measured = measure(truth, mask, len(self.classes), size, file.tolerance)
+        for kind, values in zip(MEASURES, measured, strict=True):
+            cells = self._cells(kind, values) | cells
+        return cells
 
     def _answer(self, mask: NDArray[np.uint8], file: AnswerFile) -> dict[str, Any]:
         file.write_mask(mask)
@@ -165,29 +171,59 @@ class Segmentation(Task):
         return dict(zip(self._each(kind), values, strict=True))
 
     def are_possible(self, numbers: Array, *, empty: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """See `Task.are_possible`; a Dice is empty where nothing is to be found, or not known."""
-        return np.asarray((empty | ((numbers >= 0) & (numbers <= 1))).all(axis=1))
+        """See `Task.are_possible`; what is not defined, or not known, is empty."""
+        most = np.repeat([1.0, 1.0, *[np.inf] * (len(MEASURES) - 2)], len(self.classes))
+        return np.asarray((empty | ((numbers >= 0) & (numbers <= most))).all(axis=1))
 
     def truth(self, scans: Sequence[Scan]) -> NDArray[Any]:
-        """Nothing: the Dice is computed already, and is all that is evaluated."""
+        """Nothing: masks are measured already, and that is all that is evaluated."""
         return np.empty((len(scans), 0))
 
     def evaluate(
         self, truth: NDArray[Any], prediction: NDArray[Any], weights: Array
     ) -> dict[str, Array]:
-        """See `Task.evaluate`; with the Dice of each class."""
-        columns = zip(self.evaluated_columns, prediction.T, strict=True)
-        return super().evaluate(truth, prediction, weights) | {
-            name: mean_dice(truth, column[:, None], weights) for name, column in columns
+        """See `Task.evaluate`; each class's metrics after those of all."""
+        measured = self._measured(prediction)
+        values = {
+            name: METRICS[name].compute(truth, measured[name], weights)
+            for name in (*self.metrics, *self.further_metrics)
+        }
+        for number, of in enumerate(self.classes):
+            for name, each in measured.items():
+                column = each[:, number : number + 1]
+                values[f"{name}_{of}"] = METRICS[name].compute(truth, column, weights)
+        return values
+
+    def score(self, truth: NDArray[Any], prediction: NDArray[Any]) -> dict[str, float]:
+        """See `Task.score`; with the Dice of each class."""
+        alike = np.ones((1, len(prediction)))
+        each = {f"dice_{of}": prediction[:, [n]] for n, of in enumerate(self.classes)}
+        return {
+            name: float(METRICS["dice"].compute(truth, dice, alike)[0])
+            for name, dice in {"dice": prediction, **each}.items()
+        }
+
+    def _measured(self, prediction: Array) -> dict[str, Array]:
+        """Metrics of each scan and class (n, classes), by name; limits are those of differences."""
+        shape = (len(prediction), len(MEASURES), len(self.classes))
+        dice, nsd, hd95, assd, volume, true = np.moveaxis(prediction.reshape(shape), 1, 0)
+        more = volume - true
+        return {
+            "dice": dice,
+            "iou": dice / (2 - dice),
+            "nsd": nsd,
+            "hd95": hd95,
+            "assd": assd,
+            "volume_error": np.abs(more),
+            **dict.fromkeys(("volume_bias", "volume_low", "volume_high"), more),
         }
 
     def metric(self, name: str) -> Metric:
-        """See `Task.metric`; a class's Dice is one as their mean is."""
-        return super().metric("dice" if name in self.evaluated_columns else name)
+        """See `Task.metric`; a class's is one as their mean is."""
+        return METRICS[of_class(name)[0]]
 
     def is_defined(self, metric: str, prediction: Array) -> NDArray[np.bool_]:
         """See `Task.is_defined`; a Dice is not known for each scan."""
-        columns = [
-            i for i, name in enumerate(self.evaluated_columns) if metric in (name, *self.metrics)
-        ]
-        return np.asarray((~np.isnan(prediction[:, columns])).any(axis=1))
+        name, of = of_class(metric)
+        columns = [self.classes.index(of)] if of else slice(None)
+        return np.asarray((~np.isnan(self._measured(prediction)[name][:, columns])).any(axis=1))

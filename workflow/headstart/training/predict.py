@@ -73,7 +73,7 @@ def predict(
         shutil.rmtree(images)
     rows = []
     for part, scan in progress(scans, total=len(scans), label="scans predicted"):
-        answer = _answer(network, scan, images, data)
+        answer = _answer(network, scan, images, data, settings.surface_tolerance)
         rows.append(PredictionRow(scan.subject, scan.session, part, scan.target, answer))
     write_predictions(output / PREDICTIONS, rows, card.weights_sha256)
 
@@ -101,7 +101,9 @@ def _tell_left_out(cohort: Cohort, settings: PredictSettings, parts: Collection[
     )
 
 
-def _answer(network: TrainedNetwork, scan: Scan, images: Path, data: Path) -> dict[str, str]:
+def _answer(
+    network: TrainedNetwork, scan: Scan, images: Path, data: Path, tolerance: float
+) -> dict[str, str]:
     """Answer for a scan beside what is true of it, as the cells of its row."""
     task = network.task
     (decision,) = task.decide(network.predict(scan))
@@ -109,10 +111,10 @@ def _answer(network: TrainedNetwork, scan: Scan, images: Path, data: Path) -> di
     name = f"{scan.subject}_{scan.session}.nii.gz".replace("/", "-")
     how, classes = network.card.predict, network.card.run.classes
     path = f"{images.name}/{name}"
-    file = AnswerFile(scan, images.parent, path, classes, noise=how.noise, kind=how.dtype)
+    file = AnswerFile(scan, images.parent, path, classes, how.noise, how.dtype, tolerance)
     told = task.answer_held_out(decision, file, data)
     cells = dict.fromkeys(task.held_out_columns, "") | told
-    # a class that is in neither mask has no Dice
+    # a class that is in neither mask has no Dice, and no surface
     return {name: "" if cell != cell else str(cell) for name, cell in cells.items()}
 
 

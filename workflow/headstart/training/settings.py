@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
+from headstart.cohort.settings import SURFACE_TOLERANCE
 from headstart.cohort.settings import Question
 from headstart.common.schema import Column
 from headstart.common.schema import Section
@@ -73,9 +74,18 @@ NOTHING_SAID = Publication()
 
 
 class PredictSettings(Question):
-    """Which scans a network predicts: the fold that it has not seen, and the test if it is open."""
+    """Which scans a network predicts: the fold that it has not seen, and the test if it is open.
+
+    Attributes:
+        channels: Names of the image channels.
+        test: Whether the test is open.
+        fold: The fold.
+        seed: The network's seed.
+        surface_tolerance: How far surfaces of masks may be apart and agree, mm.
+    """
 
     channels: tuple[Column, ...]
     test: bool
     fold: int
     seed: int
+    surface_tolerance: float = SURFACE_TOLERANCE

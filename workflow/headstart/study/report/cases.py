@@ -153,7 +153,8 @@ def _told(answers: Answers, case: Case) -> list[str]:
         most = int(np.argmax(predicted))
         return [true, f"{answers.task.classes[most]} ({predicted[most]:.2f})"]
     if answers.task.figure == "masks":
-        return ["in neither mask" if np.isnan(dice) else f"{dice:.3f}" for dice in predicted]
+        dice = predicted[: len(answers.task.classes)]
+        return ["in neither mask" if np.isnan(one) else f"{one:.3f}" for one in dice]
     return []
 
 

@@ -152,7 +152,9 @@ def _metrics(known: Known) -> Answer | None:
     kinds = {
         one.experiment: known.study.config.experiments[one.experiment].kind for one in known.results
     }
-    names = dict.fromkeys(metric_name(m) for kind in kinds.values() for m in kind.metrics)
+    names = dict.fromkeys(
+        metric_name(m) for kind in kinds.values() for m in (*kind.metrics, *kind.further_metrics)
+    )
     return Answer(and_joined(names), "baselines") if names else None
 
 

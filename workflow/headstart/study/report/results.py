@@ -60,24 +60,23 @@ def _tables(study: StudyFiles, one: Outcome) -> Html:
     unit = study.config.experiments[one.experiment].unit
     people = counted(one.models[0].n, "subject")
     everyone = having(rows, group="all")
-    metrics = list(dict.fromkeys(row.metric for row in everyone))
+    first = study.config.experiments[one.experiment].kind.told_first()
+    metrics = list(dict.fromkeys((one.metric, *first)))
     names = [metric_name(metric, unit) for metric in metrics]
     head = [
         "model",
         *names,
         f"{one.network.model} \u2212 baseline, {metric_name(one.metric, unit)}",
     ]
-    methods = methods_of(everyone)
-    sites = [row for row in rows if row.model == one.network.model]
+    methods = methods_of(row for row in everyone if row.metric in metrics)
+    ours = [row for row in rows if row.model == one.network.model]
+    title = f"{one.experiment}, {PROTOCOLS[one.protocol]}"
     return joined(
         [
-            table(
-                f"{one.experiment}, {PROTOCOLS[one.protocol]}, {people}",
-                head,
-                _by_model(one, everyone, metrics),
-            ),
+            table(f"{title}, {people}", head, _by_model(one, everyone, metrics)),
             tag("p", " ".join(_note(one, methods)), class_="note"),
-            _by_site(f"{one.experiment}, {PROTOCOLS[one.protocol]}", sites, metrics, names),
+            _all_metrics(title, having(ours, group="all"), unit),
+            _by_site(title, ours, metrics, names),
         ]
     )
 
@@ -88,6 +87,20 @@ def _note(one: Outcome, methods: Sequence[str]) -> Iterator[str]:
         yield f"In brackets: 95 % intervals ({', '.join(methods)})."
     if one.network.seed_sd is not None:
         yield "SD over seeds: of each seed's answers alone, where the row is of their mean."
+
+
+def _all_metrics(title: str, rows: Sequence[MetricRow], unit: str) -> Html:
+    """Every metric of the network, one below the other."""
+    cells = [
+        [
+            metric_name(row.metric, unit),
+            _metric([row], decimals_of(row.value, row.ci_low, row.ci_high)),
+            row.ci_method.split(";")[0],
+        ]
+        for row in rows
+    ]
+    head = ["metric", "the network", "interval (95 %)"]
+    return folded("All metrics", table(f"{title}: all metrics of the network", head, cells))
 
 
 def _by_model(

@@ -9,16 +9,19 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.cohort.prepared import Scan
 from headstart.evaluation.session_weights import session_weights
 from headstart.tasks.base import Task
 from headstart.tasks.metrics import Metric
 from headstart.tasks.weighted import mean_of_known
+
+if TYPE_CHECKING:
+    from headstart.cohort.prepared import Scan
 
 Array = NDArray[np.float64]
 

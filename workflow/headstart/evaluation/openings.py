@@ -20,7 +20,6 @@ from headstart.common.records import read_rows
 from headstart.common.records import write_rows
 from headstart.common.run_id import RunId
 from headstart.common.schema import canonical_json
-from headstart.evaluation.predictions import read_run
 from headstart.evaluation.results import OURS
 from headstart.evaluation.results import MetricRow
 from headstart.evaluation.results import having
@@ -103,6 +102,8 @@ def read_openings(ledger: Path) -> list[OpeningRow]:
 
 def _digest(predictions: Sequence[Path]) -> str:
     """Digest what networks said of the test subjects, whatever the experiment is called."""
+    from headstart.evaluation.predictions import read_run  # nibabel, which status has no time for
+
     said = [
         [[*row.key, row.answer] for row in read_run(path).rows if row.part == "test"]
         for path in sorted(predictions, key=RunId.of)

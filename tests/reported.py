@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
@@ -28,6 +29,7 @@ from headstart.evaluation.results import DifferenceRow
 from headstart.evaluation.results import ExperimentRow
 from headstart.evaluation.results import MetricRow
 from headstart.figures.registry import INPUTS
+from headstart.figures.registry import OF_CONTROLS
 from headstart.figures.registry import OF_RUNS
 from headstart.figures.registry import PREPARED
 from headstart.figures.registry import figures_of
@@ -52,6 +54,7 @@ def make_finished(
     unit: str = "years",
     experiments: tuple[str, ...] = ("exp",),
     primary: str = "",
+    controls: Mapping[str, float] | None = None,
     **more: Any,
 ) -> Study:
     """Write a study with all that it leaves but its weights.
@@ -64,13 +67,16 @@ def make_finished(
         unit: Unit of the target, of a regression.
         experiments: Their names.
         primary: Their primary metric.
+        controls: The noise of what the first one's controls answer, by what they are.
         **more: As for `make_study`.
     """
     folder = results / study
     make_study(folder, task=task, folds=folds, experiments=experiments, **more)
     asked = {"folds": list(folds), "primary": primary}
     asked |= {"unit": unit} if task == "regression" else {}
-    config = read_config(_raw(task, study, dict.fromkeys(experiments, asked)))
+    keys: dict[str, dict[str, Any]] = dict.fromkeys(experiments, asked)
+    keys[experiments[0]] = asked | {"controls": bool(controls)}
+    config = read_config(_raw(task, study, keys))
     slices = Slices(config, results)
     files.write_json(folder / study_paths.CONFIG, config.model_dump(mode="json"))
     _write_audit(folder)
@@ -84,6 +90,11 @@ def make_finished(
     )
     if rows:
         write_rows(folder / study_paths.EXPERIMENTS, ExperimentRow, rows)
+    for control, noise in (controls or {}).items():
+        name = f"{experiments[0]}-{control}"
+        like = more | {"noise": noise, "experiments": (name,)}
+        make_study(folder, task=task, folds=folds, **like)
+        _evaluate(folder, slices, name)
     return Study.read(results, study, results)
 
 
@@ -99,7 +110,8 @@ def _evaluate(folder: Path, slices: Slices, name: str) -> None:
     )
     write_rows(folder / study_paths.METRICS.format(experiment=name), MetricRow, metrics)
     primary = slices.config.experiments[name].primary_metric
-    record(folder / study_paths.OPENINGS, opening(paths, metrics, primary, "0" * 16))
+    if not slices.evaluate(name).control:
+        record(folder / study_paths.OPENINGS, opening(paths, metrics, primary, "0" * 16))
     write_rows(folder / study_paths.COMPARISON.format(experiment=name), DifferenceRow, comparison)
 
 
@@ -176,6 +188,9 @@ def _given(config: Config, folder: Path, whose: str, need: str) -> Any:
         return [
             folder / (run.predicted if name == PREDICTIONS else run.trained) / name for run in runs
         ]
+    if need in OF_CONTROLS:
+        path = OF_CONTROLS[need].removeprefix("<study>/")
+        return [folder / path.format(experiment=name) for name in config.controls(whose)]
     paths = INPUTS[need]
     found = [
         folder / path.removeprefix("<study>/").format(experiment=whose)

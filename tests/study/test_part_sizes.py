@@ -55,4 +55,4 @@ def test_expected_of_the_number_of_scans() -> None:
             "experiments": {"age": {"task": "regression", "target": "age", "train": train}},
         }
     )
-    assert expected_sizes(config, 100) == PartSizes(48, 16)
+    assert expected_sizes(config, "age", 100) == PartSizes(48, 16)

@@ -20,6 +20,7 @@ from headstart.common import run_id
 from headstart.common import study_paths
 from headstart.common.errors import UserError
 from headstart.figures.registry import INPUTS
+from headstart.figures.registry import OF_CONTROLS
 from headstart.figures.registry import OF_RUNS
 from headstart.study.requests import check_gpus
 from headstart.study.requests import on_gpu
@@ -174,6 +175,14 @@ def of_every_run(pattern):
     ]
 
 
+def of_every_control(pattern):
+    """An input function: the pattern's file of every control of an experiment."""
+    return lambda wildcards: [
+        pattern.format(experiment=name)
+        for name in settings.config.controls(wildcards.experiment)
+    ]
+
+
 def of_every_compared(pattern):
     """The pattern's file of every run of the experiments that are compared."""
     return [
@@ -194,6 +203,7 @@ def figures_of(wildcards):
 def files_of(figure):
     """The files that a figure is drawn from."""
     every = INPUTS | {name: of_every_run(path) for name, path in OF_RUNS.items()}
+    every |= {name: of_every_control(path) for name, path in OF_CONTROLS.items()}
     needed = {name: every[name] for name in figure.given if name in every}
     return needed | ({"volumes": VOLUMES} if "prepared" in figure.given else {})
 
@@ -206,7 +216,8 @@ def given_to(figure):
         for name in figure.given:
             files = PREPARED if name == "prepared" else input[name]
             files = [files] if isinstance(files, str | Path) else files
-            files = [settings.by_file(*files)] if name in OF_RUNS else files
+            long = name in OF_RUNS | OF_CONTROLS
+            files = [settings.by_file(*files)] if long else files
             given += [f"--{name}", *map(str, files)]
         return shlex.join(given)
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from numpy.typing import NDArray
 
+from headstart.cohort.allocation import rank
 from headstart.cohort.shards import Box
 from headstart.cohort.shards import ShardCard
 from headstart.cohort.shards import ShardScan
@@ -24,6 +25,7 @@ from headstart.cohort.shards import volumes_of
 from headstart.cohort.splits import read_splits
 from headstart.common.errors import UserError
 from headstart.common.keys import Key
+from headstart.common.keys import OfScan
 from headstart.common.records import read_rows
 from headstart.common.schema import WindowOrOwn
 from headstart.common.schema import canonical_json
@@ -33,6 +35,7 @@ from headstart.data.label_table import REFERENCE
 from headstart.data.label_table import LabelRow
 from headstart.data.label_table import labels_of
 from headstart.data.label_table import seen_channels
+from headstart.imaging.background import background_of
 from headstart.imaging.channel_scale import ChannelScale
 from headstart.imaging.config import Preparation
 from headstart.imaging.geometry import Grid
@@ -40,7 +43,7 @@ from headstart.imaging.geometry import shared
 
 
 @dataclass(frozen=True)
-class Scan:
+class Scan(OfScan):
     """One prepared scan.
 
     Attributes:
@@ -64,10 +67,9 @@ class Scan:
         brain_ml: Volume of the brain in its raw mask; None where it is not known.
         covariates: What the network sees beside the scan, as in `labels.csv`.
         box: The part that is looked at, which may reach beyond the scan; None for all of it.
+        background: Whether its head is blanked, see `imaging.background`.
     """
 
-    subject: str
-    session: str
     target: str
     test: bool
     fold: int | None
@@ -86,6 +88,7 @@ class Scan:
     covariates: tuple[str, ...] = ()
     box: Box | None = None
     clean: ChannelScale | None = None
+    background: bool = False
 
     @property
     def source(self) -> Grid:
@@ -99,7 +102,11 @@ class Scan:
 
     def volume(self) -> NDArray[np.float16]:
         """Read the prepared volume, (channels, x, y, z); beyond the scan there is no signal."""
-        return self._channels()[: len(self.intensities)]
+        volume = self._channels()[: len(self.intensities)]
+        if not self.background:
+            return volume
+        seed = int.from_bytes(rank(0, "\0".join(self.key))[:8])
+        return background_of(volume, Grid(self.shape, self.affine).voxel_size.tolist(), seed)
 
     def signal(self) -> NDArray[np.float32]:
         """Read the first channel in its raw intensities, (x, y, z)."""

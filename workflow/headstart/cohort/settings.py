@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from typing import Literal
 
 from pydantic import Field
 
@@ -15,6 +16,9 @@ from headstart.imaging.config import MaskClasses
 from headstart.imaging.config import Preparation
 
 SURFACE_TOLERANCE = 1.0  # mm that surfaces of masks may be apart and agree
+Control = Literal["shuffled", "background", "quarter", "half"]
+# Of the training subjects, those that a point of the learning curve learns from.
+SHARES: dict[str, float] = {"quarter": 0.25, "half": 0.5}
 
 
 class CheckScansSettings(Section):

@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> None:
         predictions=arguments.predictions,
         weights=arguments.weights,
     )
-    if settings.test:  # told of before anybody can read what came out
+    if settings.test and not settings.control:  # told of before anybody can read what came out
         opened = opening(arguments.predictions, metrics, settings.primary, arguments.rests_on)
         record(arguments.openings, opened)
     write_rows(arguments.output / "comparison.csv", DifferenceRow, comparison)

@@ -12,6 +12,7 @@ from headstart.common.schema import read_settings
 from headstart.figures.manifest import manifest
 from headstart.figures.registry import FIGURES
 from headstart.figures.registry import INPUTS
+from headstart.figures.registry import OF_CONTROLS
 from headstart.figures.registry import OF_RUNS
 from headstart.figures.registry import PREPARED
 from headstart.figures.settings import CohortPlotSettings
@@ -52,6 +53,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(f"--{name}", type=Path, nargs=count, help=said)
     for name, path in OF_RUNS.items():
         said = f"{path.replace('<study>/', '')}, all runs"
+        parser.add_argument(f"--{name}", type=Path, nargs="+", help=said)
+    for name, path in OF_CONTROLS.items():
+        said = f"{path.replace('<study>/', '')}, all controls"
         parser.add_argument(f"--{name}", type=Path, nargs="+", help=said)
     parser.add_argument(f"--{PREPARED}", type=Path, help="folder of shard-K.json")
     parser.add_argument("--files", type=Path, nargs="+", help="the figures that a manifest lists")

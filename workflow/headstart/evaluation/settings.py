@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import operator
+
+from pydantic import Field
+
 from headstart.cohort.settings import SURFACE_TOLERANCE
 from headstart.cohort.settings import Question
 from headstart.common.schema import Section
@@ -19,6 +23,7 @@ class EvaluateSettings(Question):
         seeds: Of which seeds, likewise.
         primary: Name of the metric that the result is told by.
         surface_tolerance: How far surfaces of masks may be apart and agree, mm.
+        control: Whether it is a control, which chooses nothing: no opening of the test of its own.
     """
 
     primary: str
@@ -26,6 +31,7 @@ class EvaluateSettings(Question):
     folds: tuple[int, ...]
     seeds: tuple[int, ...]
     surface_tolerance: float = SURFACE_TOLERANCE
+    control: bool = Field(False, exclude_if=operator.not_)
 
 
 class Comparable(Section):

@@ -36,6 +36,8 @@ OF_RUNS = {
     "predictions": "<study>/predict/<run>/predictions.csv",
 }
 STUDY_FOLDER = "experiments"  # in `figures`, of what compares them
+# Of every control of an experiment.
+OF_CONTROLS = {"controls": f"<study>/{study_paths.METRICS}"}
 PREPARED = "prepared"  # the folder of shard-K.json
 
 
@@ -49,8 +51,9 @@ class Figure:
         category: Where it stands in the report.
         labels: What the report calls it.
         rests_on: What it rests on, as `Settings.upstream` takes it: `scans`; what `train` rests
-            on; `predict` does, the trainings; `plot` does, the results of an experiment; or
-            `compare` does, those of all that are compared.
+            on; `predict` does, the trainings; `plot` does, the results of an experiment;
+            `controls`, these with the results of its controls; or `compare` does, those of all
+            that are compared.
         of: Whose it is: the cohort's, an experiment's, a sweep's, or the study's, of which it
             compares the experiments.
         of_variants: Whether the experiments of a sweep have it before one of them is chosen.
@@ -176,6 +179,16 @@ FIGURES = {
         of="experiment",
         wanted=lambda experiment: bool(experiment.explain.methods),
         memory=4000,
+    ),
+    "controls": Figure(
+        "headstart.figures.controls:plot",
+        ("metrics", "controls"),
+        "4. Results beside baselines",
+        {"experiment": "{experiment}", "figure": "controls"},
+        rests_on="controls",
+        of="experiment",
+        wanted=lambda experiment: bool(experiment.controls),
+        table=True,
     ),
     "augmentation": Figure(
         "headstart.figures.augmentation:plot",

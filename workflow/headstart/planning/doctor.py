@@ -211,7 +211,7 @@ def _experiment(config: Config, name: str, place: machine.Place, scans: int) -> 
     if memory > place.memory:
         yield f"{FIX}{said}; take a smaller batch_size or a larger voxel_size"
         return
-    seconds = training_seconds(train, config.prepare, expected_sizes(config, scans))
+    seconds = training_seconds(train, config.prepare, expected_sizes(config, name, scans))
     if seconds and not place.gpu:
         took = plan.duration(seconds / 3600)
         said += f"; {length_in_words(train)} take about {took} on free cores"

@@ -25,7 +25,7 @@ def comparable(config: Config) -> tuple[Comparable, ...]:
         Groups of two and more, those of the test subjects first.
     """
     groups: dict[Question, list[str]] = {}
-    for name in filter(config.is_evaluated, config.experiments):
+    for name in filter(config.is_reported, config.experiments):
         for question in _questions(config, name):
             groups.setdefault(question, []).append(name)
     return tuple(

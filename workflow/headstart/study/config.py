@@ -42,6 +42,7 @@ from headstart.imaging.config import Check
 from headstart.imaging.config import MaskClasses
 from headstart.imaging.config import Prepare
 from headstart.study.comparable import comparable
+from headstart.study.controls import as_of_base
 from headstart.study.experiment import Experiment
 from headstart.study.experiment_checks import check_experiment
 from headstart.study.like import plain_experiments
@@ -155,6 +156,8 @@ class Config(Section):
                     f"final: '{name}' is a sweep; name the one of its experiments that did best "
                     f"on validation, see figures/{name}/sweep.pdf: {', '.join(self.sweeps[name])}"
                 )
+            if name in self.experiments and (base := self.experiments[name].control_of):
+                raise ValueError(f"final: '{name}' is a control, and opened with '{base}'")
             if name not in self.experiments:
                 raise ValueError(
                     f"final: '{name}' is not an experiment; allowed: {', '.join(self.experiments)}"
@@ -214,9 +217,13 @@ class Config(Section):
 
     @property
     def figure_folders(self) -> tuple[str, ...]:
-        """Folders of figures: the cohort's, one per experiment and sweep, and the comparison's."""
+        """Folders of figures: the cohort's, one per experiment and sweep, and the comparison's.
+
+        A control has none of its own.
+        """
+        names = (name for name, one in self.experiments.items() if not one.control_of)
         compared = [STUDY_FOLDER] if self.comparisons else []
-        return ("cohort", *self.experiments, *self.sweeps, *compared)
+        return ("cohort", *names, *self.sweeps, *compared)
 
     def of_name(self, name: str) -> list[str]:
         """Return what a name of the study file stands for: an experiment, or those of a sweep."""
@@ -225,6 +232,18 @@ class Config(Section):
     def is_evaluated(self, experiment: str) -> bool:
         """Whether held-out subjects are predicted: of a sweep, by what was chosen from it."""
         return not self.experiments[experiment].variant_of or experiment in self.final
+
+    def is_reported(self, experiment: str) -> bool:
+        """Whether it has a result of its own: a control stands with the experiment's."""
+        return self.is_evaluated(experiment) and not self.experiments[experiment].control_of
+
+    def opens_test(self, experiment: str) -> bool:
+        """Whether the test subjects are predicted: a control's with those of its experiment."""
+        return (self.experiments[experiment].control_of or experiment) in self.final
+
+    def controls(self, experiment: str) -> list[str]:
+        """Return the experiments that are controls of an experiment."""
+        return [name for name, one in self.experiments.items() if one.control_of == experiment]
 
     def folds(self, experiment: str) -> tuple[int, ...]:
         """Folds that an experiment trains."""
@@ -286,7 +305,7 @@ def read_config(raw: Mapping[str, Any]) -> Config:
     try:
         return validated(Config, resolved)
     except UserError as error:
-        raise UserError(as_written(str(error), plain)) from None
+        raise UserError(as_of_base(as_written(str(error), plain), plain)) from None
 
 
 def _with_defaults(place: int, entry: Any) -> Any:

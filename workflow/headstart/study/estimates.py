@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from headstart.cohort.settings import SHARES
 from headstart.common import files
 from headstart.common import study_paths
 from headstart.common.errors import UserError
@@ -27,6 +28,7 @@ from headstart.study.config import Config
 from headstart.study.jobs import Job
 from headstart.study.part_sizes import PartSizes
 from headstart.study.part_sizes import expected_sizes
+from headstart.study.part_sizes import share_of
 from headstart.study.settings import Settings
 from headstart.training import costs
 from headstart.training.card import ModelCard
@@ -68,7 +70,7 @@ def run_bytes(config: Config, experiment: str, scans: int | None) -> int:
     if train.network not in NETWORKS:
         return 0
     epochs = train.epochs or (
-        epochs_asked(train, expected_sizes(config, scans).training) if scans else 0
+        epochs_asked(train, expected_sizes(config, experiment, scans).training) if scans else 0
     )
     saved = len(saved_epochs(train, epochs))
     weights = costs.weights(train.network, train.network_arguments)
@@ -289,6 +291,7 @@ def of_earlier_runs(
     """
     train, window = settings.config.experiments[experiment].train, settings.config.prepare.window
     keys = ("network", "network_arguments", "batch_size", "sampling")
+    share = share_of(settings.config, experiment)
     took: list[float] = []
     cards = f"train/{FOLDER.format(experiment='*', fold='*', seed='*')}/{CARD}"
     for path in (settings.results / settings.config.study).glob(cards):
@@ -296,14 +299,16 @@ def of_earlier_runs(
         before = card.run.train
         alike = all(getattr(before, key) == getattr(train, key) for key in keys)
         if alike and card.run.window == window:
-            again = passes(train, card.counts.training.scans) / len(card.spent)
+            less = share / SHARES.get(card.run.control or "", 1)
+            learnt = max(1, int(less * card.counts.training.scans))
+            again = less * passes(train, learnt) / len(card.spent)
             took.append(again * card.seconds)
     if took:
         mean = sum(took) / len(took)
         return START_SECONDS["train"] + min(mean, train.budget_seconds or math.inf), True
     if scans is None:
         return None, False
-    sizes = expected_sizes(settings.config, scans)
+    sizes = expected_sizes(settings.config, experiment, scans)
     return training_seconds(train, settings.config.prepare, sizes), False
 
 

@@ -11,10 +11,12 @@ from pydantic import Field
 from pydantic import field_validator
 from pydantic import model_validator
 
+from headstart.cohort.settings import Control
 from headstart.common.ordered import Ordered
 from headstart.common.schema import VALUE
 from headstart.common.schema import WORD
 from headstart.common.schema import Column
+from headstart.common.schema import Name
 from headstart.common.schema import Once
 from headstart.common.schema import Section
 from headstart.common.schema import once
@@ -22,6 +24,7 @@ from headstart.common.schema import word_or
 from headstart.data.label_table import IMAGES
 from headstart.explanation.config import NOTHING
 from headstart.explanation.config import AnyExplain
+from headstart.study.controls import CONTROLS
 from headstart.tasks import TASKS
 from headstart.tasks import task_with
 from headstart.tasks.base import Task
@@ -88,6 +91,25 @@ class Experiment(Section):
     variant_of: str = Field(
         "", description="the sweep that the experiment is a combination of; headstart writes it"
     )
+    controls: tuple[Literal[tuple(CONTROLS)], ...] = Field(  # type: ignore[valid-type]
+        (),
+        exclude_if=operator.not_,
+        description="true, or a list of `shuffled`, `background` and `learning-curve`: further "
+        "trainings with this one's settings, folds and seeds. Labels permuted between the training "
+        "subjects and the background of scans alone must fail, else something leaks or is a "
+        "shortcut; a quarter and a half of the training subjects, in as many steps, say whether "
+        "more scans would help. figures/NAME/controls.pdf shows all; "
+        f"{', '.join(sorted(n for n, t in TASKS.items() if not t.constant))} has `learning-curve` "
+        "alone. Ask for them once, before you believe a result",
+    )
+    control: Control | None = Field(
+        None, exclude_if=operator.not_, description="which control it is; headstart writes it"
+    )
+    control_of: Name | None = Field(
+        None,
+        exclude_if=operator.not_,
+        description="the experiment that it is a control of; headstart writes it",
+    )
     predict: Predict = Field(
         Predict(), description="how the trained network predicts; a change trains nothing again"
     )
@@ -110,6 +132,12 @@ class Experiment(Section):
     def _is_variant_of_sweep(self) -> Experiment:
         if bool(self.sweep) != bool(self.variant_of):
             raise ValueError("variant_of: headstart writes it beside `sweep`; remove it")
+        return self
+
+    @model_validator(mode="after")
+    def _is_control_of_experiment(self) -> Experiment:
+        if (self.control is None) != (self.control_of is None):
+            raise ValueError("control_of: headstart writes it; write `controls` and remove it")
         return self
 
     @model_validator(mode="after")

@@ -8,6 +8,9 @@ from typing import Any
 from headstart.common.errors import UserError
 from headstart.common.strict_yaml import overlay
 from headstart.study import sweep
+from headstart.study.controls import with_controls
+
+OWN = ("like", "sweep", "controls")  # what another experiment does not take over
 
 
 def plain_experiments(written: Mapping[str, Any]) -> dict[str, Any]:
@@ -18,10 +21,10 @@ def plain_experiments(written: Mapping[str, Any]) -> dict[str, Any]:
 
     Returns:
         Likewise, without `like`; a combination of a sweep has the sweep, and its name in
-        `variant_of`.
+        `variant_of`; and with the controls that are asked for.
 
     Raises:
-        UserError: If OTHER is not there or comes back to itself, or a sweep is wrong.
+        UserError: If OTHER is not there or comes back to itself, or a sweep or a control is wrong.
     """
     variants = {
         variant: (name, keys)
@@ -44,7 +47,7 @@ def plain_experiments(written: Mapping[str, Any]) -> dict[str, Any]:
         own = written[name]
         if not isinstance(own, Mapping):
             return own
-        rest = {key: value for key, value in own.items() if key not in ("like", "sweep")}
+        rest = {key: value for key, value in own.items() if key not in OWN}
         if "like" not in own:
             return rest
         other = own["like"]
@@ -63,7 +66,7 @@ def plain_experiments(written: Mapping[str, Any]) -> dict[str, Any]:
             plain[variant] = resolve(variant) | swept
         if not own:
             plain[name] = resolve(name)
-    return plain
+    return with_controls(plain, written)
 
 
 def like(base: Any, own: Mapping[str, Any]) -> Any:

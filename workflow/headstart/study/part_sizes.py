@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from headstart.cohort.settings import SHARES
 from headstart.cohort.splits import read_splits
 from headstart.common import study_paths
 from headstart.common.records import read_rows
@@ -25,17 +26,24 @@ class PartSizes(NamedTuple):
     validation: int
 
 
-def expected_sizes(config: Config, scans: int) -> PartSizes:
+def expected_sizes(config: Config, experiment: str, scans: int) -> PartSizes:
     """Estimate them from the number of a study's scans.
 
     Args:
         config: The study's config.
+        experiment: Whose training: a control may learn from a part of them.
         scans: How many there are, with or without a target and covariates.
     """
     split = config.split
     others = scans * (1 - split.test) * (1 - 1 / split.folds)
     training = int(others * (1 - split.validation))
-    return PartSizes(training, int(others) - training)
+    share = share_of(config, experiment)
+    return PartSizes(int(training * share), int(others) - training)
+
+
+def share_of(config: Config, experiment: str) -> float:
+    """Return the share of the training subjects that an experiment learns from."""
+    return SHARES.get(config.experiments[experiment].control or "", 1)
 
 
 def counted_sizes(

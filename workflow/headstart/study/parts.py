@@ -72,7 +72,7 @@ def _figures(config: Config) -> list[dict[str, Any]]:
         of_one = folder in (*config.experiments, *config.sweeps)
         whose = {"experiment": folder} if of_one else {}
         of_network = {
-            file: figure.rests_on in ("predict", "plot")
+            file: figure.rests_on in ("predict", "plot", "controls")
             for name, figure in figures_of(config, folder).items()
             for file in figure.files(name)
         }

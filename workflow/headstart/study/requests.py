@@ -156,11 +156,11 @@ def _seconds(settings: Settings, rule: Rule, experiment: str, scans: int) -> flo
     config = settings.config
     train, split = config.experiments[experiment].train, config.split
     if rule == "train":
-        sizes = expected_sizes(config, scans)
+        sizes = expected_sizes(config, experiment, scans)
         return estimates.training_seconds(train, config.prepare, sizes) or 0.0
     if rule == "explain":
         return estimates.explaining_seconds(config, experiment) or 0.0
-    test = split.test if experiment in config.final else 0
+    test = split.test if config.opens_test(experiment) else 0
     held_out = math.ceil(scans * ((1 - split.test) / split.folds + test))
     looking = estimates.predicting_seconds(train, config.prepare, held_out)
     passes = config.experiments[experiment].predict.times

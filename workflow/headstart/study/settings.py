@@ -339,11 +339,15 @@ class Settings:
         keep results of old settings and find nothing to be done.
 
         Args:
-            stage: A stage.
+            stage: A stage, `scans`, or `controls`: what an experiment's figures rest on, with what
+                those of its controls would.
             experiment: The experiment, or sweep, for a stage from predict on; None for what rests
                 on all that are compared.
             **run: `fold` and `seed`, for a result that rests on one run only.
         """
+        if stage == "controls" and experiment is not None:
+            both = [experiment, *self.config.controls(experiment)]
+            return _digest(canonical_json([self.upstream("plot", name) for name in both]))
         stages = OF_SCANS if stage == "scans" else STAGES[stage].rests_on
         trained = self.config.compared if experiment is None else self.config.of_name(experiment)
         names = trained if experiment or "train" in stages else []

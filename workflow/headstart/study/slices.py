@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from headstart.cohort.settings import SHARES
 from headstart.cohort.settings import AuditSettings
 from headstart.cohort.settings import CheckScansSettings
 from headstart.cohort.settings import PrepareSettings
@@ -125,7 +126,8 @@ class Slices:
     def train(self, experiment: str, fold: int, seed: int) -> Run:
         """What one training depends on."""
         # a reason in other words trains nothing again
-        train = self.config.experiments[experiment].train.model_copy(update={"flip_reason": ""})
+        asked = self.config.experiments[experiment]
+        train = asked.train.model_copy(update={"flip_reason": ""})
         return Run(
             **self._question(experiment),
             train=train,
@@ -133,6 +135,8 @@ class Slices:
             window=self.config.prepare.window,
             fold=fold,
             seed=seed,
+            control=asked.control,
+            stratify=self.config.split.stratify if asked.control in SHARES else (),
         )
 
     def predict(self, experiment: str, fold: int, seed: int) -> PredictSettings:
@@ -140,7 +144,7 @@ class Slices:
         return PredictSettings(
             **self._question(experiment),
             channels=self.config.channels,
-            test=experiment in self.config.final,
+            test=self.config.opens_test(experiment),
             fold=fold,
             seed=seed,
             **self._of_masks(experiment),
@@ -151,7 +155,8 @@ class Slices:
         return EvaluateSettings(
             **self._question(experiment),
             primary=self.config.experiments[experiment].primary_metric,
-            test=experiment in self.config.final,
+            test=self.config.opens_test(experiment),
+            control=self.config.experiments[experiment].control is not None,
             folds=self.config.folds(experiment),
             seeds=self.config.experiments[experiment].seeds,
             **self._of_masks(experiment),

@@ -45,6 +45,7 @@ from headstart.study.methods.study_files import StudyFiles
 from headstart.study.pairs_to_judge import describe_pairs
 from headstart.study.pairs_to_judge import open_pairs
 from headstart.study.part_sizes import counted_sizes
+from headstart.study.part_sizes import share_of
 from headstart.study.parts import parts
 from headstart.study.slices import Slices
 from headstart.study.stages import FETCH
@@ -177,7 +178,8 @@ class Study:
         if experiment.train.epochs is not None:
             return experiment.train.epochs
         sizes = counted_sizes(self.folder, experiment.target, run.fold, experiment.covariates)
-        return epochs_asked(experiment.train, sizes.training) if sizes else None
+        share = share_of(self.slices.config, run.experiment)
+        return epochs_asked(experiment.train, int(share * sizes.training)) if sizes else None
 
     def _stage(self, name: str, parts: list[list[str]]) -> StageStatus:
         done = sum(all((self.folder / path).exists() for path in paths) for paths in parts)
@@ -218,7 +220,7 @@ class Study:
         for name, experiment in self.slices.config.experiments.items():
             folder = self.folder / "evaluate" / name
             tables = folder / "metrics.csv", folder / "comparison.csv"
-            if not (self.slices.config.is_evaluated(name) and all(map(_is_written, tables))):
+            if not (self.slices.config.is_reported(name) and all(map(_is_written, tables))):
                 continue
             metrics = read_rows(tables[0], MetricRow)
             differences = read_rows(tables[1], DifferenceRow)

@@ -72,6 +72,10 @@ class Task(ABC):
         headline: The metrics that are told first; () for all of `metrics`.
         baselines: What they are compared with, `headstart.evaluation.bench.BASELINES`.
         figure: How they are drawn, `headstart.figures.evaluation.PAGES`.
+        controls: Which of an experiment's controls mean something, `headstart.study.controls`.
+        constant: The baseline that says the same of every scan, which a control that must fail is
+            not to beat; "" if no control must fail.
+        failing: The metric that says whether it does.
         averaged: Of what a mean is taken where several networks answer.
         file: Column with the path of an answer that is an image, which a column FILE_sha256 stands
             beside; "" if answers are no images.
@@ -94,6 +98,9 @@ class Task(ABC):
     headline: ClassVar[tuple[str, ...]] = ()
     baselines: ClassVar[str] = "none"
     figure: ClassVar[str] = "metrics"
+    controls: ClassVar[tuple[str, ...]] = ("learning-curve",)
+    constant: ClassVar[str] = ""
+    failing: ClassVar[str] = ""
     averaged: ClassVar[str] = "prediction"
     file: ClassVar[str] = ""
     answer_words: ClassVar[str]

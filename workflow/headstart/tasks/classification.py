@@ -62,6 +62,9 @@ class Classification(Task):
     further_metrics = ("auprc", "macro_f1", "brier", "ece")
     headline = ("log_loss", "auroc", "balanced_accuracy", "accuracy", "brier")
     baselines = "classes"
+    controls = ("shuffled", "background", "learning-curve")
+    constant = "majority"
+    failing = "auroc"
     figure = "classes"
     answer_words = "probabilities: from 0 to 1, and 1 in sum"
 

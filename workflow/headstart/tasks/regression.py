@@ -46,6 +46,9 @@ class _OfNumbers(Task):
     metrics = ("mae", "rmse", "r", "r2")
     further_metrics = ("bias", "slope", "gap_r")
     baselines = "numbers"
+    controls = ("shuffled", "background", "learning-curve")
+    constant = "mean"
+    failing = "mae"
     figure = "numbers"
     answer_words = "number"
     columns = evaluated_columns = ["prediction"]  # noqa: RUF012

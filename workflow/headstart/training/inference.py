@@ -12,6 +12,7 @@ from safetensors.torch import load
 from torch import Tensor
 from torch import nn
 
+from headstart.cohort.controls import without_head
 from headstart.cohort.prepared import Scan
 from headstart.common.errors import UserError
 from headstart.common.machine_errors import is_of_machine
@@ -54,6 +55,8 @@ class TrainedNetwork:
             NotFiniteError: If the network gives NaN or infinity.
             UserError: If a covariate of the scan can't be used.
         """
+        if self.card.run.control == "background":
+            scan = without_head(scan)
         covariates = encode([scan], self.card.covariates, self.place)
         return self.task.predict(predict_scan(self.network, scan, self.place, covariates))
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import operator
+
+from pydantic import Field
 
 from headstart.cohort.settings import SURFACE_TOLERANCE
+from headstart.cohort.settings import Control
 from headstart.cohort.settings import Question
 from headstart.common.schema import Column
 from headstart.common.schema import Section
@@ -17,13 +21,21 @@ from headstart.training.config import Train
 
 
 class Run(Question):
-    """The settings of one training: an experiment, one fold, one seed."""
+    """The settings of one training: an experiment, one fold, one seed.
+
+    Attributes:
+        control: Which control it is; None for none.
+        stratify: Labels that a control's share of the subjects has like all of them.
+    """
 
     channels: tuple[Column, ...]
     window: WindowOrOwn
     train: Train
     fold: int
     seed: int
+    # as in `Question`: of what is no control nothing is written
+    control: Control | None = Field(None, exclude_if=operator.not_)
+    stratify: tuple[str, ...] = Field((), exclude_if=operator.not_)
 
 
 class RunIdentity(Section):

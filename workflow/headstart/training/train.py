@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from headstart.cohort.controls import controlled
 from headstart.cohort.local_copy import stage_in
 from headstart.cohort.prepared import Cohort
 from headstart.cohort.prepared import Scan
@@ -99,6 +100,7 @@ def train(
     cohort = read_cohort(passed, splits, prepared, run.target, run.covariates)
     task = task_with(run.task, run.train.loss).from_cohort(cohort, tuple(run.classes))
     _check_cohort(cohort, run, splits)
+    cohort = controlled(cohort, run.control, run.fold, run.seed, run.stratify)
     parent = _parent(run, start)
     if parent is not None:
         parent.check_unseen(cohort, run.fold)

@@ -132,7 +132,7 @@ def outcomes(study: StudyFiles) -> Iterator[Outcome]:
     for name, experiment in study.config.experiments.items():
         folder = study.folder / "evaluate" / name
         # what was chosen from a sweep before left its results, too
-        if not study.config.is_evaluated(name):
+        if not study.config.is_reported(name):
             continue
         if not study.complete(name) or not (folder / "metrics.csv").is_file():
             continue

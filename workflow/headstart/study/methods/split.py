@@ -80,8 +80,9 @@ def _how(settings: Split) -> str:
 
 def _choosers(config: Config) -> str:
     """Say what the validation subjects decide."""
-    choosing = [name for name, one in config.experiments.items() if one.train.keep == "best"]
+    every = {name: one for name, one in config.experiments.items() if not one.control_of}
+    choosing = [name for name, one in every.items() if one.train.keep == "best"]
     if not choosing:
         return "; they show how the training went, and decide nothing"
-    of = "" if len(choosing) == len(config.experiments) else f" of {and_joined(choosing)}"
+    of = "" if len(choosing) == len(every) else f" of {and_joined(choosing)}"
     return f", and they choose the epoch{of} whose weights are kept"

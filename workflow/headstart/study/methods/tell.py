@@ -8,6 +8,8 @@ from headstart.study.methods.chapters import Chapter
 from headstart.study.methods.chapters import Points
 from headstart.study.methods.chapters import as_text
 from headstart.study.methods.citations import citations
+from headstart.study.methods.controls import tell_controls
+from headstart.study.methods.controls import tell_findings
 from headstart.study.methods.data import tell_data
 from headstart.study.methods.explanation import tell_explanations
 from headstart.study.methods.parts import part_table
@@ -44,18 +46,19 @@ def chapters(study: StudyFiles) -> list[Chapter]:
     Raises:
         UserError: If the study has not come to its split yet.
     """
-    cards = {name: study.cards(name) for name in study.config.experiments}
+    experiments = study.config.experiments.items()
+    cards = {name: study.cards(name) for name, one in experiments if not one.control_of}
     every = [card for several in cards.values() for card in several]
     told = [
         Chapter("Data", [one_line(*tell_data(study))]),
         Chapter("Split", [one_line(*tell_split(study)), part_table(study)]),
     ]
     if every:
-        trained = [tell_common(every), *tell_trainings(study, cards)]
+        trained = [tell_common(every), *tell_trainings(study, cards), *tell_controls(study)]
         told += [
             Chapter("Preparation", [one_line(tell_preparation(every[0]))]),
             Chapter("Training", list(map(one_line, trained))),
-            Chapter("Results", list(tell_results(study))),
+            Chapter("Results", [*tell_results(study), *tell_findings(study)]),
             *_explanation(study),
             Chapter("Versions", [one_line(tell_versions(every))]),
         ]

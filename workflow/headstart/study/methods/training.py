@@ -134,7 +134,7 @@ def tell_trainings(study: StudyFiles, cards: Mapping[str, Sequence[ModelCard]]) 
         else:
             first = f"{variants[0]}: {_training(cards[variants[0]])}"
             yield f"{name}: {_sweep(config, variants)} {first}"
-    for name in filter(config.is_evaluated, config.experiments):
+    for name in filter(config.is_reported, config.experiments):
         yield _left_out(study, name, len(cards[name])) or f"{name}: {_training(cards[name])}"
 
 

@@ -15,7 +15,7 @@ def curves(study: StudyFiles) -> PageSection:
     """Show the learning curves and the augmentation of each experiment, and each sweep."""
     config = study.config
     shown = []
-    for name in (*config.sweeps, *filter(config.is_evaluated, config.experiments)):
+    for name in (*config.sweeps, *filter(config.is_reported, config.experiments)):
         figures = figures_of(config, name)
         shown += [
             tag("h3", name),

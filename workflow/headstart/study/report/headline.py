@@ -14,11 +14,11 @@ from headstart.evaluation.judgement import judge
 from headstart.evaluation.judgement import sentence
 from headstart.figures.style import metric_name
 from headstart.figures.style import number_with_interval
-from headstart.study.config import Config
 from headstart.study.methods.results import Outcome
 from headstart.study.methods.results import outcomes
 from headstart.study.methods.results import who_predicts
 from headstart.study.methods.study_files import StudyFiles
+from headstart.study.report.controls import warnings
 from headstart.study.report.markup import Html
 from headstart.study.report.markup import PageSection
 from headstart.study.report.markup import joined
@@ -39,16 +39,16 @@ def headline(study: StudyFiles, trainings: Sequence[Training]) -> PageSection:
     for one in outcomes(study):
         found.setdefault(one.experiment, []).append(one)
     cards = [
-        _card(study.config, found[name])
+        _card(study, found[name])
         if name in found
         else _missing(study, name, [one for one in trainings if one.run.experiment == name])
-        for name in filter(study.config.is_evaluated, study.config.experiments)
+        for name in filter(study.config.is_reported, study.config.experiments)
     ]
     return PageSection("results", "Results in short", tag("div", *cards, class_="cards"))
 
 
-def _card(config: Config, found: Sequence[Outcome]) -> Html:
-    first, *others = found
+def _card(study: StudyFiles, found: Sequence[Outcome]) -> Html:
+    config, (first, *others) = study.config, found
     asked = config.experiments[first.experiment]
     network = first.network
     unit = _unit(first.metric, asked.unit)
@@ -74,6 +74,7 @@ def _card(config: Config, found: Sequence[Outcome]) -> Html:
         _baseline(verdict),
         *(tag("p", _in_short(one, asked.unit)) for one in others),
         tag("p", few(network.n), class_="caution") if few(network.n) else None,
+        warnings(study, first.experiment),
     )
 
 
@@ -125,7 +126,7 @@ def _open(trainings: Sequence[Training]) -> Iterator[str]:
 def unfinished(study: StudyFiles) -> list[str]:
     """Name the experiments that have no result yet."""
     there = {one.experiment for one in outcomes(study)}
-    asked = filter(study.config.is_evaluated, study.config.experiments)
+    asked = filter(study.config.is_reported, study.config.experiments)
     return [name for name in asked if name not in there]
 
 

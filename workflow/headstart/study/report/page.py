@@ -16,6 +16,7 @@ from headstart.study.methods.tell import chapters
 from headstart.study.report.balance import balance
 from headstart.study.report.cases import cases
 from headstart.study.report.checklists import checklists
+from headstart.study.report.controls import controls
 from headstart.study.report.curves import curves
 from headstart.study.report.data import flow
 from headstart.study.report.data import quality
@@ -52,6 +53,7 @@ def write_report(study: Study) -> Path:
     parts = [
         headline(source, study.trainings()),
         results(source),
+        controls(source),
         *experiments(source),
         cases(source),
         *explanations(source),
@@ -109,7 +111,7 @@ def _summary(study: StudyFiles) -> str:
     asked = ", ".join(
         f"{name} ({one.task} of {one.target})"
         for name, one in study.config.experiments.items()
-        if study.config.is_evaluated(name)
+        if study.config.is_reported(name)
     )
     return f"A study with headstart: {asked}"
 

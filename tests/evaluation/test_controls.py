@@ -1,0 +1,114 @@
+"""What an experiment's controls are found to say."""
+
+from __future__ import annotations
+
+import pytest
+
+from headstart.evaluation.controls import Finding
+from headstart.evaluation.controls import control_rows
+from headstart.evaluation.controls import curve_of
+from headstart.evaluation.controls import findings
+from headstart.evaluation.results import MetricRow
+from headstart.tasks import TASKS
+
+AGE, SEX = TASKS["regression"], TASKS["classification"]
+Point = tuple[float, float | None, float | None]
+
+
+def metrics(
+    metric: str, network: Point, constant: float, protocol: str = "test"
+) -> list[MetricRow]:
+    """A metrics.csv with one network and its constant, on everyone and in one site."""
+    name = "mean" if metric == "mae" else "majority"
+    return [
+        MetricRow(model, metric, group, protocol, *point, "by a method", 60, None)
+        for group in ("site=A", "all")
+        for model, point in (("network", network), (name, (constant, None, None)))
+    ]
+
+
+def found(**controls: Point) -> dict[str, Finding]:
+    rows = control_rows(
+        AGE,
+        "mae",
+        metrics("mae", (8, 7, 9), 13),
+        {name: metrics("mae", point, 13) for name, point in controls.items()},
+    )
+    return {one.control: one for one in findings(rows, "years")}
+
+
+def test_a_control_is_a_warning_where_its_whole_interval_beats_the_constant() -> None:
+    told = found(shuffled=(13.5, 11.9, 15), background=(10, 8.8, 12.9))
+    assert not told["shuffled"].warns
+    assert "as it should be" in told["shuffled"].words
+    assert told["background"].warns
+    assert "10.0 [8.8, 12.9] beside 13.0" in told["background"].words
+    assert found(shuffled=(10, 8.8, 12.9))["shuffled"].warns
+    # so much worse than the constant that it lies beside its interval
+    assert not found(shuffled=(20, 18, 22))["shuffled"].warns
+
+
+def test_of_an_area_more_is_better() -> None:
+    for ends, warns in (((0.52, 0.9), True), ((0.48, 0.9), False), ((0.2, 0.45), False)):
+        own = metrics("auroc", (0.9, 0.8, 0.95), 0.5)
+        control = metrics("auroc", (sum(ends) / 2, *ends), 0.5)
+        (told,) = findings(control_rows(SEX, "log_loss", own, {"background": control}), "")
+        assert told.warns == warns
+
+
+def test_without_an_interval_nothing_is_told() -> None:
+    told = found(shuffled=(10, None, None))["shuffled"]
+    assert not told.warns
+    assert "can't be told" in told.words
+
+
+def test_a_network_that_fails_itself_makes_a_control_of_little_worth() -> None:
+    own = metrics("mae", (12, 10, 14), 13)
+    rows = control_rows(AGE, "mae", own, {"shuffled": metrics("mae", (13, 11, 15), 13)})
+    (told,) = findings(rows, "years")
+    assert "says little" in told.words
+
+
+def test_the_test_subjects_are_told_of_once_they_are_open() -> None:
+    def both(point: Point) -> list[MetricRow]:
+        return [*metrics("mae", point, 13, "hold-out"), *metrics("mae", (1, 0, 2), 13)]
+
+    rows = control_rows(AGE, "mae", both((8, 7, 9)), {"shuffled": both((13, 11, 15))})
+    assert {row.protocol for row in rows} == {"test"}
+    assert [row.value for row in rows if row.control == "shuffled"] == [1]
+    closed = metrics("mae", (8, 7, 9), 13, "hold-out")
+    (row, *_) = control_rows(AGE, "mae", closed, {"shuffled": closed})
+    assert row.protocol == "hold-out"
+
+
+@pytest.mark.parametrize(
+    ("half", "said"),
+    [
+        ((10, 9, 11), "would probably help"),  # 8 [7, 9] is all better than 10
+        ((8.5, 7.5, 9.5), "may help"),
+        ((7.9, 7, 9), "promise little"),
+    ],
+)
+def test_the_learning_curve_says_no_more_than_its_intervals(half: Point, said: str) -> None:
+    told = found(quarter=(11, 10, 12), half=half)["learning-curve"]
+    assert said in told.words
+    assert "8.0 [7.0, 9.0] with all of the training subjects" in told.words
+
+
+def test_points_of_the_curve_are_in_order_and_by_the_first_metric() -> None:
+    def both(area: float, loss: float) -> list[MetricRow]:
+        ends = (area - 0.1, area + 0.05)
+        return [
+            *metrics("auroc", (area, *ends), 0.5),
+            *metrics("log_loss", (loss, loss - 0.1, loss + 0.1), 0.69),
+        ]
+
+    controls = {"half": both(0.8, 0.5), "quarter": both(0.7, 0.6), "shuffled": both(0.5, 0.7)}
+    rows = control_rows(SEX, "log_loss", both(0.9, 0.4), controls)
+    assert [(row.control, row.value) for row in curve_of(rows)] == [
+        ("quarter", 0.6),
+        ("half", 0.5),
+        ("none", 0.4),
+    ]
+    alone = {"shuffled": both(0.5, 0.7)}
+    assert curve_of(control_rows(SEX, "log_loss", both(0.9, 0.4), alone)) == []

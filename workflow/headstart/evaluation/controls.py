@@ -1,0 +1,212 @@
+"""What an experiment's controls say: those that must fail, and those on fewer subjects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from headstart.common.text import numbers_alike
+from headstart.evaluation.baseline_rows import ROWS
+from headstart.evaluation.results import OURS
+from headstart.evaluation.results import PROTOCOLS
+from headstart.evaluation.results import MetricRow
+from headstart.evaluation.results import having
+from headstart.tasks.base import Task
+from headstart.tasks.metrics import METRICS
+
+ITSELF = "none"  # the control that the experiment's own network is
+CONSTANT = "constant"
+CURVE = {"quarter": "a quarter", "half": "a half", ITSELF: "all"}  # of the training subjects
+Outcome = Literal["", "fails", "answers", "unknown"]
+
+
+@dataclass(frozen=True)
+class ControlRow:
+    """A metric of a control, of the network itself or of the constant, in controls.csv.
+
+    Attributes:
+        control: shuffled, background, quarter or half; `none` for the network as it is; `constant`
+            for the baseline that says the same of every scan.
+        model: As in metrics.csv.
+        metric: Its name.
+        protocol: As in metrics.csv.
+        value: The metric; None where it is not defined.
+        ci_low: Lower end of its interval (95 %); None where there is none.
+        ci_high: Upper end.
+        ci_method: How the interval came about, or `none: ` and why; in words.
+        n: Subjects that it is told from.
+        outcome: Of a control that must fail: `fails`, unless its whole interval is better than the
+            constant: `answers`; `unknown` where there is none.
+    """
+
+    control: str
+    model: str
+    metric: str
+    protocol: str
+    value: float | None
+    ci_low: float | None
+    ci_high: float | None
+    ci_method: str
+    n: int
+    outcome: Outcome = ""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one control, or the learning curve, says.
+
+    Attributes:
+        control: shuffled, background or learning-curve.
+        warns: Whether it is a warning.
+        words: In words.
+    """
+
+    control: str
+    warns: bool
+    words: str
+
+
+def control_rows(
+    task: type[Task],
+    primary: str,
+    metrics: Sequence[MetricRow],
+    controls: Mapping[str, Sequence[MetricRow]],
+) -> list[ControlRow]:
+    """Bring together the metrics that the controls are read by: on the test subjects if open.
+
+    Args:
+        task: The experiment's task.
+        primary: The metric that its result is told by, and the learning curve.
+        metrics: Its metrics.csv.
+        controls: Those of its controls, by what they are.
+    """
+    protocol = next(one for one in PROTOCOLS if having(metrics, protocol=one))
+    asked = {"protocol": protocol, "group": "all"}
+    fail = {name: rows for name, rows in controls.items() if name not in CURVE}
+    rows: list[ControlRow] = []
+    if fail:
+        known = having(metrics, metric=task.failing, **asked)
+        constant = having(known, model=task.constant)[0]
+        rows = [_row(CONSTANT, constant), _row(ITSELF, _of_network(known))]
+        for name, theirs in fail.items():
+            own = _of_network(having(theirs, metric=task.failing, **asked))
+            rows.append(_row(name, own, _outcome(own, constant)))
+    curve = {name: controls[name] for name in CURVE if name in controls}
+    for name, theirs in (curve | {ITSELF: metrics} if curve else {}).items():
+        own = _of_network(having(theirs, metric=primary, **asked))
+        if _row(name, own) not in rows:
+            rows.append(_row(name, own))
+    return rows
+
+
+def curve_of(rows: Sequence[ControlRow]) -> list[ControlRow]:
+    """Return the points of the learning curve, fewest subjects first; [] if there is none."""
+    metric = next(
+        (row.metric for row in rows if row.control in CURVE and row.control != ITSELF), ""
+    )
+    return [row for name in CURVE for row in having(rows, control=name, metric=metric)]
+
+
+def findings(rows: Sequence[ControlRow], unit: str) -> Iterator[Finding]:
+    """Say what the controls of an experiment found, each in a sentence or two.
+
+    Args:
+        rows: Its controls.csv.
+        unit: Unit of the target; "" if it has none.
+    """
+    for row in rows:
+        if row.outcome:
+            constant = having(rows, control=CONSTANT)[0]
+            network = having(rows, control=ITSELF, metric=row.metric)[0]
+            yield Finding(
+                row.control, row.outcome == "answers", _of_failing(row, constant, network)
+            )
+    if curve := curve_of(rows):
+        yield Finding("learning-curve", False, _of_curve(curve, unit))
+
+
+def _of_network(rows: Sequence[MetricRow]) -> MetricRow:
+    return next(row for row in rows if row.model in OURS)
+
+
+def _row(control: str, row: MetricRow, outcome: Outcome = "") -> ControlRow:
+    ends = (row.value, row.ci_low, row.ci_high, row.ci_method)
+    return ControlRow(control, row.model, row.metric, row.protocol, *ends, row.n, outcome)
+
+
+def _outcome(row: MetricRow | ControlRow, constant: MetricRow | ControlRow) -> Outcome:
+    """Tell whether a network is better than a constant by its whole interval.
+
+    The interval is the network's own, not that of the paired difference: who learnt nothing answers
+    the constant and a whim, and of a whim chance alone makes a small and regular gain.
+    """
+    if row.ci_low is None or row.ci_high is None or constant.value is None:
+        return "unknown"
+    if METRICS[row.metric].higher_is_better:
+        return "answers" if row.ci_low > constant.value else "fails"
+    return "answers" if row.ci_high < constant.value else "fails"
+
+
+FAILS = {
+    "shuffled": "trained with labels that were permuted between the training subjects",
+    "background": "trained on the background of the scans, their heads blanked",
+}
+WARNINGS = {
+    "shuffled": "There was nothing to be learnt, so something of the labels leaks: look at how "
+    "labels, covariates and split came about. Chance alone does so in one training of forty",
+    "background": "The background alone gives it away, a shortcut: a mark, a scanner's noise, or "
+    "a part of the head that lies apart from it. What the network says of heads may rest on it",
+}
+
+
+def _of_failing(row: ControlRow, constant: ControlRow, network: ControlRow) -> str:
+    number, reached, *ends = numbers_alike(row.value, constant.value, row.ci_low, row.ci_high)
+    metric, same = METRICS[row.metric].words, _words(constant.model)
+    if row.outcome == "unknown":
+        return f"{_capital(FAILS[row.control])}: can't be told, as there is no interval."
+    numbers = f"{metric} {number} [{', '.join(ends)}] beside {reached}"
+    if row.outcome == "answers":
+        return (
+            f"A warning: {FAILS[row.control]}, the network is better than the {same} ({numbers}). "
+            f"{WARNINGS[row.control]}."
+        )
+    said = f"{_capital(FAILS[row.control])}, the network is no better than the {same} ({numbers})"
+    if _outcome(network, constant) != "answers":
+        return f"{said}; but neither is it as it is, so that this says little."
+    return f"{said}: as it should be."
+
+
+def _of_curve(curve: Sequence[ControlRow], unit: str) -> str:
+    metric = METRICS[curve[0].metric]
+    written = numbers_alike(*(x for row in curve for x in (row.value, row.ci_low, row.ci_high)))
+    cells = zip(curve, written[::3], written[1::3], written[2::3], strict=True)
+    points = ", ".join(
+        f"{number}{f' [{low}, {high}]' if low else ''} with {CURVE[row.control]}"
+        for row, number, low, high in cells
+    )
+    of = f" ({unit})" if unit and metric.in_unit else ""
+    values = [row.value for row in curve if row.value is not None]
+    if len(values) < len(curve):
+        return f"{_capital(metric.words)}{of}: not defined for each point of the curve."
+    half, whole = curve[-2:]
+    gained = (values[-1] > values[-2]) == metric.higher_is_better
+    if _outcome(whole, half) == "answers":
+        said = (
+            "All are better than a half by more than the interval: more scans would probably help"
+        )
+    elif gained:
+        said = "The last doubling gained, but by less than the interval: more scans may help"
+    else:
+        said = "The last doubling gained nothing: more scans of the kind promise little"
+    return f"{_capital(metric.words)}{of}: {points} of the training subjects. {said}."
+
+
+def _words(baseline: str) -> str:
+    return ROWS[baseline].words if baseline in ROWS else baseline
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]

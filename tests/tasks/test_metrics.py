@@ -137,8 +137,9 @@ def test_which_metrics_are_better_when_higher() -> None:
     lower = {name for name, metric in METRICS.items() if not metric.higher_is_better}
     assert lower == {
         *("mae", "rmse", "log_loss", "brier", "ece", "hd95", "assd", "volume_error"),
+        *("hidden_error", "nrmse", "edges"),
     }
-    assert [task.metrics[0] for task in TASKS.values()] == ["mae", "log_loss", "dice"]
+    assert [task.metrics[0] for task in TASKS.values()] == ["mae", "log_loss", "dice", "psnr"]
 
 
 def test_a_class_of_one_voxel_that_is_missed_has_a_dice_of_nothing() -> None:

@@ -84,7 +84,6 @@ METRICS = {
     "psnr": Metric("PSNR in the head (dB)", mean_of_scans, "mean"),
     "ssim": Metric("SSIM in the head", mean_of_scans, "mean"),
     "nrmse": _error("NRMSE in the head", mean_of_scans, "log"),
-    "spots": Metric("contrast of planted spots that is kept", mean_of_scans, "mean"),
     "edges": _error("correlation of what was removed with edges", mean_of_scans, "mean"),
     "removed": Metric("spread of what was removed, of the noise", mean_of_scans, "mean"),
 }

@@ -104,9 +104,9 @@ def test_mean_mask_is_the_majority_and_background_overlaps_nothing(tmp_path: Pat
         "mask",
     ).scans
     # the majority of one scan is that scan
-    dice = baselines.segmentation([scans[0]], [scans[0]], [0], 2)
-    assert dice["mean-mask"].tolist() == [[1.0, 1.0]]
-    assert dice["background"].tolist() == [[0.0, 0.0]]
+    dice = baselines.segmentation([scans[0]], [scans[0]], [0], 2, 1.0)
+    assert dice["mean-mask"][:, :2].tolist() == [[1.0, 1.0]]
+    assert dice["background"][:, :2].tolist() == [[0.0, 0.0]]
 
 
 def test_a_site_s_mean_counts_a_subject_once():
@@ -183,7 +183,9 @@ def of_masks(*masks: list[int]) -> list[SimpleNamespace]:
     """Make scans of masks along one axis."""
     return [
         SimpleNamespace(
-            shape=(len(mask), 1, 1), mask=lambda m=mask: np.array(m).reshape(len(m), 1, 1)
+            affine=np.eye(4),
+            shape=(len(mask), 1, 1),
+            mask=lambda m=mask: np.array(m).reshape(len(m), 1, 1),
         )
         for mask in masks
     ]
@@ -191,29 +193,30 @@ def of_masks(*masks: list[int]) -> list[SimpleNamespace]:
 
 def test_masks_of_several_sizes_are_compared_centre_upon_centre():
     scans: Any = of_masks([1, 1, 0], [0, 0, 1, 1, 0, 0, 0], [0, 1, 1, 0, 0])
-    dice = baselines.segmentation(scans, scans[:1], [1], 1)
-    assert dice["mean-mask"].tolist() == [[1]]
+    dice = baselines.segmentation(scans, scans[:1], [1], 1, 1.0)
+    assert dice["mean-mask"][:, :1].tolist() == [[1]]
 
 
 def test_in_each_voxel_the_mean_mask_has_the_class_of_most():
     masks = [[0, 1, 2, 2, 1], [0, 1, 2, 0, 2], [1, 2, 2, 1, 0]]
     scans: Any = of_masks(*masks)
-    dice = baselines.segmentation(scans, scans[2:], [0], 2)
+    dice = baselines.segmentation(scans, scans[2:], [0], 2, 1.0)
     # the majority is 0 1 2 0 0: the first, where none has more votes than another
-    assert dice["mean-mask"].tolist() == [[0, pytest.approx(2 / 3)]]
-    assert dice["background"].tolist() == [[0, 0]]
+    assert dice["mean-mask"][:, :2].tolist() == [[0, pytest.approx(2 / 3)]]
+    assert dice["background"][:, :2].tolist() == [[0, 0]]
 
 
 def test_the_mask_of_the_most_similar_scan_is_carried_over_centre_upon_centre():
     scans: Any = of_masks([0, 1, 2], [0, 0, 1, 0, 2, 0, 0], [1, 1, 2], [1, 2, 0])
-    dice = baselines.segmentation(scans[:3], scans[3:], [1], 2)["label-transfer"]
-    assert dice.tolist() == [[1, 0]]
-    dice = baselines.segmentation(scans[:3], scans[2:], [2, 0], 2)["label-transfer"]
-    assert dice.tolist() == [[1, 1], [0, 0]]
+    dice = baselines.segmentation(scans[:3], scans[3:], [1], 2, 1.0)["label-transfer"]
+    assert dice[:, :2].tolist() == [[1, 0]]
+    dice = baselines.segmentation(scans[:3], scans[2:], [2, 0], 2, 1.0)["label-transfer"]
+    assert dice[:, :2].tolist() == [[1, 1], [0, 0]]
 
 
 def test_what_follows_from_being_constant():
     known = baselines.known_by_construction(4)
     assert np.isnan(known.pop("r"))
-    assert known == {"auroc": 0.5, "balanced_accuracy": 0.25}
+    assert np.isnan(known.pop("slope"))
+    assert known == {"auroc": 0.5, "balanced_accuracy": 0.25, "gap_r": -1}
     assert baselines.known_by_construction(0)["balanced_accuracy"] == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from measured import as_measured
 
 from headstart.evaluation.cases import in_order
 from headstart.tasks.classification import Classification
@@ -33,6 +34,6 @@ def test_classes_are_ordered_by_the_probability_of_the_true_one():
 def test_masks_are_ordered_by_their_dice_and_those_without_any_are_left_out():
     task = Segmentation.from_config(("x", "y"), ())
     dice = np.array([[0.9, 0.7], [np.nan, np.nan], [np.nan, 0.5]])
-    cases = in_order(task, KEYS, np.zeros(3), dice)
+    cases = in_order(task, KEYS, np.zeros(3), as_measured(dice))
     assert [case.key[0] for case in cases] == ["c", "a"]
     np.testing.assert_allclose([case.score for case in cases], [0.5, 0.8])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from measured import as_measured
 from scipy import stats
 from simulated import AGE
 from simulated import MASK
@@ -275,9 +276,8 @@ def test_the_areas_of_three_classes_err_together_at_worst():
 
 
 def dice_of(values: np.ndarray) -> Estimate:
-    return estimate(MASK, single(len(values)), np.empty((len(values), 0)), values[:, None], {})[
-        "dice"
-    ]
+    nothing = np.empty((len(values), 0))
+    return estimate(MASK, single(len(values)), nothing, as_measured(values[:, None]), {})["dice"]
 
 
 def test_a_mean_dice_is_on_the_logit_scale_and_a_few_failures_leave_none():
@@ -289,7 +289,7 @@ def test_a_mean_dice_is_on_the_logit_scale_and_a_few_failures_leave_none():
     )
     assert (low, high) == pytest.approx(tuple(1 / (1 + math.exp(-x)) for x in expected))
     failed = np.r_[0.1, 0.15, good[2:]]
-    assert interval(dice_of(failed)).method.startswith("none: 2 far below the rest")
+    assert interval(dice_of(failed)).method.startswith("none: 2 far from the rest")
     failed[:10] = 0.1
     assert interval(dice_of(failed)).low < good.mean()
     assert not np.isnan(interval(dice_of(failed)).low)
@@ -299,8 +299,8 @@ def test_failures_leave_no_difference_of_dice_unless_a_model_always_fails():
     good = np.random.default_rng(11).normal(0.85, 0.04, 30)
     failed = np.r_[0.1, good[1:]]
     none, other = dice_of(np.zeros(30)), dice_of(good - 0.1 + 0.01 * np.sin(np.arange(30)))
-    assert difference(dice_of(failed), other).method.startswith("none: 1 far below")
-    assert difference(other, dice_of(failed)).method.startswith("none: 1 far below")
+    assert difference(dice_of(failed), other).method.startswith("none: 1 far from")
+    assert difference(other, dice_of(failed)).method.startswith("none: 1 far from")
     got = difference(dice_of(good), none)
     assert ends(got) == pytest.approx(jackknife_t(good.mean(), of_mean(good)))
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from measured import columns_of
 
 from headstart.common.errors import UserError
 from headstart.common.run_id import RunId
@@ -20,6 +21,7 @@ from headstart.tasks.segmentation import Segmentation
 from headstart.tasks.weighted import mean_of_known
 
 REGRESSION, SEX, MASKS = Regression(), Classification(("F", "M")), Segmentation(("x", "y"))
+REST = columns_of("xy")
 FOLD = {"a": 0, "b": 0, "c": 1, "t": None}
 SCANS = {(s, "1"): SimpleNamespace(fold=fold, test=fold is None) for s, fold in FOLD.items()}
 
@@ -72,13 +74,14 @@ def test_probabilities_are_averaged_by_class():
 
 
 def test_dice_is_averaged_where_it_is_known():
+    rest = {name: {"a": "", "b": ""} for name in REST}
     runs = [
-        network(0, 0, dice_x={"a": 0.8, "b": ""}, dice_y={"a": "", "b": ""}),  # type: ignore[dict-item]
-        network(0, 1, dice_x={"a": 0.6, "b": 0.5}, dice_y={"a": "", "b": 1.0}),  # type: ignore[dict-item]
+        network(0, 0, dice_x={"a": 0.8, "b": ""}, dice_y={"a": "", "b": ""}, **rest),  # type: ignore
+        network(0, 1, dice_x={"a": 0.6, "b": 0.5}, dice_y={"a": "", "b": 1.0}, **rest),  # type: ignore
     ]
     scans = {key: scan for key, scan in SCANS.items() if key[0] in "ab"}
     pooled = pool(runs, "fold", scans, MASKS)
-    np.testing.assert_allclose(pooled.mean, [[0.7, np.nan], [0.5, 1.0]])
+    np.testing.assert_allclose(pooled.mean[:, :2], [[0.7, np.nan], [0.5, 1.0]])
 
 
 def test_scans_without_a_known_target_are_left_out():
@@ -124,7 +127,7 @@ def said_of_three(*, test: str = "", **columns: list[str]) -> NetworkPredictions
     [
         (REGRESSION, {"prediction": ["-5", "0", "1e3"]}),
         (SEX, {"p_F": ["0", "1", "0.4995"], "p_M": ["1", "0", "0.4999"]}),
-        (MASKS, {"dice_x": ["0", "1", ""], "dice_y": ["", "", "0.5"], **MASK}),
+        (MASKS, {"dice_x": ["0", "1", ""], "dice_y": ["", "", "0.5"], **REST, **MASK}),
     ],
 )
 def test_answers_up_to_their_bounds_are_taken(task, columns):
@@ -139,8 +142,8 @@ def test_answers_up_to_their_bounds_are_taken(task, columns):
         (SEX, {"p_F": ["0.5"] * 3, "p_M": ["0.5", "0.5", "0.502"]}),
         (SEX, {"p_F": ["0.5"] * 3, "p_M": ["0.5", "0.5", "0.498"]}),
         (SEX, {"p_F": ["1", "1", "1.0005"], "p_M": ["0"] * 3}),
-        (MASKS, {"dice_x": ["1"] * 3, "dice_y": ["0", "", "1.01"], **MASK}),
-        (MASKS, {"dice_x": ["1"] * 3, "dice_y": ["0", "", "nan"], **MASK}),
+        (MASKS, {"dice_x": ["1"] * 3, "dice_y": ["0", "", "1.01"], **REST, **MASK}),
+        (MASKS, {"dice_x": ["1"] * 3, "dice_y": ["0", "", "nan"], **REST, **MASK}),
     ],
 )
 def test_an_answer_that_cannot_be_is_refused_with_its_scan(task, columns):

@@ -187,13 +187,6 @@ METHODS = {
         _of_both,
         "paired, of Fisher's z",
     ),
-    "linear": Method(
-        "jackknife-t",
-        SATTERTHWAITE,
-        jackknife_t.on_scale(lambda x: x, lambda x: x),
-        jackknife_t.paired,
-        "paired jackknife-t",
-    ),
     "limit": Method(
         "jackknife-t without skewness",
         HALL,

@@ -50,8 +50,8 @@ METRICS = {
     "rmse": _error("root mean squared error", numbers.rmse, "log", in_unit=True),
     "r": Metric("Pearson's r", numbers.pearson, "fisher", by_fold=True),
     "r2": Metric("R²", numbers.r2, "unexplained"),
-    "bias": Metric("bias (mean of predicted minus true)", numbers.bias, "linear", in_unit=True),
-    "slope": Metric("calibration slope", numbers.slope, "linear", by_fold=True),
+    "bias": Metric("bias (mean of predicted minus true)", numbers.bias, "mean", in_unit=True),
+    "slope": Metric("calibration slope", numbers.slope, "mean", by_fold=True),
     "gap_r": Metric(
         "r of the gap (predicted minus true) with the truth", numbers.gap_r, "fisher", by_fold=True
     ),
@@ -72,7 +72,7 @@ METRICS = {
         "error of the volume (ml), mean over classes", masks.mean_over_classes, "distance"
     ),
     "volume_bias": Metric(
-        "volume bias (ml), predicted minus true", masks.mean_over_classes, "linear"
+        "volume bias (ml), predicted minus true", masks.mean_over_classes, "mean"
     ),
     "volume_low": Metric(
         "lower limit of agreement of the volume (ml)", masks.limit_of_agreement(-1), "limit"

@@ -39,7 +39,9 @@ class Population:
 
     def truth(self, sessions: int) -> dict[str, float]:
         """Its metrics."""
-        return self.task.score(*self.draw(np.random.default_rng(99), OF_MANY, sessions))
+        truth, said = self.draw(np.random.default_rng(99), OF_MANY, sessions)
+        values = self.task.evaluate(truth, said, np.ones((1, len(said))))
+        return {name: float(value[0]) for name, value in values.items()}
 
     def estimates(self, rng: np.random.Generator, n: int, sessions: int) -> dict[str, Estimate]:
         """Metrics of some of them."""

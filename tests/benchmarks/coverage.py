@@ -116,8 +116,9 @@ def by_folds(studies: int) -> Iterator[str]:
                 past: dict[str, tuple[float, float]] = (
                     percentiles(cohort.task, ours, str(study)) if study % 4 == 0 else {}
                 )
-                for metric, made in ours.items():
-                    true, got = trial.known[metric], interval(made)
+                for metric, true in trial.known.items():
+                    made = ours[metric]
+                    got = interval(made)
                     if not np.isnan(got.low):
                         after[metric].append(got.low <= true <= got.high)
                     if metric in past:

@@ -22,8 +22,8 @@ from headstart.data.settings import FetchSettings
 from headstart.data.settings import LabelSettings
 from headstart.evaluation.settings import CompareSettings
 from headstart.evaluation.settings import EvaluateSettings
+from headstart.figures.settings import CohortPlotSettings
 from headstart.figures.settings import ExperimentPlotSettings
-from headstart.figures.settings import PlotSettings
 from headstart.imaging.config import Check
 from headstart.study.config import read_config
 from headstart.study.run_settings import run_settings
@@ -70,7 +70,7 @@ PARTS: list[tuple[str, dict[str, Any], type[Section]]] = [
     ("predict", RUN, PredictSettings),
     ("evaluate", ONE, EvaluateSettings),
     ("compare", {}, CompareSettings),
-    ("plot", {}, PlotSettings),
+    ("plot", {}, CohortPlotSettings),
     ("plot", ONE, ExperimentPlotSettings),
 ]
 

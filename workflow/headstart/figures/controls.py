@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from headstart.cohort.settings import SHARES
 from headstart.common.records import read_rows
 from headstart.common.records import write_rows
+from headstart.common.text import decimals_of
 from headstart.evaluation.controls import CONSTANT
 from headstart.evaluation.controls import ITSELF
 from headstart.evaluation.controls import ControlRow
@@ -102,6 +103,7 @@ def _failing(axes: Axes, rows: Sequence[ControlRow], unit: str) -> None:
         [row.ci_low for row in ordered],
         [row.ci_high for row in ordered],
         colours=colours,
+        decimals=decimals_of(*(row.value for row in ordered if row.control == ITSELF)),
     )
     (constant,) = as_numbers(ordered[-1].value)
     axes.axvline(constant, color=GREY, lw=0.8, ls="--", zorder=0)

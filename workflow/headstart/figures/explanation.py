@@ -217,9 +217,16 @@ def _draw_planes(
 
 def _head(panels: Sequence[Axes], title: str) -> None:
     """Write a row's title over all its panels; the layout is to leave room above, not beside."""
-    corner = {"xycoords": "axes fraction", "xytext": (0, 3), "textcoords": "offset points"}
     panels[2].set_title(" ", size=7)  # the tallest
-    panels[0].annotate(title, (0, 1), size=7, **corner).set_in_layout(False)
+    corner = panels[0].annotate(
+        title,
+        (0, 1),
+        size=7,
+        xycoords="axes fraction",
+        xytext=(0, 3),
+        textcoords="offset points",
+    )
+    corner.set_in_layout(False)
 
 
 def _draw_plane(

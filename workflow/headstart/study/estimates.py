@@ -160,7 +160,9 @@ def explaining_seconds(config: Config, experiment: str) -> float | None:
         return None
     window = prepare.usual_window
     passes = (
-        len(lay_out(window, prepare.voxel_size, explain)) if OCCLUSION in explain.methods else 0
+        len(lay_out(window, prepare.usual_voxel_size, explain))
+        if OCCLUSION in explain.methods
+        else 0
     )
     looked = predicting_seconds(train, prepare, passes) * asked.predict.times
     learnt = costs.learning_seconds(train.network, train.network_arguments, window, 1)

@@ -116,7 +116,9 @@ def test_nothing_is_said_of_a_time_that_depends_on_the_machine_s_load():
     ],
 )
 def test_subjects_choose_an_epoch_only_where_one_is_chosen(choices, said):
-    experiments = {k: SimpleNamespace(train=SimpleNamespace(keep=v)) for k, v in choices.items()}
+    experiments = {
+        k: SimpleNamespace(train=SimpleNamespace(keep=v), control_of="") for k, v in choices.items()
+    }
     assert split._choosers(SimpleNamespace(experiments=experiments)) == said  # type: ignore[arg-type]
 
 
@@ -210,7 +212,7 @@ def test_intervals_are_explained_only_where_there_are_some(people, tmp_path):
         comparisons=(),
         folds=lambda _: [0],
         runs=lambda _: runs,
-        is_evaluated=lambda _: True,
+        is_reported=lambda _: True,
     )
     make_card(make_run()).write(tmp_path / runs[0].trained)
     tables = study_files.StudyFiles(tmp_path, config, synthetic=False)  # type: ignore[arg-type]

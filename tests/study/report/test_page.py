@@ -146,7 +146,7 @@ def test_the_page_is_a_whole_that_fetches_nothing(finished: Study) -> None:
 
 def test_a_reader_finds_who_was_rejected_and_the_worst_cases(finished: Study) -> None:
     text = text_of(page_of(finished))
-    assert "sub-900 1 truncated ends early; copy it again" in text
+    assert "sub-900 1 file ends too early ends early; copy it again" in text
     assert "sub-006 / 1" in text  # a pair of near-duplicates
     worst = re.search(r"worst 1\s+(sub-\d+)", text)
     assert worst is not None

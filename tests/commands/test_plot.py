@@ -34,6 +34,7 @@ from headstart.common.records import write_rows
 from headstart.common.schema import settings_text
 from headstart.data.found_scans import RejectedRow
 from headstart.data.label_table import LabelRow
+from headstart.evaluation.baseline_rows import in_words
 from headstart.evaluation.settings import EvaluateSettings
 from headstart.figures.contact_sheet import thumbnail
 from headstart.figures.registry import FIGURES
@@ -192,7 +193,8 @@ def test_evaluation_keeps_its_bytes_and_has_a_page_per_protocol(studies, tmp_pat
     for output in outputs:
         assert main(words(studies["segmentation"], "evaluation", "segmentation", output)) == 0
     assert outputs[0].read_bytes() == outputs[1].read_bytes()
-    assert pages_of(outputs[0]) == 4  # numbers and overlays, on the test and by cross-validation
+    # numbers, surfaces and volumes, and overlays, on the test and by cross-validation
+    assert pages_of(outputs[0]) == 6
 
 
 CLASSES = {
@@ -290,7 +292,7 @@ def test_evaluation_prints_the_numbers_of_the_table(studies, tmp_path: Path):
     assert len(chosen) == 10
     assert "the best baseline (" in " ".join(text.split())
     for row in chosen.itertuples():
-        assert row.model in text
+        assert set(in_words(row.model).split()) <= set(text.split())  # wrapped beside the rows
         assert f"{row.value:.1f}"[:3] in text
 
 
@@ -298,7 +300,7 @@ def test_flow_counts_add_up(studies, tmp_path: Path):
     output = tmp_path / "flow.pdf"
     main(words(studies["regression"], "flow", "regression", output))
     text = text_of(output)
-    for words_of_page in ("Found: 31 scans", "Rejected by check: 2", "Passed: 29 scans"):
+    for words_of_page in ("Found: 31 scans", "Rejected by the check: 2", "Passed: 29 scans"):
         assert words_of_page in text
 
 
@@ -401,7 +403,14 @@ def test_the_manifest_lists_size_and_sha256(tmp_path: Path):
     figures = [tmp_path / "b.pdf", tmp_path / "a.pdf"]
     for figure in figures:
         figure.write_bytes(figure.name.encode())
-    given = ["plot", "--kind", "manifest", "--settings", '{"study": "s"}', "--files"]
+    given = [
+        "plot",
+        "--kind",
+        "manifest",
+        "--settings",
+        '{"study": "s", "units": {}, "classes": {}}',
+    ]
+    given += ["--files"]
     assert main([*given, *map(str, figures), "--output", str(tmp_path / "manifest.json")]) == 0
     manifest = json.loads((tmp_path / "manifest.json").read_text())
     assert manifest["study"] == "s"

@@ -23,6 +23,8 @@ WORDS = {
     "not-finite": "NaN or infinite voxels",
     "mask-grid": "mask on another grid",
     "brain-mask-empty": "empty brain mask",
+    "brain-mask": "implausible brain mask",
+    "registration": "not brought onto the template",
     "outside-root": "outside the data root",
     "no-orientation": "orientation unknown",
     "sform-qform": "sform unlike qform",

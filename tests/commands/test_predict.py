@@ -165,7 +165,7 @@ def test_probabilities_are_those_of_the_true_frequencies(study):
 
 def test_segmentation_on_the_scan_s_own_grid(study):
     table = train_and_predict(study, "segmentation", epochs=40, learning_rate=0.05)
-    kinds = ("dice", "volume", "true_volume")
+    kinds = ("dice", "nsd", "hd95", "assd", "volume", "true_volume")
     names = [f"{kind}_{name}" for kind in kinds for name in ("left", "right")]
     assert list(table) == ["subject", "session", "part", "target", *names, "mask", "mask_sha256"]
     row = table.iloc[0]

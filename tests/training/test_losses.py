@@ -13,6 +13,7 @@ from headstart.common.errors import UserError
 from headstart.tasks import TASKS
 from headstart.tasks.classification import Classification
 from headstart.tasks.classification import inverse_frequency
+from headstart.tasks.denoising import Denoising
 from headstart.tasks.regression import BinnedRegression
 from headstart.tasks.regression import Regression
 from headstart.tasks.segmentation import Segmentation
@@ -27,11 +28,17 @@ OUTPUTS = {
     "regression": (torch.tensor([[1.0], [3.0]]), torch.tensor([1.0, 1.0])),
     "classification": (torch.eye(2), torch.tensor([0, 1])),
     "segmentation": (torch.rand(2, 3, 4, 4, 4), torch.randint(3, (2, 1, 4, 4, 4))),
+    # a voxel of each was hidden, the others have no truth
+    "denoising": (
+        torch.rand(2, 1, 4, 4, 4),
+        torch.full((2, 1, 4, 4, 4), torch.nan).index_fill(2, torch.tensor([1]), 2.0),
+    ),
 }
 FITTED = {
     "regression": Regression(),
     "classification": Classification(("a", "b")),
     "segmentation": Segmentation(("a", "b")),
+    "denoising": Denoising(),
 }
 CPU = torch.device("cpu")
 

@@ -37,7 +37,7 @@ Keys = Sequence[Key]
 
 
 @dataclass(frozen=True)
-class Trial:
+class HeldOutTrial:
     """Everything that one protocol evaluates: n scans, and what each model says of them.
 
     Attributes:
@@ -77,7 +77,9 @@ class Bench:
             (scan.subject, scan.session): scan for scan in cohort.scans if scan.target
         }
 
-    def estimate(self, trial: Trial, model: str, inside: NDArray[np.bool_]) -> dict[str, Estimate]:
+    def estimate(
+        self, trial: HeldOutTrial, model: str, inside: NDArray[np.bool_]
+    ) -> dict[str, Estimate]:
         """Return a model's metrics on some scans of a trial."""
         constant = (
             baselines.known_by_construction(len(self.task.classes))
@@ -134,12 +136,12 @@ class Bench:
             }
         return found
 
-    def trial(self, runs: Sequence[NetworkPredictions], part: str) -> Trial:
+    def trial(self, runs: Sequence[NetworkPredictions], part: str) -> HeldOutTrial:
         """Average the predictions of a part, and let each baseline predict the same scans."""
         pooled = pool(runs, part, self.scans, self.task)
         folds = sorted({run.fold for run in runs})
         ours = model_of(part, len(folds), len(pooled.by_seed))
-        return Trial(
+        return HeldOutTrial(
             sample=held_out(self.scans_of(pooled.keys), self.scans.values()),
             sites=np.array([self.sites[key] for key in pooled.keys]),
             truth=self.truths(pooled.keys),

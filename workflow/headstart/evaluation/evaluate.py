@@ -15,7 +15,7 @@ from headstart.cohort.prepared import read_cohort
 from headstart.common.records import read_rows
 from headstart.data.label_table import LabelRow
 from headstart.evaluation.bench import Bench
-from headstart.evaluation.bench import Trial
+from headstart.evaluation.bench import HeldOutTrial
 from headstart.evaluation.estimates import seed_spread
 from headstart.evaluation.intervals import Interval
 from headstart.evaluation.intervals import difference
@@ -78,7 +78,7 @@ def evaluate(
     return metrics, comparison
 
 
-def _metric_rows(bench: Bench, trial: Trial, protocol: str) -> list[MetricRow]:
+def _metric_rows(bench: Bench, trial: HeldOutTrial, protocol: str) -> list[MetricRow]:
     rows = []
     for group, inside in _groups(trial):
         by_seed = [said[inside] for said in trial.seeds]
@@ -108,7 +108,7 @@ def _cells(made: Interval) -> dict[str, Any]:
     return ends | {"ci_method": made.method}
 
 
-def _difference_rows(bench: Bench, trial: Trial, protocol: str) -> list[DifferenceRow]:
+def _difference_rows(bench: Bench, trial: HeldOutTrial, protocol: str) -> list[DifferenceRow]:
     everyone = np.ones(len(trial.sites), dtype=bool)
     by_model = {model: bench.estimate(trial, model, everyone) for model in trial.models}
     ours = by_model.pop(trial.ours)
@@ -126,7 +126,7 @@ def _difference_rows(bench: Bench, trial: Trial, protocol: str) -> list[Differen
     ]
 
 
-def _groups(trial: Trial) -> list[tuple[str, NDArray[np.bool_]]]:
+def _groups(trial: HeldOutTrial) -> list[tuple[str, NDArray[np.bool_]]]:
     groups = [("all", np.ones(len(trial.sites), dtype=bool))]
     for site in np.unique(trial.sites):
         inside = trial.sites == site

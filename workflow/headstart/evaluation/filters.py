@@ -11,7 +11,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from headstart.cohort.prepared import Scan
 from headstart.common.errors import UserError
@@ -30,11 +29,16 @@ CORRUPTED = 0.5  # noise added to one of a pair, of the scan's own; the other ha
 
 def gaussian(image: Image, width: float, _: float) -> Image:
     """Smooth by a Gaussian, whose standard deviation is given in voxels."""
+    # scipy is loaded where scans are filtered alone: other tasks are evaluated without it
+    from scipy import ndimage
+
     return np.asarray(ndimage.gaussian_filter(image, width))
 
 
 def median(image: Image, connected: float, _: float) -> Image:
     """Take the median of a voxel and its neighbours: 7 voxels for 1, 27 for 3."""
+    from scipy import ndimage
+
     footprint = ndimage.generate_binary_structure(3, int(connected))
     return np.asarray(ndimage.median_filter(image, footprint=footprint))
 
@@ -49,6 +53,8 @@ def non_local_means(image: Image, strength: float, noise: float) -> Image:
         strength: How unlike surroundings may be, in units of the noise.
         noise: Its standard deviation.
     """
+    from scipy import ndimage
+
     padded = np.pad(image, SEARCH, mode="reflect")
     total, weights = image.copy(), np.ones_like(image)
     width = np.float32((strength * noise) ** 2)

@@ -35,9 +35,9 @@ def test_two_of_one_question_are_compared_and_every_look_at_the_test_stays(
     (study / "evaluate/age/metrics.csv").unlink()  # the same predictions are the same look
     new_checkout.done()
     assert len(read_openings(ledger)) == 2
-    config["experiments"]["other"]["train"] = age["train"] | {"epochs": 1}
+    config["experiments"]["other"]["train"] = age["train"] | {"learning_rate": 0.01}
     new_checkout.configure(config)
-    new_checkout.done()
+    assert new_checkout.done()["evaluate"] == 1
     assert [row.experiment for row in read_openings(ledger)][2:] == ["other"]
     del config["experiments"]["other"]
     config["final"] = "age"

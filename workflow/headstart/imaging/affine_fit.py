@@ -82,8 +82,7 @@ def fit_to_template(array: Array, grid: Grid, brain: Mask) -> Fit:
 
     bright = max(float(np.percentile(array[brain > 0], BRIGHT[0])), 1e-6)
     seen = np.where(brain > 0, np.clip(array / bright, 0, BRIGHT[1]), 0)
-    places = np.array([one.mean() for one in np.nonzero(brain)])
-    middle = grid.affine[:3, :3] @ places + grid.affine[:3, 3]
+    middle = _centroid(brain, grid)
     volume = np.count_nonzero(brain) * abs(np.linalg.det(grid.affine[:3, :3]))
     own = template()[1]
     size = np.cbrt(volume / (np.count_nonzero(template()[0]) * abs(np.linalg.det(own.affine))))
@@ -171,7 +170,11 @@ class _Level:
 @cache
 def _middle() -> NDArray[np.float64]:
     """The middle of the template's brain, mm."""
-    array, grid = template()
+    return _centroid(*template())
+
+
+def _centroid(array: Array | Mask, grid: Grid) -> NDArray[np.float64]:
+    """The mean place of the voxels that are not 0, mm."""
     places = np.array([one.mean() for one in np.nonzero(array)])
     return np.asarray(grid.affine[:3, :3] @ places + grid.affine[:3, 3])
 

@@ -54,7 +54,10 @@ def test_every_rule_keeps_to_its_request(new_checkout: Checkout, tmp_path: Path)
     qsub.chmod(0o755)
     config = new_checkout.config()
     del config["experiments"]["sex"]
-    config["experiments"]["age"]["train"]["augment"] = [{"RandomAffine": {}}, {"RandomNoise": {}}]
+    age = config["experiments"]["age"]
+    age["train"]["augment"] = [{"RandomAffine": {}}, {"RandomNoise": {}}]
+    config["experiments"]["slow"] = age | {"train": age["train"] | {"learning_rate": 1e-5}}
+    age |= {"controls": ["background"], "explain": ["occlusion"]}
     new_checkout.configure(config)
 
     def on_a_login_node() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from fresh import PROJECT
 
+from headstart.common import study_paths
 from headstart.figures.registry import FIGURES
 
 STAGES = "label|check|split|prepare|near-duplicates|evaluate|figures"
@@ -16,7 +17,12 @@ NAMED = re.compile(rf'"((?:{STAGES})/[^" ]+\.(?:csv|json|npy|pdf))')
 # As helps write what the rules have wildcards for, and the package fields.
 WORDS = {"EXPERIMENT": "{experiment}", "shard-K": "shard-{shard}", "/K.": "/{shard}."}
 RULES = "".join(path.read_text() for path in (PROJECT / "workflow/rules").glob("*.smk"))
-RULES += "".join(f'"<study>/figures/{f.folder}/{name}.pdf"' for name, f in FIGURES.items())
+RULES += "".join(
+    f'"<study>/figures/{figure.folder}/{file}"'
+    for name, figure in FIGURES.items()
+    for file in figure.files(name)
+)
+RULES += f'"<study>/{study_paths.STEPS}"'  # of those studies alone that ask for the steps
 
 
 def named() -> set[str]:

@@ -14,6 +14,7 @@ from commands import headstart
 from study import Checkout
 
 from headstart.common.run_id import RunId
+from headstart.common.text import decimals_of
 from headstart.figures.screen import read_pages
 from headstart.figures.style import number_with_interval
 from headstart.study.methods.chapters import as_markup
@@ -44,8 +45,12 @@ def test_methods_say_what_the_files_say(checkout: Checkout) -> None:
     for name in ("age", "sex"):
         table = pd.read_csv(checkout.study / "evaluate" / name / "metrics.csv")
         key = table["metric"].iloc[0]
-        for row in table[(table["metric"] == key) & (table["group"] == "all")].itertuples():
-            assert number_with_interval(row.value, row.ci_low, row.ci_high) in text
+        told = table[(table["metric"] == key) & (table["group"] == "all")]
+        network = told[told["model"] == "network"].iloc[0]
+        decimals = decimals_of(network["value"], network["ci_low"], network["ci_high"])
+        for row in told.itertuples():
+            said = number_with_interval(row.value, row.ci_low, row.ci_high, decimals)
+            assert said in text
 
     (checkout.study / RunId("sex", 0, 0).trained / "model.json").unlink()
     text = headstart(checkout, "methods", "tiny", check_width=False)

@@ -72,7 +72,7 @@ from headstart.common import files
 from headstart.figures.style import document
 
 
-def plot(*, stamp, output, passed):
+def plot(*, settings, stamp, output, passed):
     counts = Counter(files.read_csv(passed)["site"])
     with document(output, "sites", stamp) as pages:
         with pages.page("Scans of each site", height=60, note="One bar each.") as figure:
@@ -200,7 +200,7 @@ def test_a_task_more_goes_from_the_config_to_its_metrics(toys: Checkout) -> None
     assert card["state"]["mean"] < 5  # a logarithm
     metrics = pd.read_csv(toys.study / "evaluate/logs/metrics.csv")
     assert {"network", "mean", "head-size", "voxels"} == set(metrics["model"])
-    assert {"mae", "rmse", "r", "r2"} == set(metrics["metric"])
+    assert {"mae", "rmse", "r", "r2", "bias", "slope", "gap_r"} == set(metrics["metric"])
     said = files.read_csv(toys.study / RUN.predicted / "predictions.csv")["prediction"].astype(
         float
     )

@@ -32,7 +32,7 @@ def cohort(subjects: int, edge: float = 160.0) -> Fingerprint:
 
 
 @pytest.mark.parametrize("subjects", [6, 8, 10, 12, 16, 19, 20, 21, 26, 40, 49, 50, 200])
-def test_each_fold_learns_from_most_and_never_one_subject_chooses(subjects: int) -> None:
+def test_each_fold_learns_from_most_and_never_is_validated_on_one_subject(subjects: int) -> None:
     made = plan(cohort(subjects), GPU)
     passed = pd.DataFrame(
         {
@@ -44,9 +44,9 @@ def test_each_fold_learns_from_most_and_never_one_subject_chooses(subjects: int)
     splits = split(passed=label_rows(passed), settings=Split(**made.split, stratify=("sex",)))
     for fold in range(made.split["folds"]):
         rest = [row for row in splits if not row.test and row.fold != fold]
-        choosing = sum(row.validation for row in rest)
-        assert len(rest) - choosing >= (0.6 if subjects >= 10 else 0.4) * len(rest)
-        assert choosing == 0 if made.train["keep"] == "last" else choosing >= 3
+        watching = sum(row.validation for row in rest)
+        assert len(rest) - watching >= (0.6 if subjects >= 10 else 0.4) * len(rest)
+        assert watching >= 3 if subjects >= 20 else watching == 0
         assert sum(row.fold == fold for row in splits) >= 2
 
 
@@ -61,6 +61,14 @@ def test_all_folds_where_nobody_is_held_out_and_time_allows() -> None:
     assert plan(cohort(200), GPU).folds == [0]
     slow = plan(cohort(49, 240.0), LAPTOP)
     assert slow.folds == "all" or "which holds out few; `all` takes" in slow.reasons["folds"]
+
+
+def test_five_folds_of_400_heads_take_a_night_on_a_laptop() -> None:
+    heads = Fingerprint(436, 436, 1, (1.0, 1.0, 1.0), (150.0, 185.0, 155.0))
+    made = plan(heads, LAPTOP)
+    assert made.prepare["voxel_size"] == [2.0, 2.0, 2.0]
+    assert made.hours is not None
+    assert 5 * made.hours < 9
 
 
 @given(

@@ -14,7 +14,7 @@ from headstart.study.config import Config
 from headstart.study.config import read_config
 from headstart.study.network_trial import check_networks
 from headstart.study.provenance import PACKAGE
-from headstart.study.provenance import _tree
+from headstart.study.provenance import _read
 from headstart.study.provenance import closure_digest
 from headstart.training.registry import NETWORKS
 from headstart.training.registry import networks_for
@@ -296,7 +296,7 @@ def test_it_is_tried_again_after_an_edit_of_what_builds_it(
     check_networks(study({"a": ("sfcn", {})}), folder)
     add(training / file, line)
     closure_digest.cache_clear()
-    _tree.cache_clear()
+    _read.cache_clear()
     check_networks(study({"a": ("sfcn", {})}), folder)
     assert tried == ["a"] * (1 + again)
 

@@ -16,7 +16,7 @@ from headstart.common.errors import UserError
 from headstart.study import provenance
 from headstart.study.provenance import PACKAGE
 from headstart.study.provenance import Version
-from headstart.study.provenance import _tree
+from headstart.study.provenance import _read
 from headstart.study.provenance import check_code
 from headstart.study.provenance import closure_digest
 from headstart.study.provenance import code_digest
@@ -35,7 +35,7 @@ def package(tmp_path: Path) -> Path:
 
 def digest(package: Path, stage: str = "train") -> str:
     closure_digest.cache_clear()
-    _tree.cache_clear()
+    _read.cache_clear()
     return code_digest(stage, package)
 
 
@@ -130,7 +130,7 @@ def test_what_computes_is_no_word(package: Path, before: str, after: str) -> Non
 def meaning(package: Path, line: str) -> str:
     (package / "toy.py").write_text(f"def toy(x, y, f, g, say):\n    {line}\n")
     closure_digest.cache_clear()
-    _tree.cache_clear()
+    _read.cache_clear()
     return closure_digest("headstart.toy", package)
 
 

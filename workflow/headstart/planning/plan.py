@@ -38,11 +38,11 @@ SMALLEST_BATCH = 2  # batch norm needs two
 STEPS = 4000  # of the optimizer
 EPOCHS = (20, 150)
 NIGHT = 12.0  # hours that a training on a CPU may take
-MANY = 300  # subjects: from here on the paper's own, wider SFCN
+MANY = 1000  # subjects: from here on the paper's own, wider SFCN, which takes four times as long
 TINY = 50  # subjects: below, none are held out for a final test
 HELD_OUT = 2  # subjects of a fold, where there are few
 MOST_FOLDS = 10
-CHOOSERS = 20  # subjects: below, too few would choose the epoch, and the last one is kept
+WATCHED = 20  # subjects: below, none are set aside to watch the training by
 
 
 @dataclass(frozen=True)
@@ -109,9 +109,9 @@ def plan(fingerprint: Fingerprint, place: Place) -> Plan:
         segmentation keeps the scans' voxel size, and learns from patches where whole scans don't
         fit: coarser voxels would lose what is small.
     """
-    split, learning, choosing = split_of(fingerprint.subjects, fingerprint.scans)
+    split, learning, validating = split_of(fingerprint.subjects, fingerprint.scans)
     threads = 2 if place.gpu else min(4, place.cores)
-    candidates = _candidates(fingerprint, place, learning, choosing, threads)
+    candidates = _candidates(fingerprint, place, learning, validating, threads)
     first = best = next(candidates)
     for best in chain([first], candidates):
         if best.memory <= place.memory and best.in_time:
@@ -132,7 +132,7 @@ def plan(fingerprint: Fingerprint, place: Place) -> Plan:
         "batch_size": best.batch,
         "learning_rate": NETWORKS[best.network].learning_rate,
         "class_weights": fingerprint.imbalance > 1.5,
-        "keep": "best" if fingerprint.subjects >= CHOOSERS else "last",
+        "keep": "ema",
         "threads": threads,
     }
     folds = _folds(split, hours)
@@ -164,21 +164,21 @@ def duration(hours: float) -> str:
 
 
 def split_of(subjects: int, scans: int) -> tuple[dict[str, Any], int, int]:
-    """Return the split, how many scans one fold learns from, and how many choose the epoch.
+    """Return the split, how many scans one fold learns from, and how many it is validated on.
 
     The fewer there are, the more folds: each training then learns from nearly all of them. A fold
-    holds two subjects at least, as held-out ones are compared with each other. Where too few could
-    choose the epoch, none is set aside for it.
+    holds two subjects at least, as held-out ones are compared with each other. Where validation
+    would rest on too few to say anything, all are learnt from.
     """
     if subjects >= TINY:
         test, folds, validation = 0.2, 5, 0.15
     else:
         test, folds = 0.0, min(MOST_FOLDS, max(2, subjects // HELD_OUT))
-        validation = 0.0 if subjects < CHOOSERS else 0.2 if subjects < TINY / 2 else 0.15
-    choosing = max(2, round(validation * subjects)) / subjects if validation else 0.0
+        validation = 0.0 if subjects < WATCHED else 0.2 if subjects < TINY / 2 else 0.15
+    validating = max(2, round(validation * subjects)) / subjects if validation else 0.0
     rest = scans * (1 - test) * (1 - 1 / folds)
     made = {"test": test, "folds": folds, "validation": validation}
-    return made, max(1, int(rest * (1 - choosing))), math.ceil(rest * choosing)
+    return made, max(1, int(rest * (1 - validating))), math.ceil(rest * validating)
 
 
 def _folds(split: Mapping[str, Any], hours: float | None) -> list[int] | str:
@@ -188,7 +188,7 @@ def _folds(split: Mapping[str, Any], hours: float | None) -> list[int] | str:
 
 
 def _candidates(
-    fingerprint: Fingerprint, place: Place, learning: int, choosing: int, threads: int
+    fingerprint: Fingerprint, place: Place, learning: int, validating: int, threads: int
 ) -> Iterator[_Candidate]:
     """Yield the ways to train, the finest first: whole scans, and of a segmentation patches.
 
@@ -196,7 +196,7 @@ def _candidates(
         fingerprint: The cohort.
         place: Where the training is to run.
         learning: Scans that it learns from.
-        choosing: Scans that choose the epoch.
+        validating: Scans that it is validated on.
         threads: CPU cores that it has.
     """
 
@@ -208,7 +208,7 @@ def _candidates(
         per_scan, seconds = 1, 0.0
         if patch is not None:
             per_scan = patches_per_scan(STEPS * batch, learning)
-            seconds = TILES * looking_seconds(network, arguments, window, choosing)
+            seconds = TILES * looking_seconds(network, arguments, window, validating)
         seconds += learning_seconds(network, arguments, seen, learning * per_scan)
         epochs, classes = _epochs(learning * per_scan, batch), fingerprint.classes
         memory = training_memory(network, arguments, seen, batch, classes, gpu=place.gpu)
@@ -313,8 +313,11 @@ def split_reasons(split: Mapping[str, Any], fingerprint: Fingerprint) -> dict[st
 def _folds_reason(folds: list[int] | str, split: Mapping[str, Any], hours: float | None) -> str:
     if folds == "all":
         return "each fold is trained: every subject is held out once"
-    if split["test"] or hours is None:
+    if hours is None:
         return "the first of the folds; `all` for cross-validation"
+    if split["test"]:
+        every = duration(hours * split["folds"])
+        return f"the first of the folds; `all` for cross-validation, in about {every}"
     return (
         f"the first of the folds, which holds out few; `all` takes "
         f"{duration(hours * split['folds'])}, and is what results rest on"
@@ -398,14 +401,10 @@ def _train_reasons(
         f"about {steps * train['epochs']} in all",
         "batch_size": f"{learning} scans to learn from; "
         + ("the fewest, for patches as large as can be" if sampling else "fits the memory"),
+        "keep": "an average of the last epochs' weights, which no scans need to choose",
         "learning_rate": "a good start for this network; try a third and three times of it",
         "threads": "CPU threads; 1 and 2 give other bits, so it is a setting",
     }
-    if train["keep"] == "last":
-        reasons["keep"] = (
-            f"the last epoch: of {fingerprint.subjects} subjects too few could choose one, so that "
-            "all are learnt from"
-        )
     if train["class_weights"]:
         reasons["class_weights"] = (
             f"the largest class has {fingerprint.imbalance:.1f} times the smallest's"

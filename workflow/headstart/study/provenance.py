@@ -11,7 +11,6 @@ import ast
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -30,7 +29,7 @@ WORDS = (
     *("headstart.common.machine_words", "headstart.training.remarks"),
     *("headstart.tasks.target_checks", "headstart.training.target"),
 )
-ADDED = ("type_params",)  # by Python 3.12
+ADDED = "type_params"  # by Python 3.12
 
 
 class Version(NamedTuple):
@@ -50,6 +49,13 @@ class Version(NamedTuple):
     def name(self) -> str:
         """The stage's identity."""
         return f"version-{self.number}"
+
+
+class Code(NamedTuple):
+    """What a module computes, and the names that it may import."""
+
+    meaning: bytes
+    imports: list[str]
 
 
 def versions(package: Path = PACKAGE) -> dict[str, Version]:
@@ -129,7 +135,7 @@ def closure_digest(module: str, package: Path = PACKAGE) -> str:
     """
     digest = hashlib.sha256()
     for name in sorted(_closure(module, package)):
-        digest.update(name.encode() + b"\0" + _meaning(_file(name, package)))
+        digest.update(name.encode() + b"\0" + _read(_file(name, package)).meaning)
     return digest.hexdigest()[:16]
 
 
@@ -210,23 +216,31 @@ def _package_files(package: Path) -> list[Path]:
     return sorted(path for path in package.rglob("*") if path.suffix in kinds)
 
 
+@cache
 def _file(module: str, package: Path) -> Path:
     path = package.joinpath(*module.split(".")[1:])
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
 def _closure(module: str, package: Path) -> set[str]:
-    seen: set[str] = set()
+    seen = set(WORDS)
     waiting = [module]
     while waiting:
         name = waiting.pop()
-        if name not in (*seen, *WORDS) and _file(name, package).exists():
+        if name not in seen and _file(name, package).exists():
             seen.add(name)
-            waiting += _imports(_file(name, package))
-    return seen
+            waiting += _read(_file(name, package)).imports
+    return seen.difference(WORDS)
 
 
-@cache
+@cache  # stages share most of their modules
+def _read(path: Path) -> Code:
+    words: list[str] = []
+    imports: list[str] = []
+    _write_down(_tree(path), words, imports)
+    return Code("".join(words).encode(), imports)
+
+
 def _tree(path: Path) -> ast.Module:
     """Parse a module, without what only type checkers read.
 
@@ -248,58 +262,51 @@ def _is_for_checkers(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.If) and getattr(statement.test, "id", "") == "TYPE_CHECKING"
 
 
-def _imports(path: Path) -> list[str]:
-    names = []
-    for node in _walk(_tree(path)):
-        if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            # `from headstart.common import files` imports a module, `… .files import sha256` a name
-            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            # a registry's row, MODULE:NAME
-            names += [node.value.partition(":")[0]] if ":" in node.value else []
+def _write_down(node: Any, words: list[str], imports: list[str]) -> None:
+    """Write a tree down, the same in every Python: without what is empty or added by a new one."""
+    if isinstance(node, ast.AST):
+        imports += _imports(node)
+        words.append(f"{type(node).__name__}(")
+        for name, value in _fields(node):
+            if value is not None and value != []:
+                words.append(f"{name}=")
+                _write_down(value, words, imports)
+        words.append(")")
+    elif isinstance(node, list):
+        words.append("[")
+        for part in node:
+            _write_down(part, words, imports)
+        words.append("]")
+    else:
+        words.append(f"{node!r},")
+
+
+def _imports(node: ast.AST) -> list[str]:
+    """Return the modules of this package that a part names, and names that are no modules."""
+    names: list[str] = []
+    if isinstance(node, ast.Import):
+        names = [alias.name for alias in node.names]
+    elif isinstance(node, ast.ImportFrom) and node.module:
+        # `from headstart.common import files` imports a module, `… .files import sha256` a name
+        names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str) and ":" in node.value:
+        names = [node.value.partition(":")[0]]  # a registry's row, MODULE:NAME
     return [name for name in names if name.startswith("headstart.")]
 
 
-def _meaning(path: Path) -> bytes:
-    return _dump(_tree(path)).encode()
-
-
-def _dump(node: Any) -> str:
-    """Write a tree down, the same in every Python: without what is empty or added by a new one."""
-    if isinstance(node, ast.AST):
-        fields = [
-            f"{name}={_dump(value)}"
-            for name, value in _fields(node).items()
-            if value not in (None, [])
-        ]
-        return f"{type(node).__name__}({','.join(fields)})"
-    return f"[{','.join(map(_dump, node))}]" if isinstance(node, list) else repr(node)
-
-
-def _walk(node: Any) -> Iterator[ast.AST]:
-    """Yield every part of a tree that computes something."""
-    if isinstance(node, ast.AST):
-        yield node
-        node = [*_fields(node).values()]
-    if isinstance(node, list):
-        for part in node:
-            yield from _walk(part)
-
-
-def _fields(node: ast.AST) -> dict[str, Any]:
+def _fields(node: ast.AST) -> list[tuple[str, Any]]:
     """Return the fields of a part, without what computes nothing."""
-    fields = {name: value for name, value in ast.iter_fields(node) if name not in ADDED}
+    fields = {name: getattr(node, name, None) for name in node._fields}
     if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
         # a docstring, and any other string that stands alone
         fields["body"] = [statement for statement in node.body if not _is_text(statement)]
+        fields.pop(ADDED, None)
     elif isinstance(node, ast.Raise) and _calls(node.exc, WORDED):
         fields["exc"] = node.exc.func
     elif _calls(node, TOLD):
         fields["args"] = [part for argument in node.args for part in _computed(argument)]
         fields["keywords"] = [word for word in node.keywords if _computed(word.value)]
-    return fields
+    return list(fields.items())
 
 
 def _calls(node: ast.AST | None, names: Sequence[str]) -> TypeGuard[ast.Call]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from headstart.common.arguments import add_predictions
 from headstart.common.records import write_rows
 from headstart.common.schema import read_settings
 from headstart.evaluation.experiments import compare
@@ -19,17 +20,7 @@ from headstart.evaluation.settings import CompareSettings
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("--settings", required=True, help="JSON: classes, groups")
-    parser.add_argument("--passed", type=Path, required=True, help="check/passed.csv")
-    parser.add_argument("--splits", type=Path, required=True, help="split/splits.csv")
-    parser.add_argument("--prepared", type=Path, required=True, help="folder of shard-K.json")
-    parser.add_argument(
-        "--predictions",
-        type=Path,
-        required=True,
-        nargs="+",
-        metavar="CSV",
-        help="EXPERIMENT/.../fold-F/seed-S/predictions.csv, of all folds and seeds of each",
-    )
+    add_predictions(parser)
     parser.add_argument("--output", type=Path, required=True, help="experiments.csv")
 
 

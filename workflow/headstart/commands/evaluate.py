@@ -3,8 +3,10 @@
 Predictions of several seeds are averaged per scan, and so are those of all folds and seeds on the
 test subjects: the model is then called `ensemble`, else `network`. (Of segmentations, the Dice is
 averaged, not the masks.) Over several folds r and the area under the ROC curve are means over
-folds, the other metrics are those of all folds' predictions. Subjects are the unit of intervals,
-whose method is in the column `ci_method`; differences are paired.
+folds, the other metrics are those of all folds' predictions. A threshold between two classes, and
+the correction of a predicted number for the true one, are fitted to predictions for other held-out
+subjects. Subjects are the unit of intervals, whose method is in the column `ci_method`; differences
+are paired.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from headstart.common.arguments import add_predictions
 from headstart.common.records import write_rows
 from headstart.common.schema import read_settings
 from headstart.evaluation.evaluate import evaluate
@@ -27,17 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--settings", required=True, help="JSON: experiment, task, target, classes, primary, test"
     )
-    parser.add_argument("--passed", type=Path, required=True, help="check/passed.csv")
-    parser.add_argument("--splits", type=Path, required=True, help="split/splits.csv")
-    parser.add_argument("--prepared", type=Path, required=True, help="folder of shard-K.json")
-    parser.add_argument(
-        "--predictions",
-        type=Path,
-        required=True,
-        nargs="+",
-        metavar="CSV",
-        help=".../fold-F/seed-S/predictions.csv, of all folds and seeds",
-    )
+    add_predictions(parser)
     parser.add_argument(
         "--weights",
         type=Path,

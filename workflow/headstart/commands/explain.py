@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from headstart.common.arguments import add_predictions
 from headstart.common.schema import read_settings
 from headstart.explanation.settings import ExplainSettings
 
@@ -20,17 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--settings", required=True, help="JSON: experiment, task, target, classes, explain"
     )
-    parser.add_argument("--passed", type=Path, required=True, help="check/passed.csv")
-    parser.add_argument("--splits", type=Path, required=True, help="split/splits.csv")
-    parser.add_argument("--prepared", type=Path, required=True, help="folder of shard-K.json")
-    parser.add_argument(
-        "--predictions",
-        type=Path,
-        required=True,
-        nargs="+",
-        metavar="CSV",
-        help=".../fold-F/seed-S/predictions.csv, of all folds and seeds",
-    )
+    add_predictions(parser)
     parser.add_argument(
         "--weights",
         type=Path,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from headstart.common.arguments import add_cohort
 from headstart.common.schema import read_settings
 from headstart.study.provenance import check_code
 from headstart.training.settings import Publication
@@ -19,9 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("--settings", required=True, help="the run's settings, JSON")
     parser.add_argument("--code", help="digest of the code that the run was planned with")
-    parser.add_argument("--passed", type=Path, required=True, help="check/passed.csv")
-    parser.add_argument("--splits", type=Path, required=True, help="split/splits.csv")
-    parser.add_argument("--prepared", type=Path, required=True, help="folder with the shards")
+    add_cohort(parser)
     parser.add_argument("--store", type=Path, required=True, help="folder of the run store")
     parser.add_argument("--output", type=Path, required=True, help="folder to publish to")
     parser.add_argument(

@@ -8,6 +8,9 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pytest
+from nibabel.affines import apply_affine
+from prepared_shards import write_digests
+from scipy.ndimage import map_coordinates
 from small_study import AFFINE
 from small_study import SOURCE_AFFINE
 from small_study import SOURCE_SHAPE
@@ -15,18 +18,24 @@ from small_study import WINDOW
 from small_study import SmallStudy
 
 from headstart.cli import main
+from headstart.cohort.prepared import read_cohort
+from headstart.cohort.shards import ShardCard
 from headstart.common.records import read_rows
 from headstart.common.run_id import RunId
 from headstart.common.schema import settings_text
 from headstart.explanation.config import Explain
+from headstart.explanation.explained import Explained
 from headstart.explanation.results import ExplainedCase
 from headstart.explanation.results import ExplainedGroup
 from headstart.explanation.results import read_map
 from headstart.explanation.settings import ExplainSettings
+from headstart.imaging.geometry import head
 from headstart.training.predict import predict
 from headstart.training.settings import PredictSettings
 
 RUN = RunId("small", 0, 0)
+MIDDLE = np.zeros((4, 4))
+MIDDLE[:3, 3] = 7  # mm, of the grid, whose middle becomes 0
 
 
 class Answered:
@@ -52,6 +61,13 @@ class Answered:
         return {"experiment": "small", "task": self.run.task, "target": self.run.target} | {
             "classes": self.run.classes
         }
+
+    def volume(self, row: ExplainedCase) -> np.ndarray:
+        """The scan that a row is of, (x, y, z)."""
+        files = self.study.inputs
+        cohort = read_cohort(files["passed"], files["splits"], files["prepared"], self.run.target)
+        (scan,) = [scan for scan in cohort.scans if scan.key == row.key]
+        return np.asarray(scan.volume()[0], np.float32)
 
     def explain(self, output: Path, **asked: Any) -> int:
         asked = {"methods": ("occlusion", "grad-cam++"), "patch": 4, "stride": 4, **asked}
@@ -92,7 +108,22 @@ def test_maps_lie_where_the_scans_do(ages: Answered, tmp_path: Path) -> None:
         voxel = np.linalg.inv(own.affine) @ [row.peak_x, row.peak_y, row.peak_z, 1]
         there = np.asarray(own.dataobj)[tuple(np.rint(voxel[:3]).astype(int))]
         assert there == pytest.approx(row.peak, rel=1e-5)
-        assert np.abs(np.asarray(prepared.dataobj)).max() == pytest.approx(abs(row.peak), rel=1e-5)
+        inside = head(np.asarray(ages.volume(row)))
+        shown = np.abs(np.asarray(prepared.dataobj))[inside]
+        assert shown.max() == pytest.approx(abs(row.peak), rel=1e-5)
+
+
+def test_a_peak_lies_in_the_head(
+    ages: Answered, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def largest_in_air(explained: Explained, *_: object) -> np.ndarray:
+        seen = explained.volume[0].numpy()
+        return np.where(seen == seen.min(), 9, np.where(seen == seen.max(), -2, 0))
+
+    monkeypatch.setattr("headstart.explanation.explain.occlusion", largest_in_air)
+    ages.explain(tmp_path, cases=3, methods=["occlusion"])
+    rows = read_rows(tmp_path / "cases.csv", ExplainedCase)
+    assert [row.peak for row in rows] == [-2, -2, -2]
 
 
 def test_only_held_out_subjects_are_explained_each_once(ages: Answered, tmp_path: Path) -> None:
@@ -132,6 +163,42 @@ def test_the_same_maps_come_again(ages: Answered, tmp_path: Path) -> None:
     assert len(made) == 2 * (3 * (2 + 3) + 1)
     for path in (*made, Path("cases.csv")):
         assert (tmp_path / "one" / path).read_bytes() == (tmp_path / "other" / path).read_bytes()
+
+
+def test_scans_that_were_laid_onto_a_template_are_explained_where_they_lie(tmp_path: Path) -> None:
+    ages = Answered(tmp_path / "study", "regression")
+    placed = lay_onto_template(ages.study.prepared)
+    ages.explain(tmp_path / "made", cases=3, methods=["occlusion"])
+    row, *_ = read_rows(tmp_path / "made/cases.csv", ExplainedCase)
+    prepared, own = (nib.load(tmp_path / "made" / name) for name in (row.map, row.own_grid))
+    assert np.allclose(prepared.affine, placed)
+    assert np.allclose(own.affine, SOURCE_AFFINE)
+    voxels = np.indices(SOURCE_SHAPE).reshape(3, -1)
+    places = apply_affine(np.linalg.inv(placed) @ own.affine, voxels.T).T
+    inside = ((places >= 0) & (places <= 7)).all(axis=0)
+    assert inside.sum() > 100
+    expected = map_coordinates(prepared.get_fdata(), places, order=1)
+    shown = own.get_fdata().ravel()
+    assert np.allclose(shown[inside], expected[inside], atol=1e-4 * abs(row.peak))
+    # the mean lies in the template, whose voxels have the size that was asked for
+    (group,) = read_rows(tmp_path / "made/groups.csv", ExplainedGroup)
+    mean = nib.load(tmp_path / "made" / group.map)
+    assert np.allclose(mean.affine, np.diag([2, 2, 2, 1]) - MIDDLE)
+    assert "patches of 4x4x4 mm" in group.detail
+
+
+def lay_onto_template(prepared: Path) -> np.ndarray:
+    """Say of all scans that they were turned and enlarged to fit; return where their voxels lie."""
+    turn = np.eye(4)
+    turn[:2, :2] = 1.2 * np.array([[np.cos(0.3), -np.sin(0.3)], [np.sin(0.3), np.cos(0.3)]])
+    placed = turn @ AFFINE
+    for path in prepared.glob("shard-*.json"):
+        card = ShardCard.read(path)
+        affine = tuple(map(tuple, placed.tolist()))
+        scans = tuple(scan.model_copy(update={"affine": affine}) for scan in card.scans)
+        prepare = card.prepare.model_copy(update={"space": "affine", "brain": "given"})
+        write_digests(path, card.model_copy(update={"scans": scans, "prepare": prepare}))
+    return placed
 
 
 def test_each_class_is_explained_by_its_own_probability(tmp_path: Path) -> None:

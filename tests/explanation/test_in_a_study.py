@@ -16,6 +16,7 @@ from headstart.study.config import Config
 from headstart.study.config import read_config
 from headstart.study.estimates import explaining_seconds
 from headstart.study.methods.citations import citations
+from headstart.study.methods.explanation import explained
 from headstart.study.methods.explanation import tell_explanations
 from headstart.study.methods.study_files import StudyFiles
 from headstart.study.parts import parts
@@ -106,6 +107,14 @@ def test_the_price_follows_the_passes() -> None:
     assert seconds(passes=27, cases=12) > few
     own = PLAIN | {"train": {"network": "my_net.py:Net"}, "explain": MAPS}
     assert explaining_seconds(config_of(own=own), "own") is None
+
+
+def test_maps_of_what_is_no_longer_chosen_from_a_sweep_are_not_told(tmp_path: Path) -> None:
+    make_study(tmp_path, subjects=24)
+    swept = PLAIN | {"explain": MAPS, "sweep": {"train.learning_rate": [1e-3, 1e-4]}}
+    config = config_of(exp=swept)
+    write_explained(tmp_path, next(iter(config.experiments)))
+    assert explained(StudyFiles(tmp_path, config, synthetic=False)) == {}
 
 
 @pytest.mark.parametrize(("alike", "told"), [(0.1, "changes the map"), (0.8, "not to be trusted")])

@@ -133,6 +133,13 @@ def test_maps_of_a_shuffled_network_lose_it(explained: Explained, method: str) -
     assert distance(other) > 3 or np.ptp(other) == 0
 
 
+def test_two_maps_that_show_no_place_are_alike() -> None:
+    shown, nothing = np.arange(27.0).reshape(3, 3, 3), np.zeros((3, 3, 3))
+    everywhere = np.ones((3, 3, 3), bool)
+    assert similarity(nothing, nothing, everywhere) == 1
+    assert similarity(shown, nothing, everywhere) == similarity(nothing, shown, everywhere) == 0
+
+
 def test_shuffling_the_last_layer_leaves_the_others(explained: Explained) -> None:
     before, after = explained.trained.network, shuffle(explained, 0.0).trained.network
     assert torch.equal(before.features[0].weight, after.features[0].weight)

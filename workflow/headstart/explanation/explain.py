@@ -14,6 +14,7 @@ from typing import get_args
 
 import nibabel as nib
 import numpy as np
+from numpy.typing import NDArray
 
 from headstart.cohort.answer_file import AnswerFile
 from headstart.cohort.local_copy import stage_in
@@ -94,7 +95,7 @@ def explain(
         check_complete(run, cohort, task, test=False)
     scans = {(scan.subject, scan.session): scan for scan in cohort.scans if scan.target}
     chosen = choose(task, scans, pool(runs, "fold", scans, task), settings.explain.cases)
-    maps = _Maps(output, settings, groups_of(task))
+    maps = _Maps(output, settings, groups_of(task), cohort.prepare.usual_voxel_size)
     maps.clear()
     for fold in sorted({run.fold for run in runs}):
         models = [file.parent for run, file in zip(runs, weights, strict=True) if run.fold == fold]
@@ -114,7 +115,6 @@ class _Sum:
     total: Map
     count: int
     networks: int
-    voxel_size: tuple[float, ...]
 
 
 class _Maps:
@@ -124,10 +124,19 @@ class _Maps:
         folder: Where they go.
         settings: The stage's.
         groups: What has maps of its own.
+        voxel_size: Edges of a voxel of the prepared grid, mm; a scan that was laid onto the
+            template has others in its own space.
     """
 
-    def __init__(self, folder: Path, settings: ExplainSettings, groups: Sequence[str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        settings: ExplainSettings,
+        groups: Sequence[str],
+        voxel_size: Sequence[float],
+    ) -> None:
         self._folder, self._asked, self._groups = folder, settings.explain, groups
+        self._voxel_size = voxel_size
         self._sums: dict[tuple[Method, str], _Sum] = {}
         self._rows: list[ExplainedCase] = []
         self._details: dict[Method, str] = {}
@@ -152,7 +161,7 @@ class _Maps:
             alike[step] = similarity(made, other, inside)
             name = map_name(method, _key(one), step)
             write_map(self._folder / name, other, one.scan.affine)
-        self._rows.append(self._row(method, one, made, alike))
+        self._rows.append(self._row(method, one, made, inside, alike))
         self._sum(method, one, made, len(networks))
 
     def _map(self, method: Method, one: Chosen, networks: Sequence[TrainedNetwork]) -> Map:
@@ -160,13 +169,12 @@ class _Maps:
         return np.mean(each, axis=0, dtype=np.float32)
 
     def _by_method(self, method: Method, explained: Explained) -> Map:
-        voxel_size = nib.affines.voxel_sizes(explained.scan.affine)
         if method == "occlusion":
-            patches = lay_out(explained.scan.shape, voxel_size, self._asked)
+            patches = lay_out(explained.scan.shape, self._voxel_size, self._asked)
             self._tell(method, patches.words)
             return occlusion(explained, patches, explained.trained.card.run.train.batch_size)
         layer, shape = layer_of(explained)
-        edges = voxel_size * explained.scan.shape / shape
+        edges = np.multiply(self._voxel_size, explained.scan.shape) / shape
         self._tell(method, f"features of {times(shape)} voxels of {times(edges)} mm")
         return grad_cam(explained, layer)
 
@@ -177,10 +185,15 @@ class _Maps:
         self._details[method] = detail
 
     def _row(
-        self, method: Method, one: Chosen, made: Map, alike: Mapping[str, float]
+        self,
+        method: Method,
+        one: Chosen,
+        made: Map,
+        inside: NDArray[np.bool_],
+        alike: Mapping[str, float],
     ) -> ExplainedCase:
         key, scan = _key(one), one.scan
-        peak = np.unravel_index(int(np.abs(made).argmax()), made.shape)
+        peak = np.unravel_index(int(np.where(inside, np.abs(made), -1).argmax()), made.shape)
         x, y, z = nib.affines.apply_affine(scan.affine, peak)
         row = ExplainedCase(
             subject=scan.subject,
@@ -207,8 +220,7 @@ class _Maps:
         return row
 
     def _sum(self, method: Method, one: Chosen, made: Map, networks: int) -> None:
-        edges = tuple(nib.affines.voxel_sizes(one.scan.affine))
-        empty = _Sum(np.zeros_like(made), 0, networks, edges)
+        empty = _Sum(np.zeros_like(made), 0, networks)
         so_far = self._sums.setdefault((method, one.group), empty)
         so_far.total += made
         so_far.count += 1
@@ -229,8 +241,8 @@ class _Maps:
         summed = self._sums[method, group]
         name = mean_name(method, self._groups, group)
         mean = summed.total / np.float32(summed.count)
-        affine = np.diag([*summed.voxel_size, 1.0])
-        affine[:3, 3] = -(np.array(mean.shape) - 1) / 2 * summed.voxel_size
+        affine = np.diag([*self._voxel_size, 1.0])
+        affine[:3, 3] = np.multiply(self._voxel_size, np.array(mean.shape) - 1) / -2
         write_map(self._folder / name, mean, affine)
         rows = [row for row in self._rows if (row.method, row.group) == (method, group)]
         alike = [row.all_layers for row in rows if row.all_layers is not None]

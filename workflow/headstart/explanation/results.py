@@ -34,7 +34,7 @@ class ExplainedCase(OfScan):
         method: How it is explained.
         map: The map on the prepared grid; a path from the table's folder.
         own_grid: The same on the grid of the scan's file.
-        peak: What the map says where its size is largest.
+        peak: What the map says where its size is largest in the head.
         peak_x: Where that is, to the right.
         peak_y: To the front.
         peak_z: Up.

@@ -50,9 +50,10 @@ def similarity(one: Map, other: Map, inside: NDArray[np.bool_]) -> float:
         inside: The voxels that count: the head, for air is alike in all maps.
 
     Returns:
-        Spearman's coefficient, -1 to 1; 0 where one map is the same everywhere.
+        Spearman's coefficient, -1 to 1; where a map is the same everywhere, 0, or 1 if both are.
     """
     sizes = [np.abs(each[inside]) for each in (one, other)]
-    if any(np.ptp(size) == 0 for size in sizes):
-        return 0.0
+    constant = [np.ptp(size) == 0 for size in sizes]
+    if any(constant):
+        return float(all(constant))
     return float(spearmanr(*sizes).statistic)

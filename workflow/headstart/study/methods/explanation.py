@@ -41,6 +41,7 @@ def explained(study: StudyFiles) -> dict[str, list[ExplainedGroup]]:
     found = {}
     for name, experiment in study.config.experiments.items():
         path = study.folder / study_paths.EXPLAINED_MEANS.format(experiment=name)
-        if experiment.explain.methods and path.is_file():
+        # what was chosen from a sweep before left its maps, too
+        if experiment.explain.methods and study.config.is_evaluated(name) and path.is_file():
             found[name] = read_rows(path, ExplainedGroup)
     return found

@@ -147,6 +147,23 @@ def test_masks_have_no_control_that_must_fail() -> None:
         read_config(raw)
 
 
+@pytest.mark.parametrize("start", ["sex", {"from": "sex", "freeze": ["features"]}])
+def test_what_has_seen_all_training_subjects_has_no_control_that_is_to_see_fewer(
+    start: Any,
+) -> None:
+    raw = copy.deepcopy(STUDY)
+    sex, age = raw["experiments"]["sex"], raw["experiments"]["age"]
+    del sex["like"]
+    raw["experiments"] = {"sex": age | sex, "age": age | {"train": age["train"] | {"start": start}}}
+    age = raw["experiments"]["age"]
+    for controls, unfit in ((True, "shuffled"), (["learning-curve"], "learning-curve")):
+        age["controls"] = controls
+        with pytest.raises(UserError, match=rf"age.controls: {unfit} says nothing .* from sex"):
+            read_config(raw)
+    age["controls"] = ["background"]
+    assert read_config(raw).controls("age") == ["age-background"]
+
+
 def test_mistakes_of_an_experiment_are_said_once() -> None:
     with pytest.raises(UserError) as caught:
         study(True, train={"network": "sfcn", "batch_size": 0})

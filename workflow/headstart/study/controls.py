@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 from headstart.cohort.settings import SHARES
@@ -25,6 +26,8 @@ CONTROLS: dict[str, tuple[str, ...]] = {
     "background": ("background",),
     "learning-curve": tuple(SHARES),
 }
+# What means something only where nothing was learnt before.
+FROM_NOTHING = ("shuffled", "learning-curve")
 # `--config` gives truth values as text.
 TRUE: tuple[Any, ...] = (True, "true")
 NOTHING: tuple[Any, ...] = (None, False, "false", [], ())
@@ -60,6 +63,7 @@ def with_controls(plain: Mapping[str, Any], written: Mapping[str, Any]) -> dict[
         if name not in asked:
             continue
         controls = _named(f"experiments.{name}.controls", asked[name], one)
+        _check_start(f"experiments.{name}", controls, one, plain)
         found[name] = one | {"controls": controls}
         for control in (part for key in controls for part in CONTROLS[key]):
             own = f"{name}-{control}"
@@ -109,6 +113,25 @@ def _named(where: str, written: Any, experiment: Mapping[str, Any]) -> list[str]
                 f"{', '.join(fitting)}"
             )
     return list(dict.fromkeys(asked))
+
+
+def _check_start(
+    where: str, controls: Sequence[str], experiment: Mapping[str, Any], plain: Mapping[str, Any]
+) -> None:
+    """Check that a training does not begin with what its controls are to do without.
+
+    A network of this study has learnt from all training subjects, with labels that are right.
+    """
+    train = experiment.get("train")
+    start = train.get("start") if isinstance(train, Mapping) else None
+    origin = start.get("from") if isinstance(start, Mapping) else start
+    unfit = [control for control in controls if control in FROM_NOTHING]
+    if unfit and isinstance(origin, str) and origin in plain:
+        raise UserError(
+            f"{where}.controls: {unfit[0]} says nothing of a training that starts from {origin}, "
+            "which has learnt from all these subjects, with their own labels; leave it out, or "
+            "start from random weights"
+        )
 
 
 def _control(experiment: Mapping[str, Any], control: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import pytest
 from headstart.common.text import counted
 from headstart.common.text import duration
 from headstart.common.text import is_number
+from headstart.common.text import number_with_interval
 from headstart.common.text import times
 
 
@@ -39,3 +40,21 @@ def test_voxels_are_counted_exactly_and_lengths_to_four_digits() -> None:
 
 def test_a_number_of_things() -> None:
     assert [counted(n, "job") for n in (0, 1, 2)] == ["0 jobs", "1 job", "2 jobs"]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "text"),
+    [
+        ((2.3, 1.7, 2.9), "2.30 [1.70, 2.90]"),
+        ((15.0, 11.4, 18.2), "15.0 [11.4, 18.2]"),
+        ((0.99, 0.962, 1.0), "0.990 [0.962, 1.000]"),
+        ((-0.01, -0.04, 0.0), "\u22120.010 [\u22120.040, 0.000]"),
+        ((151.2, 149.6, 1400.0), "151 [150, 1400]"),
+        ((float("nan"),) * 3, "not defined"),
+        ((16.394, float("nan"), float("nan")), "16.4"),
+    ],
+)
+def test_a_number_and_its_interval_have_the_same_decimals(
+    numbers: tuple[float, float, float], text: str
+) -> None:
+    assert number_with_interval(*numbers) == text

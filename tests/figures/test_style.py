@@ -7,7 +7,6 @@ import pytest
 from headstart.figures.style import WIDTH
 from headstart.figures.style import Stamp
 from headstart.figures.style import document
-from headstart.figures.style import number_with_interval
 from headstart.figures.style import set_logarithmic
 
 STAMP = Stamp("ixi", "0123abcd", "ffff0000", synthetic=False)
@@ -83,19 +82,3 @@ def test_a_failed_drawing_leaves_nothing(tmp_path: Path):
     ):
         _ = 1 / 0
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    ("numbers", "text"),
-    [
-        ((2.3, 1.7, 2.9), "2.30 [1.70, 2.90]"),
-        ((15.0, 11.4, 18.2), "15.0 [11.4, 18.2]"),
-        ((0.99, 0.962, 1.0), "0.990 [0.962, 1.000]"),
-        ((-0.01, -0.04, 0.0), "\u22120.010 [\u22120.040, 0.000]"),
-        ((151.2, 149.6, 1400.0), "151 [150, 1400]"),
-        ((float("nan"),) * 3, "not defined"),
-        ((16.394, float("nan"), float("nan")), "16.4"),
-    ],
-)
-def test_a_number_and_its_interval_have_the_same_decimals(numbers, text):
-    assert number_with_interval(*numbers) == text

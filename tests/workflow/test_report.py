@@ -15,8 +15,8 @@ from study import Checkout
 
 from headstart.common.run_id import RunId
 from headstart.common.text import decimals_of
+from headstart.common.text import number_with_interval
 from headstart.figures.screen import read_pages
-from headstart.figures.style import number_with_interval
 from headstart.study.methods.chapters import as_markup
 from headstart.training.card import ModelCard
 

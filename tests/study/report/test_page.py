@@ -19,6 +19,7 @@ from reported import page_of
 from headstart.cli import main
 from headstart.common.records import read_rows
 from headstart.common.records import write_rows
+from headstart.common.text import number_with_interval
 from headstart.data.found_scans import RejectedRow
 from headstart.evaluation import experiment_words
 from headstart.evaluation.baseline_rows import ROWS
@@ -29,7 +30,6 @@ from headstart.evaluation.results import DifferenceRow
 from headstart.evaluation.results import ExperimentRow
 from headstart.evaluation.results import MetricRow
 from headstart.evaluation.results import having
-from headstart.figures.style import number_with_interval
 from headstart.study.methods.chapters import TextTable
 from headstart.study.methods.study_files import StudyFiles
 from headstart.study.methods.tell import chapters

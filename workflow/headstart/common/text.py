@@ -62,6 +62,28 @@ def numbers_alike(*cells: float | None, decimals: int | None = None) -> list[str
     ]
 
 
+def capital(text: str) -> str:
+    """Begin a text with a capital letter."""
+    return text[:1].upper() + text[1:]
+
+
+def number_with_interval(
+    value: float | None, low: float | None, high: float | None, decimals: int | None = None
+) -> str:
+    """Return a number and its interval, if it has one, as text with the same decimals.
+
+    Args:
+        value: The number.
+        low: Its interval's lower end.
+        high: Its upper end.
+        decimals: Of all numbers of a column; without, as these three have them.
+    """
+    number, *ends = numbers_alike(value, low, high, decimals=decimals)
+    if not number:
+        return "not defined"
+    return f"{number} [{', '.join(ends)}]" if ends[0] else number
+
+
 def times(lengths: Iterable[float]) -> str:
     """Write lengths of several edges: 256x256x150, 0.9375x0.9375x1.2."""
     return "x".join(str(n) if isinstance(n, Integral) else f"{n:.4g}" for n in lengths)

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from headstart.common.text import capital
 from headstart.common.text import numbers_alike
-from headstart.evaluation.baseline_rows import ROWS
+from headstart.evaluation.baseline_rows import in_words
 from headstart.evaluation.results import OURS
 from headstart.evaluation.results import PROTOCOLS
 from headstart.evaluation.results import MetricRow
@@ -164,16 +165,16 @@ WARNINGS = {
 
 def _of_failing(row: ControlRow, constant: ControlRow, network: ControlRow) -> str:
     number, reached, *ends = numbers_alike(row.value, constant.value, row.ci_low, row.ci_high)
-    metric, same = METRICS[row.metric].words, _words(constant.model)
+    metric, same = METRICS[row.metric].words, in_words(constant.model)
     if row.outcome == "unknown":
-        return f"{_capital(FAILS[row.control])}: can't be told, as there is no interval."
+        return f"{capital(FAILS[row.control])}: can't be told, as there is no interval."
     numbers = f"{metric} {number} [{', '.join(ends)}] beside {reached}"
     if row.outcome == "answers":
         return (
             f"A warning: {FAILS[row.control]}, the network is better than the {same} ({numbers}). "
             f"{WARNINGS[row.control]}."
         )
-    said = f"{_capital(FAILS[row.control])}, the network is no better than the {same} ({numbers})"
+    said = f"{capital(FAILS[row.control])}, the network is no better than the {same} ({numbers})"
     if _outcome(network, constant) != "answers":
         return f"{said}; but neither is it as it is, so that this says little."
     return f"{said}: as it should be."
@@ -190,7 +191,7 @@ def _of_curve(curve: Sequence[ControlRow], unit: str) -> str:
     of = f" ({unit})" if unit and metric.in_unit else ""
     values = [row.value for row in curve if row.value is not None]
     if len(values) < len(curve):
-        return f"{_capital(metric.words)}{of}: not defined for each point of the curve."
+        return f"{capital(metric.words)}{of}: not defined for each point of the curve."
     half, whole = curve[-2:]
     gained = (values[-1] > values[-2]) == metric.higher_is_better
     if _outcome(whole, half) == "answers":
@@ -201,12 +202,4 @@ def _of_curve(curve: Sequence[ControlRow], unit: str) -> str:
         said = "The last doubling gained, but by less than the interval: more scans may help"
     else:
         said = "The last doubling gained nothing: more scans of the kind promise little"
-    return f"{_capital(metric.words)}{of}: {points} of the training subjects. {said}."
-
-
-def _words(baseline: str) -> str:
-    return ROWS[baseline].words if baseline in ROWS else baseline
-
-
-def _capital(words: str) -> str:
-    return words[:1].upper() + words[1:]
+    return f"{capital(metric.words)}{of}: {points} of the training subjects. {said}."

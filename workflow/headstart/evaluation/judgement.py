@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from headstart.common.text import numbers_alike
-from headstart.evaluation.baseline_rows import ROWS
+from headstart.evaluation.baseline_rows import in_words
 from headstart.evaluation.results import OURS
 from headstart.evaluation.results import DifferenceRow
 from headstart.evaluation.results import MetricRow
@@ -70,7 +70,7 @@ def sentence(judgement: Judgement, unit: str) -> str:
     best, row = judgement.baseline, judgement.difference
     if best is None:
         return "No baseline stands beside it."
-    than = f"the best baseline ({ROWS[best.model].words if best.model in ROWS else best.model})"
+    than = f"the best baseline ({in_words(best.model)})"
     if row is None or judgement.outcome == "unknown":
         return f"Nothing shows that it beats {than}: their difference has no interval."
     metric = METRICS[row.metric]

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from headstart.cohort.prepared import Scan
 from headstart.common.keys import Key
+from headstart.common.text import capital
 from headstart.common.text import counted
 from headstart.common.text import decimals_of
 from headstart.evaluation.baseline_rows import in_words
@@ -149,18 +150,18 @@ def draw_numbers(figure: Figure | SubFigure, result: Result, metric: str) -> Non
     values = [row.value for row in everyone]
     decimals = decimals_of(ours[0].value, ours[0].ci_low, ours[0].ci_high)
     _rows(axes, everyone, values, list(map(in_words, models)), colours, decimals)
-    axes.set_title(_capital(name))
+    axes.set_title(capital(name))
     if against:
         axes, baselines = next(panels), [in_words(row.baseline) for row in against]
         differences = [row.difference for row in against]
         _rows(axes, against, differences, baselines, [BLACK] * len(against), decimals)
         axes.axvline(0, color=BLACK, lw=0.6)
-        axes.set_title(f"{_capital(ours[0].model)} \u2212 baseline{_unit_of(metric, result.unit)}")
+        axes.set_title(f"{capital(ours[0].model)} \u2212 baseline{_unit_of(metric, result.unit)}")
     if sites:
         axes = next(panels)
         labels = [f"{row.group.removeprefix('site=')} (n = {row.n})" for row in sites]
         _rows(axes, sites, [row.value for row in sites], labels, [BLUE] * len(sites), decimals)
-        axes.set_title(f"{_capital(ours[0].model)}, by site")
+        axes.set_title(f"{capital(ours[0].model)}, by site")
 
 
 def _rows(
@@ -190,7 +191,3 @@ def above_and_below(figure: SubFigure) -> tuple[SubFigure, SubFigure]:
     """Divide a half of a page into an upper and a lower part."""
     upper, lower = figure.subfigures(2, 1, squeeze=False)[:, 0]
     return upper, lower
-
-
-def _capital(text: str) -> str:
-    return text[0].upper() + text[1:]

@@ -25,7 +25,7 @@ from matplotlib.ticker import LogFormatterSciNotation
 
 from headstart import __version__
 from headstart.common import files
-from headstart.common.text import numbers_alike
+from headstart.common.text import number_with_interval
 from headstart.figures.screen import ScreenPage
 from headstart.figures.screen import lean
 from headstart.figures.screen import stack
@@ -247,23 +247,6 @@ def shortened(text: str, most: int) -> str:
 def as_numbers(*cells: float | None) -> list[float]:
     """Return numbers of a table, NaN where there is none."""
     return [math.nan if cell is None else cell for cell in cells]
-
-
-def number_with_interval(
-    value: float | None, low: float | None, high: float | None, decimals: int | None = None
-) -> str:
-    """Return a number and its interval, if it has one, as text with the same decimals.
-
-    Args:
-        value: The number.
-        low: Its interval's lower end.
-        high: Its upper end.
-        decimals: Of all numbers of a column; without, as these three have them.
-    """
-    number, *ends = numbers_alike(value, low, high, decimals=decimals)
-    if not number:
-        return "not defined"
-    return f"{number} [{', '.join(ends)}]" if ends[0] else number
 
 
 def show_slice(axes: Axes, plane: Any, *, aspect: float, limits: tuple[float, float]) -> None:

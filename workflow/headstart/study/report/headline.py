@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from collections.abc import Sequence
 
+from headstart.common.text import capital
 from headstart.common.text import counted
+from headstart.common.text import number_with_interval
 from headstart.common.text import numbers_alike
 from headstart.evaluation.baseline_rows import in_words
 from headstart.evaluation.intervals import few
@@ -13,7 +15,6 @@ from headstart.evaluation.judgement import Judgement
 from headstart.evaluation.judgement import judge
 from headstart.evaluation.judgement import sentence
 from headstart.figures.style import metric_name
-from headstart.figures.style import number_with_interval
 from headstart.study.methods.results import Outcome
 from headstart.study.methods.results import outcomes
 from headstart.study.methods.results import who_predicts
@@ -23,14 +24,9 @@ from headstart.study.report.markup import Html
 from headstart.study.report.markup import PageSection
 from headstart.study.report.markup import joined
 from headstart.study.report.markup import tag
+from headstart.study.report.results import PROTOCOLS
 from headstart.study.status import Training
 from headstart.tasks.metrics import METRICS
-
-PARTS = {
-    "test": "held-out test",
-    "cross-validation": "cross-validation",
-    "hold-out": "one fold held out",
-}
 
 
 def headline(study: StudyFiles, trainings: Sequence[Training]) -> PageSection:
@@ -68,7 +64,7 @@ def _card(study: StudyFiles, found: Sequence[Outcome]) -> Html:
         tag(
             "p",
             (f"95 % interval {low} to {high}, " if low else "no interval, ")
-            + f"n = {counted(network.n, 'subject')}. {PARTS[first.protocol].capitalize()}, "
+            + f"n = {counted(network.n, 'subject')}. {capital(PROTOCOLS[first.protocol])}, "
             + f"{who_predicts(config, first.experiment, first.protocol)}.",
         ),
         _baseline(verdict),
@@ -95,7 +91,7 @@ def _in_short(one: Outcome, unit: str) -> str:
     row = one.network
     number = number_with_interval(row.value, row.ci_low, row.ci_high)
     said = sentence(judge(one.models, one.differences), unit)
-    return f"{PARTS[one.protocol].capitalize()} (n = {row.n}): {number}. {said}"
+    return f"{capital(PROTOCOLS[one.protocol])} (n = {row.n}): {number}. {said}"
 
 
 def _missing(study: StudyFiles, name: str, trainings: Sequence[Training]) -> Html:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,12 @@ from headstart.common.run_id import RunId
 from headstart.evaluation.experiment_words import sentence
 from headstart.evaluation.experiments import compare
 from headstart.evaluation.predictions import read_run
+from headstart.evaluation.predictions import write_predictions
 from headstart.evaluation.results import ExperimentRow
 from headstart.evaluation.results import having
 from headstart.evaluation.settings import Comparable
 from headstart.evaluation.settings import CompareSettings
+from headstart.tasks.metrics import METRICS
 
 NAMES = ("good", "same", "bad")
 
@@ -97,6 +100,47 @@ def test_seeds_have_a_say(study: Study) -> None:
     assert row.seed_margin == pytest.approx(2 * np.hypot(*widths) / np.sqrt(2))
 
 
+def test_an_experiment_of_one_seed_is_held_against_the_spread_of_the_others(study: Study) -> None:
+    few = [p for p in study.predictions if RunId.of(p)[::2] != ("bad", 1)]
+    (row,) = having(run(Study(study.root, few, []), experiments=("good", "bad")), role="primary")
+    by_seed = []
+    for seed in (0, 1):
+        paths = [p for p in few if RunId.of(p)[::2] == ("good", seed)]
+        by_seed.append(mae(Study(study.root, paths, []), "good"))
+    spread = np.std(by_seed, ddof=1)
+    assert row.seed_margin == pytest.approx(2 * spread * np.hypot(1 / np.sqrt(2), 1))
+
+
+def test_by_a_metric_that_is_best_in_between_none_is_said_to_be_better(tmp_path: Path) -> None:
+    names = ("good", "high")
+    made = make_study(tmp_path, subjects=60, seeds=(0,), noise=1.0, experiments=names)
+    for path in made.predictions:
+        if RunId.of(path).experiment == "high":
+            rows = [
+                replace(row, answer={"prediction": str(float(row.answer["prediction"]) + 20)})
+                for row in read_run(path).rows
+            ]
+            write_predictions(path, rows, weights="0" * 64)
+    rows = run(made, experiments=names)
+    (bias,), (error,) = (having(rows, metric=name) for name in ("bias", "mae"))
+    assert bias.p_holm is not None
+    assert bias.p_holm < 0.001
+    assert bias.better == ""
+    assert error.better == "good"
+
+
+def test_experiments_without_a_scan_in_common_are_not_compared(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = make_study(tmp_path, subjects=24, seeds=(0,), experiments=("good", "bad"))
+    for path in made.predictions:
+        first = RunId.of(path).experiment == "good"
+        own = [row for row in read_run(path).rows if first == (int(row.subject[-3:]) % 8 < 4)]
+        write_predictions(path, own, weights="0" * 64)
+    assert run(made, experiments=("good", "bad")) == []
+    assert "good, bad answer for no scan in common" in capsys.readouterr().err
+
+
 def test_one_seed_has_no_margin(tmp_path: Path) -> None:
     names = ("good", "a", "b", "c", "bad")  # the last errs five times as much as the first
     one = make_study(tmp_path, subjects=60, seeds=(0,), noise=3.0, experiments=names)
@@ -104,7 +148,7 @@ def test_one_seed_has_no_margin(tmp_path: Path) -> None:
     for row in rows:
         assert row.seed_margin is None
         decided = row.p_holm is not None and row.p_holm < 0.05
-        assert bool(row.better) == decided
+        assert bool(row.better) == (decided and not METRICS[row.metric].in_between)
     (row,), (r,) = (having(rows, metric=name) for name in ("mae", "r"))
     assert row.better == "good"
     assert row.difference is not None

@@ -415,6 +415,15 @@ def test_ranks_are_taken_in_each_fold_and_errors_over_all():
     assert got["mae"].value == pytest.approx(np.abs(truth - said).mean())
 
 
+@pytest.mark.parametrize("absent", [0, 20])
+def test_few_subjects_of_a_class_do_not_tell_an_f1_though_nobody_is_of_another(absent):
+    truth = np.repeat([0, 1, 2], [40, 5, absent])
+    said = np.eye(3)[np.roll(truth, 1)] * 0.8 + 0.2 / 3
+    task = Classification(("a", "b", "c"))
+    got = estimate(task, single(len(truth)), truth, said, {})["macro_f1"]
+    assert interval(got).method == "none: fewer than 10 subjects of a class"
+
+
 def test_few_subjects_are_said_to_be_few():
     assert "no interval" in few(1)
     assert "No interval from 2 subjects" in few(2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -80,17 +81,23 @@ def compare(
     for group in settings.groups:
         cohort = read_cohort(passed, splits, prepared, group.target)
         task = TASKS[group.task].from_cohort(cohort, tuple(settings.classes))
-        rows += _of_group(group, _answers(group, cohort, task, runs))
+        answers = _answers(group, cohort, task, runs)
+        rows += _of_group(group, answers) if answers else []
     return rows
 
 
 def _answers(group: Comparable, cohort: Cohort, task: Task, runs: Runs) -> dict[str, _Answers]:
-    """Evaluate each experiment on the scans that all of them answered for."""
+    """Evaluate each experiment on the scans that all of them answered for; {} without any."""
     scans = {(scan.subject, scan.session): scan for scan in cohort.scans if scan.target}
     part = PROTOCOLS[group.protocol]
     pooled = {name: pool(runs[name], part, scans, task) for name in group.experiments}
     # one that sees covariates leaves out who lacks them
     shared = set.intersection(*(set(one.keys) for one in pooled.values()))
+    if not shared:
+        names = ", ".join(group.experiments)
+        warning = f"warning: {names} answer for no scan in common, and are not compared"
+        print(warning, file=sys.stderr, flush=True)
+        return {}
     asked = [scan for key, scan in scans.items() if key in shared]
     sample, truth = held_out(asked, scans.values()), task.truth(asked)
     answers = {}
@@ -115,10 +122,11 @@ def _of_group(group: Comparable, answers: Mapping[str, _Answers]) -> list[Experi
 def _family(group: Comparable, answers: Mapping[str, _Answers], metric: str) -> list[ExperimentRow]:
     pairs = list(combinations(group.experiments, 2))
     ours = {name: one.metrics[metric] for name, one in answers.items()}
-    people = next(iter(ours.values())).sample.people()
+    first = next(iter(ours.values()))
+    of, people = first.metric, first.sample.people()
     made = [difference(ours[one], ours[other]) for one, other in pairs]
     values = [ours[one].value - ours[other].value for one, other in pairs]
-    p_values = [p_value(value, of, people) for value, of in zip(values, made, strict=True)]
+    p_values = [p_value(*each, people) for each in zip(values, made, strict=True)]
     margins = _seed_margins(answers, metric)
     rows = []
     for (one, other), value, interval, p, corrected in zip(
@@ -126,12 +134,12 @@ def _family(group: Comparable, answers: Mapping[str, _Answers], metric: str) -> 
     ):
         margin = math.hypot(margins[one], margins[other])
         apart = corrected is not None and corrected < LEVEL and not abs(value) <= margin
-        ahead = one if (value > 0) == ours[one].metric.higher_is_better else other
+        ahead = one if (value > 0) == of.higher_is_better else other
         rows.append(
             ExperimentRow(
                 task=group.task,
                 target=group.target,
-                unit=group.unit if ours[one].metric.in_unit else "",
+                unit=group.unit if of.in_unit else "",
                 protocol=group.protocol,
                 folds=tuple(map(str, group.folds)),
                 metric=metric,
@@ -146,20 +154,21 @@ def _family(group: Comparable, answers: Mapping[str, _Answers], metric: str) -> 
                 p=p,
                 p_holm=corrected,
                 seed_margin=defined(margin),
-                better=ahead if apart else "",
+                better=ahead if apart and not of.in_between else "",
             )
         )
     return rows
 
 
 def _seed_margins(answers: Mapping[str, _Answers], metric: str) -> dict[str, float]:
-    """What seeds alone explain: two standard errors of a mean over seeds; NaN for one seed.
+    """What seeds alone explain: two standard errors of a mean over seeds.
 
-    Of few seeds the spread may be small by chance: the median one of the group is the least.
+    Of few seeds the spread may be small by chance: the median one of the group is the least. It is
+    taken for an experiment of one seed, too; NaN where all are.
     """
     spreads = {name: one.spread.get(metric, math.nan) for name, one in answers.items()}
     typical = typical_spread(list(spreads.values()))
     return {
-        name: 2 * max(spread, typical) / math.sqrt(answers[name].seeds)
+        name: float(2 * np.fmax(spread, typical) / math.sqrt(answers[name].seeds))
         for name, spread in spreads.items()
     }

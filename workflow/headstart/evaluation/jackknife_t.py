@@ -116,7 +116,7 @@ def paired_f1(one: Estimate, other: Estimate) -> Ends:
 def _check_classes(estimate: Estimate) -> None:
     classes = range(estimate.prediction.shape[1])
     people = [estimate.sample.people(estimate.truth == number) for number in classes]
-    if 0 < min(people) < IN_CLASS:
+    if any(0 < number < IN_CLASS for number in people):
         raise NoIntervalError(f"fewer than {IN_CLASS} subjects of a class")
 
 

@@ -41,8 +41,13 @@ def plot(*, settings: CohortPlotSettings, stamp: Stamp, output: Path, experiment
     """
     rows = read_rows(experiments, ExperimentRow)
     with document(output, f"{settings.study}: experiments against each other", stamp) as pages:
-        for family in primary_families(rows):
+        families = primary_families(rows)
+        for family in families:
             draw_family(pages, family)
+        if not families:
+            note = "No two of them answer for the same scans, as each sees covariates of its own."
+            with pages.page("Experiments against each other", height=20, note=note):
+                pass
 
 
 def draw_family(document: Document, family: Sequence[ExperimentRow]) -> None:

@@ -150,9 +150,11 @@ def _dice_by_class(axes: Axes, result: Result) -> None:
 
 
 def _draw_overlays(document: Document, result: Result) -> None:
-    """Show the best, the median and the worst scan, on three axial slices each."""
+    """Show the best, the median and the worst scan that has a Dice, on three axial slices each."""
     dice = _measured(result, "dice")
     known = np.asarray(~np.isnan(dice).all(axis=1))
+    if not known.any():  # every scan is rightly without a mask
+        return
     score = np.nanmean(dice[known], axis=1)
     keys = [key for key, is_known in zip(result.pooled.keys, known, strict=True) if is_known]
     order = np.argsort(-score, kind="stable")

@@ -26,6 +26,11 @@ from headstart.study.report.markup import joined
 from headstart.study.report.markup import table
 from headstart.study.report.markup import tag
 
+SECONDARY = (
+    "P values are corrected for the pairs that are compared by one metric, and not for the number "
+    "of metrics: of many, some tell experiments apart by chance."
+)
+
 
 def experiments(study: StudyFiles) -> list[PageSection]:
     """Compare the study's experiments; none where no two of them can be."""
@@ -50,7 +55,11 @@ def _family(family: Sequence[ExperimentRow], rows: Sequence[ExperimentRow]) -> H
             tag("h3", title),
             tag("ul", *(tag("li", sentence(row)) for row in family)),
             tag("p", explanation(family), class_="note"),
-            folded("Secondary metrics", _table(f"{title}, secondary metrics", secondary))
+            folded(
+                "Secondary metrics",
+                _table(f"{title}, secondary metrics", secondary),
+                tag("p", SECONDARY, class_="note"),
+            )
             if secondary
             else None,
         ]

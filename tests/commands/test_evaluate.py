@@ -37,6 +37,10 @@ from headstart.evaluation.settings import EvaluateSettings
 from headstart.tasks import TASKS
 from headstart.tasks.segmentation import Segmentation
 
+# Of our networks alone, as something is fitted to other folds' answers first.
+FITTED = {
+    *("threshold", "sensitivity", "specificity", "ppv", "npv", "corrected_gap", "corrected_gap_r")
+}
 TARGETS = {"regression": "age", "classification": "sex", "segmentation": "mask"}
 
 
@@ -79,6 +83,10 @@ def judged(request, tmp_path_factory) -> tuple[str, Study]:
 def test_every_model_has_the_very_same_rows(judged):
     metrics, _ = tables(judged[1])
     keys = ["metric", "group", "protocol"]
+    fitted = metrics["metric"].isin(FITTED)
+    assert fitted.any() == (judged[0] != "segmentation")
+    assert set(metrics["model"][fitted]) <= {"ensemble"}
+    metrics = metrics[~fitted]
     of_model = {m: set(rows[keys].itertuples(index=False)) for m, rows in metrics.groupby("model")}
     assert len(of_model) >= 3
     assert all(rows == of_model["ensemble"] for rows in of_model.values())
@@ -104,7 +112,10 @@ def test_one_fold_is_a_hold_out_and_one_network_is_no_ensemble(tmp_path: Path):
     assert set(metrics["protocol"]) == set(comparison["protocol"]) == {"hold-out", "test"}
     assert "network" in set(metrics["model"])
     assert "ensemble" not in set(metrics["model"])
-    assert not metrics["ci_method"].str.contains("folds").any()
+    assert not metrics["ci_method"].str.contains("for folds").any()
+    gap = metrics[metrics["metric"] == "corrected_gap"].set_index("protocol")
+    assert "other folds hold out fewer than 10" in gap["ci_method"]["hold-out"]
+    assert gap["value"]["test"] > 0
 
 
 def test_of_several_networks_the_test_asks_the_ensemble_and_each_fold_its_own(tmp_path: Path):
@@ -138,9 +149,17 @@ def test_a_correlation_over_folds_is_the_mean_of_the_folds_own(tmp_path: Path):
 
 def test_n_counts_subjects_not_scans(judged):
     metrics, _ = tables(judged[1])
-    n = metrics[metrics["group"] == "all"].groupby("protocol")["n"].unique()
+    everyone = metrics[metrics["group"] == "all"]
+    n = everyone[~everyone["metric"].isin(FITTED)].groupby("protocol")["n"].unique()
     assert n["cross-validation"].tolist() == [30]
     assert n["test"].tolist() == [10]
+    for one, other in (("sensitivity", "specificity"), ("ppv", "npv")) * (
+        judged[0] == "classification"
+    ):
+        of = everyone[everyone["metric"].isin([one, other])].groupby("protocol")["n"].sum()
+        # a subject may be called both, in two sessions
+        assert of["test"] >= 10
+        assert of["cross-validation"] >= 30
 
 
 def test_intervals_hold_the_value_and_seeds_have_a_spread(judged):
@@ -533,7 +552,9 @@ def test_one_subject_has_a_value_but_no_interval(task, tmp_path: Path):
     assert evaluate(study, task) == 0
     for table, value in zip(tables(study), ("value", "difference"), strict=True):
         alone = table["protocol"] == "test"
-        assert table.loc[alone, "n"].unique().tolist() == [1]
+        # of one class, nobody is of the other
+        every = alone & ~table["metric"].isin(FITTED)
+        assert table.loc[every, "n"].unique().tolist() == [1]
         assert table.loc[alone, value].notna().any()
         assert table.loc[alone, ["ci_low", "ci_high"]].isna().all(axis=None)
         assert table.loc[~alone, "ci_low"].notna().any()

@@ -17,6 +17,7 @@ from rows import label_rows
 
 from headstart.common.run_id import RunId
 from headstart.evaluation.bootstrap import subject_weights
+from headstart.evaluation.fitted_words import DECISIONS
 from headstart.evaluation.predictions import Pooled
 from headstart.evaluation.results import DifferenceRow
 from headstart.evaluation.results import MetricRow
@@ -198,6 +199,22 @@ def test_roc_goes_through_its_rates_inside_a_band_of_95_per_cent():
     assert band_at[-1] == pytest.approx(np.percentile(true, 97.5))
 
 
+def test_the_sessions_of_a_subject_share_its_weight_in_the_roc_curve():
+    p_male = np.array([0.1, 0.7, 0.8, 0.9, 0.3, 0.2])
+    one = result(SEX, ["F", "F", "F", "M", "M", "M"], np.column_stack([1 - p_male, p_male]))
+    names = ("a", "a", "b", "c", "d", "d")
+    keys = tuple((name, str(n)) for n, name in enumerate(names))
+    own = dict(zip(keys, one.scans.values(), strict=False))
+    pooled = replace(one.pooled, keys=keys)
+    sites = dict.fromkeys(keys, "A")
+    document = Kept()
+    draw_evaluation(document, replace(one, pooled=pooled, scans=one.scans | own, sites=sites))
+    axes = document.axes("ROC curve, 95 % band")
+    # from the highest score down: c, b, a's second, d's two, a's first
+    false, true = [0, 0, 0.5, 0.75, 0.75, 0.75, 1], [0, 0.5, 0.5, 0.5, 0.75, 1, 1]
+    assert drawn(axes, false, true)
+
+
 def test_confusion_counts_scans_by_their_most_probable_class():
     truth = ["F", "F", "F", "M", "M"]
     p_male = np.array([0.1, 0.2, 0.9, 0.8, 0.6])
@@ -283,6 +300,26 @@ def test_the_calibration_curve_has_a_point_for_each_bin_with_scans():
     assert drawn(axes, [0.065, 0.75], [0.5, 2 / 3])
 
 
+def test_decisions_at_a_threshold_have_a_page_of_their_own():
+    one = result(SEX, ["F", "M"], np.array([[0.8, 0.2], [0.3, 0.7]]))
+    for values, pages in (((0.8, 0.7, 0.6, 0.9), 3), ((None,) * 4, 2)):
+        rows = [
+            replace(one.metrics[0], metric=name, value=value, ci_low=None)
+            for name, value in zip(DECISIONS, values, strict=True)
+        ]
+        threshold = replace(rows[0], metric="threshold", value=values[0] and 0.45)
+        document = Kept()
+        draw_evaluation(document, replace(one, metrics=[*one.metrics, threshold, *rows]))
+        assert len(document.pages) == pages
+        if pages == 3:
+            (axes,) = document.pages[2].axes
+            names = [label.get_text() for label in axes.get_yticklabels()]
+            assert names[0] == "Sensitivity, of M (n = 2)"
+            assert names[3] == "Negative predictive value, of those called F (n = 2)"
+            written = [text.get_text() for text in axes.texts]
+            assert written == ["0.800", "0.700", "0.600", "0.900"]
+
+
 def test_volumes_are_drawn_as_bland_and_altman_have_it():
     task = Segmentation(("lesion",))
     found, true = np.array([5.0, 0.0, 7.0]), np.array([4.0, 2.0, 7.0])
@@ -293,6 +330,14 @@ def test_volumes_are_drawn_as_bland_and_altman_have_it():
     predicted_masks._volumes(axes, asked)
     assert drawn(axes, (found + true) / 2, found - true)
     assert "lesion 1 times missed" in predicted_masks._empty(asked)
+
+
+def test_where_no_scan_has_a_dice_none_is_shown():
+    task = Segmentation(("lesion",))
+    nothing = np.column_stack([*[np.full(3, np.nan)] * 4, *[np.zeros(3)] * 2])
+    document = Kept()
+    predicted_masks._draw_overlays(document, result(task, ["a", "b", "c"], nothing))
+    assert document.pages == []
 
 
 def row_of(metric: str) -> MetricRow:

@@ -76,7 +76,7 @@ def complaint(path: str, value: Any) -> str:
         ("experiments.age.covariates", ["sex", "sex"], "covariates: has 'sex' twice; keep one"),
         ("experiments.age.covariates", "sex", "covariates: 'sex' is not allowed: must be a list"),
         ("experiments.grey.covariates", ["sex"], "grey: covariates: a segmentation answers for"),
-        ("experiments.age.primary", "dice", "age: primary: 'dice' is no metric of regression; al"),
+        ("experiments.age.primary", "dice", "age: primary: 'dice' is no metric that a result"),
         ("study", "My Study", "study: 'My Study' is not allowed: must match"),
         ("split.test", 1.5, "split.test: 1.5 is not allowed: must be less than 1"),
         ("experiments.age.unit", "years\n\n.. raw:: html", "experiments.age.unit: 'years"),

@@ -137,8 +137,16 @@ def test_which_metrics_are_better_when_higher() -> None:
     lower = {name for name, metric in METRICS.items() if not metric.higher_is_better}
     assert lower == {
         *("mae", "rmse", "log_loss", "brier", "ece", "hd95", "assd", "volume_error"),
-        *("hidden_error", "nrmse", "edges"),
+        *("hidden_error", "nrmse", "edges", "corrected_gap"),
     }
+    between = {name for name, metric in METRICS.items() if metric.in_between}
+    volumes = {"volume_bias", "volume_low", "volume_high"}
+    assert between == {
+        *("bias", "slope", "gap_r", "corrected_gap_r", "threshold", "removed", *volumes)
+    }
+    # and no result is told by what can't be better
+    assert "removed" in TASKS["denoising"].metrics
+    assert not any(between & {*task.primaries()} for task in TASKS.values())
     assert [task.metrics[0] for task in TASKS.values()] == ["mae", "log_loss", "dice", "psnr"]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from headstart.cohort.prepared import Scan
 
 Array = NDArray[np.float64]
+Measure = Callable[[NDArray[Any], NDArray[Any], Array], dict[str, Array]]
 
 MOST = 1000  # groups: of more subjects, several are left out together
 
@@ -166,6 +168,8 @@ def estimate(
     truth: NDArray[Any],
     prediction: NDArray[Any],
     constant: Mapping[str, float],
+    *,
+    fitted: bool = False,
 ) -> dict[str, Estimate]:
     """Compute a model's metrics, by name, NaN where undefined.
 
@@ -175,7 +179,9 @@ def estimate(
         truth: What is true of them.
         prediction: What the model says of them.
         constant: Values that follow from how the model is made.
+        fitted: Whether these are the task's `fitted_metrics`, and the prediction what they take.
     """
+    measure = task.evaluate_fitted if fitted else task.evaluate
     return {
         name: Estimate(
             metric=task.metric(name),
@@ -183,26 +189,40 @@ def estimate(
             truth=truth,
             prediction=prediction,
             values=np.full_like(values, constant[name]) if name in constant else values,
-            told=task.is_defined(name, prediction),
+            told=_told(task, name, truth, prediction),
             constant=not math.isnan(constant.get(name, math.nan)),
         )
-        for name, values in evaluate(task, sample, truth, prediction, sample.weights).items()
+        for name, values in evaluate(
+            task, sample, truth, prediction, sample.weights, measure
+        ).items()
     }
 
 
+def _told(
+    task: Task, name: str, truth: NDArray[Any], prediction: NDArray[Any]
+) -> NDArray[np.bool_]:
+    told = task.metric(name).told
+    return task.is_defined(name, prediction) if told is None else told(truth, prediction)
+
+
 def evaluate(
-    task: Task, sample: HeldOut, truth: NDArray[Any], prediction: NDArray[Any], weights: Array
+    task: Task,
+    sample: HeldOut,
+    truth: NDArray[Any],
+    prediction: NDArray[Any],
+    weights: Array,
+    measure: Measure,
 ) -> dict[str, Array]:
     """Compute all metrics under every row of weights (rows, n).
 
     Those that pooling would bias, as each fold has a network of its own, are means over folds.
     """
-    values = task.evaluate(truth, prediction, weights)
+    values = measure(truth, prediction, weights)
     folds = np.unique(sample.folds)
     if len(folds) == 1:
         return values
     each = [
-        task.evaluate(truth[held], prediction[held], weights[:, held])
+        measure(truth[held], prediction[held], weights[:, held])
         for held in (sample.folds == fold for fold in folds)
     ]
     return {
@@ -224,5 +244,6 @@ def seed_spread(
     """
     if len(by_seed) < 2:
         return {}
-    each = [evaluate(task, sample, truth, said, sample.weights[:1]) for said in by_seed]
+    first = sample.weights[:1]
+    each = [evaluate(task, sample, truth, said, first, task.evaluate) for said in by_seed]
     return {name: float(np.std([of[name][0] for of in each], ddof=1)) for name in each[0]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
@@ -16,7 +17,9 @@ from headstart.common.records import read_rows
 from headstart.data.label_table import LabelRow
 from headstart.evaluation.bench import Bench
 from headstart.evaluation.bench import HeldOutTrial
+from headstart.evaluation.estimates import estimate
 from headstart.evaluation.estimates import seed_spread
+from headstart.evaluation.fitted import fitted_to_others
 from headstart.evaluation.intervals import Interval
 from headstart.evaluation.intervals import difference
 from headstart.evaluation.intervals import interval
@@ -29,6 +32,8 @@ from headstart.evaluation.results import defined
 from headstart.evaluation.results import protocol_of
 from headstart.evaluation.settings import EvaluateSettings
 from headstart.tasks import TASKS
+from headstart.tasks.base import Task
+from headstart.tasks.base import UnfittedError
 
 SMALLEST_SITE = 5  # subjects; below it a site has no row of its own
 
@@ -70,10 +75,12 @@ def evaluate(
     bench = Bench(asked, cohort, sites, settings.surface_tolerance)
     metrics: list[MetricRow] = []
     comparison: list[DifferenceRow] = []
+    known = bench.trial(runs, "fold")
     for part in ["fold", "test"] if settings.test else ["fold"]:
-        trial = bench.trial(runs, part)
+        trial = known if part == "fold" else bench.trial(runs, part)
         protocol = protocol_of(part, len({run.fold for run in runs}))
         metrics += _metric_rows(bench, trial, protocol)
+        metrics += fitted_rows(bench.task, trial, known, protocol)
         comparison += _difference_rows(bench, trial, protocol)
     return metrics, comparison
 
@@ -101,6 +108,35 @@ def _metric_rows(bench: Bench, trial: HeldOutTrial, protocol: str) -> list[Metri
                     )
                 )
     return rows
+
+
+def fitted_rows(
+    task: Task, trial: HeldOutTrial, known: HeldOutTrial, protocol: str
+) -> Iterator[MetricRow]:
+    """Evaluate what is fitted to other folds first; of our networks alone, and as it was fitted."""
+    if not task.fitted_metrics:
+        return
+    try:
+        said = fitted_to_others(task, trial, known)
+    except UnfittedError as why:
+        people = trial.sample.people()
+        for name in task.fitted_metrics:
+            of = (trial.ours, name, "all", protocol)
+            yield MetricRow(*of, None, None, None, f"none: {why}", people, None)
+        return
+    for group, inside in _groups(trial):
+        sample, truth = trial.sample.inside(inside), trial.truth[inside]
+        for name, one in estimate(task, sample, truth, said[inside], {}, fitted=True).items():
+            yield MetricRow(
+                model=trial.ours,
+                metric=name,
+                group=group,
+                protocol=protocol,
+                value=defined(one.value),
+                **_cells(interval(one)),
+                n=sample.people(one.told),
+                seed_sd=None,
+            )
 
 
 def _cells(made: Interval) -> dict[str, Any]:

@@ -123,6 +123,10 @@ def _none_holds(_: Estimate) -> Ends:
     raise NoIntervalError("it is biased upwards, the more the fewer subjects")
 
 
+def _is_chosen(_: Estimate) -> Ends:
+    raise NoIntervalError("it was chosen, on other subjects")
+
+
 def few(subjects: int) -> str:
     """Say what can be told from few subjects, "" if they are not few."""
     if subjects == 1:
@@ -215,6 +219,7 @@ METHODS = {
         jackknife_t.paired,
         "paired jackknife-t",
     ),
+    "chosen": Method("", "", _is_chosen, lambda one, _: _is_chosen(one), ""),
     "none": Method("", "", _none_holds, lambda one, _: _none_holds(one), ""),
     "distance": Method(
         "jackknife-t (log scale), unless rare failures were missed",

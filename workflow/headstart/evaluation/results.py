@@ -30,8 +30,9 @@ class MetricRow:
         ci_low: Lower end of its interval (95 %); None where there is none.
         ci_high: Upper end.
         ci_method: How the interval came about, or `none: ` and why; in words.
-        n: Subjects.
-        seed_sd: Its standard deviation over seeds; None for one seed, and of a baseline.
+        n: Subjects; of a decision at a threshold, those that it is told from.
+        seed_sd: Its standard deviation over seeds; None for one seed, of a baseline, and of what
+            is fitted to other folds first.
     """
 
     model: str
@@ -92,9 +93,10 @@ class ExperimentRow:
         n: Subjects.
         p: Its p value, alone; None without an interval.
         p_holm: The same, corrected for all pairs of experiments by this metric.
-        seed_margin: How much seeds alone explain, in either direction; None for one seed.
+        seed_margin: How much seeds alone explain, in either direction; None for one seed each.
         better: The experiment that is better, where the corrected p value is below 0.05 and the
-            difference is more than seeds explain; "" where they can't be told apart.
+            difference is more than seeds explain; "" where they can't be told apart, and by a
+            metric whose best value lies in between.
     """
 
     task: str

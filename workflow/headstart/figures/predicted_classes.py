@@ -6,7 +6,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
+from headstart.common.text import capital
+from headstart.common.text import number_with_interval
 from headstart.evaluation.bootstrap import subject_weights
+from headstart.evaluation.fitted_words import DECISIONS
+from headstart.evaluation.fitted_words import fitted_words
 from headstart.evaluation.results import OURS
 from headstart.evaluation.results import having
 from headstart.evaluation.session_weights import session_weights
@@ -15,11 +19,13 @@ from headstart.figures.evaluation_result import above_and_below
 from headstart.figures.evaluation_result import draw_numbers
 from headstart.figures.evaluation_result import halves
 from headstart.figures.style import BLACK
+from headstart.figures.style import BLUE
 from headstart.figures.style import COLOURS
 from headstart.figures.style import GREY
 from headstart.figures.style import LINES
 from headstart.figures.style import Document
-from headstart.figures.style import number_with_interval
+from headstart.figures.style import intervals_plot
+from headstart.figures.style import metric_name
 from headstart.tasks.class_metrics import calibration_curve
 from headstart.tasks.class_metrics import roc
 
@@ -27,7 +33,7 @@ QUARTERS = [0, 0.25, 0.5, 0.75, 1]
 
 
 def draw_predicted_classes(document: Document, result: Result) -> None:
-    """Draw ROC curves, the confusion of classes, and the metrics, on two pages."""
+    """Draw ROC curves, the confusion of classes, and the metrics, on two pages or three."""
     truth = result.truth
     note = f"{result.note} Band: bootstrap of subjects, point by point."
     with document.page(result.heading, height=128, note=note) as figure:
@@ -39,7 +45,7 @@ def draw_predicted_classes(document: Document, result: Result) -> None:
     note = (
         f"{result.note} Log loss: lower is better. Calibration: a circle per tenth of the "
         "probabilities that has scans, its area their number; on the diagonal, what is predicted "
-        "with 70 % comes true in 70 %."
+        f"with 70 % comes true in 70 %. {fitted_words(result.metrics, '')}"
     )
     with document.page(
         f"{result.heading}, probabilities and decisions", height=156, note=note
@@ -51,6 +57,36 @@ def draw_predicted_classes(document: Document, result: Result) -> None:
         top, bottom = above_and_below(right)
         draw_numbers(top, result, "log_loss")
         draw_numbers(bottom, result, "balanced_accuracy")
+    _draw_decisions(document, result)
+
+
+def _draw_decisions(document: Document, result: Result) -> None:
+    """Draw how two classes are told apart at a threshold, on a page of its own, if there is one."""
+    ours = [row for row in having(result.metrics, group="all") if row.model in OURS]
+    rows = [row for name in DECISIONS for row in having(ours, metric=name)]
+    if all(row.value is None for row in rows):
+        return
+    heading = f"{result.heading}, at a threshold"
+    with document.page(heading, height=62, note=result.note) as figure:
+        axes = figure.subplots()
+        positive, negative = result.names[1], result.names[0]
+        of = {
+            "sensitivity": f"of {positive}",
+            "specificity": f"of {negative}",
+            "ppv": f"of those called {positive}",
+            "npv": f"of those called {negative}",
+        }
+        intervals_plot(
+            axes,
+            [f"{capital(metric_name(row.metric))}, {of[row.metric]} (n = {row.n})" for row in rows],
+            [row.value for row in rows],
+            [row.ci_low for row in rows],
+            [row.ci_high for row in rows],
+            colours=[BLUE] * len(rows),
+            decimals=3,
+        )
+        axes.set_xlim(0, 1)
+        axes.set_xlabel(f"share that is called rightly; {positive} is called positive")
 
 
 def _roc(axes: Axes, result: Result, truth: NDArray[np.int64]) -> None:
@@ -71,7 +107,7 @@ def _roc(axes: Axes, result: Result, truth: NDArray[np.int64]) -> None:
             on_grid = [np.interp(grid, *curve) for curve in curves]
             low, high = np.nanpercentile(on_grid, [2.5, 97.5], axis=0)
             axes.fill_between(grid, low, high, color=style["color"], alpha=0.18, lw=0)
-        (false,), (true,) = roc(positive, score, np.ones((1, len(score))))
+        (false,), (true,) = roc(positive, score, weights[:1])
         axes.plot(false, true, lw=1.3, label=label, **style)
     axes.plot([0, 1], [0, 1], color=GREY, lw=0.7, ls=LINES[2], label="chance")
     axes.set_aspect("equal")

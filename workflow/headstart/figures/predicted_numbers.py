@@ -6,6 +6,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
+from headstart.common.text import number_with_interval
+from headstart.evaluation.fitted_words import fitted_words
 from headstart.evaluation.results import OURS
 from headstart.evaluation.results import having
 from headstart.figures.evaluation_result import Result
@@ -17,14 +19,14 @@ from headstart.figures.style import GREY
 from headstart.figures.style import LINES
 from headstart.figures.style import MARKERS
 from headstart.figures.style import Document
-from headstart.figures.style import number_with_interval
 from headstart.figures.style import with_unit
 
 
 def draw_predicted_numbers(document: Document, result: Result) -> None:
     """Draw predicted numbers and their errors over the true ones, beside the metrics."""
     truth = result.truth
-    note = f"{result.note} {_range(result, truth)}"
+    fitted = fitted_words(result.metrics, result.unit)
+    note = f"{result.note} {_range(result, truth)} {fitted}"
     with document.page(result.heading, height=140, note=note) as figure:
         left, right = halves(figure)
         top, bottom = left.subplots(2, 1, height_ratios=[1.9, 1])

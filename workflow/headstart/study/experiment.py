@@ -70,7 +70,7 @@ class Experiment(Section):
         description="the metric that results are told and experiments compared by; the others are "
         "secondary: "
         + ", ".join(
-            f"{' or '.join(f'`{metric}`' for metric in task.metrics)} for {name}"
+            f"{' or '.join(f'`{metric}`' for metric in task.primaries())} for {name}"
             for name, task in sorted(TASKS.items())
         )
         + "; the first unless given. Choose it before you see a result; experiments that ask for "
@@ -191,10 +191,10 @@ class Experiment(Section):
 
     @model_validator(mode="after")
     def _has_a_metric_of_its_task(self) -> Experiment:
-        if self.primary and self.primary not in self.kind.metrics:
+        if self.primary and self.primary not in self.kind.primaries():
             raise ValueError(
-                f"primary: '{self.primary}' is no metric of {self.task}; "
-                f"allowed: {', '.join(self.kind.metrics)}"
+                f"primary: '{self.primary}' is no metric that a result of {self.task} is told by; "
+                f"allowed: {', '.join(self.kind.primaries())}"
             )
         return self
 

@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 
+class UnfittedError(Exception):
+    """Nothing can be fitted to known scans; says why."""
+
+
 @dataclass(frozen=True)
 class Loss:
     """What training makes small; its function has its name in `headstart.training.losses`.
@@ -139,6 +143,11 @@ class Task(ABC):
     def told_first(cls) -> tuple[str, ...]:
         """Name the metrics that a page tells before all others."""
         return cls.headline or cls.metrics
+
+    @classmethod
+    def primaries(cls) -> tuple[str, ...]:
+        """Name the metrics that a result may be told by: of each, more or less is better."""
+        return tuple(name for name in cls.metrics if not METRICS[name].in_between)
 
     @classmethod
     def default_loss(cls) -> str:
@@ -409,8 +418,46 @@ class Task(ABC):
             name: float(METRICS[name].compute(truth, prediction, alike)[0]) for name in self.metrics
         }
 
+    @property
+    def fitted_metrics(self) -> tuple[str, ...]:
+        """Metrics of answers that were fitted to those for other subjects first, see `fitted`."""
+        return ()
+
+    def fitted(
+        self,
+        known_truth: NDArray[Any],
+        known: NDArray[Any],
+        weights: Array,
+        truth: NDArray[Any],
+        prediction: NDArray[Any],
+    ) -> NDArray[Any]:
+        """Fit answers to those for known scans, of other subjects.
+
+        Args:
+            known_truth: What is true of m known scans.
+            known: What is predicted of them.
+            weights: Their weights, (m,).
+            truth: What is true of the n scans that are judged.
+            prediction: What is predicted of these.
+
+        Returns:
+            What `fitted_metrics` take in place of predictions, (n, ...).
+
+        Raises:
+            UnfittedError: If the known scans do not tell.
+        """
+        raise NotImplementedError
+
+    def evaluate_fitted(
+        self, truth: NDArray[Any], prediction: NDArray[Any], weights: Array
+    ) -> dict[str, Array]:
+        """Compute `fitted_metrics` as `evaluate` does the others, of what `fitted` returns."""
+        return {
+            name: METRICS[name].compute(truth, prediction, weights) for name in self.fitted_metrics
+        }
+
     def metric(self, name: str) -> Metric:
-        """Return one of the metrics that `evaluate` computes."""
+        """Return one of the metrics that `evaluate` or `evaluate_fitted` computes."""
         return METRICS[name]
 
     def is_defined(self, metric: str, prediction: Array) -> NDArray[np.bool_]:

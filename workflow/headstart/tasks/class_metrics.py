@@ -5,6 +5,8 @@ Weights are rows of resamples (rows, n), and values (rows,), see `headstart.task
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from headstart.tasks.weighted import Array
@@ -160,6 +162,51 @@ def _bins(said: Floats) -> Flags:
     """Which bin each probability is in, (n, bins)."""
     number = np.minimum((said * BINS).astype(int), BINS - 1)
     return number[:, None] == np.arange(BINS)
+
+
+def youden(truth: Integers, probability: Floats, weights: Array) -> float:
+    """Choose the threshold at which sensitivity and specificity are largest in sum.
+
+    Youden 1950, doi:10.1002/1097-0142(1950)3:1<32::AID-CNCR2820030106>3.0.CO;2-3.
+
+    Args:
+        truth: Indices of two classes, (n,), of which both are there.
+        probability: Probabilities, (n, 2).
+        weights: Weights, (n,).
+
+    Returns:
+        The least probability of the second class that is called positive; of several the highest.
+    """
+    (false,), (true,) = roc(truth == 1, probability[:, 1], weights[None])
+    highest_first = np.unique(probability[:, 1])[::-1]
+    return float(highest_first[(true - false)[1:].argmax()])
+
+
+def is_called(said: Floats) -> Flags:
+    """Tell which scans are called positive: whose probability (n, 2) reaches its threshold."""
+    return np.asarray(said[:, 0] >= said[:, 1])
+
+
+def share_right(
+    told: Callable[[Integers, Floats], Flags],
+) -> Callable[[Integers, Floats, Array], Array]:
+    """Make the share of some scans that are rightly called positive, or rightly not.
+
+    Args:
+        told: Of which scans, by their truth (n,), and probability and threshold (n, 2).
+    """
+
+    def share(truth: Integers, said: Floats, weights: Array) -> Array:
+        scans = told(truth, said)
+        right = is_called(said) == (truth == 1)
+        return mean(right[scans], weights[:, scans])
+
+    return share
+
+
+def threshold(_: Integers, said: Floats, weights: Array) -> Array:
+    """Mean of the thresholds, which are the second column of (n, 2)."""
+    return mean(said[:, 1], weights)
 
 
 def macro_f1(truth: Integers, probability: Floats, weights: Array) -> Array:

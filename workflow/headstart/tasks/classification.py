@@ -18,6 +18,8 @@ from headstart.tasks import target_checks
 from headstart.tasks.base import Array
 from headstart.tasks.base import Loss
 from headstart.tasks.base import Task
+from headstart.tasks.base import UnfittedError
+from headstart.tasks.class_metrics import youden
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -151,6 +153,26 @@ class Classification(Task):
     def truth(self, scans: Sequence[Scan]) -> NDArray[Any]:
         """Indices of the classes, (n,)."""
         return np.array([self.classes.index(scan.target) for scan in scans])
+
+    @property
+    def fitted_metrics(self) -> tuple[str, ...]:
+        """Of two classes, decisions at a threshold."""
+        two = len(self.classes) == 2
+        return ("threshold", "sensitivity", "specificity", "ppv", "npv") if two else ()
+
+    def fitted(
+        self,
+        known_truth: NDArray[Any],
+        known: NDArray[Any],
+        weights: Array,
+        truth: NDArray[Any],
+        prediction: NDArray[Any],
+    ) -> NDArray[Any]:
+        """Probabilities of the second class beside the known scans' threshold, (n, 2)."""
+        if len(np.unique(known_truth)) < 2:
+            raise UnfittedError("those of the other folds are of one class")
+        chosen = youden(known_truth, known, weights)
+        return np.column_stack([prediction[:, 1], np.full(len(prediction), chosen)])
 
     def evaluate(
         self, truth: NDArray[Any], prediction: NDArray[Any], weights: Array

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from headstart.tasks import class_metrics as classes
@@ -29,7 +30,10 @@ class Metric:
         by_fold: Whether it is taken in each fold and then averaged: it ranks scans, and those of
             two networks have no common rank.
         higher_is_better: Its direction; of no meaning where the best value lies in between.
+        in_between: Whether it does: neither more nor less of it is better then.
         in_unit: Whether it is in the target's unit.
+        told: Returns which scans it is told from, (n,), by their truth and prediction; None for
+            those that `Task.is_defined` names.
     """
 
     words: str
@@ -37,12 +41,39 @@ class Metric:
     interval: str
     by_fold: bool = False
     higher_is_better: bool = True
+    in_between: bool = False
     in_unit: bool = False
+    told: Callable[[NDArray[Any], NDArray[Any]], NDArray[np.bool_]] | None = None
 
 
-def _error(words: str, compute: Callable[..., Array], interval: str, **more: bool) -> Metric:
+def _error(
+    words: str,
+    compute: Callable[..., Array],
+    interval: str,
+    *,
+    in_unit: bool = False,
+) -> Metric:
     """A metric that is the better the lower it is."""
-    return Metric(words, compute, interval, higher_is_better=False, **more)
+    return Metric(words, compute, interval, higher_is_better=False, in_unit=in_unit)
+
+
+def _between(
+    words: str,
+    compute: Callable[..., Array],
+    interval: str,
+    *,
+    by_fold: bool = False,
+    in_unit: bool = False,
+) -> Metric:
+    """A metric whose best value lies in between."""
+    return Metric(words, compute, interval, by_fold, in_between=True, in_unit=in_unit)
+
+
+def _decision(
+    words: str, told: Callable[[NDArray[Any], NDArray[Any]], NDArray[np.bool_]]
+) -> Metric:
+    """A share of right decisions at a threshold, of some scans."""
+    return Metric(words, classes.share_right(told), "share", told=told)
 
 
 METRICS = {
@@ -50,10 +81,16 @@ METRICS = {
     "rmse": _error("root mean squared error", numbers.rmse, "log", in_unit=True),
     "r": Metric("Pearson's r", numbers.pearson, "fisher", by_fold=True),
     "r2": Metric("R²", numbers.r2, "unexplained"),
-    "bias": Metric("bias (mean of predicted minus true)", numbers.bias, "mean", in_unit=True),
-    "slope": Metric("calibration slope", numbers.slope, "mean", by_fold=True),
-    "gap_r": Metric(
+    "bias": _between("bias (mean of predicted minus true)", numbers.bias, "mean", in_unit=True),
+    "slope": _between("calibration slope", numbers.slope, "mean", by_fold=True),
+    "gap_r": _between(
         "r of the gap (predicted minus true) with the truth", numbers.gap_r, "fisher", by_fold=True
+    ),
+    "corrected_gap": _error(
+        "mean size of the gap, corrected for the truth", numbers.mae, "log", in_unit=True
+    ),
+    "corrected_gap_r": _between(
+        "r of the corrected gap with the truth", numbers.gap_r, "fisher", by_fold=True
     ),
     "log_loss": _error("log loss (nats)", classes.log_loss, "log"),
     "balanced_accuracy": Metric("balanced accuracy", classes.balanced_accuracy, "recalls"),
@@ -63,6 +100,13 @@ METRICS = {
     "macro_f1": Metric("F1, mean over classes", classes.macro_f1, "f1"),
     "brier": _error("Brier score", classes.brier, "brier"),
     "ece": _error("expected calibration error", classes.ece, "none"),
+    "threshold": _between(
+        "threshold, the probability from which on a scan is positive", classes.threshold, "chosen"
+    ),
+    "sensitivity": _decision("sensitivity", lambda truth, _: truth == 1),
+    "specificity": _decision("specificity", lambda truth, _: truth == 0),
+    "ppv": _decision("positive predictive value", lambda _, said: classes.is_called(said)),
+    "npv": _decision("negative predictive value", lambda _, said: ~classes.is_called(said)),
     "dice": Metric("Dice, mean over classes", masks.mean_over_classes, "dice"),
     "iou": Metric("IoU, mean over classes", masks.mean_over_classes, "dice"),
     "nsd": Metric("NSD, mean over classes", masks.mean_over_classes, "dice"),
@@ -71,13 +115,13 @@ METRICS = {
     "volume_error": _error(
         "error of the volume (ml), mean over classes", masks.mean_over_classes, "distance"
     ),
-    "volume_bias": Metric(
+    "volume_bias": _between(
         "volume bias (ml), predicted minus true", masks.mean_over_classes, "mean"
     ),
-    "volume_low": Metric(
+    "volume_low": _between(
         "lower limit of agreement of the volume (ml)", masks.limit_of_agreement(-1), "limit"
     ),
-    "volume_high": Metric(
+    "volume_high": _between(
         "upper limit of agreement of the volume (ml)", masks.limit_of_agreement(1), "limit"
     ),
     "hidden_error": _error("error of hidden voxels", mean_of_scans, "log"),
@@ -85,7 +129,7 @@ METRICS = {
     "ssim": Metric("SSIM in the head", mean_of_scans, "mean"),
     "nrmse": _error("NRMSE in the head", mean_of_scans, "log"),
     "edges": _error("correlation of what was removed with edges", mean_of_scans, "mean"),
-    "removed": Metric("spread of what was removed, of the noise", mean_of_scans, "mean"),
+    "removed": _between("spread of what was removed, of the noise", mean_of_scans, "mean"),
 }
 
 

@@ -59,3 +59,28 @@ def gap_r(truth: Floats, prediction: Floats, weights: Array) -> Array:
     Cole 2020, doi:10.1016/j.nicl.2020.102229).
     """
     return pearson(truth, prediction - truth, weights)
+
+
+def without_trend(
+    known_truth: Floats, known: Floats, weights: Array, truth: Floats, prediction: Floats
+) -> Floats:
+    """Correct predictions for how they depend on the truth in known scans.
+
+    What a line says of the truth there is taken off, and the truth added (de Lange and Cole 2020,
+    doi:10.1016/j.nicl.2020.102229). The truth itself goes in: the result is no prediction.
+
+    Args:
+        known_truth: Truth of the known scans, (m,), not all the same.
+        known: What is predicted of them, (m,).
+        weights: Their weights, (m,).
+        truth: Truth of the scans whose predictions are corrected, (n,).
+        prediction: Their predictions, (n,).
+
+    Returns:
+        The truth and the corrected gap in sum, (n,).
+    """
+    centre = np.average(known_truth, weights=weights)
+    level = np.average(known, weights=weights)
+    apart = weights * (known_truth - centre)
+    slope = apart @ (known - level) / (apart @ (known_truth - centre))
+    return np.asarray(prediction - (level + slope * (truth - centre)) + truth)

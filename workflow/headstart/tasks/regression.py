@@ -16,6 +16,8 @@ from headstart.tasks import target_checks
 from headstart.tasks.base import Array
 from headstart.tasks.base import Loss
 from headstart.tasks.base import Task
+from headstart.tasks.base import UnfittedError
+from headstart.tasks.number_metrics import without_trend
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -86,6 +88,24 @@ class _OfNumbers(Task):
     def truth(self, scans: Sequence[Scan]) -> NDArray[Any]:
         """The targets, (n,)."""
         return np.array([float(scan.target) for scan in scans])
+
+    @property
+    def fitted_metrics(self) -> tuple[str, ...]:
+        """The gap, predicted minus true, corrected for the truth."""
+        return ("corrected_gap", "corrected_gap_r")
+
+    def fitted(
+        self,
+        known_truth: NDArray[Any],
+        known: NDArray[Any],
+        weights: Array,
+        truth: NDArray[Any],
+        prediction: NDArray[Any],
+    ) -> NDArray[Any]:
+        """The truth and the corrected gap in sum, (n,)."""
+        if np.ptp(known_truth) == 0:
+            raise UnfittedError("the target is the same in all of the other folds")
+        return without_trend(known_truth, known, weights, truth, prediction)
 
     def _different(self, training: Sequence[Scan]) -> NDArray[Any]:
         """The training targets (n,); all the same are an error."""

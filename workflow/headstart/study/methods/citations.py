@@ -36,6 +36,9 @@ REFERENCES = {
     "folds": "Nadeau and Bengio 2003, variance over folds, https://doi.org/10.1023/A:1024068626366",
     "p value": "Altman and Bland 2011, p value of an interval, https://doi.org/10.1136/bmj.d2304",
     "holm": "Holm 1979, multiple tests, Scand. J. Stat. 6:65-70",
+    "threshold": "Youden 1950, index for rating diagnostic tests, Cancer 3:32-35",
+    "gap": "de Lange and Cole 2020, age bias of the gap, "
+    "https://doi.org/10.1016/j.nicl.2020.102229",
     "head": "Smith 2002, BET, https://doi.org/10.1002/hbm.10062",
     "n4": "Tustison et al. 2010, N4ITK, https://doi.org/10.1109/TMI.2010.2046908",
     "deepbet": "Fisch et al. 2024, deepbet, https://doi.org/10.1016/j.compbiomed.2024.108845",
@@ -63,6 +66,8 @@ def citations(study: StudyFiles, cards: Sequence[ModelCard]) -> Iterator[str]:
     used += ["split"] * (not study.config.split.file and not study.config.split.stable)
     found = list(outcomes(study)) if cards else []
     used += ["folds"] * any(one.protocol == "cross-validation" for one in found)
+    used += ["threshold"] * any("Youden" in one.fitted for one in found)
+    used += ["gap"] * any("de Lange" in one.fitted for one in found)
     zscore = any(card.prepare.normalise == "zscore" for card in cards)
     steps = [card.prepare for card in cards]
     n4 = any(one.bias == "n4" for one in steps)

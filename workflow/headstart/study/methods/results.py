@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from headstart.common.records import read_rows
 from headstart.common.text import counted
 from headstart.common.text import decimals_of
+from headstart.common.text import number_with_interval
 from headstart.evaluation.baseline_rows import in_words
+from headstart.evaluation.fitted_words import fitted_words
 from headstart.evaluation.intervals import few
 from headstart.evaluation.judgement import judge
 from headstart.evaluation.judgement import sentence
@@ -21,7 +23,6 @@ from headstart.evaluation.results import having
 from headstart.evaluation.results import methods_of
 from headstart.evaluation.results import verdict
 from headstart.figures.style import metric_name
-from headstart.figures.style import number_with_interval
 from headstart.study.config import Config
 from headstart.study.methods.chapters import TextTable
 from headstart.study.methods.comparisons import tell_comparisons
@@ -74,6 +75,8 @@ def tell_results(study: StudyFiles) -> Iterator[str | TextTable]:
             ],
         )
         yield sentence(judge(one.models, one.differences), unit)
+        if one.fitted:
+            yield one.fitted
         if few(people):
             yield few(people)
         elif one.verdicts:
@@ -92,6 +95,7 @@ class Outcome:
         metric: The metric that it is told by.
         models: This metric of the network and its baselines, on all subjects.
         differences: Network minus each baseline.
+        fitted: What came out of answers that were fitted to other folds first, in words.
     """
 
     experiment: str
@@ -99,6 +103,7 @@ class Outcome:
     metric: str
     models: Sequence[MetricRow]
     differences: Sequence[DifferenceRow]
+    fitted: str
 
     @property
     def network(self) -> MetricRow:
@@ -143,7 +148,8 @@ def outcomes(study: StudyFiles) -> Iterator[Outcome]:
             models = having(metrics, group="all", metric=key, protocol=protocol)
             differences = having(comparison, metric=key, protocol=protocol)
             if models:
-                yield Outcome(name, protocol, key, models, differences)
+                fitted = fitted_words(having(metrics, protocol=protocol), experiment.unit)
+                yield Outcome(name, protocol, key, models, differences, fitted)
 
 
 def primary_metrics(config: Config, found: Sequence[Outcome]) -> Iterator[str]:

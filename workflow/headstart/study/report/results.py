@@ -87,6 +87,8 @@ def _note(one: Outcome, methods: Sequence[str]) -> Iterator[str]:
         yield f"In brackets: 95 % intervals ({', '.join(methods)})."
     if one.network.seed_sd is not None:
         yield "SD over seeds: of each seed's answers alone, where the row is of their mean."
+    if one.fitted:
+        yield one.fitted
 
 
 def _all_metrics(title: str, rows: Sequence[MetricRow], unit: str) -> Html:

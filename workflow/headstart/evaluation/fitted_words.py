@@ -1,0 +1,62 @@
+"""What came out of answers that were fitted to other folds first, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from collections.abc import Mapping
+
+from headstart.common.text import number_with_interval
+from headstart.evaluation.results import OURS
+from headstart.evaluation.results import MetricRow
+from headstart.tasks.metrics import METRICS
+
+DECISIONS = ("sensitivity", "specificity", "ppv", "npv")
+
+
+def fitted_words(rows: Iterable[MetricRow], unit: str) -> str:
+    """Say how two classes are told apart at a threshold, or how large the corrected gap is.
+
+    Args:
+        rows: metrics.csv, of one protocol.
+        unit: Unit of the target; "" if it has none.
+
+    Returns:
+        Some sentences; "" for a task that has neither.
+    """
+    ours = {row.metric: row for row in rows if row.model in OURS and row.group == "all"}
+    if "threshold" in ours:
+        return _of_decisions(ours)
+    return _of_gap(ours, unit) if "corrected_gap" in ours else ""
+
+
+def _of_decisions(rows: Mapping[str, MetricRow]) -> str:
+    least = rows["threshold"]
+    if least.value is None:
+        return f"No sensitivity and specificity at a threshold: {_why(least)}."
+    each = ", ".join(f"{METRICS[name].words} {_number(rows[name])}" for name in DECISIONS)
+    return (
+        f"Called positive from a probability of about {least.value:.2g} on, which Youden's index "
+        f"chose on held-out predictions for other subjects: {each}; predictive values are those at "
+        "this sample's share of positives."
+    )
+
+
+def _of_gap(rows: Mapping[str, MetricRow], unit: str) -> str:
+    size, r = rows["corrected_gap"], rows["corrected_gap_r"]
+    if size.value is None:
+        return f"No gap that is corrected for the truth: {_why(size)}."
+    of = f" {unit}" if unit else ""
+    return (
+        "Corrected for the truth by a line through held-out predictions for other subjects (de "
+        f"Lange and Cole 2020), the gap, predicted minus true, has a mean size of {_number(size)}"
+        f"{of} and r = {_number(r)} with the truth. The truth itself goes into the correction: "
+        "this says nothing of how well it is predicted."
+    )
+
+
+def _why(row: MetricRow) -> str:
+    return row.ci_method.removeprefix("none: ")
+
+
+def _number(row: MetricRow) -> str:
+    return number_with_interval(row.value, row.ci_low, row.ci_high)

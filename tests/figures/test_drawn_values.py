@@ -76,18 +76,19 @@ def test_curves_are_the_history_with_a_circle_at_the_chosen_epoch():
 def result(task: Task, truth: list[Any], said: Any) -> Result:
     keys = tuple((f"s{n}", "1") for n in range(len(truth)))
     scans = {k: SimpleNamespace(target=str(t), test=True) for k, t in zip(keys, truth, strict=True)}
-    learnt = {("l", str(n)): SimpleNamespace(target=t, test=False) for n, t in enumerate((10, 40))}
+    rest = (("l", "1", 5), ("l", "2", 15), ("m", "1", 40))  # one of two sessions
+    learnt = {(who, of): SimpleNamespace(target=t, test=False) for who, of, t in rest}
     rows, against = [], []
-    rest = {"ci_method": "", "n": len(truth)}
+    of_all = {"ci_method": "", "n": len(truth)}
     metrics = ("mae", "auroc", "log_loss", "balanced_accuracy", "slope", "brier", "ece")
     for number, metric in enumerate(metrics):
         for model in ("network", "mean"):
             value = 1.0 + number + 5 * (model == "mean")
             ends = {"ci_low": value - 0.5, "ci_high": value + 0.25}
             rows.append(
-                MetricRow(model, metric, "all", "test", value, **ends, **rest, seed_sd=None)
+                MetricRow(model, metric, "all", "test", value, **ends, **of_all, seed_sd=None)
             )
-        against.append(DifferenceRow(metric, "test", "mean", -5.0, -5.5, -4.25, **rest))
+        against.append(DifferenceRow(metric, "test", "mean", -5.0, -5.5, -4.25, **of_all))
     return Result(
         title="exp",
         task=task,

@@ -44,6 +44,8 @@ def test_the_result_is_seen_without_scrolling(page: Path, opened: Browser, width
     verdict = "document.querySelector('.verdict').getBoundingClientRect().bottom"
     assert 0 < opened.value(verdict) < 700
     assert opened.value("document.documentElement.scrollWidth") <= width
+    wide = "[...document.querySelectorAll('.wide')].filter((x) => x.scrollWidth > x.clientWidth)"
+    assert opened.value(f"{wide}.map((one) => one.ariaLabel)") == []
     images = "[...document.images].every((one) => one.naturalWidth > 0 && one.alt.length > 10)"
     assert opened.value(images)
     assert opened.said == []

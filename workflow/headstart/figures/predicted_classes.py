@@ -85,7 +85,7 @@ def _draw_decisions(document: Document, result: Result) -> None:
             colours=[BLUE] * len(rows),
             decimals=3,
         )
-        axes.set_xlim(0, 1)
+        axes.set_xlim(-0.02, 1.02)
         axes.set_xlabel(f"share that is called rightly; {positive} is called positive")
 
 

@@ -10,6 +10,7 @@ from headstart.common.text import number_with_interval
 from headstart.evaluation.fitted_words import fitted_words
 from headstart.evaluation.results import OURS
 from headstart.evaluation.results import having
+from headstart.evaluation.session_weights import session_weights
 from headstart.figures.evaluation_result import Result
 from headstart.figures.evaluation_result import draw_numbers
 from headstart.figures.evaluation_result import halves
@@ -52,14 +53,10 @@ def _scatter(axes: Axes, result: Result, truth: NDArray[np.float64]) -> None:
     edge = 0.04 * (high - low)
     ends = (low - edge, high + edge)
     axes.plot(ends, ends, color=BLACK, lw=0.8, label="identity")
-    known = [float(s.target) for s in result.scans.values() if not s.test]
-    axes.axhline(
-        float(np.mean(known)),
-        color=GREY,
-        lw=0.9,
-        ls=LINES[1],
-        label="mean of the training subjects",
-    )
+    known = {key: float(s.target) for key, s in result.scans.items() if not s.test}
+    mean = np.average([*known.values()], weights=session_weights([subject for subject, _ in known]))
+    label = "mean of all subjects but the test's"
+    axes.axhline(float(mean), color=GREY, lw=0.9, ls=LINES[1], label=label)
     _dots(axes, result, truth, predicted)
     axes.set_xlim(ends)
     axes.set_ylim(ends)

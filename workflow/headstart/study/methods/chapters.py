@@ -19,11 +19,13 @@ class TextTable:
         title: What it shows.
         head: Headers of its columns.
         rows: Its cells, by row.
+        numbers: Whether all columns but the first hold numbers.
     """
 
     title: str
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
+    numbers: bool = True
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from headstart.cohort.controls import PERMUTATIONS
 from headstart.common import study_paths
 from headstart.common.records import read_rows
 from headstart.evaluation.controls import ControlRow
@@ -14,7 +15,8 @@ from headstart.study.methods.study_files import StudyFiles
 
 HOW = {
     "shuffled": "with the targets permuted between the training subjects, and likewise between "
-    "those for validation (of 1000 permutations the one least correlated with the truth)",
+    f"those for validation (of {PERMUTATIONS} permutations the one least correlated with the "
+    "truth)",
     "background": "on the background of the scans alone, the box around each head filled with "
     "voxels drawn from the background",
     "learning-curve": "on a quarter and on a half of the training subjects, by lot{strata}, in as "

@@ -28,7 +28,8 @@ def part_table(study: StudyFiles) -> TextTable:
         scans = sum(row.subject in {one.subject for one in those} for row in passed)
         told = [of_label(study.config, label, those) for label in labels]
         rows.append([part, str(len(those)), str(scans), *told])
-    return TextTable("Who is in each part", ["part", "subjects", "scans", *labels], rows)
+    head = ["part", "subjects", "scans", *labels]
+    return TextTable("Who is in each part", head, rows, numbers=False)
 
 
 def _parts(splits: Sequence[SplitRow]) -> dict[str, list[SplitRow]]:

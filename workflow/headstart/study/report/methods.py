@@ -57,7 +57,7 @@ def _download(name: str, text: str) -> Html:
 def _paragraphs(chapter: Chapter) -> Iterator[Html]:
     for one in chapter.paragraphs:
         if isinstance(one, TextTable):
-            yield table(one.title, one.head, one.rows)
+            yield table(one.title, one.head, one.rows, numbers=one.numbers)
         elif isinstance(one, Points):
             yield tag("ul", *(tag("li", *_linked(point)) for point in one.each))
         else:

@@ -104,10 +104,12 @@ def plot(
     cohort = read_cohort(passed, splits, prepared, settings.target, settings.covariates)
     scans = {(scan.subject, scan.session): scan for scan in cohort.scans}
     cases = read_rows(explained, ExplainedCase)
+    # of a scan that was laid onto the template, the voxels have another size in its own space
+    size = cohort.prepare.usual_voxel_size
     with document(output, f"{settings.title}: where answers come from", stamp) as pages:
         for group in read_rows(explained.parent / GROUPS, ExplainedGroup):
             own = [one for one in cases if (one.method, one.group) == (group.method, group.group)]
-            _draw(pages, settings, group, own, scans, explained.parent)
+            _draw(pages, settings, group, own, scans, explained.parent, size)
 
 
 def _draw(
@@ -117,12 +119,17 @@ def _draw(
     cases: Sequence[ExplainedCase],
     scans: Mapping[Key, Scan],
     folder: Path,
+    voxel_size: Sequence[float],
 ) -> None:
-    rows = [_mean(group, cases, scans, folder)]
-    rows += [_case(one, settings, scans, folder) for one in cases if one.all_layers is not None]
+    rows = [_mean(group, cases, scans, folder, voxel_size)]
+    rows += [
+        _case(one, settings, scans, folder, voxel_size)
+        for one in cases
+        if one.all_layers is not None
+    ]
     of_class = f", {settings.target} {group.group}" * bool(group.group)
     heading = f"{settings.title}: where answers come from, {group.method}{of_class}"
-    size = _voxel_size(scans[cases[0].key])
+    size = np.multiply(voxel_size, _steps(scans[cases[0].key].shape, voxel_size))
     extent = np.multiply(rows[0].scan.shape, size)
     widths = [extent[1], *[extent[0]] * 5]
     tall = 160 / sum(widths) * max(extent[1], extent[2])  # mm of a row's pictures
@@ -144,21 +151,28 @@ def _draw(
 
 
 def _mean(
-    group: ExplainedGroup, cases: Sequence[ExplainedCase], scans: Mapping[Key, Scan], folder: Path
+    group: ExplainedGroup,
+    cases: Sequence[ExplainedCase],
+    scans: Mapping[Key, Scan],
+    folder: Path,
+    size: Sequence[float],
 ) -> PictureRow:
     total = np.mean([_first_channel(scans[case.key]) for case in cases], axis=0)
     title = f"mean of {counted(group.cases, 'scan')}"
-    size = scans[cases[0].key].affine
     return PictureRow(title, _coarse(total, size), _coarse(read_map(folder / group.map), size), {})
 
 
 def _case(
-    one: ExplainedCase, settings: ExperimentPlotSettings, scans: Mapping[Key, Scan], folder: Path
+    one: ExplainedCase,
+    settings: ExperimentPlotSettings,
+    scans: Mapping[Key, Scan],
+    folder: Path,
+    size: Sequence[float],
 ) -> PictureRow:
     scan = scans[one.key]
     others = {
         step: (
-            _coarse(read_map(folder / map_name(one.method, one, step)), scan.affine),
+            _coarse(read_map(folder / map_name(one.method, one, step)), size),
             getattr(one, step),
         )
         for step in STEPS
@@ -170,26 +184,21 @@ def _case(
     )
     title = f"{one.choice}: {one.subject}, session {one.session}, {said}"
     image, found = _first_channel(scan), read_map(folder / one.map)
-    return PictureRow(title, _coarse(image, scan.affine), _coarse(found, scan.affine), others)
+    return PictureRow(title, _coarse(image, size), _coarse(found, size), others)
 
 
 def _first_channel(scan: Scan) -> Volume:
     return np.asarray(scan.volume()[0], dtype=np.float32)
 
 
-def _voxel_size(scan: Scan) -> NDArray[np.float64]:
-    return np.linalg.norm(scan.affine[:3, :3], axis=0) * _steps(scan.shape, scan.affine)
-
-
-def _steps(shape: Sequence[int], affine: NDArray[np.float64]) -> list[int]:
+def _steps(shape: Sequence[int], size: Sequence[float]) -> list[int]:
     """Voxels that become one: the pictures are to show no face."""
-    size = np.linalg.norm(affine[:3, :3], axis=0)
     edge = 0.0 if np.multiply(shape, size).max() <= CROP else COARSE
     return [max(1, int(np.ceil(edge / length - 0.01))) for length in size]
 
 
-def _coarse(volume: Volume, affine: NDArray[np.float64]) -> Volume:
-    return blocks(volume, _steps(volume.shape, affine))
+def _coarse(volume: Volume, size: Sequence[float]) -> Volume:
+    return blocks(volume, _steps(volume.shape, size))
 
 
 def _is_signed(group: ExplainedGroup) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -19,6 +21,7 @@ from headstart.common import files
 from headstart.common.errors import UserError
 from headstart.common.records import write_rows
 from headstart.common.run_id import RunId
+from headstart.evaluation import filters
 from headstart.evaluation.evaluate import evaluate
 from headstart.evaluation.results import DifferenceRow
 from headstart.evaluation.results import MetricRow
@@ -26,6 +29,7 @@ from headstart.evaluation.settings import EvaluateSettings
 from headstart.figures import evaluation
 from headstart.figures.settings import ExperimentPlotSettings
 from headstart.figures.style import Stamp
+from headstart.imaging.geometry import Grid
 from headstart.tasks import blind_spot
 from headstart.tasks.image_quality import quality
 from headstart.training.config import Predict
@@ -122,10 +126,48 @@ def test_a_scan_without_air_asks_for_its_noise(tmp_path: Path) -> None:
     source = nib.load(study.data / "T1-5.nii")
     masked = np.where(clean_head(5) > 0, source.get_fdata(), 0).astype(np.int16)
     nib.save(nib.Nifti1Image(masked, AFFINE), tmp_path / "masked.nii")
-    with pytest.raises(UserError, match=r"no air .* predict\.noise"):
-        predict_new(
-            runs=[model], scans=[tmp_path / "masked.nii"], output=tmp_path / "a.csv", device="cpu"
-        )
+    scans, answers = [tmp_path / "masked.nii", study.data / "T1-5.nii"], tmp_path / "a.csv"
+    with pytest.raises(UserError, match=r"1 of 2 scans can't be used.*no air .* predict\.noise"):
+        predict_new(runs=[model], scans=scans, output=answers, device="cpu")
+    masked, other = files.read_csv(answers).to_dict("records")
+    assert "no air" in masked["rejected"]
+    assert (other["rejected"], float(other["noise"])) == ("", pytest.approx(NOISE, rel=0.05))
+
+
+def noisy_scan(seed: int, *, air: bool) -> Any:
+    """Return what filters see of a scan of noise 20."""
+    random, clean = np.random.default_rng(seed), clean_head(seed)
+    real, imaginary = random.normal(0, NOISE, (2, *clean.shape))
+    noisy = np.hypot(clean + real, imaginary) * (air | (clean > 0))
+    return SimpleNamespace(
+        subject=f"s{seed}",
+        session="1",
+        grid=Grid(clean.shape, AFFINE),
+        signal=lambda: noisy.astype(np.float32),
+        reference=lambda: None,
+    )
+
+
+def test_filters_take_the_noise_that_is_given_and_else_say_nothing_without_air() -> None:
+    known, asked = ([noisy_scan(n, air=False)] for n in (0, 1))
+    assert filters.measured(known, asked, ["removed"], None) == {}
+    given = filters.measured(known, asked, ["removed"], NOISE)
+    assert given.keys() == {"noisy", *filters.FILTERS}
+    aired = filters.measured(*([noisy_scan(n, air=True)] for n in (0, 1)), ["removed"], NOISE)
+    assert 0.2 < aired["gaussian"][0, 0] < 1.5
+    # what was removed is told in units of the noise that is given
+    halved = filters.measured(known, asked, ["removed"], NOISE / 2)
+    assert halved["noisy"][0, 0] == given["noisy"][0, 0] == 0
+
+
+def test_the_noise_of_a_scan_is_estimated_once_for_all_filters(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen = []
+    monkeypatch.setattr(filters, "noise_of", lambda scan, _: seen.append(scan) or NOISE)
+    known, asked = ([noisy_scan(n, air=True)] for n in (0, 1))
+    filters.measured(known, asked, ["edges"], None)
+    assert seen == [*known, *asked]
 
 
 def test_hidden_voxels_are_what_their_neighbours_were() -> None:

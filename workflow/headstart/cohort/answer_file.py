@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from headstart.cohort.prepared import Scan
 from headstart.cohort.settings import SURFACE_TOLERANCE
 from headstart.common import files
+from headstart.common.errors import NoAnswerError
 from headstart.common.errors import UserError
 from headstart.imaging.geometry import to_source_grid
 from headstart.imaging.grids import difference
@@ -74,7 +75,7 @@ class AnswerFile:
         """Write raw intensities (x, y, z) of the prepared grid on the scan's own one.
 
         Raises:
-            UserError: If the type of the scan's own file does not hold them.
+            NoAnswerError: If the type of the scan's own file does not hold them.
         """
         own, header = self.to_own_grid(image), self.scan.source_header
         if self.kind == "float32":
@@ -93,7 +94,7 @@ class AnswerFile:
             return numbers.astype(stored)
         low, high, limits = np.rint(numbers.min()), np.rint(numbers.max()), np.iinfo(stored)
         if low < limits.min or high > limits.max:
-            raise UserError(
+            raise NoAnswerError(
                 f"subject '{self.scan.subject}', session '{self.scan.session}': its stored "
                 f"intensities would be {low:.0f} to {high:.0f}, and {stored.name}, the type of "
                 "its file, does not hold them; write predict.dtype: float32"
@@ -106,7 +107,7 @@ class AnswerFile:
         Args:
             mask: Numbers of classes.
         """
-        found = millilitres(mask, tuple(self.classes), self.scan.source_affine)
+        found = millilitres(mask, tuple(self.classes), self.scan.source.voxel_ml)
         return [float(f"{size:.6g}") for size in found.values()]
 
     def true_mask(self, data: Path) -> NDArray[np.uint8]:

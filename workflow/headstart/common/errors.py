@@ -8,5 +8,9 @@ class UserError(Exception):
     """
 
 
+class NoAnswerError(UserError):
+    """A mistake in one scan, for which there is no answer; there may be one for others."""
+
+
 class OutOfTimeError(Exception):
     """The time limit came near; what was done so far is kept, and the next start goes on there."""

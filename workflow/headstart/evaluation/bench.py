@@ -60,7 +60,14 @@ class HeldOutTrial:
 class Bench:
     """Brings the network and its baselines before the same scans."""
 
-    def __init__(self, task: Task, cohort: Cohort, sites: dict[Key, str], tolerance: float) -> None:
+    def __init__(
+        self,
+        task: Task,
+        cohort: Cohort,
+        sites: dict[Key, str],
+        tolerance: float,
+        noise: float | None = None,
+    ) -> None:
         """Bring them before a cohort.
 
         Args:
@@ -68,8 +75,10 @@ class Bench:
             cohort: The cohort.
             sites: The site of every scan.
             tolerance: How far surfaces may be apart and agree, mm.
+            noise: Standard deviation of the scans' noise, where it is given.
         """
         self.task = task
+        self.noise = noise
         self.tolerance = tolerance
         self.covariates = cohort.covariates
         self.sites = sites
@@ -219,7 +228,7 @@ def _of_masks(bench: Bench, known: Keys, asked: Keys) -> dict[str, Array]:
 
 def _of_images(bench: Bench, known: Keys, asked: Keys) -> dict[str, Array]:
     scans = bench.scans_of(known), bench.scans_of(asked)
-    return filters.measured(*scans, bench.task.evaluated_columns)
+    return filters.measured(*scans, bench.task.evaluated_columns, bench.noise)
 
 
 # Each is fitted on scans that are known, and answers for those that are asked.

@@ -72,7 +72,7 @@ def evaluate(
         check_complete(run, cohort, asked, test=settings.test)
         check_images(run, asked)
     sites = {row.key: row.site for row in read_rows(passed, LabelRow)}
-    bench = Bench(asked, cohort, sites, settings.surface_tolerance)
+    bench = Bench(asked, cohort, sites, settings.surface_tolerance, settings.noise)
     metrics: list[MetricRow] = []
     comparison: list[DifferenceRow] = []
     known = bench.trial(runs, "fold")

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from collections.abc import Mapping
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from headstart.cohort.prepared import Scan
-from headstart.common.errors import UserError
+from headstart.common.errors import NoAnswerError
 from headstart.imaging.geometry import head
 from headstart.imaging.rician import corrected
 from headstart.tasks.denoising import noise_of
@@ -78,18 +80,37 @@ FILTERS: dict[str, tuple[Filter, tuple[float, ...]]] = {
 }
 
 
-def filtered(name: str, strength: float, scan: Scan) -> Image:
-    """Denoise a scan by a filter, in its raw intensities.
+@dataclass(frozen=True)
+class Noisy:
+    """A scan in its own unit.
 
-    Raises:
-        UserError: If it has no air that tells its noise.
+    Attributes:
+        image: The scan, (x, y, z).
+        noise: Standard deviation of its noise.
+        reference: The scan without noise, if there is one.
     """
-    noise = noise_of(scan)
-    return corrected(FILTERS[name][0](scan.signal(), strength, noise), noise)
+
+    image: Image
+    noise: float
+    reference: Image | None
+
+    @classmethod
+    def of(cls, scan: Scan, noise: float | None) -> Noisy:
+        """Read a scan; its noise is estimated unless it is given.
+
+        Raises:
+            NoAnswerError: If there is no air to estimate it from.
+        """
+        return cls(scan.signal(), noise_of(scan, noise), scan.reference())
+
+
+def filtered(name: str, strength: float, scan: Noisy) -> Image:
+    """Denoise a scan by a filter."""
+    return corrected(FILTERS[name][0](scan.image, strength, scan.noise), scan.noise)
 
 
 def measured(
-    known: Sequence[Scan], asked: Sequence[Scan], columns: Sequence[str]
+    known: Sequence[Scan], asked: Sequence[Scan], columns: Sequence[str], noise: float | None
 ) -> dict[str, NDArray[np.float64]]:
     """Measure what each filter makes of scans, and the noisy scans themselves.
 
@@ -97,52 +118,62 @@ def measured(
         known: Scans that the strengths are chosen on.
         asked: Scans that are judged, m of them.
         columns: What is measured, as `quality` names it.
+        noise: Standard deviation of their noise; None where each scan's air tells it.
 
     Returns:
         Name: (m, columns); nothing where a scan has no air that tells its noise.
     """
     try:
-        return _measured({name: chosen(name, known) for name in FILTERS}, asked, columns)
-    except UserError:
+        strengths = chosen(known, noise)
+        rows = [_row(Noisy.of(scan, noise), strengths, columns) for scan in asked]
+    except NoAnswerError:
         return {}
+    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
 
-def _measured(
-    strengths: dict[str, float], asked: Sequence[Scan], columns: Sequence[str]
-) -> dict[str, NDArray[np.float64]]:
-    rows: dict[str, list[list[float]]] = {}
-    for scan in asked:
-        noise, noisy, reference = noise_of(scan), scan.signal(), scan.reference()
-        made = {"noisy": noisy} | {
-            name: filtered(name, strength, scan) for name, strength in strengths.items()
-        }
-        for name, image in made.items():
-            found = quality(image, noisy, noise, reference)
-            rows.setdefault(name, []).append([found[column] for column in columns])
-    return {name: np.array(values) for name, values in rows.items()}
+def _row(
+    scan: Noisy, strengths: Mapping[str, float], columns: Sequence[str]
+) -> dict[str, list[float]]:
+    """Measure what each filter makes of one scan."""
+    made = {"noisy": scan.image} | {name: filtered(name, s, scan) for name, s in strengths.items()}
+    found = {
+        name: quality(image, scan.image, scan.noise, scan.reference) for name, image in made.items()
+    }
+    return {name: [one[column] for column in columns] for name, one in found.items()}
 
 
-def chosen(name: str, known: Sequence[Scan]) -> float:
-    """Choose the strength with which a filter errs least on scans.
+def chosen(known: Sequence[Scan], noise: float | None) -> dict[str, float]:
+    """Choose the strength with which each filter errs least on scans.
 
     Against the reference where there is one; else by pairs of the scan with more noise: one is
     filtered, and the other, whose noise is independent, judges it (Pang et al. 2021,
     Recorrupted-to-Recorrupted, doi:10.1109/CVPR46437.2021.00208).
+
+    Args:
+        known: The scans, of which the first few are taken.
+        noise: As for `measured`.
+
+    Raises:
+        NoAnswerError: If there is no air to estimate it from.
     """
-    run, strengths = FILTERS[name]
-    errors = [[_error(run, strength, scan) for strength in strengths] for scan in known[:TRIED]]
-    return strengths[int(np.argmin(np.mean(errors, axis=0)))]
+    scans = [Noisy.of(scan, noise) for scan in known[:TRIED]]
+    strengths = {}
+    for name, (run, tried) in FILTERS.items():
+        errors = [[_error(run, strength, scan) for strength in tried] for scan in scans]
+        strengths[name] = tried[int(np.argmin(np.mean(errors, axis=0)))]
+    return strengths
 
 
-def _error(run: Filter, strength: float, scan: Scan) -> float:
-    noise, reference = noise_of(scan), scan.reference()
-    middle = tuple(slice(n // 4, n - n // 4) for n in scan.shape)
-    seen, true = scan.signal()[middle], reference[middle] if reference is not None else None
-    if true is None:
+def _error(run: Filter, strength: float, scan: Noisy) -> float:
+    noise = scan.noise
+    middle = tuple(slice(n // 4, n - n // 4) for n in scan.image.shape)
+    seen = scan.image[middle]
+    if scan.reference is None:
         drawn = np.random.default_rng(0).normal(0, noise, seen.shape).astype(np.float32)
         seen, true = seen + CORRUPTED * drawn, seen - drawn / CORRUPTED
         made = run(seen, strength, noise * np.hypot(1, CORRUPTED))
     else:
+        true = scan.reference[middle]
         made = corrected(run(seen, strength, noise), noise)
-    inside = head(scan.signal())[middle]
+    inside = head(scan.image)[middle]
     return float(np.mean((made - true)[inside] ** 2) / noise**2)

@@ -23,6 +23,7 @@ class EvaluateSettings(Question):
         seeds: Of which seeds, likewise.
         primary: Name of the metric that the result is told by.
         surface_tolerance: How far surfaces of masks may be apart and agree, mm.
+        noise: Standard deviation of the noise of scans that are denoised, where it is given.
         control: Whether it is a control, which chooses nothing: no opening of the test of its own.
     """
 
@@ -31,6 +32,7 @@ class EvaluateSettings(Question):
     folds: tuple[int, ...]
     seeds: tuple[int, ...]
     surface_tolerance: float = SURFACE_TOLERANCE
+    noise: float | None = Field(None, exclude_if=operator.not_)
     control: bool = Field(False, exclude_if=operator.not_)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,10 +19,8 @@ from headstart.figures.evaluation_result import draw_numbers
 from headstart.figures.evaluation_result import halves
 from headstart.figures.style import Document
 from headstart.figures.style import show_slice
-from headstart.imaging.geometry import Grid
 from headstart.imaging.geometry import head
 from headstart.imaging.geometry import to_canonical
-from headstart.tasks.denoising import noise_of
 
 SHOWN = 3  # scans
 Image = NDArray[np.float32]
@@ -48,33 +47,44 @@ def _best_filter(result: Result, metric: str) -> str:
 
 def _draw_pictures(document: Document, result: Result, best: str) -> None:
     """Show scans, a row each, on the axial slice with most of the head."""
-    keys = [key for key in result.pooled.keys if key in result.scans][:SHOWN]
+    keys = result.pooled.keys[:SHOWN]
     note = (
         "The axial slice with most of the head, the first scans of the table; left is left. All "
         "images of a row on one grey scale; the residual, what the network removed, from minus to "
-        "plus four standard deviations of the noise: anatomy in it was lost."
+        f"plus four standard deviations of {'the noise' if best else 'itself'}: anatomy in it was "
+        "lost."
     )
+    folds = {result.scans[key].fold for key in keys} if best else set()
+    strengths = {fold: _strength(result, fold, best) for fold in folds}
     height = 16 + 52 * len(keys)
     with document.page(f"{result.heading}, denoised", height=height, note=note) as figure:
         grid = figure.subplots(len(keys), 4 if best else 3, squeeze=False)
         for row, key in zip(grid, keys, strict=True):
-            _draw_row(row, result, key, best)
+            _draw_row(row, result, key, best, strengths)
 
 
-def _draw_row(row: Sequence[Axes], result: Result, key: Key, best: str) -> None:
+def _strength(result: Result, fold: int | None, best: str) -> float:
+    """Choose the best filter's strength as it was when it was judged: on the other folds."""
+    known = [scan for scan in result.scans.values() if not scan.test and scan.fold != fold]
+    return filters.chosen(known, result.noise)[best]
+
+
+def _draw_row(
+    row: Sequence[Axes], result: Result, key: Key, best: str, strengths: Mapping[int | None, float]
+) -> None:
     scan = result.scans[key]
     noisy, image = scan.signal(), _answered(result, key)
     inside = head(noisy)
     z = int(inside.sum(axis=(0, 1)).argmax())
     limits = (0.0, float(np.percentile(noisy[inside], 99.5)))
-    spread = 4 * noise_of(scan) if best else float(np.std(noisy - image)) * 4
+    one = filters.Noisy.of(scan, result.noise) if best else None
+    spread = 4 * (one.noise if one else float(np.std(noisy - image)))
     shown = {"noisy": (noisy, limits), "network": (image, limits)}
     shown["residual"] = (noisy - image, (-spread, spread))
-    if best:
-        known = [s for s in result.scans.values() if not s.test and s.fold != scan.fold]
-        strength = filters.chosen(best, known)
-        shown[ROWS[best].words] = (filters.filtered(best, strength, scan), limits)
-    edges = Grid(scan.shape, scan.affine).voxel_size
+    if one:
+        strength = strengths[scan.fold]
+        shown[ROWS[best].words] = (filters.filtered(best, strength, one), limits)
+    edges = scan.grid.voxel_size
     for axes, (name, (volume, span)) in zip(row, shown.items(), strict=True):
         show_slice(axes, volume[:, :, z], aspect=edges[1] / edges[0], limits=span)
         axes.set_title(name, size=7.5)

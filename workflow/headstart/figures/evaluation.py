@@ -89,6 +89,7 @@ def plot(
                 runs=runs,
                 metrics=having(measured, protocol=protocol),
                 comparison=having(differences, protocol=protocol),
+                noise=settings.noise,
             )
             draw_evaluation(pages, result)
 

@@ -64,6 +64,7 @@ class Result:
         runs: The networks' own files, where images are named.
         metrics: metrics.csv, of this protocol.
         comparison: comparison.csv, likewise.
+        noise: Standard deviation of the scans' noise, where it is given.
     """
 
     title: str
@@ -79,6 +80,7 @@ class Result:
     runs: Sequence[NetworkPredictions]
     metrics: Sequence[MetricRow]
     comparison: Sequence[DifferenceRow]
+    noise: float | None = None
 
     @property
     def names(self) -> Sequence[str]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
+
+from pydantic import Field
 
 from headstart.cohort.settings import Question
 from headstart.common.ordered import Ordered
@@ -48,9 +51,11 @@ class ExperimentPlotSettings(QuestionPlotSettings):
     Attributes:
         augment: What its training scans go through.
         primary: Name of the metric that its result is told by.
+        noise: Standard deviation of the noise of scans that are denoised, where it is given.
     """
 
     primary: str
+    noise: float | None = Field(None, exclude_if=operator.not_)
     augment: tuple[dict[str, dict[str, Any]], ...] = ()
 
 

@@ -159,6 +159,7 @@ class Slices:
             control=self.config.experiments[experiment].control is not None,
             folds=self.config.folds(experiment),
             seeds=self.config.experiments[experiment].seeds,
+            noise=self.config.experiments[experiment].predict.noise,
             **self._of_masks(experiment),
         )
 
@@ -189,6 +190,7 @@ class Slices:
             unit=chosen.unit,
             augment=chosen.train.augment,
             primary=chosen.primary_metric,
+            noise=chosen.predict.noise,
         )
 
     def _plot_sweep(self, name: str) -> SweepPlotSettings:

@@ -11,7 +11,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.common.errors import UserError
+from headstart.common.errors import NoAnswerError
 from headstart.tasks import blind_spot
 from headstart.tasks.base import Array
 from headstart.tasks.base import Loss
@@ -126,7 +126,7 @@ class Denoising(Task):
         from headstart.imaging.rician import corrected
 
         scan = file.scan
-        noise = file.noise or noise_of(scan)
+        noise = noise_of(scan, file.noise)
         told = scan.intensities[0].restored(decision[0])
         image = corrected(blind_spot.put_back(scan.signal(), told, noise), noise)
         file.write_intensities(image)
@@ -152,20 +152,24 @@ class Denoising(Task):
         return np.asarray(~np.isnan(prediction[:, self.metrics.index(metric)]))
 
 
-def noise_of(scan: Scan) -> float:
-    """Estimate the noise of a scan's first channel from its air, in the scan's unit.
+def noise_of(scan: Scan, measured: float | None = None) -> float:
+    """Tell the noise of a scan's first channel, in the scan's unit.
+
+    Args:
+        scan: The scan.
+        measured: Its standard deviation, where it is known; by default it is estimated from the
+            scan's air.
 
     Raises:
-        UserError: If it has no air.
+        NoAnswerError: If it is not known, and there is no air.
     """
-    from headstart.imaging.geometry import Grid
     from headstart.imaging.rician import air_noise
 
-    edges = Grid(scan.shape, scan.affine).voxel_size.tolist()
-    noise = air_noise(scan.signal(), edges)
+    noise = measured or air_noise(scan.signal(), scan.grid.voxel_size.tolist())
     if noise is None:
-        raise UserError(
+        raise NoAnswerError(
             f"subject '{scan.subject}', session '{scan.session}': has no air that its noise could "
-            "be told from; measure it, and write its standard deviation as predict.noise"
+            "be told from; measure it, and write its standard deviation as predict.noise of the "
+            "study"
         )
     return noise

@@ -14,6 +14,7 @@ from torch import nn
 
 from headstart.cohort.controls import without_head
 from headstart.cohort.prepared import Scan
+from headstart.common.errors import NoAnswerError
 from headstart.common.errors import UserError
 from headstart.common.machine_errors import is_of_machine
 from headstart.tasks.base import Task
@@ -28,7 +29,7 @@ from headstart.training.networks import build_network
 from headstart.training.predictor import make_predictor
 
 
-class NotFiniteError(UserError):
+class NotFiniteError(NoAnswerError):
     """A prediction that is no number."""
 
 

@@ -7,6 +7,7 @@ checkpoint prepare:
         volumes="<study>/prepare/shard-{shard}.npy",
         masks="<study>/prepare/shard-{shard}-mask.npy",
         small="<study>/prepare/shard-{shard}-small.npy",
+        planes=settings.planes,
         card="<study>/prepare/shard-{shard}.json",
     log:
         "<study>/logs/prepare/{shard}.log",

@@ -85,6 +85,18 @@ def _nearest(values: NDArray[Any], others: NDArray[np.bool_]) -> Matrix:
 
 def _distance(similarity: Matrix) -> Matrix:
     scaled = np.log(np.maximum(1 - similarity, 1 - HIGHEST))
-    above = scaled - np.median(scaled)
-    distance: Matrix = above / max(1.4826 * float(np.median(np.abs(above))), LEAST_SPREAD)
+    return robust_distance(scaled, scaled, LEAST_SPREAD)
+
+
+def robust_distance(values: Matrix, usual: Matrix, least: float) -> Matrix:
+    """Tell how far values are from the median, in robust standard deviations.
+
+    Args:
+        values: Any numbers.
+        usual: Those that tell what is usual, at least one.
+        least: The least standard deviation that they are taken to have.
+    """
+    middle = np.median(usual)
+    spread = 1.4826 * float(np.median(np.abs(usual - middle)))
+    distance: Matrix = (values - middle) / max(spread, least)
     return distance

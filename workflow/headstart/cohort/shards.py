@@ -170,6 +170,11 @@ def small_of(card: Path) -> Path:
     return card.with_name(f"{card.stem}-small.npy")
 
 
+def planes_of(card: Path) -> Path:
+    """Return the path of what the brains of a shard's scans are judged by, see `imaging.planes`."""
+    return card.with_name(f"{card.stem}-planes.npy")
+
+
 @dataclass(frozen=True)
 class Stored:
     """The volume or the mask of one scan, on disk.

@@ -23,6 +23,7 @@ INPUTS: dict[str, str | list[str]] = {
     "balance": f"<study>/{study_paths.BALANCE}",
     "pairs": f"<study>/{study_paths.PAIRS}",
     "similarity": f"<study>/{study_paths.SIMILARITY}",
+    "steps": f"<study>/{study_paths.STEPS}",
     "pictures": f"<study>/{study_paths.PICTURES}",
     "rates": f"<study>/{study_paths.RATES}",
     "metrics": f"<study>/{study_paths.METRICS}",
@@ -57,7 +58,7 @@ class Figure:
         of: Whose it is: the cohort's, an experiment's, a sweep's, or the study's, of which it
             compares the experiments.
         of_variants: Whether the experiments of a sweep have it before one of them is chosen.
-        wanted: Whether an experiment has it.
+        wanted: Whether an experiment has it, or what is no experiment's, a study's config.
         table: Whether a table of its numbers is written beside it, NAME.csv.
         memory: What drawing it takes, MB.
         minutes: How long it may take.
@@ -122,6 +123,13 @@ FIGURES = {
         {"": "every scan"},
         memory=4000,
         minutes=60,
+    ),
+    "preparation": Figure(
+        "headstart.figures.preparation:plot",
+        ("steps", PREPARED),
+        DATA,
+        {"": "brains, as prepare found and placed them"},
+        wanted=lambda config: config.prepare.planes,
     ),
     "near-duplicates": Figure(
         "headstart.figures.near_duplicates:plot",
@@ -209,7 +217,11 @@ def figures_of(config: Any, folder: str) -> dict[str, Figure]:
     if experiment is None:
         own = "study" if folder == STUDY_FOLDER else "cohort"
         whose = "sweep" if folder in config.sweeps else own
-        return {name: figure for name, figure in FIGURES.items() if figure.of == whose}
+        return {
+            name: figure
+            for name, figure in FIGURES.items()
+            if figure.of == whose and figure.wanted(config)
+        }
     early = not config.is_evaluated(folder)
     return {
         name: figure

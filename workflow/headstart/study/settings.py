@@ -239,6 +239,12 @@ class Settings:
         """The table of what the steps of preparation found, where any is asked for."""
         return [f"{self.config.study}/{study_paths.STEPS}"] if self.config.prepare.steps else []
 
+    @property
+    def planes(self) -> list[str]:
+        """What the brains of a shard are judged by, where any are asked for."""
+        name = f"{self.config.study}/prepare/shard-{{shard}}-planes.npy"
+        return [name] if self.config.prepare.planes else []
+
     def collection(self, source: str) -> str:
         """Digest what a source that is fetched is, and whether its terms are accepted."""
         return self.collections[source].digest()

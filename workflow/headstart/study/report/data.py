@@ -42,6 +42,7 @@ def quality(study: StudyFiles) -> PageSection:
         folded_drawing(study, "cohort", "near-duplicates", "Near-duplicates, side by side"),
         tag("h3", "Every scan"),
         folded_drawing(study, "cohort", "contact-sheet", "Contact sheet"),
+        folded_drawing(study, "cohort", "preparation", "Brains, as they were found and placed"),
         folded_drawing(study, "cohort", "distributions", "Shapes, voxel sizes and intensities"),
     ]
     return PageSection("quality", "Quality control", joined(body))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from headstart.imaging.config import VOLUMES
 from headstart.imaging.config import Preparation
 from headstart.tasks import TASKS
 from headstart.training.card import Count
@@ -54,6 +55,7 @@ def make_card(run: Run, **changes: Any) -> ModelCard:
         **dict(make_identity(run)),
         "state": TASKS[run.task].from_config(("x",), ()).state(),
         "prepare": Preparation(window=run.window),
+        "volumes": VOLUMES,
         "brain_masks": "none",
         "counts": Counts(
             training=NOBODY, validation=NOBODY, held_out=NOBODY, test=NOBODY, without_target=0

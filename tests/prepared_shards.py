@@ -58,7 +58,7 @@ def write_shard(
             offset=_offset(volumes_of(path), volumes, index),
             mask_offset=_offset(masks_of(path), masks, index),
             intensities=[
-                ChannelScale(mean=0, scale=1, lowest=channel.min()) for channel in volumes[index]
+                ChannelScale(mean=0, scale=1, air=channel.min()) for channel in volumes[index]
             ],
             affine=affine.tolist(),
             source_affine=source.affine.tolist(),

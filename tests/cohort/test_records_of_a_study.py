@@ -44,7 +44,7 @@ def test_rows_that_are_written_are_read(
 FLOAT = st.floats(allow_nan=False, allow_infinity=False)
 AFFINE = st.tuples(*[st.tuples(*[FLOAT] * 4)] * 4)
 VOLUMES = st.dictionaries(st.text("ab"), FLOAT, max_size=2)
-INTENSITY = st.builds(ChannelScale, mean=FLOAT, scale=FLOAT, lowest=FLOAT)
+INTENSITY = st.builds(ChannelScale, mean=FLOAT, scale=FLOAT, air=FLOAT)
 SCAN = st.builds(
     ShardScan,
     intensities=st.lists(INTENSITY, max_size=2),

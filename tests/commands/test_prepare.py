@@ -12,6 +12,9 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pytest
+from drawn import Kept
+from matplotlib.axes import Axes
+from matplotlib.text import Text
 
 from headstart.cli import main
 from headstart.cohort.mask_report import MaskRow
@@ -25,6 +28,7 @@ from headstart.common import files
 from headstart.common.errors import UserError
 from headstart.common.records import read_rows
 from headstart.common.records import write_rows
+from headstart.figures.preparation import draw_preparation
 from headstart.imaging.config import Accepted
 from headstart.imaging.config import Preparation
 from headstart.imaging.geometry import Grid
@@ -172,7 +176,7 @@ def test_volumes_at_their_own_size_are_read_as_they_were_prepared(tmp_path: Path
         start = np.linalg.solve(raw.affine, scan.affine[:, 3])[:3]
         box = tuple(slice(round(a), round(a) + n) for a, n in zip(start, scan.shape, strict=True))
         np.testing.assert_allclose(given, raw.get_fdata()[box], atol=0.5)
-        assert how.lowest == scan.volume().min()
+        assert how.air == pytest.approx(np.percentile(scan.volume(), 2), abs=0.02)
 
 
 def test_marked_voxels_outside_the_head_are_kept(tmp_path: Path) -> None:
@@ -206,11 +210,11 @@ def test_beyond_a_scan_there_is_no_signal(tmp_path: Path) -> None:
         inside.affine, scan.affine @ nib.affines.from_matvec(np.eye(3), (2, 0, 3))
     )
     far = scan.part([(-3, 4), (-900, -890), (0, 2)])
-    assert (far.volume() == np.float16(scan.intensities[0].lowest)).all()
+    assert (far.volume() == np.float16(scan.intensities[0].air)).all()
     assert not far.mask().any()
     over = scan.part([(-3, scan.shape[0] + 2), (0, scan.shape[1]), (0, scan.shape[2])])
     np.testing.assert_array_equal(over.volume()[:, 3:-2], whole)
-    assert (over.volume()[:, :3] == np.float16(scan.intensities[0].lowest)).all()
+    assert (over.volume()[:, :3] == np.float16(scan.intensities[0].air)).all()
 
 
 @pytest.mark.parametrize("name", ["shard-0.npy", "shard-0-mask.npy"])
@@ -564,7 +568,7 @@ def test_classes_that_vanish_are_told(tmp_path: Path, capsys: pytest.CaptureFixt
     assert (rows[3].scan_ml, rows[3].prepared_ml) == (pytest.approx(0.008), 0)
     said = capsys.readouterr().err
     assert "warning: 1 session 1: nothing is left of 'b' (0.008 ml)" in said
-    assert "1 masks lost a class, e.g. 'b' of subject 1" in said
+    assert "1 mask lost a class, e.g. 'b' of subject 1" in said
 
 
 def test_one_wild_voxel_does_not_decide_what_is_padded(tmp_path: Path) -> None:
@@ -581,6 +585,87 @@ def test_one_wild_voxel_does_not_decide_what_is_padded(tmp_path: Path) -> None:
         volume = np.load(tmp_path / str(wild) / "out/shard-0.npy")[0, 0]
         corners.append(float(volume[0, 0, 0]))
     assert corners[0] == pytest.approx(corners[1], abs=0.01)
+
+
+@pytest.mark.parametrize("step", [{}, {"bias": "n4"}])
+@pytest.mark.parametrize("count", [1, 8])
+def test_wild_voxels_change_nothing_but_themselves(
+    tmp_path: Path, count: int, step: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    volumes = []
+    for wild in (None, 1e6):
+        job = shard(tmp_path / str(wild), range(1))
+        path = job["data"] / "0.nii.gz"
+        rng = np.random.default_rng(0)
+        array = rng.rayleigh(10, (48, 48, 48)).astype(np.float32)
+        array[8:40, 8:40, 8:40] += rng.choice([200, 300, 400], (32, 32, 32))
+        if wild:
+            array[6:38:4, 24, 24][:count] = wild
+        nib.save(nib.Nifti1Image(array, PSR), path)
+        changes = {"window": (40, 40, 40)} | step
+        job |= {"checked": checked(job["scans"], job["data"]), "classes": {}}
+        prepare(**job | {"settings": SETTINGS.model_copy(update=changes)})
+        volumes.append(np.load(job["output"].with_suffix(".npy"))[0, 0].astype(np.float32))
+    plain, spoilt = volumes
+    changed = np.abs(spoilt - plain) > 0.01  # standard deviations
+    assert changed.sum() <= count
+    assert np.abs(spoilt).max() < 20
+    assert f"warning: 0 session 1: {count} wild voxel" in capsys.readouterr().err
+
+
+def test_a_window_lies_about_a_head_that_is_not_in_the_middle(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = shard(tmp_path, range(1))
+    array = np.zeros((40, 44, 40), np.int16)
+    array[4:16, 26:42, 20:38] = 300 + np.arange(18)
+    mask = (array > 0).astype(np.uint8)
+    for name, values in (("0", array), ("0-mask", mask)):
+        affine = np.diag([2.0, 2, 2, 1])
+        nib.save(nib.Nifti1Image(values, affine), job["data"] / f"{name}.nii.gz")
+    job |= {"checked": checked(job["scans"], job["data"]), "classes": {"a": (1,)}}
+    prepare(**job | {"settings": SETTINGS.model_copy(update={"window": (20, 20, 22)})})
+    (scan,) = ShardCard.read(job["output"]).scans
+    assert scan.mask_voxels_cropped == 0
+    # the head's middle, 10 voxels from the first, is the window's; at the rim the scan ends
+    np.testing.assert_allclose(np.array(scan.affine)[:3, 3], [0, 2 * 24, 2 * 18])
+    assert "cuts off" not in capsys.readouterr().err
+    prepare(**job | {"settings": SETTINGS.model_copy(update={"window": (6, 20, 22)})})
+    assert "the window cuts off" in capsys.readouterr().err
+
+
+def test_a_scan_that_cuts_its_brain_is_told_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = brain_scans(tmp_path, brain="given")
+    for name in ("head", "brain", "mask"):
+        image = nib.load(tmp_path / f"data/{name}.nii.gz")
+        nib.save(image.slicer[:, :, :40], tmp_path / f"data/{name}.nii.gz")
+    scans = job["scans"][:1]
+    prepare(**job | {"scans": scans, "checked": checked(scans, tmp_path / "data")})
+    (scan,) = ShardCard.read(job["output"]).scans
+    said = f"the scan itself cuts its brain, of which {scan.steps.brain_at_edge} voxels"
+    assert said in capsys.readouterr().err
+
+
+def test_brains_are_drawn_for_a_person_to_judge(tmp_path: Path) -> None:
+    job = brain_scans(tmp_path, brain="given", space="affine")
+    prepare(**job)
+    passed = job["scans"][:1]
+    gather(cards=[job["output"]], passed=passed, output=tmp_path / "out")
+    kept = Kept()
+    rows = read_rows(tmp_path / "out/steps.csv", StepRow)
+    planes = np.load(tmp_path / "out/shard-0-planes.npy")
+    draw_preparation(kept, rows, {rows[0].key: planes[0]}, study="s", scans=1)
+    (page,) = kept.pages
+    pictures = [axes for axes in page.findobj(Axes) if axes.images]
+    assert len(pictures) == 3
+    words = " ".join(text.get_text() for text in page.findobj(Text))
+    assert f"brain {rows[0].brain_ml:.0f} ml" in words
+    assert f"overlap with the template {rows[0].overlap:.2f} (Dice)" in words
+    assert f"turned {rows[0].rotation:.0f}°" in words
+    # two outlines, each on a dark rim
+    assert all(len(axes.collections) == 4 for axes in pictures)
 
 
 def test_masks_and_channels_in_another_order_of_voxels_give_the_same(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from prepared_shards import write_digests
 from headstart.cohort.prepared import read_cohort
 from headstart.evaluation import baselines
 from headstart.evaluation.baselines import Features
+from headstart.imaging.geometry import Grid
 
 
 def features(n: int, *, sites: tuple[str, ...] = ("A", "B"), seed: int = 0) -> Features:
@@ -140,7 +141,8 @@ def test_holes_of_an_axial_slice_are_filled_and_what_opens_to_its_rim_is_air():
         head[x, y, 0] = 0
     head[:, :, 1] = 0
     scan: Any = SimpleNamespace(
-        volume=lambda: np.stack([head, np.zeros_like(head)]), affine=np.diag([-2.0, 3.0, 4.0, 1.0])
+        volume=lambda: np.stack([head, np.zeros_like(head)]),
+        grid=Grid(head.shape, np.diag([-2.0, 3.0, 4.0, 1.0])),
     )
     assert baselines.head_volume(scan) == pytest.approx((49 - 4) * 2 * 3 * 4 / 1000)
 
@@ -183,7 +185,7 @@ def of_masks(*masks: list[int]) -> list[SimpleNamespace]:
     """Make scans of masks along one axis."""
     return [
         SimpleNamespace(
-            affine=np.eye(4),
+            grid=Grid((len(mask), 1, 1), np.eye(4)),
             shape=(len(mask), 1, 1),
             mask=lambda m=mask: np.array(m).reshape(len(m), 1, 1),
         )

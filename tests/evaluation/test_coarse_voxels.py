@@ -10,8 +10,8 @@ from headstart.evaluation import coarse_voxels
 from headstart.evaluation import penalised
 
 
-def scan_of(volume: np.ndarray, voxel: tuple[float, float, float], lowest: float = 0.0) -> Any:
-    scales = [SimpleNamespace(lowest=lowest)] * len(volume)
+def scan_of(volume: np.ndarray, voxel: tuple[float, float, float], air: float = 0.0) -> Any:
+    scales = [SimpleNamespace(air=air)] * len(volume)
     return SimpleNamespace(
         volume=lambda: volume.astype(np.float16),
         intensities=scales,

@@ -51,3 +51,14 @@ def test_two_runs_give_the_same_bytes() -> None:
 def test_nothing_above_zero_has_no_field(value: float) -> None:
     with pytest.raises(FieldError, match="above zero"):
         correct_bias(np.full(SHAPE, value, np.float32), (8, 8, 8), INSIDE)
+
+
+def test_a_hole_inside_does_not_change_the_field() -> None:
+    """A voxel of nearly nothing, as interpolation leaves them, has a logarithm far from all."""
+    shaded = (scan() * FIELD).astype(np.float32)
+    plain = correct_bias(shaded, (8, 8, 8), INSIDE)[0]
+    shaded[10, 11, 10] = 1e-6
+    even = correct_bias(shaded, (8, 8, 8), INSIDE)[0]
+    rest = INSIDE.copy()
+    rest[10, 11, 10] = False
+    assert np.abs(np.log(even / plain)[rest]).max() < 0.01

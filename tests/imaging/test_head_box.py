@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 
 from headstart.imaging.head_box import head_box
+from headstart.imaging.head_box import head_core
+from headstart.imaging.head_box import head_cut
+from headstart.imaging.head_box import head_window
 
 
 def scan(edge: float, noise: float) -> np.ndarray:
@@ -32,3 +35,30 @@ def test_the_head_and_8_mm_around_it_are_kept(edge: float, noise: float) -> None
 
 def test_a_scan_without_air_is_kept_whole() -> None:
     assert head_box(np.full((9, 8, 7), 5, np.float32), (1, 1, 1)) == [(0, 9), (0, 8), (0, 7)]
+
+
+def test_a_window_lies_about_the_head_and_inside_the_scan() -> None:
+    head = [(20, 60), (50, 90), (10, 60)]
+    # along x about the head's middle; along y the scan ends first; along z the scan fits as it is
+    assert head_window((100, 100, 60), head, (50, 50, 64)) == [(15, 65), (45, 95), (-2, 62)]
+    assert head_window((100, 100, 60), head, (50, 80, 64))[1] == (20, 100)
+    assert head_cut(head, [(15, 65), (45, 95), (-2, 62)], (2, 2, 2)) == 0
+
+
+def test_of_a_tall_head_the_window_holds_the_crown_and_what_is_cut_is_told() -> None:
+    head = [(20, 60), (20, 60), (0, 120)]
+    box = head_window((100, 100, 130), head, (40, 30, 90))
+    assert box == [(20, 60), (25, 55), (30, 120)]
+    # 160 mm from the crown down are held; along y 5 voxels are cut on either side
+    assert head_cut(head, box, (2, 2, 2)) == 10
+    assert head_cut(head, [(0, 99), (0, 99), (50, 120)], (2, 2, 2)) == 20
+
+
+def test_the_core_of_a_head_has_no_nose_and_no_streak_beside_it() -> None:
+    array = scan(2.0, 1)
+    plain = head_core(array, (2, 2, 2))
+    array[58:62, 74:, 48:52] = 300  # 8 x 8 mm, to the rim of the scan
+    assert head_core(array, (2, 2, 2)) == plain
+    assert head_box(array, (2, 2, 2))[1][1] == array.shape[1]
+    wanted = [(60, 180), (30, 150), (40, 160)]  # mm
+    np.testing.assert_allclose(np.array(plain) * 2, wanted, atol=6)

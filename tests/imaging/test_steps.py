@@ -11,6 +11,8 @@ import pytest
 from headstart.common.errors import UserError
 from headstart.imaging.affine_fit import Fit
 from headstart.imaging.affine_fit import fit_to_template
+from headstart.imaging.brain import NoBrainError
+from headstart.imaging.brain import _box
 from headstart.imaging.brain import at_edge
 from headstart.imaging.brain import stripped_brain
 from headstart.imaging.config import Preparation
@@ -107,3 +109,17 @@ def test_weights_that_are_not_installed_are_asked_for(monkeypatch: pytest.Monkey
     monkeypatch.setattr(metadata, "distribution", missing)
     with pytest.raises(UserError, match=r"pip install --no-deps -r envs/weights\.txt"):
         deepbet_weights()
+
+
+def test_a_scan_of_one_slice_has_no_brain_and_is_no_crash() -> None:
+    coarse = np.zeros((128, 128, 128), bool)
+    coarse[30:90, 30:90, 50:80] = True
+    with pytest.raises(NoBrainError):
+        _box(coarse, (128, 128, 1))
+    assert _box(coarse, (128, 128, 128))[0] == slice(24, 96)
+
+
+def test_a_slab_thinner_than_a_coarse_voxel_is_fitted_to_finite_numbers() -> None:
+    grid = Grid((30, 36, 1), nib.affines.from_matvec(np.diag([6.0, 6, 5]), [-90, -110, 0]))
+    array = np.random.default_rng(0).random(grid.shape).astype(np.float32)
+    assert np.isfinite(fit_to_template(array, grid, np.ones(grid.shape, np.uint8)).matrix).all()

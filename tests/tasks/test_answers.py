@@ -16,6 +16,7 @@ from headstart.cohort.answer_file import AnswerFile
 from headstart.cohort.prepared import read_cohort
 from headstart.common import files
 from headstart.common.errors import UserError
+from headstart.imaging.geometry import Grid
 from headstart.tasks.classification import Classification
 from headstart.tasks.classification import FocalClassification
 from headstart.tasks.classification import OrdinalClassification
@@ -229,7 +230,8 @@ def test_the_cells_of_a_mask():
 def test_networks_are_as_far_apart_as_their_volumes_in_ml():
     masks = [np.zeros((1, 4, 4, 4)), np.zeros((1, 4, 4, 4))]
     masks[0][0, 0], masks[1][0, :2, :, 1:] = 1, 2  # 16 and 24 voxels
-    scan = SimpleNamespace(affine=np.diag([-2.0, 2.0, 5.0, 1.0]))  # of 20 µl each
+    grid = Grid((4, 4, 4), np.diag([-2.0, 2.0, 5.0, 1.0]))  # of 20 µl each
+    scan = SimpleNamespace(grid=grid)
     found = SIDES.in_one_number([logits_of(mask) for mask in masks], scan)
     assert found == pytest.approx([0.32, 0.48])
     assert SIDES.spread([logits_of(mask) for mask in masks], scan) == pytest.approx(0.16 / 2**0.5)

@@ -36,6 +36,7 @@ from headstart.training.card import ModelCard
 from headstart.training.card import describe_run
 from headstart.training.config import Train
 from headstart.training.history import History
+from headstart.training.predict_new import predict_new
 from headstart.training.spent import Spent
 from headstart.training.start import StartCard
 from headstart.training.training_scans import digests_of
@@ -195,3 +196,10 @@ def test_weights_are_read_as_the_card_describes_them(
     (tmp_path / "model.safetensors").write_text("others")
     with pytest.raises(UserError, match=r"model\.safetensors: was damaged or edited"):
         card.read_weights(tmp_path)
+
+
+def test_a_network_of_other_volumes_answers_for_no_new_scan(tmp_path: Path) -> None:
+    card = make_card(make_run(), volumes=2, versions={"headstart": "0.7"})
+    card.write(tmp_path)
+    with pytest.raises(UserError, match=r"another way; train it again, or .* headstart 0\.7"):
+        predict_new(runs=[tmp_path], scans=[tmp_path / "s.nii"], output=tmp_path / "a.csv")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from headstart.cohort.shards import ShardScan
 from headstart.common.errors import UserError
 from headstart.common.keys import OfScan
+from headstart.common.text import counted
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def check_left(rows: Sequence[MaskRow]) -> str:
     if not lost:
         return ""
     return (
-        f"prepare: {len(lost)} masks lost a class, e.g. '{lost[0].mask_class}' of subject "
-        f"{lost[0].subject} ({lost[0].scan_ml:.6g} ml), to the voxel size or the window; see "
-        "prepare/masks.csv"
+        f"prepare: {counted(len(lost), 'mask')} lost a class, e.g. '{lost[0].mask_class}' of "
+        f"subject {lost[0].subject} ({lost[0].scan_ml:.6g} ml), to the voxel size or the window; "
+        "see prepare/masks.csv"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import sys
+from collections.abc import Iterator
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,6 +21,7 @@ from headstart.cohort.shards import ShardCard
 from headstart.cohort.shards import ShardScan
 from headstart.cohort.shards import array_digest
 from headstart.cohort.shards import masks_of
+from headstart.cohort.shards import planes_of
 from headstart.cohort.shards import small_of
 from headstart.cohort.shards import volumes_of
 from headstart.cohort.step_report import StepRow
@@ -29,11 +31,14 @@ from headstart.common.errors import UserError
 from headstart.common.keys import OfScan
 from headstart.common.progress import progress
 from headstart.common.records import write_rows
+from headstart.common.text import counted
 from headstart.imaging.config import Accepted
 from headstart.imaging.config import Preparation
 from headstart.imaging.geometry import crop_or_pad
 from headstart.imaging.geometry import resample
 from headstart.imaging.mask_classes import Classes
+from headstart.imaging.planes import SIDE
+from headstart.imaging.planes import Planes
 from headstart.imaging.prepare import Prepared
 from headstart.imaging.prepare import prepare_scan
 from headstart.imaging.scan_rows import CheckRow
@@ -41,6 +46,7 @@ from headstart.imaging.scan_rows import ScanFiles
 from headstart.imaging.small_volumes import SmallVolume
 from headstart.imaging.small_volumes import small_shape
 from headstart.imaging.small_volumes import small_volume
+from headstart.imaging.step_figures import StepFigures
 from headstart.imaging.steps import BRAIN
 from headstart.imaging.steps import REGISTRATION
 from headstart.imaging.template import TEMPLATE
@@ -48,6 +54,7 @@ from headstart.imaging.unusable import UnusableError
 
 SHOWN = 10
 MOST_CUT = 0.001  # share of a brain outside the window that is not worth a word
+HEAD_CUT = 4.0  # mm of a head outside it that are not: it is told to 4 mm
 SMALL_FIELD = 256.0  # mm: of small volumes of scans that have no window; it holds any head
 
 
@@ -63,6 +70,8 @@ def prepare(
     accept: Sequence[Accepted] = (),
 ) -> None:
     """Write one shard: `shard-K.npy`, `-mask.npy`, `-small.npy` and, last, `shard-K.json`.
+
+    Beside them comes `-planes.npy` where brains are asked for, see `imaging/planes.py`.
 
     One scan is in memory at a time. What comes out is checked as the scans were: a scan that can't
     be prepared to finite, different numbers is listed as refused, with the reason, and has no row.
@@ -83,14 +92,16 @@ def prepare(
     """
     rows = _chosen(scans, checked, accept)
     # a full disk is told of the last file here: the volumes, which fill it
-    paths = (small_of(output), masks_of(output), volumes_of(output))
+    paths = [small_of(output), masks_of(output), volumes_of(output)]
+    paths += [planes_of(output)] * settings.planes
     output.unlink(missing_ok=True)  # it must never describe arrays of another run
     prepared_scans: list[ShardScan] = []
     refused: list[RefusedScan] = []
     small: list[SmallVolume] = []
+    judged: list[Planes] = []
     with ExitStack() as stack:
         drafts = [stack.enter_context(files.temporary(path)) for path in paths]
-        small_draft, mask_draft, volume_draft = drafts
+        small_draft, mask_draft, volume_draft = drafts[:3]
         with volume_draft.open("wb") as images, mask_draft.open("wb") as labels:
             _write_headers(images, labels, (0,), (0,))
             for scan, row in progress(rows, total=len(rows), label="scans prepared"):
@@ -104,27 +115,27 @@ def prepare(
                         accepted=_accepted(row, accept),
                     )
                 except UnusableError as error:
-                    refused.append(
-                        RefusedScan(
-                            subject=row.subject,
-                            session=row.session,
-                            detail=str(error),
-                            code=error.code,
-                        )
-                    )
+                    of_scan = {"subject": row.subject, "session": row.session}
+                    refused.append(RefusedScan(**of_scan, detail=str(error), code=error.code))
                     print(f"refused: {row.subject}, {row.session}: {error}", file=sys.stderr)
                     continue
-                _warn_of_loss(row, prepared)
+                for said in _warnings(prepared):
+                    warning = f"warning: {row.subject} session {row.session}: {said}"
+                    print(warning, file=sys.stderr)
                 offsets = images.tell(), labels.tell()
                 prepared_scans.append(_described(row, len(small), prepared, offsets))
                 images.write(prepared.volume.data)
                 if prepared.mask is not None:
                     labels.write(prepared.mask.data)
                 small.append(_small(prepared, settings))
+                if prepared.planes is not None:
+                    judged.append(prepared.planes)
             shapes = [scan.shape for scan in prepared_scans]
             _write_headers(images, labels, *_file_shapes(shapes, settings, len(channels), classes))
         shape = small_shape(_small_field(settings), settings.usual_voxel_size)
         np.save(small_draft, np.array(small, np.float16).reshape(-1, *shape))
+        if settings.planes:
+            np.save(drafts[3], np.array(judged, np.uint8).reshape(-1, 3, 2, SIDE, SIDE))
     card = ShardCard(
         channels=tuple(channels),
         prepare=settings,
@@ -227,8 +238,8 @@ def _small(prepared: Prepared, settings: Preparation) -> SmallVolume:
     if settings.voxel_size == "own":  # those of a cohort have one voxel size
         grid = prepared.grid.resampled(edges)
         volume = resample(volume.astype(np.float32), prepared.grid, grid)
-    lowest = prepared.intensities[0].lowest
-    return small_volume(crop_or_pad(volume, _small_field(settings), lowest), edges)
+    air = prepared.intensities[0].air
+    return small_volume(crop_or_pad(volume, _small_field(settings), air), edges)
 
 
 def _file_shapes(
@@ -272,29 +283,33 @@ def _write_header(file: BinaryIO, shape: tuple[int, ...], kind: type[np.generic]
     )
 
 
-def _warn_of_loss(row: CheckRow, prepared: Prepared) -> None:
+def _warnings(prepared: Prepared) -> Iterator[str]:
+    """Yield what a person should know of a scan that was prepared."""
+    if prepared.wild:
+        yield (
+            f"{counted(prepared.wild, 'wild voxel')}, far beyond all others, replaced by the "
+            "median of those around; look at it"
+        )
     if prepared.cropped:
         lost = 100 * prepared.cropped / (prepared.cropped + (prepared.mask_voxels or 0))
-        print(
-            f"warning: {row.subject} session {row.session}: the window cuts off {lost:.3g} % "
-            "of the mask; enlarge prepare.window",
-            file=sys.stderr,
-        )
-    lost_brain = prepared.steps.brain_cut if prepared.steps else None
-    if lost_brain and lost_brain > MOST_CUT:
-        print(
-            f"warning: {row.subject} session {row.session}: the window cuts off "
-            f"{100 * lost_brain:.3g} % of the brain; enlarge prepare.window",
-            file=sys.stderr,
+        yield f"the window cuts off {lost:.3g} % of the mask; enlarge prepare.window"
+    if (prepared.head_cut or 0) > HEAD_CUT:
+        yield f"the window cuts off {prepared.head_cut:.0f} mm of the head; enlarge prepare.window"
+    steps = prepared.steps or StepFigures()
+    if (steps.brain_cut or 0) > MOST_CUT:
+        lost = 100 * (steps.brain_cut or 0)
+        yield f"the window cuts off {lost:.3g} % of the brain; enlarge prepare.window"
+    if steps.brain_at_edge and not steps.stripped:
+        yield (
+            f"the scan itself cuts its brain, of which {steps.brain_at_edge} voxels lie at its "
+            "faces; look at it"
         )
     before, after = prepared.millilitres or ({}, {})
     for name, volume in before.items():
         if volume > 0 and after[name] == 0:
-            print(
-                f"warning: {row.subject} session {row.session}: nothing is left of "
-                f"'{name}' ({volume:.3g} ml); choose a smaller prepare.voxel_size or enlarge "
-                "prepare.window",
-                file=sys.stderr,
+            yield (
+                f"nothing is left of '{name}' ({volume:.3g} ml); choose a smaller "
+                "prepare.voxel_size or enlarge prepare.window"
             )
 
 

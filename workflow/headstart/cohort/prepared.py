@@ -91,6 +91,11 @@ class Scan(OfScan):
     background: bool = False
 
     @property
+    def grid(self) -> Grid:
+        """Where the prepared voxels lie, or those of the part that is looked at."""
+        return Grid(self.shape, self.affine)
+
+    @property
     def source(self) -> Grid:
         """Grid of the raw scan."""
         return Grid(self.source_shape, self.source_affine)
@@ -106,7 +111,7 @@ class Scan(OfScan):
         if not self.background:
             return volume
         seed = int.from_bytes(rank(0, "\0".join(self.key))[:8])
-        return background_of(volume, Grid(self.shape, self.affine).voxel_size.tolist(), seed)
+        return background_of(volume, self.grid.voxel_size.tolist(), seed)
 
     def signal(self) -> NDArray[np.float32]:
         """Read the first channel in its raw intensities, (x, y, z)."""
@@ -126,12 +131,12 @@ class Scan(OfScan):
         Args:
             box: First voxel along each axis, negative before the scan, and the one after the last.
         """
-        affine = Grid(self.shape, self.affine).cropped(box).affine
+        affine = self.grid.cropped(box).affine
         return replace(self, box=tuple(box), affine=affine)
 
     def _channels(self) -> NDArray[np.float16]:
         scales = [*self.intensities, *([self.clean] if self.clean else [])]
-        return self._read(self.volumes, [channel.lowest for channel in scales])
+        return self._read(self.volumes, [channel.air for channel in scales])
 
     def _read(self, stored: Stored, fill: ArrayLike) -> NDArray[Any]:
         """Read the part that is looked at, and fill what lies beyond the scan."""

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from headstart.cohort.prepared import Scan
 from headstart.common.errors import UserError
 from headstart.evaluation.session_weights import session_weights
-from headstart.imaging.geometry import Grid
 from headstart.imaging.geometry import crop_or_pad
 from headstart.imaging.otsu import otsu
 from headstart.tasks.mask_metrics import measure
@@ -93,8 +92,7 @@ def head_volume(scan: Scan) -> float:
     is_air = np.zeros(regions.max() + 1, dtype=bool)
     is_air[rim] = True
     is_air[0] = False
-    voxel = abs(float(np.linalg.det(scan.affine[:3, :3])))
-    return float(np.count_nonzero(~is_air[regions])) * voxel / 1000
+    return float(np.count_nonzero(~is_air[regions])) * scan.grid.voxel_ml
 
 
 def regression(known: Features, target: Array, asked: Features) -> dict[str, Array]:
@@ -201,7 +199,7 @@ def segmentation(
         masks = (np.zeros_like(mean), mean, known[nearest].mask())
         for of_baseline, mask in zip(measured.values(), masks, strict=True):
             fitting = crop_or_pad(mask, scan.shape, 0)
-            size = Grid(scan.shape, scan.affine).voxel_size
+            size = scan.grid.voxel_size
             found = measure(scan.mask(), fitting, classes, size, tolerance)
             of_baseline.append(found.ravel())
     return {name: np.array(of_baseline) for name, of_baseline in measured.items()}

@@ -32,7 +32,7 @@ def down_sampled(scan: Scan, shape: Sequence[int]) -> Volume:
         shape: Voxels along x, y and z of the largest scan; centres lie upon each other.
     """
     channels = np.asarray(scan.volume(), np.float32)
-    lowest = [channel.lowest for channel in scan.intensities]
+    lowest = [channel.air for channel in scan.intensities]
     sizes = np.linalg.norm(scan.affine[:3, :3], axis=0)
     steps = np.maximum(np.rint(EDGE / sizes), 1).astype(int)
     return np.stack(

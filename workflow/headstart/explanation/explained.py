@@ -40,7 +40,7 @@ class Explained:
     @cached_property
     def air(self) -> Tensor:
         """The level of no signal of each channel, (channels, 1, 1, 1)."""
-        levels = [channel.lowest for channel in self.scan.intensities]
+        levels = [channel.air for channel in self.scan.intensities]
         return self.volume.new_tensor(levels).reshape(-1, 1, 1, 1)
 
     @cached_property

@@ -18,6 +18,7 @@ from headstart.imaging.geometry import Affine
 from headstart.imaging.geometry import Array
 from headstart.imaging.geometry import Grid
 from headstart.imaging.geometry import Mask
+from headstart.imaging.geometry import centroid
 from headstart.imaging.geometry import interpolate
 from headstart.imaging.one_thread import one_thread
 from headstart.imaging.template import template
@@ -82,10 +83,10 @@ def fit_to_template(array: Array, grid: Grid, brain: Mask) -> Fit:
 
     bright = max(float(np.percentile(array[brain > 0], BRIGHT[0])), 1e-6)
     seen = np.where(brain > 0, np.clip(array / bright, 0, BRIGHT[1]), 0)
-    middle = _centroid(brain, grid)
-    volume = np.count_nonzero(brain) * abs(np.linalg.det(grid.affine[:3, :3]))
-    own = template()[1]
-    size = np.cbrt(volume / (np.count_nonzero(template()[0]) * abs(np.linalg.det(own.affine))))
+    middle = centroid(brain, grid)
+    average, own = template()
+    ours = np.count_nonzero(brain) * grid.voxel_ml
+    size = np.cbrt(ours / (np.count_nonzero(average) * own.voxel_ml))
     with one_thread():
         pose = torch.zeros(12)
         pose[6:9] = float(np.log(size))
@@ -120,7 +121,7 @@ class _Level:
         self.places = torch.from_numpy(away.astype(np.float32))
         # from mm about the scan's middle to -1 and 1 at the middles of its outer voxels
         to_voxel = np.linalg.inv(affine)
-        scale = 2 / (np.array(scan.shape) - 1)
+        scale = 2 / np.maximum(np.array(scan.shape) - 1, 1)
         self.turn = torch.from_numpy((scale[:, None] * to_voxel[:3, :3]).astype(np.float32))
         start = scale * (to_voxel[:3, :3] @ middle + to_voxel[:3, 3]) - 1
         self.start = torch.from_numpy(start.astype(np.float32))
@@ -170,13 +171,7 @@ class _Level:
 @cache
 def _middle() -> NDArray[np.float64]:
     """The middle of the template's brain, mm."""
-    return _centroid(*template())
-
-
-def _centroid(array: Array | Mask, grid: Grid) -> NDArray[np.float64]:
-    """The mean place of the voxels that are not 0, mm."""
-    places = np.array([one.mean() for one in np.nonzero(array)])
-    return np.asarray(grid.affine[:3, :3] @ places + grid.affine[:3, 3])
+    return centroid(*template())
 
 
 def _coarse(array: Array, grid: Grid, edge: float) -> tuple[Array, Affine]:

@@ -16,6 +16,7 @@ from headstart.imaging.geometry import Array
 SPACING = 6.0  # mm: on a finer grid N4 takes many times as long and finds the same
 ITERATIONS = (50, 50, 50, 50)  # on four levels: with three, half of a strong field is left
 SETTLED = 1e-3  # change of the field at which a level ends
+FAINT = 0.01  # of the median inside: darker voxels are holes, and their logarithms far from all
 
 
 class FieldError(ValueError):
@@ -43,9 +44,10 @@ def correct_bias(
     """
     import SimpleITK
 
-    marked = inside & (array > 0)  # N4 looks at the logarithm
-    if not marked.any():
+    bright = array[inside & (array > 0)]  # N4 looks at the logarithm
+    if not bright.size:
         raise FieldError("no intensity inside is above zero")
+    marked = inside & (array > FAINT * np.median(bright))
     SimpleITK.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
     image, mask = (_image(one, voxel_size) for one in (array, marked.astype(np.uint8)))
     steps = [max(1, round(SPACING / edge)) for edge in voxel_size]

@@ -137,4 +137,6 @@ def _box(coarse: NDArray[np.bool_], shape: tuple[int, ...]) -> tuple[slice, ...]
         middle = round(edge * (places[0] + places[-1] + 1) / 2)
         size = round((1 + 2 * MARGIN) * edge * (places[-1] + 1 - places[0]))
         box.append(slice(max(0, int(middle - size / 2)), min(length, int(middle + size / 2))))
+    if any(side.start >= side.stop for side in box):  # of a slice or two
+        raise NoBrainError("no brain is found")
     return tuple(box)

@@ -14,12 +14,12 @@ class ChannelScale(Section):
     Attributes:
         mean: What was subtracted from the raw intensities: these are prepared * scale + mean.
         scale: What they were divided by.
-        lowest: The least: the level of no signal, which fills what lies outside the scan.
+        air: The level of no signal, which fills what lies outside the scan.
     """
 
     mean: float
     scale: float
-    lowest: float
+    air: float
 
     def restored(self, prepared: NDArray[np.floating]) -> NDArray[np.float32]:
         """Return prepared numbers as raw intensities; what was 0 is 0 again, without rounding."""

@@ -25,6 +25,9 @@ from headstart.common.schema import WindowOrOwn
 from headstart.imaging import mask_classes
 from headstart.imaging.rejection_codes import ACCEPTABLE
 
+# Counts up where the same settings make other volumes of a scan: a network that learnt from others
+# answers for none of these.
+VOLUMES = 3
 HEAD = (170.0, 220.0, 220.0)  # mm: the box around a head, from the neck on
 USUAL_VOXEL = (1.0, 1.0, 1.0)  # mm: of a structural head scan
 CLASSES_SCHEMA = {
@@ -127,14 +130,16 @@ class Preparation(Section):
     )
     window: WindowOrOwn = Field(
         (96, 112, 96),
-        description="voxels left-right, back-front, down-up; cropped or padded about the centre. "
+        description="voxels left-right, back-front, down-up; cropped about the middle of the head "
+        "(a taller one from the crown down) or of the brain, padded about the middle of the scan. "
         "own: each volume at its own size, cropped to the head with 8 mm around it, for networks "
         "that learn from patches (train.sampling)",
     )
     normalise: Literal["zscore", "percentile", "none"] = Field(
         "zscore",
-        description="zscore: mean 0, standard deviation 1 over the head; percentile: 1st to 99th "
-        "to 0 to 1",
+        description="zscore: mean 0, standard deviation 1 over the head or brain, both of "
+        "intensities clipped to their 0.5th and 99.5th percentile, so that single voxels don't "
+        "move them; percentile: 1st to 99th to 0 to 1",
     )
     # at its default a step is not written: studies of before it was there stay what they were
     brain: Literal["given", "deepbet", "none"] = Field(
@@ -169,6 +174,11 @@ class Preparation(Section):
     def steps(self) -> bool:
         """Whether a step is asked for that leaves figures of each scan."""
         return (self.brain, self.bias, self.space) != ("none", "none", "native")
+
+    @property
+    def planes(self) -> bool:
+        """Whether it has brains for a person to judge."""
+        return self.brain != "none"
 
     @model_validator(mode="after")
     def _has_a_brain_to_place(self) -> Preparation:

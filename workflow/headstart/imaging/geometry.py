@@ -1,9 +1,9 @@
 """One volume: canonical orientation, voxel size, window, intensity; and the way back for a mask.
 
-All steps keep the axes of the array: a volume is flipped and permuted to the nearest of
-right-anterior-superior (RAS), resampled along its own axes and cropped or padded about its
-centre. So an oblique scan is never interpolated twice, and every prepared voxel knows, by its
-affine, where it lay in the scanner.
+In native space the axes of the array stay: a volume is flipped and permuted to the nearest of
+right-anterior-superior (RAS), resampled along its own axes and cropped or padded to a window. So an
+oblique scan is never interpolated twice, and every prepared voxel knows, by its affine, where it
+lay in the scanner.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ Mask = NDArray[np.uint8]
 Affine = NDArray[np.float64]
 Kind = TypeVar("Kind", bound=np.generic)
 
+# Percentiles that intensities are clipped to where their moments are taken: what is rarer, such as
+# vessels, fat and wild voxels, has no say in the scale of all others.
+CLIPPED = (0.5, 99.5)
 # Voxel sizes that differ by less are equal: headers hold 0.9999998 for 1 mm.
 SAME_SIZE = 1e-4
 
@@ -44,6 +47,11 @@ class Grid:
     def voxel_size(self) -> Affine:
         """Edges of a voxel along each axis, mm."""
         return nib.affines.voxel_sizes(self.affine)
+
+    @property
+    def voxel_ml(self) -> float:
+        """Volume of a voxel, ml."""
+        return abs(float(np.linalg.det(self.affine[:3, :3]))) / 1000
 
     def canonical(self) -> Grid:
         """Return the grid with its axes flipped and permuted to the nearest of RAS."""
@@ -270,6 +278,12 @@ def about(box: Sequence[tuple[int, int]], window: Sequence[int]) -> list[tuple[i
     return [(first, first + wanted) for first, wanted in zip(firsts, window, strict=True)]
 
 
+def centroid(array: NDArray[Any], grid: Grid) -> NDArray[np.float64]:
+    """Return the mean place of the voxels that are not 0, mm; at least one is not."""
+    places = np.array([one.mean() for one in np.nonzero(array)])
+    return np.asarray(grid.affine[:3, :3] @ places + grid.affine[:3, 3])
+
+
 def extent(mask: NDArray[Any]) -> list[tuple[int, int]]:
     """Return the box of all that is marked: first voxel along each axis, one after the last."""
     return [(int(at.min()), int(at.max()) + 1) for at in np.nonzero(mask)]
@@ -283,8 +297,9 @@ def normalisation(
     Args:
         array: Intensities of the whole volume, in any unit, all finite.
         method: `zscore`: mean 0 and standard deviation 1 over the brain mask, or without one over
-            the head; `percentile`: 1st percentile to 0 and 99th to 1, not clipped, over the brain
-            mask or without one the whole; `none`.
+            the head, both of intensities clipped to their 0.5th and 99.5th percentile;
+            `percentile`: 1st percentile to 0 and 99th to 1, not clipped, over the brain mask or
+            without one the whole; `none`.
         brain: Brain mask.
 
     Returns:
@@ -296,8 +311,9 @@ def normalisation(
         low, high = np.percentile(array if brain is None else array[brain], (1, 99))
         return float(low), float(high - low or 1)
     inside = array[head(array) if brain is None else brain]
-    mean, deviation = inside.mean(dtype=np.float64), inside.std(dtype=np.float64)
-    return float(mean), float(deviation or 1)
+    clipped = np.clip(inside, *np.percentile(inside, CLIPPED))
+    deviation = clipped.std(dtype=np.float64) or inside.std(dtype=np.float64)
+    return float(clipped.mean(dtype=np.float64)), float(deviation or 1)
 
 
 def rescaled(array: Array, mean: float, scale: float) -> Array:

@@ -40,21 +40,20 @@ def file_values(numbers: NDArray[np.uint8], classes: Classes) -> NDArray[np.inte
 
 
 def millilitres(
-    numbers: NDArray[np.uint8], classes: Sequence[str], affine: NDArray[np.float64]
+    numbers: NDArray[np.uint8], classes: Sequence[str], voxel_ml: float
 ) -> dict[str, float]:
     """Measure each class.
 
     Args:
         numbers: Numbers of classes, any shape.
         classes: Names of the classes 1, 2, …
-        affine: 4x4, from voxel indices to mm.
+        voxel_ml: Volume of a voxel, ml.
 
     Returns:
         Name of the class: its volume, ml.
     """
     counts = np.bincount(numbers.ravel(), minlength=len(classes) + 1)[1:]
-    voxel = abs(float(np.linalg.det(affine[:3, :3]))) / 1000
-    return {name: float(n) * voxel for name, n in zip(classes, counts, strict=True)}
+    return {name: float(n) * voxel_ml for name, n in zip(classes, counts, strict=True)}
 
 
 def _smallest(values: NDArray[np.integer[Any]]) -> type[np.integer[Any]]:

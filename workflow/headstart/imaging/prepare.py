@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import replace
 from pathlib import Path
@@ -20,8 +19,12 @@ from headstart.imaging.channel_scale import ChannelScale
 from headstart.imaging.config import Preparation
 from headstart.imaging.grids import difference
 from headstart.imaging.grids import relation
-from headstart.imaging.head_box import MARGIN
+from headstart.imaging.head_box import Box
 from headstart.imaging.head_box import head_box
+from headstart.imaging.head_box import head_core
+from headstart.imaging.head_box import head_cut
+from headstart.imaging.head_box import head_window
+from headstart.imaging.head_box import with_margin
 from headstart.imaging.headers import geometry_fields
 from headstart.imaging.headers import intensity_fields
 from headstart.imaging.mask_classes import Classes
@@ -29,6 +32,8 @@ from headstart.imaging.mask_values import millilitres
 from headstart.imaging.mask_values import numbered
 from headstart.imaging.nifti import BadScanError
 from headstart.imaging.nifti import read_volume
+from headstart.imaging.planes import Planes
+from headstart.imaging.planes import planes
 from headstart.imaging.scan_rows import ScanFiles
 from headstart.imaging.step_figures import StepFigures
 from headstart.imaging.steps import brain_of
@@ -36,6 +41,7 @@ from headstart.imaging.steps import placed
 from headstart.imaging.steps import unbiased
 from headstart.imaging.unusable import UnusableError
 from headstart.imaging.volume import Volume
+from headstart.imaging.wild import tamed
 
 # More voxels than any head has at any voxel size; a wrong header may ask for millions of millions.
 MOST_VOXELS = 1 << 29
@@ -58,7 +64,12 @@ class Prepared:
             a mask.
         mask_content: Digest of the raw mask's file, as `Volume.content`; "" without a mask.
         brain_ml: The brain's volume in its mask on the raw grid; None without one.
+        wild: Voxels that were replaced, see `imaging.wild`.
+        head_cut: How much of the head a window cuts off at the most, mm; None where the brain is
+            known, or nothing is cut to a window.
         steps: What the steps found; None where none was asked for.
+        planes: What a person judges the brain by, see `imaging.planes`; None where it is not asked
+            for.
         to_template: 4x4, from mm in the scan to the template's; None in native space.
     """
 
@@ -73,7 +84,10 @@ class Prepared:
     millilitres: tuple[dict[str, float], dict[str, float]] | None = None
     mask_content: str = ""
     brain_ml: float | None = None
+    wild: int = 0
+    head_cut: float | None = None
     steps: StepFigures | None = None
+    planes: Planes | None = None
     to_template: geometry.Affine | None = None
 
 
@@ -126,18 +140,14 @@ def prepare_scan(
         UnusableError: If nothing that can be learnt from would come out.
         UserError: As in `prepare`.
     """
-    first = _read(data / scan.first)
-    if checked not in ("", first.digest):
-        raise UserError(
-            f"{data / scan.first}: was replaced while this run was under way; type the same "
-            "command again, which checks it again"
-        )
-    source = first.grid
-    canonical = source.canonical()
+    first = _read_checked(data / scan.first, checked)
+    canonical = first.grid.canonical()
     as_is = settings.voxel_size == "own"
-    _check_size(scan.first, source, canonical.resampled(settings.voxel_size))
-    array = _intensities(first, data / scan.first, first)
-    given = _raw_brain(data / scan.brain_mask, first) if scan.brain_mask else None
+    _check_size(scan.first, first.grid, canonical.resampled(settings.voxel_size))
+    array, wild = tamed(_intensities(first, data / scan.first, first))
+    # where deepbet finds brains, masks that came as well say nothing
+    mask_file = "" if settings.brain == "deepbet" else scan.brain_mask
+    given = _raw_brain(data / mask_file, first) if mask_file else None
     raw_brain, of_brain = brain_of(array, scan.first, canonical, given, settings, accepted)
     array, of_field = unbiased(array, scan.first, canonical, raw_brain, settings)
     resampled, to_template, of_place = placed(
@@ -145,32 +155,29 @@ def prepare_scan(
         cut=of_brain.get("brain_at_edge", 0) > 0,
     )
     move = _Move(canonical, resampled, turned=to_template is not None)
-    brain = _brain(raw_brain, scan.brain_mask or scan.first, move)
+    brain = _brain(raw_brain, mask_file or scan.first, move)
+    seen = None
+    if raw_brain is not None and settings.planes:
+        seen = planes(array, canonical, raw_brain, to_template)
     array = move.intensities(array, fill=first.quantiles[0])
     raw_mask = _read(data / scan.mask) if classes and scan.mask else None
     whole = np.zeros(resampled.shape, np.uint8)
     if raw_mask is not None:
         stored = numbered(_mask_values(raw_mask, data / scan.mask, first), classes)
         whole = move.mask(stored)
-    box = _box(array, whole, brain, settings)
+    box, off = _box(array, whole, brain, settings)
     volumes, intensities = [], []
     for number, path in enumerate(scan.channels.values()):
         raw = first if number == 0 else _read(data / path)
         if number > 0:
-            array = _intensities(raw, data / path, first)
+            array, more = tamed(_intensities(raw, data / path, first))
             array, _ = unbiased(array, path, canonical, raw_brain, settings)
-            array = move.intensities(array, fill=raw.quantiles[0])
-        _check_inside(array, brain, path, scan.brain_mask)
-        within = brain if settings.normalise == "zscore" or settings.brain != "none" else None
-        mean, scale = geometry.normalisation(array, settings.normalise, within)
-        array = geometry.rescaled(array, mean, scale)
-        level = geometry.air(array)
-        if brain is not None and settings.brain != "none":
-            array = np.where(brain, array, np.float32(level))
-        volume = _half(geometry.cut(array, box, level), path, settings.normalise)
+            array, wild = move.intensities(array, fill=raw.quantiles[0]), wild + more
+        _check_inside(array, brain, path, mask_file)
+        volume, means = _scaled(array, brain, box, path, settings)
         _check_volume(volume, path, was_constant=raw.constant)
         volumes.append(volume)
-        intensities.append(ChannelScale(mean=mean, scale=scale, lowest=float(volume.min())))
+        intensities.append(means)
 
     grid, mask = resampled.cropped(box), geometry.cut(whole, box, 0)
     prepared = Prepared(
@@ -178,10 +185,15 @@ def prepare_scan(
         tuple(intensities),
         mask if classes else None,
         grid,
-        source,
+        first.grid,
         geometry_fields(first.header) | (intensity_fields(first.header) if as_is else {}),
-        brain_ml=None if raw_brain is None else _millilitres(raw_brain, canonical),
+        brain_ml=None
+        if raw_brain is None
+        else float(np.count_nonzero(raw_brain) * canonical.voxel_ml),
+        wild=wild,
+        head_cut=off,
         steps=_figures(brain, box, of_brain | of_field | of_place) if settings.steps else None,
+        planes=seen,
         to_template=to_template,
     )
     if raw_mask is None:
@@ -192,8 +204,8 @@ def prepare_scan(
         mask_voxels=kept,
         cropped=int(np.count_nonzero(whole)) - kept,
         millilitres=(
-            millilitres(stored, tuple(classes), canonical.affine),
-            millilitres(mask, tuple(classes), grid.affine),
+            millilitres(stored, tuple(classes), canonical.voxel_ml),
+            millilitres(mask, tuple(classes), grid.voxel_ml),
         ),
         mask_content=raw_mask.content,
     )
@@ -204,7 +216,7 @@ def _box(
     mask: geometry.Mask,
     brain: NDArray[np.bool_] | None,
     settings: Preparation,
-) -> list[tuple[int, int]]:
+) -> tuple[Box, float | None]:
     """Say what is kept of a scan: a window, the head or brain and all that is marked, or all.
 
     Args:
@@ -212,41 +224,57 @@ def _box(
         mask: Its mask, resampled.
         brain: Its brain mask, resampled.
         settings: The config's section `prepare`.
+
+    Returns:
+        The box, and `Prepared.head_cut`.
     """
+    if settings.voxel_size == "own":
+        return [(0, length) for length in array.shape], None
+    if settings.window != "own" and settings.space != "native":
+        # a grid in the template's space lies about its middle already
+        return geometry.about_centre(array.shape, settings.window), None
+    size = settings.voxel_size
     own = None if settings.brain == "none" else brain
     if settings.window != "own":
-        # a grid in the template's space lies about its middle already
-        if own is None or settings.space != "native":
-            return geometry.about_centre(array.shape, settings.window)
-        return geometry.about(geometry.extent(own), settings.window)
-    if settings.voxel_size == "own":
-        return [(0, length) for length in array.shape]
-    found = head_box(array, settings.voxel_size) if own is None else _around(own, settings)
+        if own is not None:
+            return geometry.about(geometry.extent(own), settings.window), None
+        core = head_core(array, size)
+        box = head_window(array.shape, core, settings.window)
+        return box, head_cut(core, box, size)
+    if own is None:
+        around = head_box(array, size)
+    else:
+        around = with_margin(geometry.extent(own), array.shape, size)
     if not mask.any():
-        return found
+        return around, None
     marked = geometry.extent(mask)
-    return [(min(a, c), max(b, d)) for (a, b), (c, d) in zip(found, marked, strict=True)]
+    return [(min(a, c), max(b, d)) for (a, b), (c, d) in zip(around, marked, strict=True)], None
 
 
-def _around(brain: NDArray[np.bool_], settings: Preparation) -> list[tuple[int, int]]:
-    """Return the box of a brain with a margin, inside the volume."""
-    margins = [round(MARGIN / edge) for edge in settings.usual_voxel_size]
-    sides = zip(geometry.extent(brain), margins, brain.shape, strict=True)
-    return [(max(0, a - margin), min(length, b + margin)) for (a, b), margin, length in sides]
+def _scaled(
+    array: geometry.Array,
+    brain: NDArray[np.bool_] | None,
+    box: Box,
+    path: str,
+    settings: Preparation,
+) -> tuple[NDArray[np.float16], ChannelScale]:
+    """Bring a resampled channel to one scale of intensity, and cut it."""
+    within = brain if settings.normalise == "zscore" or settings.brain != "none" else None
+    mean, scale = geometry.normalisation(array, settings.normalise, within)
+    array = geometry.rescaled(array, mean, scale)
+    level = geometry.air(array)
+    if brain is not None and settings.brain != "none":
+        array = np.where(brain, array, np.float32(level))
+    volume = _half(geometry.cut(array, box, level), path, settings.normalise)
+    return volume, ChannelScale(mean=mean, scale=scale, air=level)
 
 
-def _figures(
-    brain: NDArray[np.bool_] | None, box: Sequence[tuple[int, int]], found: dict[str, Any]
-) -> StepFigures:
+def _figures(brain: NDArray[np.bool_] | None, box: Box, found: dict[str, Any]) -> StepFigures:
     """Put together what the steps found, and how much of the brain the window cuts off."""
     if brain is None or "brain_at_edge" not in found:
         return StepFigures(**found)
     kept = np.count_nonzero(geometry.cut(brain, box, 0))
     return StepFigures(**found, brain_cut=1 - kept / np.count_nonzero(brain))
-
-
-def _millilitres(brain: geometry.Mask, grid: geometry.Grid) -> float:
-    return millilitres(brain, ("brain",), grid.affine)["brain"]
 
 
 def _raw_brain(path: Path, first: Volume) -> geometry.Mask:
@@ -274,6 +302,17 @@ def _read(path: Path) -> Volume:
         return read_volume(path)
     except BadScanError as error:
         raise UserError(f"{error.detail}, and type the same command again") from error
+
+
+def _read_checked(path: Path, checked: str) -> Volume:
+    """Read a file that has the digest with which it was checked, if that is known."""
+    volume = _read(path)
+    if checked not in ("", volume.digest):
+        raise UserError(
+            f"{path}: was replaced while this run was under way; type the same command again, "
+            "which checks it again"
+        )
+    return volume
 
 
 def _intensities(raw: Volume, path: Path, first: Volume) -> geometry.Array:
@@ -304,7 +343,7 @@ def _placed(
     return geometry.to_canonical(placed, first.affine)
 
 
-def _half(array: geometry.Array, path: str, method: str) -> np.ndarray:
+def _half(array: geometry.Array, path: str, method: str) -> NDArray[np.float16]:
     limit = np.finfo(np.float16).max
     if max(array.max(), -array.min()) > limit:
         far = f"{path}: its intensities reach beyond {limit:.0f}, more than a prepared volume can "
@@ -328,12 +367,15 @@ def _check_size(path: str, source: geometry.Grid, resampled: geometry.Grid) -> N
 def _check_inside(
     array: geometry.Array, brain: NDArray[np.bool_] | None, path: str, brain_mask: str
 ) -> None:
-    """Refuse a brain mask that holds nothing to normalise by."""
+    """Refuse a brain that holds nothing to normalise by."""
     if brain is None or np.ptp(array[brain]) > 0 or np.ptp(array) == 0:
         return
+    mask, fix = (
+        (brain_mask, "make that brain mask again") if brain_mask else ("brain", "look at it")
+    )
     raise UnusableError(
         f"{path}: has one value, {array[brain][0]:.6g}, in all {np.count_nonzero(brain)} "
-        f"voxels of the prepared {brain_mask}; make that brain mask again"
+        f"voxels of the prepared {mask}; {fix}"
     )
 
 

@@ -26,7 +26,6 @@ from headstart.imaging.geometry import Array
 from headstart.imaging.geometry import Grid
 from headstart.imaging.geometry import Mask
 from headstart.imaging.geometry import head
-from headstart.imaging.mask_values import millilitres
 from headstart.imaging.template import template_grid
 from headstart.imaging.unusable import UnusableError
 
@@ -68,13 +67,13 @@ def brain_of(
                 "deepbet"
             )
         return given, {"stripped": False, "brain_at_edge": at_edge(given)}
-    mask = stripped_brain(array, millilitres(np.ones(1, np.uint8), ("",), grid.affine)[""])
+    mask = stripped_brain(array, grid.voxel_ml)
     found = {"stripped": mask is not None}
     try:
         mask = find_brain(array) if mask is None else mask
     except NoBrainError as error:
         raise UnusableError(f"{path}: {error}; look at it") from error
-    size = millilitres(mask, ("brain",), grid.affine)["brain"]
+    size = np.count_nonzero(mask) * grid.voxel_ml
     if not PLAUSIBLE[0] <= size <= PLAUSIBLE[1] and BRAIN not in accepted:
         raise UnusableError(
             f"{path}: what deepbet takes for its brain has {size:.0f} ml, and not {PLAUSIBLE[0]:g} "

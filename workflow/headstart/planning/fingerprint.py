@@ -24,7 +24,7 @@ class Fingerprint:
         subjects: Number of subjects.
         channels: Image channels.
         voxel_size: Median, mm, right-left, front-back, up-down.
-        needed: Edges of a box about the scans' centre that holds what is to be seen, mm.
+        needed: Edges of a box that holds what is to be seen of a scan, mm.
         classes: Classes of the mask without its background; 0 without segmentation.
         imbalance: Largest class over smallest, for a classification.
     """

@@ -338,9 +338,7 @@ def _prepare_reasons(best: _Candidate, fingerprint: Fingerprint) -> dict[str, st
         )
     else:
         voxel = f"{scanned}; finer ones would take more memory or time than there is"
-    needed = (
-        f"there is something to see in {millimetres(fingerprint.needed)} about the scans' centres"
-    )
+    needed = f"there is something to see in {millimetres(fingerprint.needed)} of the scans"
     if best.patch is None:
         multiple = 2 ** halvings_of(best.window) if fingerprint.classes else STEP
         window = (

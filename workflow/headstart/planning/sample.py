@@ -65,7 +65,7 @@ class Sample:
         headers: The good headers.
         faults: One sentence per scan that can't be used.
         voxel_size: Median, mm.
-        needed: Edges of a box about the scans' centre that holds 19 of 20 heads, mm.
+        needed: Edges of a box that holds 19 of 20 heads, mm.
     """
 
     headers: list[Header]
@@ -170,7 +170,7 @@ def spread(items: Sequence[Item], count: int) -> list[Item]:
 
 
 def _box(path: Path) -> tuple[float, ...] | None:
-    """Return the edges, mm, of the box about a scan's centre that holds its head."""
+    """Return the edges, mm, of the box that holds a scan's head."""
     try:
         volume = read_volume(path)
     except BadScanError:
@@ -187,9 +187,7 @@ def _box(path: Path) -> tuple[float, ...] | None:
         occupied = np.flatnonzero(inside.mean(axis=others) > SLICE_SHARE) * step
         if not occupied.size:
             return None
-        middle = (length - 1) / 2
-        reach = max(middle - occupied[0], occupied[-1] + step - 1 - middle)
-        edges.append(min(length, 2 * reach + 1) * float(size))
+        edges.append(min(length, occupied[-1] + step - occupied[0]) * float(size))
     return tuple(edges)
 
 

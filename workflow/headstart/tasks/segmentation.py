@@ -118,8 +118,8 @@ class Segmentation(Task):
 
     def in_one_number(self, predictions: Sequence[Any], scan: Scan) -> Array:
         """Volume of all classes together, ml."""
-        voxel = abs(float(np.linalg.det(scan.affine[:3, :3]))) / 1000
-        return np.array([np.count_nonzero(self.decide(one)) * voxel for one in predictions])
+        ml = scan.grid.voxel_ml
+        return np.array([np.count_nonzero(self.decide(one)) * ml for one in predictions])
 
     def unit(self, of_target: str) -> str:
         """That of volumes."""

@@ -26,6 +26,7 @@ from headstart.common.run_id import HISTORY
 from headstart.common.run_id import WEIGHTS
 from headstart.common.run_id import snapshot_file
 from headstart.common.schema import Section
+from headstart.imaging.config import VOLUMES
 from headstart.imaging.config import Preparation
 from headstart.tasks import TASKS
 from headstart.tasks import task_with
@@ -95,6 +96,8 @@ class ModelCard(RunIdentity, Computation, Publication):
         state: The task's, fitted to the training scans; see `task`.
         covariates: What it sees beside the scan, fitted to the training scans.
         prepare: How its scans were prepared.
+        volumes: What these settings made of them, as `imaging.config.VOLUMES` counts; cards of
+            before it was counted do not say so.
         brain_masks: Whether all, some or none of them came with a brain mask.
         counts: How many there are.
         training_scans: What those look like that it learnt from.
@@ -111,6 +114,7 @@ class ModelCard(RunIdentity, Computation, Publication):
     state: dict[str, Any]
     covariates: Covariates = Field(NO_COVARIATES, exclude_if=lambda one: not one.fitted)
     prepare: Preparation
+    volumes: int = 2
     brain_masks: Literal["all", "some", "none"]
     counts: Counts
     training_scans: TrainingScans
@@ -222,6 +226,7 @@ def describe_run(
         state=task.state(),
         covariates=covariates,
         prepare=cohort.prepare,
+        volumes=VOLUMES,
         brain_masks=cohort.brain_masks,
         counts=Counts(
             training=Count.of(training),

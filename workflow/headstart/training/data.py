@@ -224,9 +224,9 @@ class EpochLoader:
         wide = [(a - m, b + m) for (a, b), m in zip(box, margin, strict=True)]
         part = item.scan.part(wide)
         batch = read_batch([part], self._task, self._place)
-        lowest = [channel.lowest for channel in part.intensities]
+        air = [channel.air for channel in part.intensities]
         return self.augmentation.apply(
-            batch.volumes, batch.targets, [draw], [part.affine], margin=margin, lowest=lowest
+            batch.volumes, batch.targets, [draw], [part.affine], margin=margin, air=air
         )
 
     def _draw(self, item: Item, epoch: int) -> Draw:

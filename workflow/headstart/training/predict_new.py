@@ -18,13 +18,14 @@ from headstart.cohort.new_scans import check_masked
 from headstart.cohort.new_scans import list_new_scans
 from headstart.cohort.prepared import Scan
 from headstart.common import files
+from headstart.common.errors import NoAnswerError
 from headstart.common.errors import UserError
 from headstart.common.progress import progress
 from headstart.common.text import counted
+from headstart.imaging.config import VOLUMES
 from headstart.training.calibration import COLUMNS
 from headstart.training.calibration import Calibration
 from headstart.training.card import ModelCard
-from headstart.training.inference import NotFiniteError
 from headstart.training.inference import TrainedNetwork
 from headstart.training.inference import load_network
 from headstart.training.training_scans import digests_of
@@ -71,7 +72,8 @@ def predict_new(
     _check_alike(runs, cards)
     first = cards[0]
     new = list_new_scans(scans, first.run.channels, first.run.covariates)
-    check_masked(new, first.brain_masks)
+    if first.prepare.brain != "deepbet":  # which looks at no mask
+        check_masked(new, first.brain_masks)
     calibrated = Calibration.read(calibration, cards) if calibration else None
     columns = ["rejected", "warning", "target", "unit", *first.task.columns, "networks", "spread"]
     columns += COLUMNS if calibrated else []
@@ -124,10 +126,11 @@ def _answer(networks: Sequence[TrainedNetwork], file: AnswerFile) -> dict[str, A
     }
     try:
         predictions = [network.predict(scan) for network in networks]
-    except NotFiniteError as error:
+        (decision,) = task.decide(task.average(predictions))
+        answer = task.answer(decision, file)
+    except NoAnswerError as error:
         return row | {"rejected": str(error)}
-    (decision,) = task.decide(task.average(predictions))
-    return row | task.answer(decision, file) | {"spread": task.spread(predictions, scan)}
+    return row | answer | {"spread": task.spread(predictions, scan)}
 
 
 def _warning(scan: Scan, cards: Sequence[ModelCard]) -> str:
@@ -165,6 +168,12 @@ def _tell(answers: pd.DataFrame, output: Path) -> None:
 def _check_alike(runs: Sequence[Path], cards: Sequence[ModelCard]) -> None:
     """Check that the networks' cards agree with the first one's where they must."""
     first = cards[0]
+    for run, card in zip(runs, cards, strict=True):
+        if card.volumes != VOLUMES:
+            raise UserError(
+                f"{run}: learnt from scans that another version of headstart prepared in another "
+                f"way; train it again, or predict by headstart {card.versions['headstart']}"
+            )
     weights = [card.weights_sha256 for card in cards]
     for run, own in zip(runs, weights, strict=True):
         if weights.count(own) > 1:

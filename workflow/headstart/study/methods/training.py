@@ -32,11 +32,12 @@ def tell_preparation(card: ModelCard) -> str:
     """Tell what was done to each volume."""
     settings = card.prepare
     scale = {
-        "zscore": f"to mean 0 and standard deviation 1 over {_inside(card)}",
+        "zscore": f"to mean 0 and standard deviation 1 over {_inside(card)}, both of intensities "
+        "clipped to their 0.5th and 99.5th percentile",
         "percentile": "from the 1st and 99th percentile to 0 and 1",
         "none": "not at all",
     }[settings.normalise]
-    about = "their" if settings.brain == "none" else "the brain's"
+    about = "the head's" if settings.brain == "none" else "the brain's"
     part = "head, the largest part above air," if settings.brain == "none" else "brain"
     cropped = (
         f"cropped to the {part} and 8 mm around it"

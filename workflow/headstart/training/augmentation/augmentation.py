@@ -157,7 +157,7 @@ class Augmentation:
         draws: Sequence[Draw],
         affines: Sequence[Array],
         margin: Sequence[int] = (0, 0, 0),
-        lowest: Sequence[float] | None = None,
+        air: Sequence[float] | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Augment a batch as `apply` does, all its scans together: the same bits.
 
@@ -167,14 +167,14 @@ class Augmentation:
             draws: They.
             affines: They.
             margin: What was read around patches, see `margin`; it is cut off.
-            lowest: Each channel's minimum in the whole scan, where the volumes are patches of one.
+            air: Each channel's level of no signal, where the volumes are patches of one scan.
         """
         if not self._passes:
             return volumes, targets
         masks = targets if targets.ndim == volumes.ndim else None
         origins = origins_of(volumes)
-        if lowest is not None:
-            origins = send(np.minimum(lowest, 0).reshape(1, -1, 1, 1, 1), volumes.device)
+        if air is not None:
+            origins = send(np.minimum(air, 0).reshape(1, -1, 1, 1, 1), volumes.device)
         batch = Images(volumes, masks, origins, affines)
         with torch.no_grad(), _exact_products():
             for number, one in enumerate(self._passes):

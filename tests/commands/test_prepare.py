@@ -662,7 +662,7 @@ def test_brains_are_drawn_for_a_person_to_judge(tmp_path: Path) -> None:
     assert len(pictures) == 3
     words = " ".join(text.get_text() for text in page.findobj(Text))
     assert f"brain {rows[0].brain_ml:.0f} ml" in words
-    assert f"overlap with the template {rows[0].overlap:.2f} (Dice)" in words
+    assert f"overlap {rows[0].overlap:.2f} (Dice)" in words
     assert f"turned {rows[0].rotation:.0f}°" in words
     # two outlines, each on a dark rim
     assert all(len(axes.collections) == 4 for axes in pictures)

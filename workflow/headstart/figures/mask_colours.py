@@ -56,8 +56,8 @@ def fill(axes: Axes, inside: NDArray[np.bool_], colour: str) -> None:
     axes.imshow(veil, origin="lower", aspect=axes.get_aspect())
 
 
-def outline(axes: Axes, inside: NDArray[Any], colour: str) -> None:
+def outline(axes: Axes, inside: NDArray[Any], colour: str, width: float = 1.0) -> None:
     """Draw the edge of what is inside, legible on bright and on dark."""
     if inside.any() and not inside.all():
-        for shade, width in ((BLACK, 2.0), (colour, 1.0)):
-            axes.contour(inside.T.astype(float), [0.5], colors=shade, linewidths=width)
+        for shade, wide in ((BLACK, 2 * width), (colour, width)):
+            axes.contour(inside.T.astype(float), [0.5], colors=shade, linewidths=wide)

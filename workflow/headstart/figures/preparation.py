@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -34,9 +35,11 @@ from headstart.imaging.planes import NEAR
 from headstart.imaging.planes import Planes
 
 COLUMNS, ROWS = 2, 5  # scans on a page
-MOST = 8 * COLUMNS * ROWS  # scans; of a larger cohort, those that are least like the others
-TALL = 43.0  # mm: a scan's planes, its name and what was measured
-COLOURS = {IN_BRAIN: YELLOW, IN_TEMPLATE: SKY}
+MOST = 4 * COLUMNS * ROWS  # scans; of a larger cohort, those that are least like the others
+TALL = 44.0  # mm: a scan's name, its planes and what was measured
+LOW, HIGH = 0.23, 0.66  # of that: where the planes begin, and how high they are
+THIN = 0.6  # points: two outlines lie side by side
+COLOURS = {IN_TEMPLATE: SKY, IN_BRAIN: YELLOW}
 
 
 def plot(
@@ -88,6 +91,7 @@ def draw_preparation(
     """
     placed = any(row.overlap is not None for row in rows)
     note = _note(len(rows), scans, placed=placed)
+    far = FAR if scans >= FEW else math.inf  # of fewer none tells what is usual
     per_page = COLUMNS * ROWS
     pages = range(0, max(len(rows), 1), per_page)
     for page, start in enumerate(pages, start=1):
@@ -97,48 +101,38 @@ def draw_preparation(
         with document.page(title, height=30 + TALL * tall, note=note) as figure:
             cells = figure.subfigures(tall, COLUMNS, squeeze=False, wspace=0.02).ravel()
             for cell, row in zip(cells, part, strict=False):
-                _draw_scan(cell, row, planes[row.key])
+                _draw_scan(cell, row, planes[row.key], far)
 
 
 def _note(shown: int, scans: int, *, placed: bool) -> str:
     where = "of the template's brain, along its axes" if placed else "of the brain"
     lines = "Yellow: the brain that was found"
     lines += "; blue: the template's." if placed else "."
-    few = f" Of fewer than {FEW} scans none tells what is usual." if scans < FEW else ""
+    red = f", in red beyond {FAR:g}" if scans >= FEW else f"; fewer than {FEW} scans tell little"
     return (
         f"{shown} of {counted(scans, 'scan')}, the least like the others first: by the figure that "
-        "is worst, in robust standard deviations (SD) from the cohort's median, in red beyond "
-        f"{FAR:g}.{few} Sagittal (front to the right), coronal and axial plane through the middle "
-        f"{where}; left is left. {lines} Nothing is shown farther than {NEAR:g} mm from them, to "
-        "protect faces. Numbers: prepare/steps.csv."
+        "is worst, in robust standard deviations (SD) from the cohort's median"
+        f"{red}. Sagittal (front to the right), coronal and axial plane through the middle "
+        f"{where}; left is left. {lines} Nothing is shown farther than {NEAR:g} mm from there, to protect "
+        "faces. Numbers: prepare/steps.csv."
     )
 
 
-def _draw_scan(cell: SubFigure, row: StepRow, planes: Planes) -> None:
+def _draw_scan(cell: SubFigure, row: StepRow, planes: Planes, far: float) -> None:
     subject, session = row.key
     name = subject if session == "1" else f"{subject}, session {session}"
-    axes = cell.subplots(1, 3)
-    for one, (seen, marks) in zip(axes, planes, strict=True):
-        one.imshow(seen.T, origin="lower", vmin=0, vmax=255)
-        one.set_axis_off()
-        for bit, colour in COLOURS.items():
-            outline(one, (marks & bit) > 0, colour)
-    axes[0].set_title(shortened(name, 40), size=7)
-    far = row.distance > FAR
+    cell.text(0.01, 0.99, shortened(name, 40), va="top", size=7, weight="bold")
     if row.farthest:
-        said = f"{row.farthest}: {row.distance:.1f} SD"
-        axes[2].set_title(
-            said, size=6.5, loc="right", weight="normal", color=VERMILION if far else GREY
-        )
-    axes[0].text(
-        0,
-        -0.05,
-        "\n".join(_said(row)),
-        transform=axes[0].transAxes,
-        va="top",
-        size=6,
-        linespacing=1.3,
-    )
+        colour = VERMILION if row.distance > far else GREY
+        farthest = f"{row.farthest}: {row.distance:.1f} SD"
+        cell.text(0.99, 0.99, farthest, va="top", ha="right", size=6.5, color=colour)
+    cell.text(0.01, LOW - 0.02, "\n".join(_said(row)), va="top", size=6, linespacing=1.3)
+    for number, (seen, marks) in enumerate(planes):
+        axes = cell.add_axes((0.01 + 0.33 * number, LOW, 0.32, HIGH))
+        axes.imshow(seen.T, origin="lower", vmin=0, vmax=255)
+        axes.set_axis_off()
+        for bit, colour in COLOURS.items():
+            outline(axes, (marks & bit) > 0, colour, THIN)
 
 
 def _said(row: StepRow) -> Iterator[str]:
@@ -154,6 +148,6 @@ def _said(row: StepRow) -> Iterator[str]:
         yield f"bias field {row.field_low:.2f} to {row.field_high:.2f} of its mean (1 to 99 %)"
     if row.overlap is not None and row.correlation is not None:
         yield (
-            f"overlap with the template {row.overlap:.2f} (Dice), correlation "
-            f"{row.correlation:.2f}, moved {row.translation:.0f} mm, turned {row.rotation:.0f}°"
+            f"template: overlap {row.overlap:.2f} (Dice), correlation {row.correlation:.2f}, moved "
+            f"{row.translation:.0f} mm, turned {row.rotation:.0f}°"
         )

@@ -113,8 +113,8 @@ def _note(shown: int, scans: int, *, placed: bool) -> str:
         f"{shown} of {counted(scans, 'scan')}, the least like the others first: by the figure that "
         "is worst, in robust standard deviations (SD) from the cohort's median"
         f"{red}. Sagittal (front to the right), coronal and axial plane through the middle "
-        f"{where}; left is left. {lines} Nothing is shown farther than {NEAR:g} mm from there, to protect "
-        "faces. Numbers: prepare/steps.csv."
+        f"{where}; left is left. {lines} Nothing is shown farther than {NEAR:g} mm from there, "
+        "to protect faces. Numbers: prepare/steps.csv."
     )
 
 

@@ -116,6 +116,19 @@ def test_nobody_errs():
     assert np.isnan(interval(got["mae"]).low)
 
 
+@pytest.mark.parametrize("n", [11, 12, 15, 20, 24])
+@pytest.mark.parametrize("sessions", [1, 2])
+def test_nobody_errs_but_for_rounding(n, sessions):
+    truth = np.repeat(np.arange(n) % 2, sessions)
+    apart = two(np.where(truth == 1, 0.7, 0.2) + np.linspace(0, 0.05, n * sessions))
+    area = estimate(SEX, single(n, sessions), truth, apart, {})["auprc"]
+    ages = np.random.default_rng(n).normal(50, 10, n * sessions)
+    r = estimate(AGE, single(n, sessions), ages, 3 + 0.7 * ages, {})["r"]
+    for one in (area, r):
+        assert one.value == pytest.approx(1)
+        assert interval(one).method.startswith("none: nobody errs")
+
+
 def test_of_more_than_a_thousand_subjects_several_are_left_out_together():
     rng = np.random.default_rng(4)
     truth = rng.normal(size=3000)

@@ -180,14 +180,14 @@ METHODS = {
     "unexplained": Method(
         "jackknife-t (log of 1 - R2)",
         SATTERTHWAITE,
-        jackknife_t.on_scale(lambda r2: np.log(1 - r2), lambda x: 1 - math.exp(x)),
+        jackknife_t.on_scale(lambda r2: np.log(1 - r2), lambda x: 1 - math.exp(x), bounded=True),
         jackknife_t.paired,
         "paired jackknife-t",
     ),
     "fisher": Method(
         "jackknife-t (Fisher's z)",
         SATTERTHWAITE,
-        jackknife_t.on_scale(np.arctanh, math.tanh),
+        jackknife_t.on_scale(np.arctanh, math.tanh, bounded=True),
         _of_both,
         "paired, of Fisher's z",
     ),

@@ -15,6 +15,7 @@ Array = NDArray[np.float64]
 Ends = tuple[float, float]
 
 TAIL = 0.975  # of the distribution below the upper end
+DIGITS = 12  # after the point that are no rounding
 RARE = 10  # failures; fewer do not tell how rare they are
 IN_CLASS = 10  # subjects of each class; of fewer, an F1 is known badly
 FAR = 5  # times the distance of the quartiles: what lies further below them has failed
@@ -69,16 +70,31 @@ def check_spread(value: float, without: Array) -> None:
 
 
 def on_scale(
-    there: Callable[[Array], Array], back: Callable[[float], float], *, skewed: bool = False
+    there: Callable[[Array], Array],
+    back: Callable[[float], float],
+    *,
+    skewed: bool = False,
+    bounded: bool = False,
 ) -> Callable[[Estimate], Ends]:
-    """Make the interval on a scale, as `jackknife_t`."""
+    """Make the interval on a scale, as `jackknife_t`.
+
+    Args:
+        there: To the scale.
+        back: From it.
+        skewed: As `jackknife_t` has it.
+        bounded: Whether the metric ends at 1, which rounding may miss.
+    """
 
     def limits(estimate: Estimate) -> Ends:
         with np.errstate(divide="ignore", invalid="ignore"):  # a perfect metric has no place there
-            value, without = float(there(estimate.values)[0]), there(estimate.without)
+            values, left = (
+                there(np.round(each, DIGITS) if bounded else each)
+                for each in (estimate.values, estimate.without)
+            )
+        value = float(values[0])
         if not math.isfinite(value):
             raise NoIntervalError("nobody errs, so that nothing tells how far others may")
-        ends = jackknife_t(value, without, estimate.sample.inflation, skewed=skewed)
+        ends = jackknife_t(value, left, estimate.sample.inflation, skewed=skewed)
         low, high = sorted(map(back, ends))
         return low, high
 
@@ -91,7 +107,7 @@ def paired(one: Estimate, other: Estimate) -> Ends:
     return jackknife_t(difference.value, difference.without, one.sample.inflation)
 
 
-on_logit = on_scale(lambda p: np.log(p / (1 - p)), lambda x: 1 / (1 + math.exp(-x)))
+on_logit = on_scale(lambda p: np.log(p / (1 - p)), lambda x: 1 / (1 + math.exp(-x)), bounded=True)
 _on_log = on_scale(np.log, math.exp, skewed=True)
 
 

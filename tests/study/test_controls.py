@@ -156,9 +156,13 @@ def test_what_has_seen_all_training_subjects_has_no_control_that_is_to_see_fewer
     del sex["like"]
     raw["experiments"] = {"sex": age | sex, "age": age | {"train": age["train"] | {"start": start}}}
     age = raw["experiments"]["age"]
-    for controls, unfit in ((True, "shuffled"), (["learning-curve"], "learning-curve")):
+    for controls, unfit, rest in (
+        (True, "shuffled", "background"),
+        (["learning-curve"], "learning-curve", ""),
+    ):
         age["controls"] = controls
-        with pytest.raises(UserError, match=rf"age.controls: {unfit} says nothing .* from sex"):
+        said = rf"age.controls: {unfit} says nothing .* from sex, .* write controls: \[{rest}\], or"
+        with pytest.raises(UserError, match=said):
             read_config(raw)
     age["controls"] = ["background"]
     assert read_config(raw).controls("age") == ["age-background"]

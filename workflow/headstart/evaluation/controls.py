@@ -157,7 +157,7 @@ FAILS = {
 }
 WARNINGS = {
     "shuffled": "There was nothing to be learnt, so something of the labels leaks: look at how "
-    "labels, covariates and split came about. Chance alone does so in one training of forty",
+    "labels, covariates and split came about. Chance alone does so in at most one of forty",
     "background": "The background alone gives it away, a shortcut: a mark, a scanner's noise, or "
     "a part of the head that lies apart from it. What the network says of heads may rest on it",
 }

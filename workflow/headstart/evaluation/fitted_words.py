@@ -33,11 +33,14 @@ def _of_decisions(rows: Mapping[str, MetricRow]) -> str:
     least = rows["threshold"]
     if least.value is None:
         return f"No sensitivity and specificity at a threshold: {_why(least)}."
+    # its probabilities are less extreme than those of one network
+    ensemble = (least.protocol, least.model) == ("test", "ensemble")
+    of_one = " (of single folds' networks; here the mean of all is judged)" * ensemble
     each = ", ".join(f"{METRICS[name].words} {_number(rows[name])}" for name in DECISIONS)
     return (
         f"Called positive from a probability of about {least.value:.2g} on, which Youden's index "
-        f"chose on held-out predictions for other subjects: {each}; predictive values are those at "
-        "this sample's share of positives."
+        f"chose on held-out predictions for other subjects{of_one}: {each}; predictive values are "
+        "those at this sample's share of positives."
     )
 
 

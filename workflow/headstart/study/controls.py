@@ -126,11 +126,12 @@ def _check_start(
     start = train.get("start") if isinstance(train, Mapping) else None
     origin = start.get("from") if isinstance(start, Mapping) else start
     unfit = [control for control in controls if control in FROM_NOTHING]
+    rest = ", ".join(control for control in controls if control not in FROM_NOTHING)
     if unfit and isinstance(origin, str) and origin in plain:
         raise UserError(
             f"{where}.controls: {unfit[0]} says nothing of a training that starts from {origin}, "
-            "which has learnt from all these subjects, with their own labels; leave it out, or "
-            "start from random weights"
+            "which has learnt from all these subjects, with their own labels; write controls: "
+            f"[{rest}], or start from random weights"
         )
 
 

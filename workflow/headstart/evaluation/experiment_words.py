@@ -48,7 +48,7 @@ def p_words(p: float) -> str:
 def explanation(family: Sequence[ExperimentRow]) -> str:
     """Say how the rows of a family are to be read."""
     words = METRICS[family[0].metric].words
-    number = len(family)
+    number = sum(row.p is not None for row in family)
     corrected = f" and corrected for {number} comparisons by Holm's method" if number > 1 else ""
     seeds = (
         "One is said to beat another only where the difference exceeds what seeds alone explain, "

@@ -617,21 +617,22 @@ def test_a_window_lies_about_a_head_that_is_not_in_the_middle(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     job = shard(tmp_path, range(1))
-    array = np.zeros((40, 44, 40), np.int16)
-    array[4:16, 26:42, 20:38] = 300 + np.arange(18)
+    array = np.zeros((40, 50, 44), np.int16)
+    array[2:34, 18:50, 4:38] = 300 + np.arange(34)
     mask = (array > 0).astype(np.uint8)
     for name, values in (("0", array), ("0-mask", mask)):
-        affine = np.diag([2.0, 2, 2, 1])
+        affine = np.diag([5.0, 5, 5, 1])
         nib.save(nib.Nifti1Image(values, affine), job["data"] / f"{name}.nii.gz")
     job |= {"checked": checked(job["scans"], job["data"]), "classes": {"a": (1,)}}
-    prepare(**job | {"settings": SETTINGS.model_copy(update={"window": (20, 20, 22)})})
+    settings = SETTINGS.model_copy(update={"voxel_size": (5.0, 5.0, 5.0), "window": (34, 34, 36)})
+    prepare(**job | {"settings": settings})
     (scan,) = ShardCard.read(job["output"]).scans
     assert scan.mask_voxels_cropped == 0
-    # the head's middle, 10 voxels from the first, is the window's; at the rim the scan ends
-    np.testing.assert_allclose(np.array(scan.affine)[:3, 3], [0, 2 * 24, 2 * 18])
+    # the head's middle is the window's, but along y the scan ends first
+    np.testing.assert_allclose(np.array(scan.affine)[:3, 3], [5 * 1, 5 * 16, 5 * 3])
     assert "cuts off" not in capsys.readouterr().err
-    prepare(**job | {"settings": SETTINGS.model_copy(update={"window": (6, 20, 22)})})
-    assert "the window cuts off" in capsys.readouterr().err
+    prepare(**job | {"settings": settings.model_copy(update={"window": (24, 34, 36)})})
+    assert "the window cuts off 20 mm of the head" in capsys.readouterr().err
 
 
 def test_a_scan_that_cuts_its_brain_is_told_of(

@@ -40,14 +40,23 @@ def test_a_scan_without_air_is_kept_whole() -> None:
 def test_a_window_lies_about_the_head_and_inside_the_scan() -> None:
     head = [(20, 60), (50, 90), (10, 60)]
     # along x about the head's middle; along y the scan ends first; along z the scan fits as it is
-    assert head_window((100, 100, 60), head, (50, 50, 64)) == [(15, 65), (45, 95), (-2, 62)]
-    assert head_window((100, 100, 60), head, (50, 80, 64))[1] == (20, 100)
-    assert head_cut(head, [(15, 65), (45, 95), (-2, 62)], (2, 2, 2)) == 0
+    size = (4, 4, 4)
+    assert head_window((100, 100, 60), head, (50, 50, 64), size) == [(15, 65), (45, 95), (-2, 62)]
+    assert head_window((100, 100, 60), head, (50, 80, 64), size)[1] == (20, 100)
+    assert head_cut(head, [(15, 65), (45, 95), (-2, 62)], size) == 0
+    assert head_cut(head, [(15, 65), (54, 95), (-2, 62)], size) == 16
+
+
+def test_a_part_that_somebody_cut_out_of_a_head_has_no_crown() -> None:
+    part = [(0, 35), (0, 47), (0, 45)]
+    box = head_window((35, 47, 45), part, (40, 56, 40), (1, 1, 1))
+    assert box == [(-3, 37), (-5, 51), (2, 42)]
+    assert head_cut(part, [(10, 20), (10, 20), (10, 20)], (1, 1, 1)) == 0
 
 
 def test_of_a_tall_head_the_window_holds_the_crown_and_what_is_cut_is_told() -> None:
     head = [(20, 60), (20, 60), (0, 120)]
-    box = head_window((100, 100, 130), head, (40, 30, 90))
+    box = head_window((100, 100, 130), head, (40, 30, 90), (2, 2, 2))
     assert box == [(20, 60), (25, 55), (30, 120)]
     # 160 mm from the crown down are held; along y 5 voxels are cut on either side
     assert head_cut(head, box, (2, 2, 2)) == 10

@@ -83,7 +83,9 @@ def with_margin(box: Box, shape: Sequence[int], voxel_size: Sequence[float]) -> 
     return [(max(0, a - margin), min(length, b + margin)) for (a, b), margin, length in sides]
 
 
-def head_window(shape: Sequence[int], found: Box, window: Sequence[int]) -> Box:
+def head_window(
+    shape: Sequence[int], found: Box, window: Sequence[int], voxel_size: Sequence[float]
+) -> Box:
     """Place a window about the middle of a head; of a taller head it holds the crown.
 
     It never leaves the scan on one side where there is scan on the other: along an axis on which
@@ -93,9 +95,10 @@ def head_window(shape: Sequence[int], found: Box, window: Sequence[int]) -> Box:
         shape: Voxels of the scan, axes nearest to RAS.
         found: The head.
         window: Voxels of the window.
+        voxel_size: Edges of a voxel, mm; what is less tall than 160 mm is no whole head.
     """
     box, (bottom, top) = about(found, window), found[2]
-    if top - bottom > window[2]:
+    if top - bottom > max(window[2], CROWN / voxel_size[2]):
         box[2] = (top - window[2], top)
     placed = []
     for (first, _), length, wanted in zip(box, shape, window, strict=True):
@@ -108,11 +111,15 @@ def head_window(shape: Sequence[int], found: Box, window: Sequence[int]) -> Box:
 def head_cut(found: Box, box: Box, voxel_size: Sequence[float]) -> float:
     """Tell how much of a head a box cuts off at the most, mm; face and neck don't count.
 
+    What is nowhere as long as 160 mm is no head, but a part that somebody cut out.
+
     Args:
         found: The head, axes nearest to RAS.
         box: What is kept.
         voxel_size: Edges of a voxel, mm.
     """
+    if max((b - a) * edge for (a, b), edge in zip(found, voxel_size, strict=True)) < CROWN:
+        return 0.0
     x, y, (bottom, top) = found
     high = (max(bottom, top - round(CROWN / voxel_size[2])), top)
     sides = zip((x, y, high), box, voxel_size, strict=True)

@@ -239,7 +239,7 @@ def _box(
         if own is not None:
             return geometry.about(geometry.extent(own), settings.window), None
         core = head_core(array, size)
-        box = head_window(array.shape, core, settings.window)
+        box = head_window(array.shape, core, settings.window, size)
         return box, head_cut(core, box, size)
     if own is None:
         around = head_box(array, size)

@@ -74,8 +74,9 @@ REASONS = {
     ),
     "intensity-range": Reason(
         "intensities beyond 1e9, or more than 1000 times as far apart as their 1st and 99th "
-        "percentile",
-        "look for single wild voxels or a wrong byte order, and convert it again",
+        "percentile; where this is accepted, a few wild voxels are replaced by the median of those "
+        "around",
+        "look at it: single wild voxels may be accepted, a wrong byte order is converted again",
     ),
     "constant": Reason("all voxels have one value", "replace the scan"),
     "mask-offset": Reason(

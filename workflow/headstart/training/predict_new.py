@@ -60,8 +60,9 @@ def predict_new(
 
     Raises:
         UserError: If the output is no .csv, the networks were not trained for one question and
-            on volumes of one kind, or there is no table with the covariates that they see; and if
-            any scan is not fit for use or lacks a covariate, once the others are predicted.
+            on volumes of one kind that this version makes, or there is no table with the
+            covariates that they see; and if any scan is not fit for use, lacks a covariate or can't
+            be answered for, once the others are predicted.
     """
     if output.suffix != ".csv":
         table = output.with_name(f"{output.stem}.csv")

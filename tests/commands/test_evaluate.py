@@ -39,7 +39,8 @@ from headstart.tasks.segmentation import Segmentation
 
 # Of our networks alone, as something is fitted to other folds' answers first.
 FITTED = {
-    *("threshold", "sensitivity", "specificity", "ppv", "npv", "corrected_gap", "corrected_gap_r")
+    *(f"{name}_M" for name in ("threshold", "sensitivity", "specificity", "ppv", "npv")),
+    *("corrected_gap", "corrected_gap_r"),
 }
 TARGETS = {"regression": "age", "classification": "sex", "segmentation": "mask"}
 
@@ -153,7 +154,7 @@ def test_n_counts_subjects_not_scans(judged):
     n = everyone[~everyone["metric"].isin(FITTED)].groupby("protocol")["n"].unique()
     assert n["cross-validation"].tolist() == [30]
     assert n["test"].tolist() == [10]
-    for one, other in (("sensitivity", "specificity"), ("ppv", "npv")) * (
+    for one, other in (("sensitivity_M", "specificity_M"), ("ppv_M", "npv_M")) * (
         judged[0] == "classification"
     ):
         of = everyone[everyone["metric"].isin([one, other])].groupby("protocol")["n"].sum()

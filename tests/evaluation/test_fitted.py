@@ -43,10 +43,10 @@ def of_classes(seed: int = 0, folds: int = 3) -> HeldOutTrial:
 
 def by_hand(truth: np.ndarray, called: np.ndarray) -> dict[str, float]:
     return {
-        "sensitivity": called[truth == 1].mean(),
-        "specificity": (~called)[truth == 0].mean(),
-        "ppv": truth[called].mean(),
-        "npv": 1 - truth[~called].mean(),
+        "sensitivity_M": called[truth == 1].mean(),
+        "specificity_M": (~called)[truth == 0].mean(),
+        "ppv_M": truth[called].mean(),
+        "npv_M": 1 - truth[~called].mean(),
     }
 
 
@@ -72,10 +72,10 @@ def test_each_fold_is_judged_at_the_threshold_of_the_others() -> None:
     assert {name: rows[name].value for name in by_hand(one.truth, called)} == pytest.approx(
         by_hand(one.truth, called)
     )
-    assert rows["sensitivity"].n == (one.truth == 1).sum()
-    assert rows["npv"].n == (~called).sum()
+    assert rows["sensitivity_M"].n == (one.truth == 1).sum()
+    assert rows["npv_M"].n == (~called).sum()
     assert {row.seed_sd for row in rows.values()} == {None}
-    assert rows["threshold"].ci_low is None
+    assert rows["threshold_M"].ci_low is None
 
 
 def test_who_is_judged_moves_no_threshold_of_his_own() -> None:
@@ -103,7 +103,7 @@ def test_a_sensitivity_has_wilson_s_interval_of_those_it_is_told_from() -> None:
     positive = one.truth == 1
     right = int((said[positive, 0] >= 0.4).sum())
     known = stats.binomtest(right, int(positive.sum())).proportion_ci(0.95, method="wilson")
-    got = interval(made["sensitivity"])
+    got = interval(made["sensitivity_M"])
     assert (got.low, got.high) == pytest.approx((known.low, known.high), abs=1e-12)
 
 
@@ -112,8 +112,8 @@ def test_a_subject_of_several_sessions_counts_once() -> None:
     said = np.column_stack([np.tile([0.9, 0.1], 20), np.full(40, 0.5)])
     made = estimate(SEX, HeldOut(subjects, np.zeros(40, int)), truth, said, {}, fitted=True)
     known = stats.binomtest(10, 20).proportion_ci(0.95, method="wilson")
-    got = interval(made["sensitivity"])
-    assert made["sensitivity"].value == 0.5
+    got = interval(made["sensitivity_M"])
+    assert made["sensitivity_M"].value == 0.5
     # all subjects are alike: that their 40 sessions are, too, is known from 20
     assert (got.low, got.high) == pytest.approx((known.low, known.high))
 
@@ -171,11 +171,11 @@ def test_it_is_said_in_words() -> None:
     def row(metric: str, *numbers: float | None) -> MetricRow:
         return MetricRow("network", metric, "all", "test", *numbers, "Wilson", 30, None)
 
-    shares = {"sensitivity": 0.8, "specificity": 0.7, "ppv": 0.6, "npv": 0.9}
-    rows = [row("threshold", 0.4321, None, None)]
+    shares = {"sensitivity_M": 0.8, "specificity_M": 0.7, "ppv_M": 0.6, "npv_M": 0.9}
+    rows = [row("threshold_M", 0.4321, None, None)]
     rows += [row(name, share, share - 0.1, share + 0.05) for name, share in shares.items()]
     said = fitted_words([*rows, replace(rows[0], model="mean", value=0.1)], "")
-    assert said.startswith("Called positive from a probability of about 0.43 on")
+    assert said.startswith("Called M from a probability of about 0.43 on")
     assert "sensitivity 0.800 [0.700, 0.850], specificity 0.700 [0.600, 0.750]" in said
     assert "(of single" not in said
     mean = [replace(one, model="ensemble") for one in rows]

@@ -17,7 +17,6 @@ from rows import label_rows
 
 from headstart.common.run_id import RunId
 from headstart.evaluation.bootstrap import subject_weights
-from headstart.evaluation.fitted_words import DECISIONS
 from headstart.evaluation.predictions import Pooled
 from headstart.evaluation.results import DifferenceRow
 from headstart.evaluation.results import MetricRow
@@ -37,6 +36,7 @@ from headstart.figures.evaluation_result import Result
 from headstart.imaging.scan_rows import CheckRow
 from headstart.tasks.base import Task
 from headstart.tasks.classification import Classification
+from headstart.tasks.metrics import DECISIONS
 from headstart.tasks.regression import Regression
 from headstart.tasks.segmentation import Segmentation
 from headstart.training.history import Epoch
@@ -305,10 +305,10 @@ def test_decisions_at_a_threshold_have_a_page_of_their_own():
     one = result(SEX, ["F", "M"], np.array([[0.8, 0.2], [0.3, 0.7]]))
     for values, pages in (((0.8, 0.7, 0.6, 0.9), 3), ((None,) * 4, 2)):
         rows = [
-            replace(one.metrics[0], metric=name, value=value, ci_low=None)
+            replace(one.metrics[0], metric=f"{name}_M", value=value, ci_low=None)
             for name, value in zip(DECISIONS, values, strict=True)
         ]
-        threshold = replace(rows[0], metric="threshold", value=values[0] and 0.45)
+        threshold = replace(rows[0], metric="threshold_M", value=values[0] and 0.45)
         document = Kept()
         draw_evaluation(document, replace(one, metrics=[*one.metrics, threshold, *rows]))
         assert len(document.pages) == pages

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from headstart.common.text import number_with_interval
 from headstart.evaluation.results import OURS
 from headstart.evaluation.results import MetricRow
+from headstart.tasks.metrics import DECISIONS
 from headstart.tasks.metrics import METRICS
-
-DECISIONS = ("sensitivity", "specificity", "ppv", "npv")
+from headstart.tasks.metrics import of_class
 
 
 def fitted_words(rows: Iterable[MetricRow], unit: str) -> str:
@@ -23,7 +23,9 @@ def fitted_words(rows: Iterable[MetricRow], unit: str) -> str:
     Returns:
         Some sentences; "" for a task that has neither.
     """
-    ours = {row.metric: row for row in rows if row.model in OURS and row.group == "all"}
+    ours = {
+        of_class(row.metric)[0]: row for row in rows if row.model in OURS and row.group == "all"
+    }
     if "threshold" in ours:
         return _of_decisions(ours)
     return _of_gap(ours, unit) if "corrected_gap" in ours else ""
@@ -37,10 +39,11 @@ def _of_decisions(rows: Mapping[str, MetricRow]) -> str:
     ensemble = (least.protocol, least.model) == ("test", "ensemble")
     of_one = " (of single folds' networks; here the mean of all is judged)" * ensemble
     each = ", ".join(f"{METRICS[name].words} {_number(rows[name])}" for name in DECISIONS)
+    positive = of_class(least.metric)[1]
     return (
-        f"Called positive from a probability of about {least.value:.2g} on, which Youden's index "
+        f"Called {positive} from a probability of about {least.value:.2g} on, which Youden's index "
         f"chose on held-out predictions for other subjects{of_one}: {each}; predictive values are "
-        "those at this sample's share of positives."
+        f"those at this sample's share of {positive}."
     )
 
 

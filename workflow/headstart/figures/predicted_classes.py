@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from headstart.common.text import capital
 from headstart.common.text import number_with_interval
 from headstart.evaluation.bootstrap import subject_weights
-from headstart.evaluation.fitted_words import DECISIONS
 from headstart.evaluation.fitted_words import fitted_words
 from headstart.evaluation.results import OURS
 from headstart.evaluation.results import having
@@ -25,9 +24,10 @@ from headstart.figures.style import GREY
 from headstart.figures.style import LINES
 from headstart.figures.style import Document
 from headstart.figures.style import intervals_plot
-from headstart.figures.style import metric_name
 from headstart.tasks.class_metrics import calibration_curve
 from headstart.tasks.class_metrics import roc
+from headstart.tasks.metrics import DECISIONS
+from headstart.tasks.metrics import METRICS
 
 QUARTERS = [0, 0.25, 0.5, 0.75, 1]
 
@@ -63,25 +63,28 @@ def draw_predicted_classes(document: Document, result: Result) -> None:
 def _draw_decisions(document: Document, result: Result) -> None:
     """Draw how two classes are told apart at a threshold, on a page of its own, if there is one."""
     ours = [row for row in having(result.metrics, group="all") if row.model in OURS]
-    rows = [row for name in DECISIONS for row in having(ours, metric=name)]
-    if all(row.value is None for row in rows):
+    positive, negative = result.names[1], result.names[0]
+    of = {
+        "sensitivity": f"of {positive}",
+        "specificity": f"of {negative}",
+        "ppv": f"of those called {positive}",
+        "npv": f"of those called {negative}",
+    }
+    rows = {name: row for name in DECISIONS for row in having(ours, metric=f"{name}_{positive}")}
+    shown = [
+        f"{capital(METRICS[name].words)}, {of[name]} (n = {row.n})" for name, row in rows.items()
+    ]
+    if all(row.value is None for row in rows.values()):
         return
     heading = f"{result.heading}, at a threshold"
     with document.page(heading, height=62, note=result.note) as figure:
         axes = figure.subplots()
-        positive, negative = result.names[1], result.names[0]
-        of = {
-            "sensitivity": f"of {positive}",
-            "specificity": f"of {negative}",
-            "ppv": f"of those called {positive}",
-            "npv": f"of those called {negative}",
-        }
         intervals_plot(
             axes,
-            [f"{capital(metric_name(row.metric))}, {of[row.metric]} (n = {row.n})" for row in rows],
-            [row.value for row in rows],
-            [row.ci_low for row in rows],
-            [row.ci_high for row in rows],
+            shown,
+            [row.value for row in rows.values()],
+            [row.ci_low for row in rows.values()],
+            [row.ci_high for row in rows.values()],
             colours=[BLUE] * len(rows),
             decimals=3,
         )

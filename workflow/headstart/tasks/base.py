@@ -453,7 +453,8 @@ class Task(ABC):
     ) -> dict[str, Array]:
         """Compute `fitted_metrics` as `evaluate` does the others, of what `fitted` returns."""
         return {
-            name: METRICS[name].compute(truth, prediction, weights) for name in self.fitted_metrics
+            name: self.metric(name).compute(truth, prediction, weights)
+            for name in self.fitted_metrics
         }
 
     def metric(self, name: str) -> Metric:

@@ -20,6 +20,10 @@ from headstart.tasks.base import Loss
 from headstart.tasks.base import Task
 from headstart.tasks.base import UnfittedError
 from headstart.tasks.class_metrics import youden
+from headstart.tasks.metrics import DECISIONS
+from headstart.tasks.metrics import METRICS
+from headstart.tasks.metrics import Metric
+from headstart.tasks.metrics import of_class
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -156,9 +160,13 @@ class Classification(Task):
 
     @property
     def fitted_metrics(self) -> tuple[str, ...]:
-        """Of two classes, decisions at a threshold."""
-        two = len(self.classes) == 2
-        return ("threshold", "sensitivity", "specificity", "ppv", "npv") if two else ()
+        """Of two classes, decisions at a threshold; they name the one that is called positive."""
+        names = ("threshold", *DECISIONS) if len(self.classes) == 2 else ()
+        return tuple(f"{name}_{self.classes[1]}" for name in names)
+
+    def metric(self, name: str) -> Metric:
+        """See `Task.metric`; what names a class is one whichever it is."""
+        return METRICS[of_class(name)[0]]
 
     def fitted(
         self,

@@ -133,6 +133,10 @@ METRICS = {
 }
 
 
+# Of two classes at a threshold, `sensitivity_CLASS` for the class that is called positive.
+DECISIONS = ("sensitivity", "specificity", "ppv", "npv")
+
+
 def of_class(metric: str) -> tuple[str, str]:
     """Divide the name of a metric into that of `METRICS`, and the class that it is of, if any."""
     known = max((name for name in METRICS if f"{metric}_".startswith(f"{name}_")), key=len)

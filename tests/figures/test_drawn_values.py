@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,13 +10,13 @@ import pytest
 from drawn import Kept
 from drawn import drawn
 from drawn import lines_of
+from drawn_results import SEX
+from drawn_results import result
 from matplotlib.figure import Figure
 from rows import label_rows
 
 from headstart.common.run_id import RunId
 from headstart.evaluation.bootstrap import subject_weights
-from headstart.evaluation.predictions import Pooled
-from headstart.evaluation.results import DifferenceRow
 from headstart.evaluation.results import MetricRow
 from headstart.figures import predicted_masks
 from headstart.figures.augmentation import always
@@ -32,17 +30,12 @@ from headstart.figures.curves import Curve
 from headstart.figures.curves import draw_curves
 from headstart.figures.distributions import draw_distributions
 from headstart.figures.evaluation import draw_evaluation
-from headstart.figures.evaluation_result import Result
 from headstart.imaging.scan_rows import CheckRow
-from headstart.tasks.base import Task
-from headstart.tasks.classification import Classification
 from headstart.tasks.metrics import DECISIONS
 from headstart.tasks.regression import Regression
 from headstart.tasks.segmentation import Segmentation
 from headstart.training.history import Epoch
 from headstart.training.history import History
-
-SEX = Classification(("F", "M"))
 
 
 def curve(fold: int, seed: int, chosen: int) -> Curve:
@@ -71,39 +64,6 @@ def test_curves_are_the_history_with_a_circle_at_the_chosen_epoch():
             assert drawn(axes, [1, 2, 3, 4], one)
             assert drawn(axes, chosen, one[chosen - 1]) == (column != "train_loss")
         assert drawn(axes, [1, 2, 3, 4], np.mean(values, axis=0))
-
-
-def result(task: Task, truth: list[Any], said: Any) -> Result:
-    keys = tuple((f"s{n}", "1") for n in range(len(truth)))
-    scans = {k: SimpleNamespace(target=str(t), test=True) for k, t in zip(keys, truth, strict=True)}
-    rest = (("l", "1", 5), ("l", "2", 15), ("m", "1", 40))  # one of two sessions
-    learnt = {(who, of): SimpleNamespace(target=t, test=False) for who, of, t in rest}
-    rows, against = [], []
-    of_all = {"ci_method": "", "n": len(truth)}
-    metrics = ("mae", "auroc", "log_loss", "balanced_accuracy", "slope", "brier", "ece")
-    for number, metric in enumerate(metrics):
-        for model in ("network", "mean"):
-            value = 1.0 + number + 5 * (model == "mean")
-            ends = {"ci_low": value - 0.5, "ci_high": value + 0.25}
-            rows.append(
-                MetricRow(model, metric, "all", "test", value, **ends, **of_all, seed_sd=None)
-            )
-        against.append(DifferenceRow(metric, "test", "mean", -5.0, -5.5, -4.25, **of_all))
-    return Result(
-        title="exp",
-        task=task,
-        target="age",
-        unit="years",
-        classes={},
-        primary=task.metrics[0],
-        protocol="test",
-        pooled=Pooled(keys, (said,), said),
-        scans=scans | learnt,  # type: ignore[arg-type]
-        sites=dict.fromkeys([*keys, *learnt], "A"),
-        runs=[],
-        metrics=rows,
-        comparison=against,
-    )
 
 
 def test_scatter_has_every_scan_and_the_mean_of_those_that_were_learnt_from():

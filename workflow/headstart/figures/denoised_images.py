@@ -15,9 +15,10 @@ from headstart.evaluation.baseline_rows import ROWS
 from headstart.evaluation.predictions import read_image
 from headstart.evaluation.results import having
 from headstart.figures.evaluation_result import Result
-from headstart.figures.evaluation_result import draw_numbers
 from headstart.figures.evaluation_result import halves
+from headstart.figures.evaluation_result import numbers_of
 from headstart.figures.style import Document
+from headstart.figures.style import room
 from headstart.figures.style import show_slice
 from headstart.imaging.geometry import head
 from headstart.imaging.geometry import to_canonical
@@ -30,10 +31,12 @@ def draw_denoised_images(document: Document, result: Result) -> None:
     """Draw the metrics beside those of the filters, and what some scans became."""
     judged = any(row.value is not None for row in having(result.metrics, metric="psnr"))
     first, second = (result.primary, "ssim") if judged else ("edges", "removed")
-    with document.page(result.heading, height=110, note=result.note) as figure:
+    numbers, others = numbers_of(result, first), numbers_of(result, second)
+    height = max(numbers.height, others.height) + room(result.note)
+    with document.page(result.heading, height=height, note=result.note) as figure:
         left, right = halves(figure)
-        draw_numbers(left, result, first)
-        draw_numbers(right, result, second)
+        numbers.draw(left)
+        others.draw(right)
     _draw_pictures(document, result, _best_filter(result, first))
 
 

@@ -34,11 +34,14 @@ from headstart.figures.style import GREY
 from headstart.figures.style import Document
 from headstart.figures.style import intervals_plot
 from headstart.figures.style import metric_name
+from headstart.figures.style import room
 from headstart.imaging.mask_classes import Classes
 from headstart.tasks.base import Task
 from headstart.tasks.metrics import METRICS
 
-LABEL_WIDTH = 24  # characters of a row's label, which is wrapped
+LABEL_WIDTH = 28  # characters of a row's label, which is wrapped
+# mm: a row of one line, each line more, and what is above and below a panel's rows
+ROW, LINE, AROUND = 4.4, 2.6, 11.0
 CAPTIONS = {
     "cross-validation": "cross-validation, each scan predicted without its subject's fold",
     "hold-out": "one fold held out, of a cross-validation that was not run in full",
@@ -131,52 +134,114 @@ class Result:
         return " ".join(filter(None, sentences))
 
 
+@dataclass(frozen=True)
+class Panel:
+    """Some numbers with their intervals, a row each.
+
+    Attributes:
+        title: What the numbers are.
+        labels: Whose each of them is, wrapped.
+        rows: The rows of the tables.
+        values: Their numbers.
+        colours: One of each row.
+        of_differences: Whether the numbers are differences, and 0 is none.
+    """
+
+    title: str
+    labels: Sequence[str]
+    rows: Sequence[MetricRow | DifferenceRow]
+    values: Sequence[float | None]
+    colours: Sequence[str]
+    of_differences: bool = False
+
+    @property
+    def height(self) -> float:
+        """Millimetres that it needs: all rows are as high as the one with most lines."""
+        lines = max(label.count("\n") + 1 for label in self.labels)
+        above = self.title.count("\n") * LINE
+        return AROUND + above + len(self.labels) * (ROW + (lines - 1) * LINE)
+
+    def draw(self, axes: Axes, decimals: int) -> None:
+        """Draw the rows."""
+        lows, highs = [row.ci_low for row in self.rows], [row.ci_high for row in self.rows]
+        intervals_plot(
+            axes, self.labels, self.values, lows, highs, colours=self.colours, decimals=decimals
+        )
+        if self.of_differences:
+            axes.axvline(0, color=BLACK, lw=0.6)
+        axes.set_title(self.title)
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """A metric in panels, one above the other, all with as many decimals."""
+
+    panels: Sequence[Panel]
+    decimals: int
+
+    @property
+    def height(self) -> float:
+        """Millimetres that they need."""
+        return sum(panel.height for panel in self.panels)
+
+    def draw(self, figure: Figure | SubFigure) -> None:
+        """Draw the panels."""
+        heights = [panel.height for panel in self.panels]
+        every = figure.subplots(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
+        for axes, panel in zip(every, self.panels, strict=True):
+            panel.draw(axes, self.decimals)
+
+
 def draw_metrics(document: Document, result: Result) -> None:
     """Draw the primary metric, of a task that has no page of its own."""
-    with document.page(result.heading, height=100, note=result.note) as figure:
-        draw_numbers(figure, result, result.primary)
+    numbers = numbers_of(result, result.primary)
+    height = numbers.height + room(result.note)
+    with document.page(result.heading, height=height, note=result.note) as figure:
+        numbers.draw(figure)
 
 
-def draw_numbers(figure: Figure | SubFigure, result: Result, metric: str) -> None:
-    """Panels, one above the other: each model, the differences, the sites, if there are such."""
+def numbers_of(result: Result, metric: str, *, by_site: bool = True) -> Numbers:
+    """Lay out a metric: of each model, the differences, and of the sites, if there are such."""
     everyone = having(result.metrics, metric=metric, group="all")
     ours = [row for row in having(result.metrics, metric=metric) if row.model in OURS]
+    name = capital(ours[0].model)
+    panels = [
+        Panel(
+            title=_wrapped(capital(metric_name(metric, result.unit))),
+            labels=[_wrapped(in_words(row.model)) for row in everyone],
+            rows=everyone,
+            values=[row.value for row in everyone],
+            colours=[BLUE if row.model in OURS else GREY for row in everyone],
+        )
+    ]
+    if against := having(result.comparison, metric=metric):
+        panels.append(
+            Panel(
+                title=f"{name} \u2212 baseline{_unit_of(metric, result.unit)}",
+                labels=[_wrapped(in_words(row.baseline)) for row in against],
+                rows=against,
+                values=[row.difference for row in against],
+                colours=[BLACK] * len(against),
+                of_differences=True,
+            )
+        )
     sites = [row for row in ours if row.group != "all"]
-    against = having(result.comparison, metric=metric)
-    heights = [len(rows) + 0.8 for rows in (everyone, against, sites) if rows]
-    panels = iter(figure.subplots(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0])
-    name = metric_name(metric, result.unit)
-
-    axes, models = next(panels), [row.model for row in everyone]
-    colours = [BLUE if model in OURS else GREY for model in models]
-    values = [row.value for row in everyone]
-    decimals = decimals_of(ours[0].value, ours[0].ci_low, ours[0].ci_high)
-    _rows(axes, everyone, values, list(map(in_words, models)), colours, decimals)
-    axes.set_title(capital(name))
-    if against:
-        axes, baselines = next(panels), [in_words(row.baseline) for row in against]
-        differences = [row.difference for row in against]
-        _rows(axes, against, differences, baselines, [BLACK] * len(against), decimals)
-        axes.axvline(0, color=BLACK, lw=0.6)
-        axes.set_title(f"{capital(ours[0].model)} \u2212 baseline{_unit_of(metric, result.unit)}")
-    if sites:
-        axes = next(panels)
+    if sites and by_site:
         labels = [f"{row.group.removeprefix('site=')} (n = {row.n})" for row in sites]
-        _rows(axes, sites, [row.value for row in sites], labels, [BLUE] * len(sites), decimals)
-        axes.set_title(f"{capital(ours[0].model)}, by site")
+        panels.append(
+            Panel(
+                title=f"{name}, by site",
+                labels=[_wrapped(label) for label in labels],
+                rows=sites,
+                values=[row.value for row in sites],
+                colours=[BLUE] * len(sites),
+            )
+        )
+    return Numbers(panels, decimals_of(ours[0].value, ours[0].ci_low, ours[0].ci_high))
 
 
-def _rows(
-    axes: Axes,
-    rows: Sequence[MetricRow | DifferenceRow],
-    values: Sequence[float | None],
-    labels: Sequence[str],
-    colours: Sequence[str],
-    decimals: int,
-) -> None:
-    lows, highs = [row.ci_low for row in rows], [row.ci_high for row in rows]
-    wrapped = [textwrap.fill(label, LABEL_WIDTH) for label in labels]
-    intervals_plot(axes, wrapped, values, lows, highs, colours=colours, decimals=decimals)
+def _wrapped(label: str) -> str:
+    return textwrap.fill(label, LABEL_WIDTH)
 
 
 def _unit_of(metric: str, unit: str) -> str:
@@ -189,7 +254,7 @@ def halves(figure: Figure) -> tuple[SubFigure, SubFigure]:
     return left, right
 
 
-def above_and_below(figure: SubFigure) -> tuple[SubFigure, SubFigure]:
-    """Divide a half of a page into an upper and a lower part."""
-    upper, lower = figure.subfigures(2, 1, squeeze=False)[:, 0]
+def above_and_below(figure: SubFigure, heights: tuple[float, float]) -> tuple[SubFigure, SubFigure]:
+    """Divide a half of a page into an upper and a lower part, by their heights."""
+    upper, lower = figure.subfigures(2, 1, height_ratios=heights, squeeze=False)[:, 0]
     return upper, lower

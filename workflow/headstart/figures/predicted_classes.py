@@ -15,8 +15,8 @@ from headstart.evaluation.results import having
 from headstart.evaluation.session_weights import session_weights
 from headstart.figures.evaluation_result import Result
 from headstart.figures.evaluation_result import above_and_below
-from headstart.figures.evaluation_result import draw_numbers
 from headstart.figures.evaluation_result import halves
+from headstart.figures.evaluation_result import numbers_of
 from headstart.figures.style import BLACK
 from headstart.figures.style import BLUE
 from headstart.figures.style import COLOURS
@@ -24,6 +24,7 @@ from headstart.figures.style import GREY
 from headstart.figures.style import LINES
 from headstart.figures.style import Document
 from headstart.figures.style import intervals_plot
+from headstart.figures.style import room
 from headstart.tasks.class_metrics import calibration_curve
 from headstart.tasks.class_metrics import roc
 from headstart.tasks.metrics import DECISIONS
@@ -36,28 +37,41 @@ def draw_predicted_classes(document: Document, result: Result) -> None:
     """Draw ROC curves, the confusion of classes, and the metrics, on two pages or three."""
     truth = result.truth
     note = f"{result.note} Band: bootstrap of subjects, point by point."
-    with document.page(result.heading, height=128, note=note) as figure:
+    numbers = numbers_of(result, "auroc")
+    height = max(128, numbers.height + room(note))
+    with document.page(result.heading, height=height, note=note) as figure:
         left, right = halves(figure)
         top, bottom = left.subplots(2, 1, height_ratios=[1.9, 1])
         _roc(top, result, truth)
         _confusion(bottom, result, truth)
-        draw_numbers(right, result, "auroc")
+        numbers.draw(right)
     note = (
         f"{result.note} Log loss: lower is better. Calibration: a circle per tenth of the "
         "probabilities that has scans, its area their number; on the diagonal, what is predicted "
         f"with 70 % comes true in 70 %. {fitted_words(result.metrics, '')}"
     )
-    with document.page(
-        f"{result.heading}, probabilities and decisions", height=156, note=note
-    ) as figure:
-        left, right = halves(figure)
-        top, bottom = above_and_below(left)
-        _calibration(top.subplots(), result, truth)
-        draw_numbers(bottom, result, "brier")
-        top, bottom = above_and_below(right)
-        draw_numbers(top, result, "log_loss")
-        draw_numbers(bottom, result, "balanced_accuracy")
+    _draw_probabilities(document, result, truth, note)
     _draw_decisions(document, result)
+
+
+def _draw_probabilities(
+    document: Document, result: Result, truth: NDArray[np.int64], note: str
+) -> None:
+    """Draw the calibration and what further metrics say, without the sites."""
+    brier, log_loss, balanced = (
+        numbers_of(result, name, by_site=False)
+        for name in ("brier", "log_loss", "balanced_accuracy")
+    )
+    heights = (log_loss.height, max(brier.height, balanced.height))
+    title = f"{result.heading}, probabilities and decisions"
+    with document.page(title, height=sum(heights) + room(note), note=note) as figure:
+        left, right = halves(figure)
+        top, bottom = above_and_below(left, heights)
+        _calibration(top.subplots(), result, truth)
+        brier.draw(bottom)
+        top, bottom = above_and_below(right, heights)
+        log_loss.draw(top)
+        balanced.draw(bottom)
 
 
 def _draw_decisions(document: Document, result: Result) -> None:

@@ -17,8 +17,8 @@ from headstart.evaluation.results import OURS
 from headstart.evaluation.results import having
 from headstart.figures.evaluation_result import Result
 from headstart.figures.evaluation_result import above_and_below
-from headstart.figures.evaluation_result import draw_numbers
 from headstart.figures.evaluation_result import halves
+from headstart.figures.evaluation_result import numbers_of
 from headstart.figures.mask_colours import class_keys
 from headstart.figures.mask_colours import colour_of
 from headstart.figures.mask_colours import fill
@@ -32,6 +32,7 @@ from headstart.figures.style import LINES
 from headstart.figures.style import MARKERS
 from headstart.figures.style import Document
 from headstart.figures.style import as_numbers
+from headstart.figures.style import room
 from headstart.figures.style import show_slice
 from headstart.imaging.mask_classes import Classes
 from headstart.imaging.mask_values import numbered
@@ -48,22 +49,27 @@ def draw_predicted_masks(document: Document, result: Result) -> None:
         "their distance. The network is judged on the raw scan's grid, the mean mask on the "
         "prepared one."
     )
-    with document.page(result.heading, height=100, note=note) as figure:
+    numbers = numbers_of(result, "dice")
+    height = max(100, numbers.height + room(note))
+    with document.page(result.heading, height=height, note=note) as figure:
         left, right = halves(figure)
         _dice_by_class(left.subplots(), result)
-        draw_numbers(right, result, "dice")
+        numbers.draw(right)
     note = (
         f"{result.note} Lines: mean difference, and limits of agreement (1.96 standard "
         "deviations), of each class. Where a class is in one mask alone, NSD is 0, and the "
         "distance is the diagonal of the image; where it is in neither, there is none: "
         f"{_empty(result)}."
     )
-    with document.page(f"{result.heading}, surfaces and volumes", height=110, note=note) as figure:
+    nsd, volume = (numbers_of(result, name, by_site=False) for name in ("nsd", "volume_error"))
+    height = nsd.height + volume.height + room(note)
+    title = f"{result.heading}, surfaces and volumes"
+    with document.page(title, height=height, note=note) as figure:
         left, right = halves(figure)
         _volumes(left.subplots(), result)
-        top, bottom = above_and_below(right)
-        draw_numbers(top, result, "nsd")
-        draw_numbers(bottom, result, "volume_error")
+        top, bottom = above_and_below(right, (nsd.height, volume.height))
+        nsd.draw(top)
+        volume.draw(bottom)
     _draw_overlays(document, result)
 
 
@@ -107,7 +113,7 @@ def _volumes(axes: Axes, result: Result) -> None:
     axes.set_xlabel("mean of predicted and true volume (ml)")
     axes.set_ylabel("predicted \u2212 true volume (ml)")
     axes.set_title("Volumes")
-    axes.legend(loc="best")
+    axes.legend(loc="best", frameon=True, framealpha=0.8, edgecolor="none")
 
 
 def _dice_by_class(axes: Axes, result: Result) -> None:

@@ -12,14 +12,15 @@ from headstart.evaluation.results import OURS
 from headstart.evaluation.results import having
 from headstart.evaluation.session_weights import session_weights
 from headstart.figures.evaluation_result import Result
-from headstart.figures.evaluation_result import draw_numbers
 from headstart.figures.evaluation_result import halves
+from headstart.figures.evaluation_result import numbers_of
 from headstart.figures.style import BLACK
 from headstart.figures.style import COLOURS
 from headstart.figures.style import GREY
 from headstart.figures.style import LINES
 from headstart.figures.style import MARKERS
 from headstart.figures.style import Document
+from headstart.figures.style import room
 from headstart.figures.style import with_unit
 
 
@@ -28,12 +29,14 @@ def draw_predicted_numbers(document: Document, result: Result) -> None:
     truth = result.truth
     fitted = fitted_words(result.metrics, result.unit)
     note = f"{result.note} {_range(result, truth)} {fitted}"
-    with document.page(result.heading, height=140, note=note) as figure:
+    numbers = numbers_of(result, result.primary)
+    height = max(140, numbers.height + room(note))
+    with document.page(result.heading, height=height, note=note) as figure:
         left, right = halves(figure)
         top, bottom = left.subplots(2, 1, height_ratios=[1.9, 1])
         _scatter(top, result, truth)
         _errors(bottom, result, truth)
-        draw_numbers(right, result, result.primary)
+        numbers.draw(right)
 
 
 def _range(result: Result, truth: NDArray[np.float64]) -> str:

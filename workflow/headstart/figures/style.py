@@ -42,6 +42,7 @@ LINES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (6, 1.5, 1, 1.5))
 MARKERS = ("o", "^", "s", "D", "v", "P", "X")
 
 WIDTH = 183.0  # mm: two columns of a journal page
+TITLE = 7.5  # mm that a page's title takes
 NOTE_WIDTH = 138  # characters of small print that fit into it
 STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
@@ -127,9 +128,8 @@ class Document:
             A figure with a constrained layout between title and foot.
         """
         inch = 25.4
-        note = "\n".join(textwrap.wrap(note, NOTE_WIDTH))
-        lines = note.count("\n") + 1 if note else 0
-        top, foot = 7.5 / height, (6.5 + 3.2 * lines) / height
+        note = _wrapped(note)
+        top, foot = TITLE / height, _foot(note) / height
         layout = ConstrainedLayoutEngine(
             rect=(0.012, foot, 0.976, 1 - top - foot), w_pad=0.04, h_pad=0.04, wspace=0.03
         )
@@ -164,6 +164,20 @@ class Document:
                 color=VERMILION,
                 bbox={"boxstyle": "square,pad=0.25", "fc": "none", "ec": VERMILION, "lw": 0.8},
             )
+
+
+def room(note: str) -> float:
+    """Return what a page's title, small print and foot take of its height, mm."""
+    return TITLE + _foot(_wrapped(note))
+
+
+def _wrapped(note: str) -> str:
+    return "\n".join(textwrap.wrap(note, NOTE_WIDTH))
+
+
+def _foot(wrapped: str) -> float:
+    lines = wrapped.count("\n") + 1 if wrapped else 0
+    return 6.5 + 3.2 * lines
 
 
 def _svg(figure: Figure) -> str:

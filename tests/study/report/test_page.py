@@ -168,6 +168,13 @@ def test_what_is_not_there_yet_is_said(finished: Study, tmp_path: Path) -> None:
     assert "The figure exp/curves is not there yet." in text
 
 
+def test_a_figure_that_the_study_does_not_have_is_not_missed(finished: Study) -> None:
+    page = page_of(finished)
+    assert "The figure cohort/contact-sheet is not there yet." in page
+    assert "preparation is not there yet" not in page  # no brains were asked for
+    assert "Brains, as they were found" not in page
+
+
 def test_a_page_without_the_volumes_says_so(finished: Study, tmp_path: Path) -> None:
     study = copied(finished, tmp_path)
     shutil.rmtree(study.folder / "prepare")

@@ -7,6 +7,7 @@ import base64
 from headstart.common import study_paths
 from headstart.common.text import counted
 from headstart.figures.registry import FIGURES
+from headstart.figures.registry import figures_of
 from headstart.figures.screen import ScreenPage
 from headstart.figures.screen import read_pages
 from headstart.study.methods.study_files import StudyFiles
@@ -31,7 +32,9 @@ def drawing(study: StudyFiles, folder: str, name: str) -> Html:
 
 
 def folded_drawing(study: StudyFiles, folder: str, name: str, summary: str) -> Html:
-    """Show a figure of many pages where the reader asks for it."""
+    """Show a figure of many pages where the reader asks for it, if the study has it."""
+    if name not in figures_of(study.config, folder):
+        return joined([])
     pages = _pages(study, folder, name)
     count = f" ({counted(len(pages), 'page')})" if pages else ""
     return folded(f"{summary}{count}", drawing(study, folder, name))

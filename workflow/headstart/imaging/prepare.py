@@ -117,6 +117,27 @@ class _Move:
         return moved(mask, self.source, self.target)
 
 
+@dataclass(frozen=True)
+class _Stepped:
+    """What the steps left of a scan's first channel, on its own voxels.
+
+    Attributes:
+        array: Intensities, even where that is asked for.
+        brain: Its brain, if that is known.
+        target: Voxels that it is to be resampled on.
+        to_template: As `Prepared` has it.
+        figures: What was found.
+        planes: As `Prepared` has them.
+    """
+
+    array: geometry.Array
+    brain: geometry.Mask | None
+    target: geometry.Grid
+    to_template: geometry.Affine | None
+    figures: dict[str, Any]
+    planes: Planes | None
+
+
 def prepare_scan(
     scan: ScanFiles,
     *,
@@ -148,20 +169,12 @@ def prepare_scan(
     # where deepbet finds brains, masks that came as well say nothing
     mask_file = "" if settings.brain == "deepbet" else scan.brain_mask
     given = _raw_brain(data / mask_file, first) if mask_file else None
-    raw_brain, of_brain = brain_of(array, scan.first, canonical, given, settings, accepted)
-    array, of_field = unbiased(array, scan.first, canonical, raw_brain, settings)
-    resampled, to_template, of_place = placed(
-        *(array, scan.first, canonical, raw_brain, settings, accepted),
-        cut=of_brain.get("brain_at_edge", 0) > 0,
-    )
-    move = _Move(canonical, resampled, turned=to_template is not None)
-    brain = _brain(raw_brain, mask_file or scan.first, move)
-    seen = None
-    if raw_brain is not None and settings.planes:
-        seen = planes(array, canonical, raw_brain, to_template)
-    array = move.intensities(array, fill=first.quantiles[0])
+    done = _stepped(array, scan.first, canonical, given, settings, accepted)
+    move = _Move(canonical, done.target, turned=done.to_template is not None)
+    brain = _brain(done.brain, mask_file or scan.first, move)
+    array = move.intensities(done.array, fill=first.quantiles[0])
     raw_mask = _read(data / scan.mask) if classes and scan.mask else None
-    whole = np.zeros(resampled.shape, np.uint8)
+    whole = np.zeros(done.target.shape, np.uint8)
     if raw_mask is not None:
         stored = numbered(_mask_values(raw_mask, data / scan.mask, first), classes)
         whole = move.mask(stored)
@@ -171,7 +184,7 @@ def prepare_scan(
         raw = first if number == 0 else _read(data / path)
         if number > 0:
             array, more = tamed(_intensities(raw, data / path, first))
-            array, _ = unbiased(array, path, canonical, raw_brain, settings)
+            array, _ = unbiased(array, path, canonical, done.brain, settings)
             array, wild = move.intensities(array, fill=raw.quantiles[0]), wild + more
         _check_inside(array, brain, path, mask_file)
         volume, means = _scaled(array, brain, box, path, settings)
@@ -179,7 +192,7 @@ def prepare_scan(
         volumes.append(volume)
         intensities.append(means)
 
-    grid, mask = resampled.cropped(box), geometry.cut(whole, box, 0)
+    grid, mask = done.target.cropped(box), geometry.cut(whole, box, 0)
     prepared = Prepared(
         np.stack(volumes),
         tuple(intensities),
@@ -188,13 +201,13 @@ def prepare_scan(
         first.grid,
         geometry_fields(first.header) | (intensity_fields(first.header) if as_is else {}),
         brain_ml=None
-        if raw_brain is None
-        else float(np.count_nonzero(raw_brain) * canonical.voxel_ml),
+        if done.brain is None
+        else float(np.count_nonzero(done.brain) * canonical.voxel_ml),
         wild=wild,
         head_cut=off,
-        steps=_figures(brain, box, of_brain | of_field | of_place) if settings.steps else None,
-        planes=seen,
-        to_template=to_template,
+        steps=_figures(brain, box, done.figures) if settings.steps else None,
+        planes=done.planes,
+        to_template=done.to_template,
     )
     if raw_mask is None:
         return prepared
@@ -209,6 +222,25 @@ def prepare_scan(
         ),
         mask_content=raw_mask.content,
     )
+
+
+def _stepped(
+    array: geometry.Array,
+    path: str,
+    grid: geometry.Grid,
+    given: geometry.Mask | None,
+    settings: Preparation,
+    accepted: Collection[str],
+) -> _Stepped:
+    """Take the steps that are asked for, one after the other, see `imaging.steps`."""
+    brain, of_brain = brain_of(array, path, grid, given, settings, accepted)
+    array, of_field = unbiased(array, path, grid, brain, settings)
+    cut = of_brain.get("brain_at_edge", 0) > 0
+    target, to_template, of_place = placed(array, path, grid, brain, settings, accepted, cut=cut)
+    judged = None
+    if brain is not None and settings.planes:
+        judged = planes(array, grid, brain, to_template)
+    return _Stepped(array, brain, target, to_template, of_brain | of_field | of_place, judged)
 
 
 def _box(

@@ -27,6 +27,7 @@ from headstart.cohort.prepared import read_cohort
 from headstart.common import files
 from headstart.common import integrity
 from headstart.common.errors import UserError
+from headstart.imaging.config import Preparation
 from headstart.tasks.classification import Classification
 from headstart.tasks.regression import Regression
 from headstart.tasks.segmentation import Segmentation
@@ -202,4 +203,14 @@ def test_a_network_of_other_volumes_answers_for_no_new_scan(tmp_path: Path) -> N
     card = make_card(make_run(), volumes=2, versions={"headstart": "0.7"})
     card.write(tmp_path)
     with pytest.raises(UserError, match=r"another way; train it again, or .* headstart 0\.7"):
+        predict_new(runs=[tmp_path], scans=[tmp_path / "s.nii"], output=tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize(("brain", "said"), [("deepbet", "model.safetensors"), ("none", "mask")])
+def test_where_deepbet_finds_brains_new_scans_need_no_masks(
+    tmp_path: Path, brain: str, said: str
+) -> None:
+    made = Preparation(window=(48, 48, 48), brain=brain)
+    make_card(make_run(), prepare=made, brain_masks="all").write(tmp_path)
+    with pytest.raises(UserError, match=said):
         predict_new(runs=[tmp_path], scans=[tmp_path / "s.nii"], output=tmp_path / "a.csv")

@@ -7,12 +7,17 @@ import signal
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 PROJECT = Path(__file__).resolve().parent.parent
 
 # A shell that runs the tests in the background makes them, and all they start, deaf to Ctrl-C,
 # which some tests send.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# No test asserts how long something takes: a crowded machine is slow.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

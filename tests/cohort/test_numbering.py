@@ -38,7 +38,7 @@ def test_likes_on_both_sides_are_a_site_not_a_person() -> None:
     assert numbered_in_twos(resembling(either, 100), names) == []
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.randoms(use_true_random=False), st.integers(20, 300))
 def test_chance_names_nobody(random: Random, number: int) -> None:
     others = [random.choice([n for n in range(number) if n != one]) for one in range(number)]

@@ -30,7 +30,7 @@ KINDS += [PairRow, SimilarityRow, BalanceRow]
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(data=st.data())
 def test_rows_that_are_written_are_read(
     tmp_path_factory: pytest.TempPathFactory, kind, data
@@ -61,7 +61,7 @@ CARD = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(CARD)
 def test_a_card_that_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, card) -> None:
     path = tmp_path_factory.mktemp("card") / "shard-0.json"

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given
-from hypothesis import settings
 from hypothesis import strategies as st
 
 from headstart.cohort.splits import SplitRow
@@ -39,7 +38,6 @@ IN_FOLD = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(IN_TEST | IN_FOLD, unique_by=lambda row: row.subject))
 def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, splits) -> None:
     path = tmp_path_factory.mktemp("split") / "splits.csv"

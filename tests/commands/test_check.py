@@ -347,7 +347,7 @@ def test_an_unforeseen_error_is_a_reason_too(data: Path, monkeypatch: pytest.Mon
     assert "ZeroDivisionError: no one thought of it" in row.detail
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(order=st.permutations("abcdefghij"))
 def test_the_order_is_that_of_the_shard(
     order: list[str], tmp_path_factory: pytest.TempPathFactory
@@ -390,7 +390,7 @@ def test_an_error_in_judging_a_file_is_a_reason_too(
     assert row.detail.startswith(f"a/{stem}.nii.gz: can't be interpreted (ZeroDivisionError")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     version=st.sampled_from([nib.Nifti1Image, nib.Nifti2Image]),
     changes=st.lists(st.tuples(st.integers(0, 543), st.integers(0, 255)), max_size=4),
@@ -617,7 +617,7 @@ def test_one_person_may_have_the_same_voxels_twice(data: Path) -> None:
 CODES = [code for code in REASONS if code not in ("duplicate", "excluded", "personal-data")]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     found=st.lists(
         st.tuples(st.integers(0, 5), st.lists(st.sampled_from(CODES), unique=True, max_size=4)),

@@ -297,7 +297,7 @@ def test_a_table_without_rows(tmp_path: Path) -> None:
 NAMES = st.sampled_from("abcdef")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     t1=st.sets(st.tuples(NAMES, st.sampled_from("12")), min_size=1),
     t2=st.sets(st.tuples(NAMES, st.sampled_from("12"))),
@@ -336,7 +336,7 @@ def test_rows_in_are_rows_out_and_rows_rejected(
     assert (rejected["detail"] != "").all()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     people=st.sets(st.integers(1, 30), min_size=1),
     rows=st.lists(st.integers(1, 30), min_size=1, max_size=40),

@@ -105,7 +105,7 @@ def cohorts(draw: st.DrawFn) -> tuple[pd.DataFrame, Split]:
     return pd.concat([frame, twice], ignore_index=True), chosen
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(cohorts(), st.randoms(use_true_random=False))
 def test_every_subject_once_balanced_and_the_same_from_any_order(cohort, random) -> None:
     passed, chosen = cohort
@@ -175,7 +175,7 @@ def families(draw: st.DrawFn) -> tuple[pd.DataFrame, Split, list[list[str]]]:
 COHORTS = int(os.environ.get("RANDOM_COHORTS", "400"))
 
 
-@settings(deadline=None, max_examples=COHORTS)
+@settings(max_examples=COHORTS)
 @given(families())
 def test_no_leak_in_random_cohorts(case) -> None:
     passed, chosen, together = case
@@ -204,7 +204,7 @@ def test_no_leak_in_random_cohorts(case) -> None:
     assert audited(splits, passed, group="family", same=same).leaks == ()
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(families(), st.data())
 def test_new_subjects_move_nobody_in_a_stable_split(case, data) -> None:
     passed, chosen, together = case
@@ -472,7 +472,7 @@ def near_duplicates(*pairs: tuple[str, str], certain: bool = True) -> list[PairR
     ]
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(families(), st.data())
 def test_the_audit_stops_a_split_by_chance_exactly_where_there_is_a_leak(case, data) -> None:
     passed, _, together = case

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import yaml
 from hypothesis import given
-from hypothesis import settings
 from hypothesis import strategies as st
 
 from headstart.cli import main
@@ -155,7 +154,6 @@ VALUES = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(
     layout=st.sampled_from(sorted(LAYOUTS)),
     values=st.dictionaries(st.from_regex(r"[a-z_]{1,8}", fullmatch=True), VALUES, min_size=1),

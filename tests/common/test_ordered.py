@@ -93,7 +93,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("project")
 
 
-@hypothesis_settings(max_examples=50, deadline=None)
+@hypothesis_settings(max_examples=50)
 @given(raw=studies())
 def test_config_as_each_job_reads_it_equals_the_config_order_too(
     raw: dict[str, Any], project: Path
@@ -134,7 +134,7 @@ def test_config_as_each_job_reads_it_equals_the_config_order_too(
 
 
 @given(raw=studies())
-@hypothesis_settings(max_examples=20, deadline=None)
+@hypothesis_settings(max_examples=20)
 def test_keyword_arguments_have_no_order(raw: dict[str, Any]) -> None:
     train = read_config(raw).experiments["grey"].train
     assert list(train.network_arguments) == ["channels", "strides"]

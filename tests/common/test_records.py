@@ -9,7 +9,6 @@ from typing import Literal
 
 import pytest
 from hypothesis import given
-from hypothesis import settings
 from hypothesis import strategies as st
 from rows import any_row
 
@@ -33,7 +32,6 @@ class Row:
     labels: Annotated[dict[str, str], ""]
 
 
-@settings(deadline=None)
 @given(st.lists(any_row(Row), min_size=1))
 def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, rows) -> None:
     path = tmp_path_factory.mktemp("rows") / "rows.csv"

@@ -378,7 +378,7 @@ SEEDS = {
 
 
 @pytest.mark.parametrize("name", sorted(SEEDS))
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(changes=st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), max_size=4))
 def test_any_bytes_are_unpacked_or_named(
     name: str, changes: list[tuple[int, int]], tmp_path_factory: pytest.TempPathFactory
@@ -401,7 +401,7 @@ def test_a_member_without_a_name_is_the_archives_fault(inside: Path) -> None:
         extract(archive, ANY, inside)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     name=st.text("a./\\", min_size=1, max_size=9),
     link=st.text("a./", max_size=9),

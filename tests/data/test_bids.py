@@ -176,7 +176,7 @@ VISIT = st.sampled_from(["", "1", "b"])
 KIND = st.sampled_from(["T1w", "run-1_T1w", "T2w", "acq-x_run-2_T1w"])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     images=st.sets(st.tuples(PERSON, VISIT, KIND), min_size=1),
     rows=st.lists(st.tuples(PERSON, st.integers(0, 9)), max_size=6),

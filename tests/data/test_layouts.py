@@ -390,7 +390,7 @@ def test_tabs(tmp_path: Path) -> None:
     assert table["age"].tolist() == ["", "30"]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     found=st.sets(st.integers(1, 12), min_size=1),
     rows=st.lists(st.tuples(st.integers(0, 14), st.sampled_from(["F", "M", ""])), max_size=20),

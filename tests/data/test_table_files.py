@@ -189,7 +189,7 @@ def test_merged_cells(tmp_path: Path) -> None:
 WORD = st.text("abcDEF 0123456789.,;äß\"'", min_size=1, max_size=8).map(str.strip).filter(bool)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     cells=st.integers(2, 5).flatmap(
         lambda width: st.lists(

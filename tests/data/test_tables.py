@@ -74,7 +74,7 @@ def test_decimal_commas_only_where_all_are_numbers(table: Path) -> None:
     assert labels.values.tolist() == [["60.5", "y"], ["61", "3,4"]]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(content=st.one_of(st.binary(max_size=60), st.text(" IDage,;\t\n\r\"'1.\ufeff", max_size=60)))
 def test_any_file_is_read_or_refused(content: bytes | str, table: Path) -> None:
     table.write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -90,7 +90,7 @@ def test_any_file_is_read_or_refused(content: bytes | str, table: Path) -> None:
 CELL = st.one_of(st.sampled_from(["", "n/a", "0", "1", "x"]), st.floats(0, 9).map(str))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(cells=st.lists(CELL, min_size=1, max_size=20))
 def test_every_wrong_cell_is_named_and_no_other(cells: list[str], table: Path) -> None:
     table.write_text("ID,a,b\n" + "".join(f"p{i},{c},{c}\n" for i, c in enumerate(cells)))

@@ -128,7 +128,7 @@ def test_words_that_the_study_takes_for_missing(tmp_path: Path) -> None:
     assert values["poids"].tolist() == ["56.5", "57.5", ""]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     numbers=st.lists(st.floats(-9e6, 9e6).map(lambda n: round(n, 2)), min_size=2, max_size=9),
     words=st.lists(st.sampled_from(sorted(MISSING | SIGNS | WORDS)), max_size=3),

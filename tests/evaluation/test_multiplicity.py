@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from hypothesis import given
-from hypothesis import settings
 from hypothesis import strategies as st
 from scipy import stats
 from simulated import AGE
@@ -25,7 +24,6 @@ def test_holm_gives_the_published_numbers() -> None:
     assert holm([]) == []
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
 def test_correction_keeps_the_order_and_never_helps(p_values: list[float]) -> None:
     corrected = holm(p_values)

@@ -180,7 +180,7 @@ def test_several_gzip_streams_in_a_row(tmp_path: Path, expected: tuple[np.ndarra
         np.testing.assert_array_equal(before, after)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     version=st.sampled_from([nib.Nifti1Image, nib.Nifti2Image]),
     changes=st.lists(st.tuples(st.integers(0, 543), st.integers(0, 255)), min_size=1, max_size=3),

@@ -73,7 +73,7 @@ def test_every_orientation_there_and_back(codes: str) -> None:
     np.testing.assert_array_equal(back, raw)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     st.sampled_from(ORIENTATIONS),
     st.tuples(*[st.floats(0.4, 2.5)] * 3),

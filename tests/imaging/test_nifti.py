@@ -235,7 +235,7 @@ def test_an_affine_without_volume(tmp_path: Path) -> None:
     assert reason(tmp_path / "a.nii") == "unreadable"
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_a_flipped_bit_in_a_gzip_stream_never_passes_unseen(
     data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
@@ -255,7 +255,7 @@ def test_a_flipped_bit_in_a_gzip_stream_never_passes_unseen(
     assert outcome in {"crc", "truncated", digest}  # the digest: a bit that gzip does not use
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(place=st.integers(0, 351), value=st.integers(0, 255))
 def test_any_byte_of_the_header_may_be_wrong(
     place: int, value: int, tmp_path_factory: pytest.TempPathFactory

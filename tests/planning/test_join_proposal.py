@@ -271,7 +271,7 @@ def test_of_labels_that_differ_as_often_the_order_says_nothing() -> None:
 orders = st.permutations(range(COUNT))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     name=st.sampled_from((*NAMES, "Nr.", "x")),
     text=st.booleans(),
@@ -297,7 +297,7 @@ def test_the_column_depends_on_no_order(
     assert joined(shuffled)[0] == name
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     st.lists(st.sampled_from((*NAMES, *MEASURES, "Nr.")), min_size=2, max_size=4, unique=True),
     orders,

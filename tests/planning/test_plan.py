@@ -156,7 +156,7 @@ def test_a_whole_head_is_made_coarser_and_never_cut() -> None:
     assert min(made.prepare["voxel_size"]) > 2
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     edges=st.tuples(*[st.sampled_from([0.4, 0.8, 1.0, 3.0])] * 3),
     needed=st.tuples(*[st.floats(30.0, 250.0)] * 3),

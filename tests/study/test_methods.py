@@ -12,7 +12,6 @@ from cards import make_run
 from cards import make_start
 from docutils.core import publish_parts
 from hypothesis import given
-from hypothesis import settings
 from hypothesis import strategies as st
 
 from headstart.cohort.config import Split
@@ -255,7 +254,6 @@ def test_one_network_and_the_mean_of_several_are_told_apart(
     assert test_says in results.who_predicts(config, "a", "test")
 
 
-@settings(deadline=None)  # docutils takes its time to start
 @given(
     st.lists(
         st.sampled_from(

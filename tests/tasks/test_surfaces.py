@@ -29,7 +29,7 @@ def by_transforms(truth, prediction, spacing, tolerance):
     return (both <= tolerance + 1e-6).mean(), farthest, both.mean()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([0.5, 1.0, 2.0]))
 def test_surfaces_as_distance_transforms_have_them(seed, tolerance):
     rng = np.random.default_rng(seed)

@@ -3,7 +3,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from hypothesis import given
-from hypothesis import settings
 from hypothesis import strategies as st
 
 from headstart.training.tiles import margins
@@ -95,7 +94,6 @@ def test_every_voxel_of_an_axis_is_written_once_by_a_tile_that_sees_around_it(ax
 STEPS = st.sampled_from([1, 2, 4])
 
 
-@settings(deadline=None)
 @given(st.lists(axes(), min_size=3, max_size=3), st.tuples(STEPS, STEPS, STEPS))
 def test_every_voxel_of_a_volume_is_written_once(three, steps) -> None:
     shape = [length % 20 + 1 for length, *_ in three]

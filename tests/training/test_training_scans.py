@@ -86,7 +86,7 @@ def test_another_field_of_view_is_told_but_not_another_order_of_axes(trained):
     )
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.permutations(range(6)))
 def test_the_order_of_the_scans_does_not_matter(order):
     one = describe([head(seed) for seed in range(6)], [])

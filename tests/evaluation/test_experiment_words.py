@@ -4,31 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from compared_rows import APART
+
 from headstart.evaluation.experiment_words import explanation
 from headstart.evaluation.experiment_words import p_words
 from headstart.evaluation.experiment_words import sentence
-from headstart.evaluation.results import ExperimentRow
 
-APART = ExperimentRow(
-    task="regression",
-    target="age",
-    unit="years",
-    protocol="test",
-    folds=(),
-    metric="mae",
-    role="primary",
-    experiment="one",
-    other="other",
-    difference=-2.0,
-    ci_low=-3.0,
-    ci_high=-1.0,
-    ci_method="paired jackknife-t",
-    n=60,
-    p=0.0001,
-    p_holm=0.0002,
-    seed_margin=0.5,
-    better="one",
-)
 UNKNOWN = replace(APART, ci_low=None, ci_high=None, p=None, p_holm=None, better="")
 
 

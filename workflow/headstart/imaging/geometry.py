@@ -187,8 +187,16 @@ def interpolate(array: Array, source: Grid, target: Grid, fill: float) -> Array:
     growth = np.linalg.norm(step[:3, :3], axis=1)  # voxels of the source that a new one is long
     widths = np.sqrt(np.maximum(growth**2 - 1, 0) / 6)  # a triangle of half-width w: variance w²/6
     smooth = ndimage.gaussian_filter(array, widths, mode="nearest") if widths.any() else array
+    return sampled(smooth, source, target, fill)
+
+
+def sampled(array: Array, source: Grid, target: Grid, fill: float) -> Array:
+    """Interpolate as `interpolate` does, without smoothing: where nobody measures the result."""
+    from scipy import ndimage
+
+    step = np.linalg.inv(source.affine) @ target.affine
     moved: Array = ndimage.affine_transform(
-        smooth, step[:3, :3], step[:3, 3], target.shape, np.float32, order=1, cval=fill
+        array, step[:3, :3], step[:3, 3], target.shape, np.float32, order=1, cval=fill
     )
     return moved
 

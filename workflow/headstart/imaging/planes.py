@@ -14,6 +14,7 @@ from headstart.imaging.geometry import Grid
 from headstart.imaging.geometry import Mask
 from headstart.imaging.geometry import air
 from headstart.imaging.geometry import centroid
+from headstart.imaging.geometry import sampled
 from headstart.imaging.template import template
 
 SIDE, EDGE = 104, 2.0  # pixels along each side, and mm of each: 208 mm hold any brain
@@ -44,10 +45,11 @@ def planes(array: Array, grid: Grid, brain: Mask, to_template: Affine | None) ->
     whole, cut = (0, SIDE), (middle, middle + 1)
     thin = [field.cropped([cut if a == across else whole for a in range(3)]) for across in range(3)]
     black, white = air(array), float(np.percentile(array[brain > 0], BRIGHTEST))
+    inside = brain.astype(np.float32)
     found = np.zeros((3, 2, SIDE, SIDE), np.uint8)
     for (seen, marks), plane in zip(found, thin, strict=True):
-        marks[:] = _marks(grid, brain, to_template, plane)
-        shown = (_sampled(array, grid, plane, black) - black) / max(white - black, 1e-6)
+        marks[:] = _marks(grid, inside, to_template, plane)
+        shown = (sampled(array, grid, plane, black).squeeze() - black) / max(white - black, 1e-6)
         seen[:] = np.where(_near(marks > 0), np.clip(255 * shown, 0, 255), 0)
     return found
 
@@ -65,26 +67,15 @@ def _field(grid: Grid, brain: Mask, to_template: Affine | None) -> Grid:
     return Grid((SIDE,) * 3, affine)
 
 
-def _marks(grid: Grid, brain: Mask, to_template: Affine | None, plane: Grid) -> NDArray[Any]:
+def _marks(grid: Grid, brain: Array, to_template: Affine | None, plane: Grid) -> NDArray[Any]:
     """Tell what of a plane lies in the brain, and in the template's."""
-    marks = IN_BRAIN * (_sampled(brain.astype(np.float32), grid, plane, 0) > 0.5)
+    marks = IN_BRAIN * (sampled(brain, grid, plane, 0) > 0.5)
     if to_template is not None:
         average, own = template()
         there = Grid(plane.shape, to_template @ plane.affine)
-        inside = _sampled((average > 0).astype(np.float32), own, there, 0) > 0.5
+        inside = sampled((average > 0).astype(np.float32), own, there, 0) > 0.5
         marks = marks + IN_TEMPLATE * inside
-    return np.asarray(marks)
-
-
-def _sampled(array: Array, source: Grid, plane: Grid, fill: float) -> Array:
-    """Interpolate on a plane; for the eye, fine patterns need no smoothing."""
-    from scipy import ndimage
-
-    step = np.linalg.inv(source.affine) @ plane.affine
-    values: Array = ndimage.affine_transform(
-        array, step[:3, :3], step[:3, 3], plane.shape, np.float32, order=1, cval=fill
-    )
-    return values.squeeze()
+    return np.asarray(marks.squeeze())
 
 
 def _near(marked: NDArray[np.bool_]) -> NDArray[np.bool_]:

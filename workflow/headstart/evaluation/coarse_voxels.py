@@ -32,13 +32,13 @@ def down_sampled(scan: Scan, shape: Sequence[int]) -> Volume:
         shape: Voxels along x, y and z of the largest scan; centres lie upon each other.
     """
     channels = np.asarray(scan.volume(), np.float32)
-    lowest = [channel.air for channel in scan.intensities]
+    air = [channel.air for channel in scan.intensities]
     sizes = np.linalg.norm(scan.affine[:3, :3], axis=0)
     steps = np.maximum(np.rint(EDGE / sizes), 1).astype(int)
     return np.stack(
         [
             _averaged(crop_or_pad(channel, shape, fill), steps)
-            for channel, fill in zip(channels, lowest, strict=True)
+            for channel, fill in zip(channels, air, strict=True)
         ]
     )
 

@@ -17,6 +17,7 @@ from headstart.common.records import read_rows
 from headstart.data.label_table import LabelRow
 from headstart.evaluation.bench import Bench
 from headstart.evaluation.bench import HeldOutTrial
+from headstart.evaluation.estimates import Estimate
 from headstart.evaluation.estimates import estimate
 from headstart.evaluation.estimates import seed_spread
 from headstart.evaluation.fitted import fitted_to_others
@@ -93,20 +94,9 @@ def _metric_rows(bench: Bench, trial: HeldOutTrial, protocol: str) -> list[Metri
         spread = seed_spread(bench.task, sample, truth, by_seed)
         for model in trial.models:
             for name, metric in bench.estimate(trial, model, inside).items():
-                rows.append(
-                    MetricRow(
-                        model=model,
-                        metric=name,
-                        group=group,
-                        protocol=protocol,
-                        value=defined(metric.value),
-                        **_cells(interval(metric)),
-                        n=metric.sample.people(),
-                        seed_sd=defined(spread.get(name, math.nan))
-                        if model == trial.ours
-                        else None,
-                    )
-                )
+                seeds = defined(spread.get(name, math.nan)) if model == trial.ours else None
+                of = (model, name, group, protocol)
+                rows.append(_metric_row(of, metric, sample.people(), seeds))
     return rows
 
 
@@ -127,16 +117,16 @@ def fitted_rows(
     for group, inside in _groups(trial):
         sample, truth = trial.sample.inside(inside), trial.truth[inside]
         for name, one in estimate(task, sample, truth, said[inside], {}, fitted=True).items():
-            yield MetricRow(
-                model=trial.ours,
-                metric=name,
-                group=group,
-                protocol=protocol,
-                value=defined(one.value),
-                **_cells(interval(one)),
-                n=sample.people(one.told),
-                seed_sd=None,
-            )
+            of = (trial.ours, name, group, protocol)
+            yield _metric_row(of, one, sample.people(one.told), None)
+
+
+def _metric_row(
+    of: tuple[str, str, str, str], one: Estimate, people: int, seed_sd: float | None
+) -> MetricRow:
+    """Write down a metric; `of` are its model, name, group and protocol."""
+    value = defined(one.value)
+    return MetricRow(*of, value, **_cells(interval(one)), n=people, seed_sd=seed_sd)
 
 
 def _cells(made: Interval) -> dict[str, Any]:

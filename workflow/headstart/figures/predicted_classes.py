@@ -13,6 +13,7 @@ from headstart.evaluation.fitted_words import fitted_words
 from headstart.evaluation.results import OURS
 from headstart.evaluation.results import having
 from headstart.evaluation.session_weights import session_weights
+from headstart.figures.evaluation_result import Panel
 from headstart.figures.evaluation_result import Result
 from headstart.figures.evaluation_result import above_and_below
 from headstart.figures.evaluation_result import halves
@@ -23,7 +24,6 @@ from headstart.figures.style import COLOURS
 from headstart.figures.style import GREY
 from headstart.figures.style import LINES
 from headstart.figures.style import Document
-from headstart.figures.style import intervals_plot
 from headstart.figures.style import room
 from headstart.tasks.class_metrics import calibration_curve
 from headstart.tasks.class_metrics import roc
@@ -85,23 +85,22 @@ def _draw_decisions(document: Document, result: Result) -> None:
         "npv": f"of those called {negative}",
     }
     rows = {name: row for name in DECISIONS for row in having(ours, metric=f"{name}_{positive}")}
-    shown = [
-        f"{capital(METRICS[name].words)}, {of[name]} (n = {row.n})" for name, row in rows.items()
-    ]
     if all(row.value is None for row in rows.values()):
         return
+    panel = Panel(
+        title="",
+        labels=[
+            f"{capital(METRICS[name].words)}, {of[name]} (n = {row.n})"
+            for name, row in rows.items()
+        ],
+        rows=[*rows.values()],
+        values=[row.value for row in rows.values()],
+        colours=[BLUE] * len(rows),
+    )
     heading = f"{result.heading}, at a threshold"
     with document.page(heading, height=62, note=result.note) as figure:
         axes = figure.subplots()
-        intervals_plot(
-            axes,
-            shown,
-            [row.value for row in rows.values()],
-            [row.ci_low for row in rows.values()],
-            [row.ci_high for row in rows.values()],
-            colours=[BLUE] * len(rows),
-            decimals=3,
-        )
+        panel.draw(axes, decimals=3)
         axes.set_xlim(-0.02, 1.02)
         axes.set_xlabel(f"share that is called rightly; {positive} is called positive")
 

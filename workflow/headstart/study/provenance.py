@@ -267,7 +267,7 @@ def _write_down(node: Any, words: list[str], imports: list[str]) -> None:
     if isinstance(node, ast.AST):
         imports += _imports(node)
         words.append(f"{type(node).__name__}(")
-        for name, value in _fields(node):
+        for name, value in _fields(node).items():
             if value is not None and value != []:
                 words.append(f"{name}=")
                 _write_down(value, words, imports)
@@ -294,7 +294,7 @@ def _imports(node: ast.AST) -> list[str]:
     return [name for name in names if name.startswith("headstart.")]
 
 
-def _fields(node: ast.AST) -> list[tuple[str, Any]]:
+def _fields(node: ast.AST) -> dict[str, Any]:
     """Return the fields of a part, without what computes nothing."""
     fields = {name: getattr(node, name, None) for name in node._fields}
     if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
@@ -306,7 +306,7 @@ def _fields(node: ast.AST) -> list[tuple[str, Any]]:
     elif _calls(node, TOLD):
         fields["args"] = [part for argument in node.args for part in _computed(argument)]
         fields["keywords"] = [word for word in node.keywords if _computed(word.value)]
-    return list(fields.items())
+    return fields
 
 
 def _calls(node: ast.AST | None, names: Sequence[str]) -> TypeGuard[ast.Call]:

@@ -66,8 +66,8 @@ def citations(study: StudyFiles, cards: Sequence[ModelCard]) -> Iterator[str]:
     used += ["split"] * (not study.config.split.file and not study.config.split.stable)
     found = list(outcomes(study)) if cards else []
     used += ["folds"] * any(one.protocol == "cross-validation" for one in found)
-    used += ["threshold"] * any("Youden" in one.fitted for one in found)
-    used += ["gap"] * any("de Lange" in one.fitted for one in found)
+    used += ["threshold"] * any("threshold" in one.defined for one in found)
+    used += ["gap"] * any("corrected_gap" in one.defined for one in found)
     zscore = any(card.prepare.normalise == "zscore" for card in cards)
     steps = [card.prepare for card in cards]
     n4 = any(one.bias == "n4" for one in steps)

@@ -30,6 +30,7 @@ from headstart.study.methods.comparisons import tell_openings
 from headstart.study.methods.phrases import and_joined
 from headstart.study.methods.study_files import StudyFiles
 from headstart.tasks.metrics import METRICS
+from headstart.tasks.metrics import of_class
 
 
 def tell_results(study: StudyFiles) -> Iterator[str | TextTable]:
@@ -96,6 +97,7 @@ class Outcome:
         models: This metric of the network and its baselines, on all subjects.
         differences: Network minus each baseline.
         fitted: What came out of answers that were fitted to other folds first, in words.
+        defined: Names of all metrics of the network that have a value.
     """
 
     experiment: str
@@ -104,6 +106,7 @@ class Outcome:
     models: Sequence[MetricRow]
     differences: Sequence[DifferenceRow]
     fitted: str
+    defined: frozenset[str]
 
     @property
     def network(self) -> MetricRow:
@@ -148,8 +151,11 @@ def outcomes(study: StudyFiles) -> Iterator[Outcome]:
             models = having(metrics, group="all", metric=key, protocol=protocol)
             differences = having(comparison, metric=key, protocol=protocol)
             if models:
-                fitted = fitted_words(having(metrics, protocol=protocol), experiment.unit)
-                yield Outcome(name, protocol, key, models, differences, fitted)
+                told = having(metrics, group="all", protocol=protocol)
+                ours = [row for row in told if row.model in OURS and row.value is not None]
+                defined = frozenset(of_class(row.metric)[0] for row in ours)
+                fitted = fitted_words(told, experiment.unit)
+                yield Outcome(name, protocol, key, models, differences, fitted, defined)
 
 
 def primary_metrics(config: Config, found: Sequence[Outcome]) -> Iterator[str]:

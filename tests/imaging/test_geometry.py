@@ -16,10 +16,8 @@ from headstart.imaging.geometry import Grid
 from headstart.imaging.geometry import crop_or_pad
 from headstart.imaging.geometry import head
 from headstart.imaging.geometry import interpolate
-from headstart.imaging.geometry import interpolate_mask
 from headstart.imaging.geometry import normalisation
 from headstart.imaging.geometry import resample
-from headstart.imaging.geometry import resample_mask
 from headstart.imaging.geometry import rescaled
 from headstart.imaging.geometry import to_canonical
 from headstart.imaging.geometry import to_source_grid
@@ -125,32 +123,6 @@ def test_equal_sizes_are_not_interpolated() -> None:
     target = source.resampled((1, 1, 1))
     assert resample(array, source, target) is array
     np.testing.assert_array_equal(target.affine, source.affine)
-
-
-def test_mask_keeps_its_volume() -> None:
-    source = Grid((40, 40, 40), np.eye(4))
-    distance = np.linalg.norm(np.indices(source.shape) - 19.7, axis=0)
-    mask = (distance < 14).astype(np.uint8) + (distance < 8)
-    target = source.resampled((1.7, 2.0, 2.3))
-    small = resample_mask(mask, source, target)
-    for value in (1, 2):
-        millilitres = (small == value).sum() * 1.7 * 2.0 * 2.3
-        assert millilitres == pytest.approx((mask == value).sum(), rel=0.03)
-
-
-def test_predicted_mask_lands_on_the_scan() -> None:
-    """From 2 mm back onto an oblique 1 mm scan: the structure is where it was."""
-    source = oriented("PSR", (40, 44, 36), (1.0, 1.0, 1.0))
-    raw = np.zeros(source.shape, np.uint8)
-    raw[10:30, 8:26, 12:34] = 1
-    canonical = source.canonical()
-    resampled = canonical.resampled((2, 2, 2))
-    grid = resampled.windowed((16, 32, 16))
-    mask = resample_mask(to_canonical(raw, source.affine), canonical, resampled)
-    mask = crop_or_pad(mask, (16, 32, 16), 0)
-    back = to_source_grid(mask, grid.affine, source.affine, source.shape)
-    assert back.shape == raw.shape
-    assert 2 * (back & raw).sum() / (back.sum() + raw.sum()) > 0.93
 
 
 @pytest.mark.parametrize("window", [(10, 10, 10), (11, 4, 17), (1, 30, 2)])
@@ -265,18 +237,3 @@ def test_a_mark_comes_back_to_its_place_from_any_angle() -> None:
     weights = back / back.sum()
     places = [(weights * along).sum() for along in np.indices(PLAIN.shape)]
     np.testing.assert_allclose(places, (15, 25, 18), atol=0.05)
-
-
-def test_a_mask_comes_back_from_any_angle() -> None:
-    mask = np.zeros(PLAIN.shape, np.uint8)
-    mask[10:26, 12:30, 10:28] = 1
-    mask[20:30, 24:36, 20:32] = 2
-    for size, least in ((1.0, 0.95), (2.0, 0.9)):
-        grid = turned((int(50 / size),) * 3, size)
-        there = interpolate_mask(mask, PLAIN, grid)
-        back = to_source_grid(there, grid.affine, PLAIN.affine, PLAIN.shape)
-        assert back.dtype == np.uint8
-        for value in (1, 2):
-            both = np.count_nonzero((back == value) & (mask == value))
-            marked = np.count_nonzero(back == value) + np.count_nonzero(mask == value)
-            assert 2 * both / marked > least

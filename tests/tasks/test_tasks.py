@@ -73,7 +73,7 @@ def test_masks_have_a_background(study):
     truth = task.target(scans[0])
     assert truth.shape == (1, 8, 8, 8)
     assert task.out_channels == 3
-    output = torch.nn.functional.one_hot(torch.tensor(truth).long(), 3).movedim(-1, 1)
+    output = torch.nn.functional.one_hot(torch.tensor(truth).long(), 3).movedim(-1, 1).float()
     np.testing.assert_array_equal(task.decide(task.predict(output)), truth)
 
 

@@ -24,6 +24,7 @@ from headstart.imaging.mask_classes import Classes
 from headstart.imaging.mask_values import file_values
 from headstart.imaging.mask_values import millilitres
 from headstart.imaging.mask_values import numbered
+from headstart.imaging.masks import decide_mask
 from headstart.imaging.nifti import BadScanError
 from headstart.imaging.nifti import read_volume
 
@@ -57,10 +58,18 @@ class AnswerFile:
         """Digest of the file that was written."""
         return files.sha256(self.folder / self.name)
 
-    def to_own_grid(self, prediction: NDArray[Kind]) -> NDArray[Kind]:
-        """Bring a prediction (x, y, z) to the voxels of the scan's own file; 0 beyond it."""
+    def decided(self, probabilities: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """Decide for a class in each voxel of the scan's own file; background beyond what is known.
+
+        Args:
+            probabilities: Of the background and each class, (classes, x, y, z).
+        """
+        return decide_mask(probabilities, self.scan.grid, self.scan.source)
+
+    def to_own_grid(self, image: NDArray[Kind]) -> NDArray[Kind]:
+        """Bring an image (x, y, z) to the voxels of the scan's own file; 0 beyond it."""
         scan = self.scan
-        return to_source_grid(prediction, scan.affine, scan.source_affine, scan.source_shape)
+        return to_source_grid(image, scan.affine, scan.source_affine, scan.source_shape)
 
     def write(self, image: NDArray[np.generic]) -> None:
         """Write an image on the scan's own grid, with the geometry of its header."""

@@ -1,4 +1,4 @@
-"""One volume: canonical orientation, voxel size, window, intensity; and the way back for a mask.
+"""One volume: canonical orientation, voxel size, window, intensity; and the way back for an image.
 
 In native space the axes of the array stay: a volume is flipped and permuted to the nearest of
 right-anterior-superior (RAS), resampled along its own axes and cropped or padded to a window. So an
@@ -8,7 +8,6 @@ lay in the scanner.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float32]
 Mask = NDArray[np.uint8]
 Affine = NDArray[np.float64]
+Box = list[tuple[int, int]]  # first voxel along each axis, and the one after the last
 Kind = TypeVar("Kind", bound=np.generic)
 
 # Percentiles that intensities are clipped to where their moments are taken: what is rarer, such as
@@ -150,22 +150,6 @@ def _resample_axis(array: Array, axis: int, length: int, ratio: float) -> Array:
     return result
 
 
-def resample_mask(mask: Mask, source: Grid, target: Grid) -> Mask:
-    """Give each new voxel the class that fills most of it.
-
-    Each class is resampled as `resample` does it and the largest share wins, which keeps surfaces
-    smoother and volumes truer than the nearest neighbour.
-
-    Args:
-        mask: Classes, (x, y, z) on `source`; 0 is background.
-        source: Grid of the mask.
-        target: Grid that `source.resampled` gave.
-    """
-    if np.allclose(source.voxel_size, target.voxel_size, rtol=SAME_SIZE):
-        return mask
-    return _largest_share(mask, lambda share, _: resample(share, source, target))
-
-
 def interpolate(array: Array, source: Grid, target: Grid, fill: float) -> Array:
     """Interpolate linearly onto a grid at any angle.
 
@@ -183,11 +167,17 @@ def interpolate(array: Array, source: Grid, target: Grid, fill: float) -> Array:
     """
     from scipy import ndimage
 
-    step = np.linalg.inv(source.affine) @ target.affine
-    growth = np.linalg.norm(step[:3, :3], axis=1)  # voxels of the source that a new one is long
-    widths = np.sqrt(np.maximum(growth**2 - 1, 0) / 6)  # a triangle of half-width w: variance w²/6
+    widths = smoothing(source, target)
     smooth = ndimage.gaussian_filter(array, widths, mode="nearest") if widths.any() else array
     return sampled(smooth, source, target, fill)
+
+
+def smoothing(source: Grid, target: Grid) -> Affine:
+    """Return how wide the Gaussian of `interpolate` is along each axis, voxels of the source."""
+    step = np.linalg.inv(source.affine) @ target.affine
+    growth = np.linalg.norm(step[:3, :3], axis=1)  # voxels of the source that a new one is long
+    widths: Affine = np.sqrt(np.maximum(growth**2 - 1, 0) / 6)  # a triangle of half-width w: w²/6
+    return widths
 
 
 def sampled(array: Array, source: Grid, target: Grid, fill: float) -> Array:
@@ -199,28 +189,6 @@ def sampled(array: Array, source: Grid, target: Grid, fill: float) -> Array:
         array, step[:3, :3], step[:3, 3], target.shape, np.float32, order=1, cval=fill
     )
     return moved
-
-
-def interpolate_mask(mask: Mask, source: Grid, target: Grid) -> Mask:
-    """Give each voxel of a grid at any angle the class that fills most of it.
-
-    Args:
-        mask: Classes, (x, y, z) on `source`; 0 is background, as is all beyond it.
-        source: Grid of the mask.
-        target: Any other grid.
-    """
-    return _largest_share(mask, lambda share, fill: interpolate(share, source, target, fill))
-
-
-def _largest_share(mask: Mask, move: Callable[[Array, float], Array]) -> Mask:
-    """Move the share of each class, given the share of it beyond the mask; the largest wins."""
-    share = move((mask == 0).astype(np.float32), 1)
-    best = np.zeros(share.shape, np.uint8)
-    for value in np.unique(mask[mask > 0]):
-        own = move((mask == value).astype(np.float32), 0)
-        wins = own > share
-        best[wins], share[wins] = value, own[wins]
-    return best
 
 
 def crop_or_pad(array: np.ndarray, window: Sequence[int], fill: float) -> np.ndarray:
@@ -356,14 +324,13 @@ def to_source_grid(
     source_affine: Affine,
     source_shape: Sequence[int],
 ) -> NDArray[Kind]:
-    """Resample what was predicted onto the voxels of the scan that it was predicted from.
+    """Resample an image that was predicted onto the voxels of the scan that it belongs to.
 
     Along the scan's own axes, every voxel of it takes the value of the nearest prepared voxel;
-    where the prepared ones were turned, whole numbers are classes, of which the one with the
-    largest share is taken, and others are interpolated linearly. 0 outside the window.
+    where the prepared ones were turned, values are interpolated linearly. 0 outside the window.
 
     Args:
-        array: On the prepared grid, such as numbers of classes, (x, y, z).
+        array: On the prepared grid, (x, y, z).
         prepared_affine: 4x4, from prepared voxel indices to mm.
         source_affine: 4x4, from the scan's voxel indices to mm.
         source_shape: The scan's voxels along each axis.
@@ -374,13 +341,7 @@ def to_source_grid(
     step = np.linalg.inv(prepared_affine) @ source_affine
     if _turned(step):
         grids = Grid(array.shape, prepared_affine), Grid(tuple(source_shape), source_affine)
-        classes = np.issubdtype(array.dtype, np.integer)
-        moved: NDArray[Any] = (
-            interpolate_mask(array.astype(np.uint8), *grids)
-            if classes
-            else interpolate(array.astype(np.float32), *grids, fill=0)
-        )
-        return moved.astype(array.dtype)
+        return interpolate(array.astype(np.float32), *grids, fill=0).astype(array.dtype)
     # both grids have the same axes, so each axis of the scan runs along one prepared axis
     runs_along = np.abs(step[:3, :3]).argmax(axis=0)
     nearest = []

@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from headstart.imaging.geometry import Array
+from headstart.imaging.geometry import Box
 from headstart.imaging.geometry import about
 from headstart.imaging.geometry import extent
 from headstart.imaging.geometry import head
-
-Box = list[tuple[int, int]]  # first voxel along each axis, and the one after the last
 
 COARSE = 4.0  # mm: over blocks of this size the noise of air averages out
 MARGIN = 8.0  # mm: the skin and the tip of a nose are darker than the rest

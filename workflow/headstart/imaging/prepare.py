@@ -17,9 +17,9 @@ from headstart.common.text import times
 from headstart.imaging import geometry
 from headstart.imaging.channel_scale import ChannelScale
 from headstart.imaging.config import Preparation
+from headstart.imaging.geometry import Box
 from headstart.imaging.grids import difference
 from headstart.imaging.grids import relation
-from headstart.imaging.head_box import Box
 from headstart.imaging.head_box import head_box
 from headstart.imaging.head_box import head_core
 from headstart.imaging.head_box import head_cut
@@ -30,6 +30,7 @@ from headstart.imaging.headers import intensity_fields
 from headstart.imaging.mask_classes import Classes
 from headstart.imaging.mask_values import millilitres
 from headstart.imaging.mask_values import numbered
+from headstart.imaging.masks import resample_mask
 from headstart.imaging.nifti import BadScanError
 from headstart.imaging.nifti import read_volume
 from headstart.imaging.planes import Planes
@@ -113,8 +114,7 @@ class _Move:
 
     def mask(self, mask: geometry.Mask) -> geometry.Mask:
         """Move classes; beyond the scan there is background."""
-        moved = geometry.interpolate_mask if self.turned else geometry.resample_mask
-        return moved(mask, self.source, self.target)
+        return resample_mask(mask, self.source, self.target)
 
 
 @dataclass(frozen=True)

@@ -344,22 +344,22 @@ class Task(ABC):
         return self.columns
 
     @abstractmethod
-    def answer(self, decision: Any, file: AnswerFile) -> dict[str, Any]:
+    def answer(self, prediction: Any, file: AnswerFile) -> dict[str, Any]:
         """Answer for a new scan.
 
         Args:
-            decision: What was decided for it, one of those that `decide` gives.
+            prediction: What is predicted for it, one of those that `average` gives.
             file: Where an answer that is an image is written.
 
         Returns:
             Cells, as `columns` names them.
         """
 
-    def answer_held_out(self, decision: Any, file: AnswerFile, data: Path) -> dict[str, Any]:
+    def answer_held_out(self, prediction: Any, file: AnswerFile, data: Path) -> dict[str, Any]:
         """Answer for a scan of the cohort, beside what is true, if that is known.
 
         Args:
-            decision: What was decided for it, one of those that `decide` gives.
+            prediction: What is predicted for it, one of those that `average` gives.
             file: Where an answer that is an image is written.
             data: Data root, where the cohort's files lie.
 
@@ -369,7 +369,7 @@ class Task(ABC):
         Raises:
             UserError: If a file of what is true can't be read, or is another one than was prepared.
         """
-        return self.answer(decision, file)
+        return self.answer(prediction, file)
 
     # --- for evaluation -------------------------------------------------------------------------
 

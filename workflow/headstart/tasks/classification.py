@@ -144,10 +144,10 @@ class Classification(Task):
         """The probability of each class, and the most probable."""
         return [*self.evaluated_columns, "prediction"]
 
-    def answer(self, decision: Any, file: AnswerFile) -> dict[str, Any]:
+    def answer(self, prediction: Any, file: AnswerFile) -> dict[str, Any]:
         """All probabilities, and the class."""
-        row = dict(zip(self.evaluated_columns, decision, strict=True))
-        return row | {"prediction": self.classes[int(np.argmax(decision))]}
+        row = dict(zip(self.evaluated_columns, prediction, strict=True))
+        return row | {"prediction": self.classes[int(np.argmax(prediction))]}
 
     def are_possible(self, numbers: Array, *, empty: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """See `Task.are_possible`."""

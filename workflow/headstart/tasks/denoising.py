@@ -107,27 +107,27 @@ class Denoising(Task):
         """What the image is like."""
         return list(self.metrics)
 
-    def answer(self, decision: Any, file: AnswerFile) -> dict[str, Any]:
+    def answer(self, prediction: Any, file: AnswerFile) -> dict[str, Any]:
         """The image, and how strong its noise was taken to be."""
-        return self._answer(decision, file)[1]
+        return self._answer(prediction, file)[1]
 
-    def answer_held_out(self, decision: Any, file: AnswerFile, data: Path) -> dict[str, Any]:
+    def answer_held_out(self, prediction: Any, file: AnswerFile, data: Path) -> dict[str, Any]:
         """The same, and what it is like."""
         from headstart.tasks.image_quality import quality
 
-        image, cells = self._answer(decision, file)
+        image, cells = self._answer(prediction, file)
         scan = file.scan
         found = quality(image, scan.signal(), cells["noise"], scan.reference())
         return cells | found | {"image_sha256": file.sha256}
 
     def _answer(
-        self, decision: Any, file: AnswerFile
+        self, prediction: Any, file: AnswerFile
     ) -> tuple[NDArray[np.float32], dict[str, Any]]:
         from headstart.imaging.rician import corrected
 
         scan = file.scan
         noise = noise_of(scan, file.noise)
-        told = scan.intensities[0].restored(decision[0])
+        told = scan.intensities[0].restored(prediction[0])
         image = corrected(blind_spot.put_back(scan.signal(), told, noise), noise)
         file.write_intensities(image)
         return image, {"noise": noise, "image": file.name}

@@ -77,9 +77,9 @@ class _OfNumbers(Task):
         """That of the target."""
         return of_target
 
-    def answer(self, decision: Any, file: AnswerFile) -> dict[str, Any]:
+    def answer(self, prediction: Any, file: AnswerFile) -> dict[str, Any]:
         """The number."""
-        return {"prediction": decision}
+        return {"prediction": prediction}
 
     def from_columns(self, numbers: Array) -> Array:
         """Predictions in the target's unit, (n,)."""

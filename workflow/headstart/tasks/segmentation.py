@@ -95,14 +95,12 @@ class Segmentation(Task):
         return np.zeros((1, *window), np.uint8)
 
     def predict(self, output: Tensor) -> Tensor:
-        """Logits (n, classes, x, y, z): one network's are highest where its probabilities are."""
-        return output
+        """Probabilities of the background and each class, (n, classes, x, y, z)."""
+        return output.softmax(dim=1)
 
     def average(self, predictions: Sequence[Any]) -> Any:
-        """The mean of the probabilities, (n, classes, x, y, z); of one network, its logits."""
-        if len(predictions) == 1:
-            return predictions[0]
-        return sum(logits.double().softmax(dim=1) for logits in predictions) / len(predictions)
+        """The mean of the probabilities, (n, classes, x, y, z)."""
+        return sum(predictions) / len(predictions)
 
     def decide(self, prediction: Any) -> NDArray[Any]:
         """Masks (n, x, y, z), uint8."""
@@ -143,16 +141,16 @@ class Segmentation(Task):
     def _each(self, kind: str) -> list[str]:
         return [f"{kind}_{name}" for name in self.classes]
 
-    def answer(self, decision: Any, file: AnswerFile) -> dict[str, Any]:
+    def answer(self, prediction: Any, file: AnswerFile) -> dict[str, Any]:
         """The mask, and how large its classes are."""
-        return self._answer(file.to_own_grid(decision), file)
+        return self._answer(file.decided(prediction.cpu().numpy()), file)
 
-    def answer_held_out(self, decision: Any, file: AnswerFile, data: Path) -> dict[str, Any]:
+    def answer_held_out(self, prediction: Any, file: AnswerFile, data: Path) -> dict[str, Any]:
         """The same beside the true mask.
 
         On the scan's own grid nothing flatters: what the window cropped counts as missed.
         """
-        mask = file.to_own_grid(decision)
+        mask = file.decided(prediction.cpu().numpy())
         cells = self._answer(mask, file) | {"mask_sha256": file.sha256}
         if not file.scan.target:
             return cells

@@ -106,13 +106,13 @@ def _answer(
 ) -> dict[str, str]:
     """Answer for a scan beside what is true of it, as the cells of its row."""
     task = network.task
-    (decision,) = task.decide(network.predict(scan))
+    (prediction,) = network.predict(scan)
     # a subject named `folder/id` makes no folder here
     name = f"{scan.subject}_{scan.session}.nii.gz".replace("/", "-")
     how, classes = network.card.predict, network.card.run.classes
     path = f"{images.name}/{name}"
     file = AnswerFile(scan, images.parent, path, classes, how.noise, how.dtype, tolerance)
-    told = task.answer_held_out(decision, file, data)
+    told = task.answer_held_out(prediction, file, data)
     cells = dict.fromkeys(task.held_out_columns, "") | told
     # a class that is in neither mask has no Dice, and no surface
     return {name: "" if cell != cell else str(cell) for name, cell in cells.items()}

@@ -127,8 +127,8 @@ def _answer(networks: Sequence[TrainedNetwork], file: AnswerFile) -> dict[str, A
     }
     try:
         predictions = [network.predict(scan) for network in networks]
-        (decision,) = task.decide(task.average(predictions))
-        answer = task.answer(decision, file)
+        (prediction,) = task.average(predictions)
+        answer = task.answer(prediction, file)
     except NoAnswerError as error:
         return row | {"rejected": str(error)}
     return row | answer | {"spread": task.spread(predictions, scan)}

@@ -18,6 +18,7 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/predict.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/explain.smk"
+include: "workflow/rules/inject.smk"
 include: "workflow/rules/plot.smk"
 include: "workflow/rules/report.smk"
 

@@ -43,6 +43,7 @@ def study(controls: Any, **more: Any) -> Config:
 def settings(config: Config, folder: Path) -> Settings:
     codes = dict.fromkeys(("train", "predict", "evaluate", "plot", "label", "check"), "")
     codes |= dict.fromkeys(("check-scans", "split", "prepare", "gather", "near-duplicates"), "")
+    codes |= {"inject": ""}
     return Settings(config, folder, codes=codes, listing="", package="", networks={})
 
 
@@ -123,7 +124,7 @@ def test_resolved_config_is_read_back_as_it_was() -> None:
     ("controls", "said"),
     [
         ("shufled", "experiments.age.controls: 'shufled' is no control"),
-        (["injected"], "allowed: true, or a list of shuffled, background, learning-curve"),
+        (["mirrored"], "true, or a list of shuffled, background, learning-curve, injected"),
         (3, "experiments.age.controls: "),
         ([["shuffled"]], "experiments.age.controls: "),
     ],
@@ -157,7 +158,7 @@ def test_what_has_seen_all_training_subjects_has_no_control_that_is_to_see_fewer
     raw["experiments"] = {"sex": age | sex, "age": age | {"train": age["train"] | {"start": start}}}
     age = raw["experiments"]["age"]
     for controls, unfit, rest in (
-        (True, "shuffled", "background"),
+        (True, "shuffled", "background, injected"),
         (["learning-curve"], "learning-curve", ""),
     ):
         age["controls"] = controls
@@ -195,3 +196,16 @@ def test_a_control_is_opened_by_its_experiment_alone() -> None:
     raw["experiments"]["sex"]["control_of"] = "age"
     with pytest.raises(UserError, match="control_of: headstart writes it"):
         read_config(raw)
+
+
+def test_a_change_that_is_injected_trains_nothing_and_is_a_figure_of_its_own(
+    tmp_path: Path,
+) -> None:
+    config = study("injected")
+    assert config.controls("age") == []
+    assert config.experiments["age"].controls == ("injected",)
+    assert {"injected"} == figures_of(config, "age").keys() & {"injected", "controls"}
+    assert [files[0] for files in parts("inject", config)] == ["inject/age/responses.csv"]
+    before, after = (settings(study(asked), tmp_path) for asked in (False, "injected"))
+    assert before.upstream("plot", "age") == after.upstream("plot", "age")
+    assert before.upstream("controls", "age") != after.upstream("controls", "age")

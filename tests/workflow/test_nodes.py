@@ -57,7 +57,7 @@ def test_every_rule_keeps_to_its_request(new_checkout: Checkout, tmp_path: Path)
     age = config["experiments"]["age"]
     age["train"]["augment"] = [{"RandomAffine": {}}, {"RandomNoise": {}}]
     config["experiments"]["slow"] = age | {"train": age["train"] | {"learning_rate": 1e-5}}
-    age |= {"controls": ["background"], "explain": ["occlusion"]}
+    age |= {"controls": ["background", "injected"], "explain": ["occlusion"]}
     new_checkout.configure(config)
 
     def on_a_login_node() -> None:

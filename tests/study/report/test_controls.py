@@ -10,8 +10,12 @@ from reported import page_of
 
 from headstart.common import study_paths
 from headstart.common.records import read_rows
+from headstart.common.records import write_rows
 from headstart.evaluation.controls import ControlRow
+from headstart.evaluation.injected import HOLE
+from headstart.evaluation.injected import InjectedRow
 from headstart.figures.controls import plot
+from headstart.figures.injected import plot as draw_injected
 from headstart.figures.style import Stamp
 from headstart.study.status import Study
 
@@ -34,6 +38,19 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
         metrics=metrics[0],
         controls=metrics[1:],
     )
+    injected = study.folder / study_paths.INJECTED.format(experiment="exp")
+    answers = [
+        InjectedRow(f"sub-{n:02d}", "1", 0, "", dose, str(n), 40 + 3 * dose + n * dose / 10)
+        for n in range(20)
+        for dose in (0, *HOLE.doses)
+    ]
+    write_rows(injected, InjectedRow, answers)
+    draw_injected(
+        settings=study.slices.plot("exp"),
+        stamp=Stamp("small", "data", "code", synthetic=False),
+        output=study.folder / "figures/exp/injected.pdf",
+        injected=injected,
+    )
     return study
 
 
@@ -48,7 +65,8 @@ def test_a_control_that_warns_stands_with_the_result_and_in_its_section(study: S
     told = section(page, "controls")
     assert told.count("as it should be") == 1
     assert "with all of the training subjects" in told
-    assert "data:image/svg+xml" in told
+    assert told.count("data:image/svg+xml") == 2
+    assert "the answer moves by" in told
     # a control is no experiment of its own
     assert "exp-shuffled" not in page.partition('id="spent"')[0]
 
@@ -57,6 +75,8 @@ def test_the_methods_tell_how_controls_were_trained_and_what_they_found(study: S
     page_of(study)
     text = (study.folder / study_paths.METHODS).read_text()
     assert "As controls of exp" in text
+    assert "0.5, 1, 1.5 and 2 % of them" in text
+    assert "the answer moves by" in text.partition("## Results")[2]
     assert "A warning: trained on the background" in text.partition("## Results")[2]
 
 
@@ -81,5 +101,7 @@ def test_controls_that_are_not_finished_say_nothing(study: Study, tmp_path: Path
         page = page_of(study)
     finally:
         kept.rename(path)
-    assert "not finished yet" in section(page, "controls")
+    told = section(page, "controls")
+    assert "Not finished yet: shuffled, background, learning-curve." in told
+    assert "the answer moves by" in told
     assert "A warning" not in page

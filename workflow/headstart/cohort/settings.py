@@ -17,6 +17,7 @@ from headstart.imaging.config import Preparation
 
 SURFACE_TOLERANCE = 1.0  # mm that surfaces of masks may be apart and agree
 Control = Literal["shuffled", "background", "quarter", "half"]
+INJECTED = "injected"  # the control that trains nothing
 # Of the training subjects, those that a point of the learning curve learns from.
 SHARES: dict[str, float] = {"quarter": 0.25, "half": 0.5}
 

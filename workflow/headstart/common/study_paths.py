@@ -38,5 +38,6 @@ EXPERIMENTS = "evaluate/experiments.csv"
 OPENINGS = "test-openings.csv"  # no rule's output: nothing takes a row away from it
 EXPLAINED = "explain/{experiment}/cases.csv"
 EXPLAINED_MEANS = "explain/{experiment}/groups.csv"
+INJECTED = "inject/{experiment}/responses.csv"
 CONTROLS = "figures/{experiment}/controls.csv"
 FIGURE = "figures/{folder}/{figure}"

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from typing import Literal
 
+from headstart.cohort.settings import INJECTED
 from headstart.common import study_paths
 
 # What a figure may be drawn from: files of a study.
@@ -30,6 +31,7 @@ INPUTS: dict[str, str | list[str]] = {
     "comparison": f"<study>/{study_paths.COMPARISON}",
     "experiments": f"<study>/{study_paths.EXPERIMENTS}",
     "explained": f"<study>/{study_paths.EXPLAINED}",
+    "injected": f"<study>/{study_paths.INJECTED}",
 }
 # Of every fold and seed.
 OF_RUNS = {
@@ -53,7 +55,7 @@ class Figure:
         labels: What the report calls it.
         rests_on: What it rests on, as `Settings.upstream` takes it: `scans`; what `train` rests
             on; `predict` does, the trainings; `plot` does, the results of an experiment;
-            `controls`, these with the results of its controls; or `compare` does, those of all
+            `controls`, these with the results of all its controls; or `compare` does, those of all
             that are compared.
         of: Whose it is: the cohort's, an experiment's, a sweep's, or the study's, of which it
             compares the experiments.
@@ -195,7 +197,17 @@ FIGURES = {
         {"experiment": "{experiment}", "figure": "controls"},
         rests_on="controls",
         of="experiment",
-        wanted=lambda experiment: bool(experiment.controls),
+        wanted=lambda experiment: bool({*experiment.controls} - {INJECTED}),
+        table=True,
+    ),
+    "injected": Figure(
+        "headstart.figures.injected:plot",
+        ("injected",),
+        "4. Results beside baselines",
+        {"experiment": "{experiment}", "figure": "a known change, injected"},
+        rests_on="controls",
+        of="experiment",
+        wanted=lambda experiment: INJECTED in experiment.controls,
         table=True,
     ),
     "augmentation": Figure(

@@ -1,5 +1,7 @@
 """The controls of an experiment: further trainings, which become experiments of their own.
 
+One needs no training: what its own networks say of scans into which a known change was injected.
+
 Two must fail: one with labels that are permuted between the training subjects, and one that sees
 the background of scans alone. Two more, on a quarter and a half of the training subjects, are the
 learning curve. Where each scan gets a mask as its answer, the first two mean little: against
@@ -13,6 +15,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
+from headstart.cohort.settings import INJECTED
 from headstart.cohort.settings import SHARES
 from headstart.common.errors import UserError
 from headstart.common.text import as_number
@@ -25,6 +28,7 @@ CONTROLS: dict[str, tuple[str, ...]] = {
     "shuffled": ("shuffled",),
     "background": ("background",),
     "learning-curve": tuple(SHARES),
+    INJECTED: (),
 }
 # What means something only where nothing was learnt before.
 FROM_NOTHING = ("shuffled", "learning-curve")

@@ -19,6 +19,8 @@ from headstart.common.schema import WindowOrOwn
 from headstart.common.text import duration
 from headstart.data.label_table import MASK
 from headstart.data.layouts.source import read_source
+from headstart.evaluation.injected import MOST
+from headstart.evaluation.injected import injection_of
 from headstart.explanation.config import CHECKED
 from headstart.explanation.config import OCCLUSION
 from headstart.explanation.config import STEPS
@@ -172,6 +174,24 @@ def explaining_seconds(config: Config, experiment: str) -> float | None:
     return START_SECONDS["train"] + maps * len(asked.seeds) * each
 
 
+def injecting_seconds(config: Config, experiment: str) -> float | None:
+    """Seconds in which an experiment's networks answer for changed scans, on a free CPU.
+
+    Args:
+        config: The study's config.
+        experiment: The experiment.
+
+    Returns:
+        None if the network is the user's own.
+    """
+    asked = config.experiments[experiment]
+    if asked.train.network not in NETWORKS:
+        return None
+    scans = MOST * (1 + len(injection_of(asked.kind).doses)) * asked.predict.times
+    looked = predicting_seconds(asked.train, config.prepare, scans) * len(asked.seeds)
+    return START_SECONDS["train"] + looked / min(asked.train.threads, os.cpu_count() or 1)
+
+
 @dataclass(frozen=True)
 class Planned:
     """What a training was to take, beside what it took.
@@ -254,6 +274,8 @@ def seconds(settings: Settings, job: Job, scans: int | None) -> tuple[float | No
         return seen, True
     if job.rule == "explain":
         return explaining_seconds(settings.config, job.wildcards["experiment"]), False
+    if job.rule == "inject":
+        return injecting_seconds(settings.config, job.wildcards["experiment"]), False
     if job.stage == "fetch":
         return None, False
     if job.rule in ("check_scans", "prepare"):

@@ -94,13 +94,20 @@ class Experiment(Section):
     controls: tuple[Literal[tuple(CONTROLS)], ...] = Field(  # type: ignore[valid-type]
         (),
         exclude_if=operator.not_,
-        description="true, or a list of `shuffled`, `background` and `learning-curve`: further "
-        "trainings with this one's settings, folds and seeds. Labels permuted between the training "
-        "subjects and the background of scans alone must fail, else something leaks or is a "
-        "shortcut; a quarter and a half of the training subjects, in as many steps, say whether "
-        "more scans would help. figures/NAME/controls.pdf shows all; "
-        f"{', '.join(sorted(n for n, t in TASKS.items() if not t.constant))} has `learning-curve` "
-        "alone. Ask for them once, before you believe a result",
+        description="true, or a list of `shuffled`, `background`, `learning-curve` and "
+        "`injected`. The first three are further trainings with this one's settings, folds and "
+        "seeds. Labels permuted between the training subjects and the background of scans alone "
+        "must fail, else something leaks or is a shortcut; a quarter and a half of the training "
+        "subjects, in as many steps, say whether more scans would help; figures/NAME/controls.pdf "
+        "shows them. `injected` trains nothing: some held-out scans lose signal in the middle of "
+        "the head, or their structures fade, and answers must move; figures/NAME/injected.pdf "
+        "shows by how much. "
+        + "; ".join(
+            f"{name} has {' and '.join(f'`{one}`' for one in task.controls)} alone"
+            for name, task in sorted(TASKS.items())
+            if not task.constant
+        )
+        + ". Ask for them once, before you believe a result",
     )
     control: Control | None = Field(
         None, exclude_if=operator.not_, description="which control it is; headstart writes it"

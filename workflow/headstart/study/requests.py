@@ -1,4 +1,4 @@
-"""What the jobs of train, predict and explain ask for."""
+"""What the jobs of train, predict, explain and inject ask for."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from headstart.study.part_sizes import expected_sizes
 from headstart.study.settings import Settings
 from headstart.training.registry import NETWORKS
 
-Rule = Literal["train", "predict", "explain"]
-ON_GPU: tuple[Rule, ...] = ("train", "predict", "explain")  # the rules that ask for one
+Rule = Literal["train", "predict", "explain", "inject"]
+ON_GPU: tuple[Rule, ...] = ("train", "predict", "explain", "inject")  # the rules that ask for one
 
 SPARE = 1.3  # times the memory that is planned, and
 SLOW = 3.0  # times the time, so that a rough plan ends no job
@@ -58,7 +58,7 @@ def request(settings: Settings, rule: Rule, experiment: str, *, gpu: bool) -> Jo
 
     Args:
         settings: The settings.
-        rule: train, predict or explain.
+        rule: One of `Rule`.
         experiment: The experiment.
         gpu: Whether they run on a GPU.
     """
@@ -133,7 +133,7 @@ def tight_gpus(settings: Settings, gpus: Mapping[str, str], *, cluster: bool) ->
 
 def _memory(settings: Settings, rule: Rule, experiment: str, *, gpu: bool) -> float:
     """Bytes that a job fills of its computer."""
-    batch = 1 if rule == "predict" else None
+    batch = 1 if rule in ("predict", "inject") else None
     process = CUDA if gpu else _training_memory(settings, experiment, batch=batch)
     return process + (SCAN if rule == "predict" and _writes_images(settings, experiment) else 0)
 
@@ -160,6 +160,8 @@ def _seconds(settings: Settings, rule: Rule, experiment: str, scans: int) -> flo
         return estimates.training_seconds(train, config.prepare, sizes) or 0.0
     if rule == "explain":
         return estimates.explaining_seconds(config, experiment) or 0.0
+    if rule == "inject":
+        return estimates.injecting_seconds(config, experiment) or 0.0
     test = split.test if config.opens_test(experiment) else 0
     held_out = math.ceil(scans * ((1 - split.test) / split.folds + test))
     looking = estimates.predicting_seconds(train, config.prepare, held_out)

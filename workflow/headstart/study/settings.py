@@ -353,14 +353,23 @@ class Settings:
         """
         if stage == "controls" and experiment is not None:
             both = [experiment, *self.config.controls(experiment)]
-            return _digest(canonical_json([self.upstream("plot", name) for name in both]))
+            rests_on = [self.upstream("plot", name) for name in both]
+            if STAGES["inject"].wanted(self.config.experiments[experiment]):
+                rests_on += [self.upstream("inject", experiment), self.code("inject")]
+            return _digest(canonical_json(rests_on))
         stages = OF_SCANS if stage == "scans" else STAGES[stage].rests_on
         trained = self.config.compared if experiment is None else self.config.of_name(experiment)
         names = trained if experiment or "train" in stages else []
         runs = [one._asdict() for name in names for one in self.config.runs(name)]
         runs = [{"experiment": experiment, **run}] if run else runs
         each = [{"experiment": experiment}] if experiment else [{"experiment": n} for n in names]
-        choices = {"train": runs, "predict": runs, "evaluate": each, "explain": each}
+        choices = {
+            "train": runs,
+            "predict": runs,
+            "evaluate": each,
+            "explain": each,
+            "inject": each,
+        }
         asked = self.config.experiments.get(experiment or "")  # None: of all, or a sweep
         below: list[Any] = [
             [name, self.code(name), [self.slice(name, **one) for one in choices.get(name, [{}])]]

@@ -10,6 +10,7 @@ from headstart.cohort.settings import SHARES
 from headstart.cohort.settings import AuditSettings
 from headstart.cohort.settings import CheckScansSettings
 from headstart.cohort.settings import PrepareSettings
+from headstart.cohort.settings import Question
 from headstart.cohort.settings import SplitSettings
 from headstart.common.keys import shard_of
 from headstart.common.schema import Section
@@ -171,6 +172,10 @@ class Slices:
         """Whose answers are explained, and how."""
         asked = self.config.experiments[experiment].explain
         return ExplainSettings(**self._question(experiment), explain=asked)
+
+    def inject(self, experiment: str) -> Question:
+        """Whose answers are to move."""
+        return Question(**self._question(experiment))
 
     def plot(self, experiment: str | None = None) -> PlotSettings:
         """What figures of a cohort, an experiment or a sweep show."""

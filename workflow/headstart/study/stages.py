@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 from typing import NamedTuple
 
+from headstart.cohort.settings import INJECTED
 from headstart.common import study_paths
 from headstart.common.run_id import CARD
 from headstart.common.run_id import FOLDER
@@ -96,6 +97,12 @@ STAGES = {
         (*LEARNT_FROM, "train", "predict"),
         wanted=lambda experiment: bool(experiment.explain.methods),
     ),
+    "inject": Stage(
+        "inject a known change into some held-out scans and see answers move",
+        study_paths.INJECTED,
+        (*LEARNT_FROM, "train"),
+        wanted=lambda experiment: INJECTED in experiment.controls,
+    ),
     "plot": Stage(
         "draw figures as PDF",
         study_paths.FIGURE,
@@ -112,6 +119,7 @@ STAGES = {
             "evaluate",
             "compare",
             "explain",
+            "inject",
             "plot",
         ),
     ),

@@ -68,7 +68,7 @@ class Classification(Task):
     further_metrics = ("auprc", "macro_f1", "brier", "ece")
     headline = ("log_loss", "auroc", "balanced_accuracy", "accuracy", "brier")
     baselines = "classes"
-    controls = ("shuffled", "background", "learning-curve")
+    controls = ("shuffled", "background", "learning-curve", "injected")
     constant = "majority"
     failing = "auroc"
     figure = "classes"

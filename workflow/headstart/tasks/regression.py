@@ -48,7 +48,7 @@ class _OfNumbers(Task):
     metrics = ("mae", "rmse", "r", "r2")
     further_metrics = ("bias", "slope", "gap_r")
     baselines = "numbers"
-    controls = ("shuffled", "background", "learning-curve")
+    controls = ("shuffled", "background", "learning-curve", "injected")
     constant = "mean"
     failing = "mae"
     figure = "numbers"

@@ -61,6 +61,7 @@ class Segmentation(Task):
     further_metrics = ("iou", "nsd", "hd95", "assd", "volume_error")
     headline = ("dice", "nsd", "hd95", "volume_error")
     baselines = "masks"
+    controls = ("learning-curve", "injected")
     figure = "masks"
     averaged = "Dice"  # and not the masks
     file = "mask"

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from headstart.cohort.controls import PERMUTATIONS
+from headstart.cohort.settings import INJECTED
 from headstart.common import study_paths
 from headstart.common.records import read_rows
+from headstart.evaluation import injected
 from headstart.evaluation.controls import ControlRow
 from headstart.evaluation.controls import Finding
 from headstart.evaluation.controls import findings
+from headstart.explanation.injection import AROUND
 from headstart.study.methods.phrases import and_joined
 from headstart.study.methods.study_files import StudyFiles
+from headstart.tasks.base import Task
 
 HOW = {
     "shuffled": "with the targets permuted between the training subjects, and likewise between "
@@ -24,17 +28,43 @@ HOW = {
 }
 
 
+OF_HEADS = (
+    "of the head's voxels those nearest to its centre of mass became air in all channels, "
+    "{doses} % of them"
+)
+OF_MASKS = (
+    "each structure was drawn towards the mean of the background within {around} voxels of it, by "
+    "{doses} of the difference"
+)
+
+
 def tell_controls(study: StudyFiles) -> Iterator[str]:
-    """Tell how the finished controls of each experiment were trained."""
+    """Tell how the finished controls of each experiment were made."""
     stratify = study.config.split.stratify
     strata = f", in equal shares of {and_joined(stratify)}" if stratify else ""
     for name, experiment in study.config.experiments.items():
-        if found(study, name):
-            how = [HOW[control].format(strata=strata) for control in experiment.controls]
+        if _of_trainings(study, name):
+            how = [HOW[one].format(strata=strata) for one in experiment.controls if one in HOW]
             yield (
                 f"As controls of {name}, networks were trained with the same settings, folds and "
                 f"seeds: {'; '.join(how)}."
             )
+        if _of_injection(study, name):
+            yield _how_injected(name, experiment.kind)
+
+
+def _how_injected(experiment: str, task: type[Task]) -> str:
+    doses = and_joined(f"{dose:g}" for dose in injected.injection_of(task).doses)
+    change = (OF_MASKS if task.per_voxel else OF_HEADS).format(doses=doses, around=AROUND)
+    none = " standard deviations of the targets" if task.target_kind == "number" else ""
+    return (
+        f"As a control of {experiment}, a known change was injected into the prepared scans of at "
+        f"most {injected.MOST} held-out subjects, whom the networks that answered had not seen: "
+        f"{change}. The slope is the mean over subjects of least-squares slopes through no change "
+        "at no dose, with a jackknife interval for these networks. Answers that move by less than "
+        f"{injected.NONE:g}{none} on average at the largest dose, a limit of headstart's own, "
+        "count as ones that do not move."
+    )
 
 
 def tell_findings(study: StudyFiles) -> Iterator[str]:
@@ -45,7 +75,19 @@ def tell_findings(study: StudyFiles) -> Iterator[str]:
 
 
 def found(study: StudyFiles, experiment: str) -> list[Finding]:
-    """Return what the controls of an experiment found; [] where they are not finished."""
+    """Return what the controls of an experiment found, as far as they are finished."""
+    return [*_of_trainings(study, experiment), *_of_injection(study, experiment)]
+
+
+def _of_injection(study: StudyFiles, experiment: str) -> list[Finding]:
+    path = study.folder / study_paths.INJECTED.format(experiment=experiment)
+    one = study.config.experiments[experiment]
+    if INJECTED not in one.controls or not path.is_file() or not study.complete(experiment):
+        return []
+    return list(injected.findings(read_rows(path, injected.InjectedRow), one.kind, one.unit))
+
+
+def _of_trainings(study: StudyFiles, experiment: str) -> list[Finding]:
     path = study.folder / study_paths.CONTROLS.format(experiment=experiment)
     controls = study.config.controls(experiment)
     if not controls or not path.is_file() or not all(map(study.complete, controls)):

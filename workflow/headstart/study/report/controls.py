@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from headstart.evaluation.controls import Finding
+from headstart.figures.registry import figures_of
 from headstart.study.methods.controls import found
 from headstart.study.methods.study_files import StudyFiles
 from headstart.study.report.drawings import drawing
@@ -11,9 +12,11 @@ from headstart.study.report.markup import PageSection
 from headstart.study.report.markup import joined
 from headstart.study.report.markup import tag
 
+FIGURES = ("controls", "injected")
 NONE = (
     "No experiment asked for controls. `controls: true` in one trains it again with permuted "
-    "labels, on the background of its scans alone, and on fewer subjects."
+    "labels, on the background of its scans alone, and on fewer subjects, and injects a known "
+    "change into held-out scans."
 )
 
 
@@ -32,9 +35,14 @@ def warnings(study: StudyFiles, experiment: str) -> Html:
 
 def _of(study: StudyFiles, experiment: str) -> Html:
     told = found(study, experiment)
-    if not told:
-        return tag("p", "The controls are not finished yet.", class_="missing")
-    return joined([*map(_told, told), drawing(study, experiment, "controls")])
+    finished = {one.control for one in told}
+    missing = [one for one in study.config.experiments[experiment].controls if one not in finished]
+    shown = [_told(one) for one in told]
+    if missing:
+        said = f"Not finished yet: {', '.join(missing)}."
+        shown.insert(0, tag("p", said, class_="missing"))
+    figures = [name for name in FIGURES if told and name in figures_of(study.config, experiment)]
+    return joined([*shown, *(drawing(study, experiment, name) for name in figures)])
 
 
 def _told(one: Finding) -> Html:

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Any
 from typing import NamedTuple
 
-from headstart.cohort.settings import INJECTED
 from headstart.common import study_paths
 from headstart.common.run_id import CARD
 from headstart.common.run_id import FOLDER
@@ -101,7 +100,7 @@ STAGES = {
         "inject a known change into some held-out scans and see answers move",
         study_paths.INJECTED,
         (*LEARNT_FROM, "train"),
-        wanted=lambda experiment: INJECTED in experiment.controls,
+        wanted=lambda experiment: "injected" in experiment.controls,
     ),
     "plot": Stage(
         "draw figures as PDF",

@@ -14,6 +14,7 @@ from headstart.evaluation.estimates import HeldOut
 from headstart.evaluation.estimates import estimate
 from headstart.tasks.base import Task
 from headstart.tasks.classification import Classification
+from headstart.tasks.instance_segmentation import InstanceSegmentation
 from headstart.tasks.regression import Regression
 from headstart.tasks.segmentation import Segmentation
 
@@ -22,6 +23,7 @@ Draw = Callable[[np.random.Generator, int, int], tuple[NDArray[Any], NDArray[Any
 AGE = Regression()
 SEX = Classification(("F", "M"))
 MASK = Segmentation(("lesion",))
+OBJECTS = InstanceSegmentation(("lesion",))
 OF_MANY = 400_000  # subjects, whose metrics stand for the truth
 
 
@@ -107,6 +109,30 @@ def dice(failing: float) -> Draw:
     return draw
 
 
+def lesions(many: float, false: float) -> Draw:
+    """Lesions and false objects of each scan, so many on average, of which 0.7 are found."""
+
+    def draw(rng: np.random.Generator, n: int, sessions: int) -> tuple[Array, Array]:
+        true = rng.poisson(many * np.exp(0.6 * noise(n, sessions, rng.standard_normal) - 0.18))
+        chance = 1 / (1 + np.exp(-0.85 - 0.7 * noise(n, sessions, rng.standard_normal)))
+        found, wrong = rng.binomial(true, chance), rng.poisson(false, n * sessions)
+        well = rng.binomial(found, 0.7)
+        both = np.where(true + found + wrong > 0, true + found + wrong, np.nan)
+        of = {
+            "lesion_f1": 2 * found / both,
+            "lesion_sensitivity": found / np.where(true > 0, true, np.nan),
+            "lesion_precision": found / np.where(found + wrong > 0, found + wrong, np.nan),
+            "pq": 2 * 0.75 * well / both,
+            "false_lesions": wrong,
+        }
+        ones = np.ones(n * sessions)
+        return np.empty((n * sessions, 0)), np.column_stack(
+            [of.get(name, ones) for name in OBJECTS.measures]
+        )
+
+    return draw
+
+
 # standard deviations between two classes: AUROC .7 and .95, accuracy .6 and .95
 POPULATIONS = {
     "normal errors": Population(AGE, ages("normal")),
@@ -118,4 +144,6 @@ POPULATIONS = {
     "AUROC .8, 1 of 5": Population(SEX, classes(1.1902, prevalence=0.2)),
     "Dice, none fails": Population(MASK, dice(0)),
     "Dice, 5 % fail": Population(MASK, dice(0.05)),
+    "many lesions": Population(OBJECTS, lesions(12, 2)),
+    "few lesions": Population(OBJECTS, lesions(2, 0.4)),
 }

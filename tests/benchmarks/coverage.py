@@ -29,6 +29,7 @@ from headstart.evaluation.intervals import difference
 from headstart.evaluation.intervals import interval
 from headstart.tasks.base import Task
 
+OF_OBJECTS = ("lesion_f1", "lesion_sensitivity", "lesion_precision", "pq", "false_lesions")
 SIZES = (20, 30, 60, 100, 400)
 OF_FOLDS = (30, 60, 100, 400)
 ASKED = {
@@ -44,6 +45,8 @@ ASKED = {
         *("volume_bias_lesion", "volume_low_lesion", "volume_high_lesion"),
     ),
     "Dice, 5 % fail": ("dice", "iou", "hd95"),
+    "many lesions": OF_OBJECTS,
+    "few lesions": OF_OBJECTS,
 }
 
 

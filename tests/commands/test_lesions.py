@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from rows import label_rows
+from scipy.ndimage import label
 
 from headstart.cli import main
 from headstart.cohort.prepare import prepare
@@ -25,6 +26,7 @@ from headstart.imaging.nifti import read_volume
 from headstart.imaging.scan_rows import CheckRow
 from headstart.imaging.scan_rows import ScanFiles
 from headstart.study.provenance import identity
+from headstart.tasks.objects import OBJECT_MEASURES
 from headstart.training.card import ModelCard
 from headstart.training.config import Train
 from headstart.training.settings import PredictSettings
@@ -134,9 +136,9 @@ def command(*words: Any) -> int:
     return main([str(word) for word in words])
 
 
-def predicted(study: Path, output: Path) -> pd.DataFrame:
+def predicted(study: Path, output: Path, **judged: Any) -> pd.DataFrame:
     kept = run().model_dump(exclude={"train", "window"})
-    settings = settings_text(PredictSettings(**kept, test=False))
+    settings = settings_text(PredictSettings(**kept, test=False, **judged))
     words = ["predict", "--settings", settings, "--model", output / "train", *inputs(study)]
     assert command(*words, "--data", study / "data", "--output", output / "predict") == 0
     return pd.read_csv(output / "predict/predictions.csv")
@@ -175,6 +177,19 @@ def test_lesions_are_learnt_from_patches_and_found_by_tiles(study, learnt, capsy
         assert 2 * (found & true).sum() / (found.sum() + true.sum()) > 0.8
     card = ModelCard.read(learnt / "train")
     assert (card.predict.flips, card.run.window) == (4, "own")
+
+
+def test_lesions_are_counted_on_the_scans_own_grids(study, learnt) -> None:
+    plain, table = predicted(study, learnt), predicted(study, learnt, instances=True)
+    pd.testing.assert_frame_equal(table[plain.columns], plain)
+    assert {*table} - {*plain} == {f"{name}_lesion" for name in OBJECT_MEASURES}
+    for row in table.itertuples():
+        paths = study / "data" / f"{row.subject}-mask.nii.gz", learnt / "predict" / row.mask
+        true, found = (np.asarray(nib.load(path).dataobj) == 5 for path in paths)
+        counts = [label(mask, np.ones((3, 3, 3)))[1] for mask in (true, found)]
+        assert counts == [row.true_lesions_lesion, row.lesions_lesion]
+    assert (table["lesion_sensitivity_lesion"] == 1).all()
+    assert (table["pq_lesion"] > 0.5).all()
 
 
 def test_new_scans_are_predicted_as_held_out_ones(study, learnt, tmp_path) -> None:

@@ -76,6 +76,13 @@ def complaint(path: str, value: Any) -> str:
         ("experiments.age.covariates", ["sex", "sex"], "covariates: has 'sex' twice; keep one"),
         ("experiments.age.covariates", "sex", "covariates: 'sex' is not allowed: must be a list"),
         ("experiments.grey.covariates", ["sex"], "grey: covariates: a segmentation answers for"),
+        (
+            "experiments.age.instances",
+            True,
+            "age: instances: only for segmentation, not regression",
+        ),
+        ("experiments.grey.instances", "ids", "grey.instances: 'ids' is not allowed: must be true"),
+        ("experiments.grey.primary", "pq", "allowed: dice; write `instances: true` for it"),
         ("experiments.age.primary", "dice", "age: primary: 'dice' is no metric that a result"),
         ("study", "My Study", "study: 'My Study' is not allowed: must match"),
         ("split.test", 1.5, "split.test: 1.5 is not allowed: must be less than 1"),
@@ -553,6 +560,23 @@ def test_like_drops_what_another_task_and_target_have_no_use_for() -> None:
     assert not config.experiments["b"].train.class_weights
     assert [config.experiments[name].unit for name in "bcd"] == ["years", "", "years"]
     assert [config.experiments[name].primary_metric for name in "abc"] == ["auroc", "mae", "mae"]
+
+
+def test_objects_are_of_masks_alone_and_may_tell_the_result() -> None:
+    grey = STUDY["experiments"]["grey"]
+    experiments = {
+        "a": grey | {"instances": True, "primary": "lesion_f1"},
+        "b": {"like": "a", "task": "regression", "target": "age", "train": {"network": "sfcn"}},
+        "c": {"like": "a", "train": {"epochs": 2}},
+    }
+    config = read_config(changed("experiments", experiments))
+    found = {name: (one.instances, one.primary_metric) for name, one in config.experiments.items()}
+    assert found == {"a": (True, "lesion_f1"), "b": (False, "mae"), "c": (True, "lesion_f1")}
+    assert [one.instances for one in config.comparisons] == [True]
+    experiments = {"a": grey | {"instances": True}, "b": grey}
+    assert [
+        one.instances for one in read_config(changed("experiments", experiments)).comparisons
+    ] == [False]
 
 
 def test_a_question_has_one_primary_metric() -> None:

@@ -38,6 +38,7 @@ from headstart.study.methods import training
 from headstart.study.methods.chapters import Chapter
 from headstart.study.methods.chapters import TextTable
 from headstart.tasks import TASKS
+from headstart.tasks.instance_segmentation import InstanceSegmentation
 from headstart.tasks.regression import Regression
 from headstart.training.card import Count
 from headstart.training.card import ModelCard
@@ -218,6 +219,17 @@ def test_intervals_are_explained_only_where_there_are_some(people, tmp_path):
     said = chapters.as_text([Chapter("Results", list(results.tell_results(tables)))])
     assert ("Brackets hold 95 %" in said) == ("[1.50, 4.00]" in said) == (people > 1)
     assert ("no interval" in said) == (people == 1)
+
+
+def test_the_rule_by_which_objects_match_is_told_once() -> None:
+    one = SimpleNamespace(kind=InstanceSegmentation, primary_metric="lesion_f1")
+    config: Any = SimpleNamespace(experiments={"a": one, "b": one})
+    found: Any = [SimpleNamespace(experiment=name) for name in "abb"]
+    metrics, rule = results.primary_metrics(config, found)
+    assert metrics.startswith("Of a and b, the lesion-wise F1, mean over classes was the primary")
+    assert "(26 neighbours)" in rule
+    assert "an IoU of 0.1 or more" in rule
+    assert "an IoU above 0.5" in rule
 
 
 @pytest.mark.parametrize(

@@ -132,6 +132,19 @@ def test_a_reason_in_other_words_changes_no_job(settings: Settings) -> None:
         assert again.slice(stage, **choice) == settings.slice(stage, **choice)
 
 
+def test_objects_of_masks_are_counted_without_another_training(settings: Settings) -> None:
+    asked = RAW["experiments"]["tissue"] | {"instances": True}
+    other = read_config(RAW | {"experiments": {"tissue": asked}})
+    again = Settings(other, settings.project, codes={}, listing="", package="", networks={})
+    changed = {
+        (stage, *choice)
+        for stage, choice, _ in PARTS
+        if again.slice(stage, **choice) != settings.slice(stage, **choice)
+    }
+    judged = {("evaluate", "experiment"), ("plot", "experiment")}
+    assert changed == {("predict", "experiment", "fold", "seed"), *judged}
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

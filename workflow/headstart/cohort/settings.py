@@ -69,3 +69,15 @@ class Question(Section):
     classes: MaskClasses
     # where there are none nothing is written: settings and runs of before stay what they were
     covariates: tuple[Column, ...] = Field((), exclude_if=operator.not_)
+
+
+class Judged(Question):
+    """How its answers are judged.
+
+    Attributes:
+        instances: Whether masks are judged by their objects too.
+        surface_tolerance: How far surfaces of masks may be apart and agree, mm.
+    """
+
+    instances: bool = Field(False, exclude_if=operator.not_)
+    surface_tolerance: float = SURFACE_TOLERANCE

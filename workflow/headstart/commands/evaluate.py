@@ -2,11 +2,11 @@
 
 Predictions of several seeds are averaged per scan, and so are those of all folds and seeds on the
 test subjects: the model is then called `ensemble`, else `network`. (Of segmentations, the Dice is
-averaged, not the masks.) Over several folds r and the area under the ROC curve are means over
-folds, the other metrics are those of all folds' predictions. A threshold between two classes, and
-the correction of a predicted number for the true one, are fitted to predictions for other held-out
-subjects. Subjects are the unit of intervals, whose method is in the column `ci_method`; differences
-are paired.
+averaged, not the masks, and so is what is measured of their objects.) Over several folds r and the
+area under the ROC curve are means over folds, the other metrics are those of all folds'
+predictions. A threshold between two classes, and the correction of a predicted number for the true
+one, are fitted to predictions for other held-out subjects. Subjects are the unit of intervals,
+whose method is in the column `ci_method`; differences are paired.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ sessions share its weight.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,8 +22,10 @@ from headstart.evaluation.session_weights import session_weights
 from headstart.imaging.geometry import crop_or_pad
 from headstart.imaging.otsu import otsu
 from headstart.tasks.mask_metrics import measure
+from headstart.tasks.weighted import Floats
 
 Array = NDArray[np.float64]
+Measure = Callable[..., Floats]  # as `headstart.tasks.mask_metrics.measure`
 
 CONSTANT = ("mean", "majority")  # baselines that say the same of every scan of a fold
 
@@ -172,6 +175,7 @@ def segmentation(
     similar: Sequence[int],
     classes: int,
     tolerance: float,
+    measure: Measure = measure,
 ) -> dict[str, Array]:
     """Segment by the masks of other scans alone, and measure on the prepared grid.
 
@@ -181,13 +185,14 @@ def segmentation(
         similar: Number of the known scan that each one is most similar to, (m,).
         classes: Number of foreground classes.
         tolerance: How far surfaces may be apart for NSD, mm.
+        measure: What measures a scan, as `headstart.tasks.mask_metrics.measure`.
 
     Returns:
-        Baseline name: what is measured, (m, measures * classes), as
-        `headstart.tasks.mask_metrics.measure` has it. `background`, which marks nothing and so has
-        a Dice of 0 wherever there is something to find; `mean-mask`, in each voxel the class that
-        most of the known scans have there; `label-transfer`, the mask of the most similar known
-        scan (Aljabar and others 2009, doi:10.1016/j.neuroimage.2009.02.018), centre upon centre.
+        Baseline name: what is measured, (m, measures * classes), as that has it. `background`,
+        which marks nothing and so has a Dice of 0 wherever there is something to find; `mean-mask`,
+        in each voxel the class that most of the known scans have there; `label-transfer`, the mask
+        of the most similar known scan (Aljabar and others 2009,
+        doi:10.1016/j.neuroimage.2009.02.018), centre upon centre.
     """
     mean = _mean_mask(known, classes)
     measured: dict[str, list[NDArray[np.floating]]] = {

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from headstart.evaluation import coarse_voxels
 from headstart.evaluation import filters
 from headstart.evaluation import penalised
 from headstart.evaluation.baselines import Features
+from headstart.evaluation.baselines import Measure
 from headstart.evaluation.coarse_voxels import Volume
 from headstart.evaluation.estimates import Estimate
 from headstart.evaluation.estimates import HeldOut
@@ -30,6 +32,8 @@ from headstart.evaluation.penalised import Fitted
 from headstart.evaluation.predictions import NetworkPredictions
 from headstart.evaluation.predictions import pool
 from headstart.tasks.base import Task
+from headstart.tasks.mask_metrics import measure
+from headstart.tasks.objects import measure_with_objects
 from headstart.tasks.weighted import mean_of_known
 
 Array = NDArray[np.float64]
@@ -219,11 +223,11 @@ def _of_classes(bench: Bench, known: Keys, asked: Keys) -> dict[str, Array]:
     }
 
 
-def _of_masks(bench: Bench, known: Keys, asked: Keys) -> dict[str, Array]:
+def _of_masks(bench: Bench, known: Keys, asked: Keys, measure: Measure) -> dict[str, Array]:
     similar = coarse_voxels.nearest(bench.down_sampled(known), bench.down_sampled(asked))
     classes = len(bench.task.classes)
     scans = bench.scans_of(known), bench.scans_of(asked)
-    return baselines.segmentation(*scans, similar, classes, bench.tolerance)
+    return baselines.segmentation(*scans, similar, classes, bench.tolerance, measure)
 
 
 def _of_images(bench: Bench, known: Keys, asked: Keys) -> dict[str, Array]:
@@ -235,7 +239,8 @@ def _of_images(bench: Bench, known: Keys, asked: Keys) -> dict[str, Array]:
 BASELINES: dict[str, Callable[[Bench, Keys, Keys], dict[str, Array]]] = {
     "numbers": _of_numbers,
     "classes": _of_classes,
-    "masks": _of_masks,
+    "masks": partial(_of_masks, measure=measure),
+    "objects": partial(_of_masks, measure=measure_with_objects),
     "filters": _of_images,
     "none": lambda *_: {},
 }

@@ -32,7 +32,7 @@ from headstart.evaluation.results import MetricRow
 from headstart.evaluation.results import defined
 from headstart.evaluation.results import protocol_of
 from headstart.evaluation.settings import EvaluateSettings
-from headstart.tasks import TASKS
+from headstart.tasks import task_with
 from headstart.tasks.base import Task
 from headstart.tasks.base import UnfittedError
 
@@ -67,7 +67,8 @@ def evaluate(
             of other weights, or lacks a scan or has one that it should not have; or if a mask was.
     """
     cohort = read_cohort(passed, splits, prepared, settings.target, settings.covariates)
-    asked = TASKS[settings.task].from_cohort(cohort, tuple(settings.classes))
+    kind = task_with(settings.task, instances=settings.instances)
+    asked = kind.from_cohort(cohort, tuple(settings.classes))
     runs = [read_run(*one) for one in zip_longest(predictions, weights)]
     for run in runs:
         check_complete(run, cohort, asked, test=settings.test)

@@ -32,7 +32,7 @@ from headstart.evaluation.results import ExperimentRow
 from headstart.evaluation.results import defined
 from headstart.evaluation.settings import Comparable
 from headstart.evaluation.settings import CompareSettings
-from headstart.tasks import TASKS
+from headstart.tasks import task_with
 from headstart.tasks.base import Task
 
 Runs = Mapping[str, Sequence[NetworkPredictions]]
@@ -80,7 +80,8 @@ def compare(
     rows = []
     for group in settings.groups:
         cohort = read_cohort(passed, splits, prepared, group.target)
-        task = TASKS[group.task].from_cohort(cohort, tuple(settings.classes))
+        kind = task_with(group.task, instances=group.instances)
+        task = kind.from_cohort(cohort, tuple(settings.classes))
         answers = _answers(group, cohort, task, runs)
         rows += _of_group(group, answers) if answers else []
     return rows

@@ -6,14 +6,13 @@ import operator
 
 from pydantic import Field
 
-from headstart.cohort.settings import SURFACE_TOLERANCE
-from headstart.cohort.settings import Question
+from headstart.cohort.settings import Judged
 from headstart.common.schema import Section
 from headstart.evaluation.results import Protocol
 from headstart.imaging.config import MaskClasses
 
 
-class EvaluateSettings(Question):
+class EvaluateSettings(Judged):
     """What is evaluated: the predictions of all folds and seeds.
 
     Attributes:
@@ -22,7 +21,6 @@ class EvaluateSettings(Question):
             another evaluation.
         seeds: Of which seeds, likewise.
         primary: Name of the metric that the result is told by.
-        surface_tolerance: How far surfaces of masks may be apart and agree, mm.
         noise: Standard deviation of the noise of scans that are denoised, where it is given.
         control: Whether it is a control, which chooses nothing: no opening of the test of its own.
     """
@@ -31,7 +29,6 @@ class EvaluateSettings(Question):
     test: bool
     folds: tuple[int, ...]
     seeds: tuple[int, ...]
-    surface_tolerance: float = SURFACE_TOLERANCE
     noise: float | None = Field(None, exclude_if=operator.not_)
     control: bool = Field(False, exclude_if=operator.not_)
 
@@ -46,6 +43,7 @@ class Comparable(Section):
         target: What they ask for.
         unit: Its unit; "" if it has none.
         primary: Name of their primary metric.
+        instances: Whether all of them judge masks by their objects too.
         experiments: Their names, in the order of the study file.
     """
 
@@ -56,6 +54,7 @@ class Comparable(Section):
     unit: str
     primary: str
     experiments: tuple[str, ...]
+    instances: bool = Field(False, exclude_if=operator.not_)
 
 
 class CompareSettings(Section):

@@ -20,16 +20,18 @@ from headstart.figures.evaluation_result import draw_metrics
 from headstart.figures.predicted_classes import draw_predicted_classes
 from headstart.figures.predicted_masks import draw_predicted_masks
 from headstart.figures.predicted_numbers import draw_predicted_numbers
+from headstart.figures.predicted_objects import draw_predicted_objects
 from headstart.figures.settings import ExperimentPlotSettings
 from headstart.figures.style import Document
 from headstart.figures.style import Stamp
 from headstart.figures.style import document
-from headstart.tasks import TASKS
+from headstart.tasks import task_with
 
 PAGES = {
     "numbers": draw_predicted_numbers,
     "classes": draw_predicted_classes,
     "masks": draw_predicted_masks,
+    "objects": draw_predicted_objects,
     "images": draw_denoised_images,
     "metrics": draw_metrics,
 }
@@ -69,7 +71,8 @@ def plot(
     scans = {(scan.subject, scan.session): scan for scan in cohort.scans if scan.target}
     sites = {row.key: row.site for row in read_rows(passed, LabelRow)}
     classes = settings.classes
-    task = TASKS[settings.task].from_cohort(cohort, tuple(classes))
+    kind = task_with(settings.task, instances=settings.instances)
+    task = kind.from_cohort(cohort, tuple(classes))
     runs = [read_run(path) for path in predictions]
     measured, differences = read_rows(metrics, MetricRow), read_rows(comparison, DifferenceRow)
     title = settings.title

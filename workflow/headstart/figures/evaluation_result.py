@@ -254,7 +254,9 @@ def halves(figure: Figure) -> tuple[SubFigure, SubFigure]:
     return left, right
 
 
-def above_and_below(figure: SubFigure, heights: tuple[float, float]) -> tuple[SubFigure, SubFigure]:
-    """Divide a half of a page into an upper and a lower part, by their heights."""
+def above_and_below(
+    figure: Figure | SubFigure, heights: tuple[float, float]
+) -> tuple[SubFigure, SubFigure]:
+    """Divide a page, or a half of one, into an upper and a lower part, by their heights."""
     upper, lower = figure.subfigures(2, 1, height_ratios=heights, squeeze=False)[:, 0]
     return upper, lower

@@ -51,10 +51,12 @@ class ExperimentPlotSettings(QuestionPlotSettings):
     Attributes:
         augment: What its training scans go through.
         primary: Name of the metric that its result is told by.
+        instances: Whether masks are judged by their objects too.
         noise: Standard deviation of the noise of scans that are denoised, where it is given.
     """
 
     primary: str
+    instances: bool = Field(False, exclude_if=operator.not_)
     noise: float | None = Field(None, exclude_if=operator.not_)
     augment: tuple[dict[str, dict[str, Any]], ...] = ()
 

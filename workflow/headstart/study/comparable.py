@@ -53,4 +53,5 @@ def _group(config: Config, question: Question, names: list[str]) -> Comparable:
         unit=next((one.unit for one in several if one.unit), ""),
         primary=several[0].primary_metric,
         experiments=tuple(names),
+        instances=all(one.instances for one in several),
     )

@@ -76,6 +76,14 @@ class Experiment(Section):
         + "; the first unless given. Choose it before you see a result; experiments that ask for "
         "the same target have the same one",
     )
+    instances: bool = Field(
+        False,
+        exclude_if=operator.not_,
+        description="for segmentation: whether each connected component of a class (26 neighbours) "
+        "is an object that is found or missed, such as a lesion. Adds the lesion-wise F1, panoptic "
+        "quality, false objects per scan and a page of missed and false objects; `primary` may be "
+        "`lesion_f1` or `pq` then. Trains nothing again",
+    )
     folds: FoldsOrAll = Field((0,), description="folds to train, e.g. [0], or `all`")
     seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**32)], ...], Once] = Field(
         (0,), min_length=1, description="random seeds; every fold is trained once per seed"
@@ -197,11 +205,20 @@ class Experiment(Section):
         return self
 
     @model_validator(mode="after")
+    def _has_objects_in_masks(self) -> Experiment:
+        if self.instances and self.kind.target_kind != "mask":
+            fitting = ", ".join(n for n, task in TASKS.items() if task.target_kind == "mask")
+            raise ValueError(f"instances: only for {fitting}, not {self.task}; remove it")
+        return self
+
+    @model_validator(mode="after")
     def _has_a_metric_of_its_task(self) -> Experiment:
         if self.primary and self.primary not in self.kind.primaries():
+            with_objects = task_with(self.task, instances=True).primaries()
+            remedy = "; write `instances: true` for it" * (self.primary in with_objects)
             raise ValueError(
                 f"primary: '{self.primary}' is no metric that a result of {self.task} is told by; "
-                f"allowed: {', '.join(self.kind.primaries())}"
+                f"allowed: {', '.join(self.kind.primaries())}{remedy}"
             )
         return self
 
@@ -256,4 +273,4 @@ class Experiment(Section):
     @property
     def kind(self) -> type[Task]:
         """The task's class, under its loss."""
-        return task_with(self.task, self.train.loss)
+        return task_with(self.task, self.train.loss, instances=self.instances)

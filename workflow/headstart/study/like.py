@@ -91,8 +91,8 @@ def like(base: Any, own: Mapping[str, Any]) -> Any:
     if ours.get("network_arguments") == {}:
         train["network_arguments"] = {}
     if "task" in own and own["task"] != base.get("task"):
-        if "primary" not in own:
-            merged.pop("primary", None)
+        for key in {"primary", "instances"} - set(own):
+            merged.pop(key, None)
         for key in {"loss", "class_weights"} - set(ours):
             train.pop(key, None)
     if "target" in own and own["target"] != base.get("target") and "unit" not in own:

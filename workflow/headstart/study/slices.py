@@ -195,6 +195,7 @@ class Slices:
             unit=chosen.unit,
             augment=chosen.train.augment,
             primary=chosen.primary_metric,
+            instances=chosen.instances,
             noise=chosen.predict.noise,
         )
 
@@ -233,9 +234,11 @@ class Slices:
 
     def _of_masks(self, experiment: str) -> dict[str, Any]:
         """How masks are judged; {} for an experiment without any."""
-        if self.config.experiments[experiment].kind.target_kind != "mask":
+        asked = self.config.experiments[experiment]
+        if asked.kind.target_kind != "mask":
             return {}
-        return {"surface_tolerance": self.config.evaluate.surface_tolerance}
+        tolerance = self.config.evaluate.surface_tolerance
+        return {"surface_tolerance": tolerance, "instances": asked.instances}
 
     def _question(self, experiment: str) -> dict[str, Any]:
         chosen = self.config.experiments[experiment]

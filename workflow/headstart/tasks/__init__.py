@@ -7,6 +7,7 @@ from headstart.tasks.classification import Classification
 from headstart.tasks.classification import FocalClassification
 from headstart.tasks.classification import OrdinalClassification
 from headstart.tasks.denoising import Denoising
+from headstart.tasks.instance_segmentation import InstanceSegmentation
 from headstart.tasks.regression import BinnedRegression
 from headstart.tasks.regression import Regression
 from headstart.tasks.segmentation import Segmentation
@@ -22,12 +23,13 @@ WITH_LOSS: dict[str | None, type[Task]] = {
 }
 
 
-def task_with(name: str, loss: str | None) -> type[Task]:
+def task_with(name: str, loss: str | None = None, *, instances: bool = False) -> type[Task]:
     """Return a task's class under a loss.
 
     Args:
         name: One of `TASKS`.
         loss: `train.loss`.
+        instances: Whether masks are judged by their objects too.
     """
-    kind, special = TASKS[name], WITH_LOSS.get(loss)
+    kind, special = TASKS[name], InstanceSegmentation if instances else WITH_LOSS.get(loss)
     return special if special is not None and special.name == name else kind

@@ -84,6 +84,7 @@ class Task(ABC):
         file: Column with the path of an answer that is an image, which a column FILE_sha256 stands
             beside; "" if answers are no images.
         answer_words: What its answers are, in words.
+        matching: By which rule objects are matched, in words; "" if none are.
         classes: What is told apart; () for a number.
         weights: Weight of each class in the loss; (): all the same.
     """
@@ -108,6 +109,7 @@ class Task(ABC):
     averaged: ClassVar[str] = "prediction"
     file: ClassVar[str] = ""
     answer_words: ClassVar[str]
+    matching: ClassVar[str] = ""
     classes: tuple[str, ...] = ()
     weights: tuple[float, ...] = ()
 

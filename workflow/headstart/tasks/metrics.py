@@ -124,6 +124,21 @@ METRICS = {
     "volume_high": _between(
         "upper limit of agreement of the volume (ml)", masks.limit_of_agreement(1), "limit"
     ),
+    "lesion_f1": Metric("lesion-wise F1, mean over classes", masks.mean_over_classes, "dice"),
+    "lesion_sensitivity": Metric(
+        "lesion-wise sensitivity, mean over classes", masks.mean_over_classes, "dice"
+    ),
+    "lesion_precision": Metric(
+        "lesion-wise precision, mean over classes", masks.mean_over_classes, "dice"
+    ),
+    "false_lesions": _error(
+        "false objects per scan, mean over classes", masks.mean_over_classes, "distance"
+    ),
+    "pq": Metric("panoptic quality, mean over classes", masks.mean_over_classes, "dice"),
+    "sq": Metric(
+        "segmentation quality (of PQ), mean over classes", masks.mean_over_classes, "dice"
+    ),
+    "rq": Metric("recognition quality (of PQ), mean over classes", masks.mean_over_classes, "dice"),
     "hidden_error": _error("error of hidden voxels", mean_of_scans, "log"),
     "psnr": Metric("PSNR in the head (dB)", mean_of_scans, "mean"),
     "ssim": Metric("SSIM in the head", mean_of_scans, "mean"),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from typing import Any
+from typing import ClassVar
 from typing import Self
 
 import numpy as np
@@ -36,6 +37,9 @@ class Segmentation(Task):
 
     Attributes:
         classes: Names of the mask's values from 1 on.
+        measures: What is measured of each scan and class.
+        measure: What does so, as `headstart.tasks.mask_metrics.measure`.
+        shares: Those of the measures that are 1 at most.
     """
 
     classes: tuple[str, ...]
@@ -57,12 +61,15 @@ class Segmentation(Task):
             library="monai",
         ),
     }
-    metrics = ("dice",)
-    further_metrics = ("iou", "nsd", "hd95", "assd", "volume_error")
-    headline = ("dice", "nsd", "hd95", "volume_error")
+    metrics: ClassVar[tuple[str, ...]] = ("dice",)
+    further_metrics: ClassVar[tuple[str, ...]] = ("iou", "nsd", "hd95", "assd", "volume_error")
+    headline: ClassVar[tuple[str, ...]] = ("dice", "nsd", "hd95", "volume_error")
     baselines = "masks"
     controls = ("learning-curve", "injected")
     figure = "masks"
+    measures: ClassVar[tuple[str, ...]] = MEASURES
+    measure = staticmethod(measure)
+    shares: ClassVar[tuple[str, ...]] = ("dice", "nsd")
     averaged = "Dice"  # and not the masks
     file = "mask"
     answer_words = "Dice: from 0 to 1"
@@ -127,7 +134,7 @@ class Segmentation(Task):
     @property
     def evaluated_columns(self) -> list[str]:
         """What is measured of each class, the Dice first."""
-        return [name for kind in MEASURES for name in self._each(kind)]
+        return [name for kind in self.measures for name in self._each(kind)]
 
     @property
     def columns(self) -> list[str]:
@@ -157,8 +164,8 @@ class Segmentation(Task):
             return cells
         truth = file.true_mask(data)
         size = file.scan.source.voxel_size
-        measured = measure(truth, mask, len(self.classes), size, file.tolerance)
-        for kind, values in zip(MEASURES, measured, strict=True):
+        measured = self.measure(truth, mask, len(self.classes), size, file.tolerance)
+        for kind, values in zip(self.measures, measured, strict=True):
             cells = self._cells(kind, values) | cells
         return cells
 
@@ -171,7 +178,8 @@ class Segmentation(Task):
 
     def are_possible(self, numbers: Array, *, empty: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """See `Task.are_possible`; what is not defined, or not known, is empty."""
-        most = np.repeat([1.0, 1.0, *[np.inf] * (len(MEASURES) - 2)], len(self.classes))
+        limits = [1.0 if kind in self.shares else np.inf for kind in self.measures]
+        most = np.repeat(limits, len(self.classes))
         return np.asarray((empty | ((numbers >= 0) & (numbers <= most))).all(axis=1))
 
     def truth(self, scans: Sequence[Scan]) -> NDArray[Any]:
@@ -204,18 +212,22 @@ class Segmentation(Task):
 
     def _measured(self, prediction: Array) -> dict[str, Array]:
         """Metrics of each scan and class (n, classes), by name; limits are those of differences."""
-        shape = (len(prediction), len(MEASURES), len(self.classes))
-        dice, nsd, hd95, assd, volume, true = np.moveaxis(prediction.reshape(shape), 1, 0)
-        more = volume - true
+        of = self._by_measure(prediction)
+        more = of["volume"] - of["true_volume"]
         return {
-            "dice": dice,
-            "iou": dice / (2 - dice),
-            "nsd": nsd,
-            "hd95": hd95,
-            "assd": assd,
+            "dice": of["dice"],
+            "iou": of["dice"] / (2 - of["dice"]),
+            "nsd": of["nsd"],
+            "hd95": of["hd95"],
+            "assd": of["assd"],
             "volume_error": np.abs(more),
             **dict.fromkeys(("volume_bias", "volume_low", "volume_high"), more),
         }
+
+    def _by_measure(self, prediction: Array) -> dict[str, Array]:
+        """What is measured of each scan and class (n, classes), by name."""
+        shape = (len(prediction), len(self.measures), len(self.classes))
+        return dict(zip(self.measures, np.moveaxis(prediction.reshape(shape), 1, 0), strict=True))
 
     def metric(self, name: str) -> Metric:
         """See `Task.metric`; a class's is one as their mean is."""

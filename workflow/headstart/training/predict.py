@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
 from headstart.cohort.answer_file import AnswerFile
@@ -18,6 +19,7 @@ from headstart.common.run_id import PREDICTIONS
 from headstart.common.text import counted
 from headstart.evaluation.predictions import PredictionRow
 from headstart.evaluation.predictions import write_predictions
+from headstart.tasks import task_with
 from headstart.training.card import ModelCard
 from headstart.training.inference import TrainedNetwork
 from headstart.training.inference import load_network
@@ -59,7 +61,9 @@ def predict(
     """
     card = ModelCard.read(model)
     _check_trained(model, card.run, settings)
+    kind = task_with(settings.task, card.run.train.loss, instances=settings.instances)
     network = load_network(model, card, networks, device)
+    network = replace(network, task=kind.from_state(card.state))
     shards = stage_in(prepared, masks=False)
     cohort = read_cohort(passed, splits, shards, settings.target, settings.covariates)
     scans = [("fold", scan) for scan in cohort.held_out(settings.fold)]

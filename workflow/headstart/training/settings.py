@@ -7,8 +7,8 @@ import operator
 
 from pydantic import Field
 
-from headstart.cohort.settings import SURFACE_TOLERANCE
 from headstart.cohort.settings import Control
+from headstart.cohort.settings import Judged
 from headstart.cohort.settings import Question
 from headstart.common.schema import Column
 from headstart.common.schema import Section
@@ -85,7 +85,7 @@ class Publication(Section):
 NOTHING_SAID = Publication()
 
 
-class PredictSettings(Question):
+class PredictSettings(Judged):
     """Which scans a network predicts: the fold that it has not seen, and the test if it is open.
 
     Attributes:
@@ -93,11 +93,9 @@ class PredictSettings(Question):
         test: Whether the test is open.
         fold: The fold.
         seed: The network's seed.
-        surface_tolerance: How far surfaces of masks may be apart and agree, mm.
     """
 
     channels: tuple[Column, ...]
     test: bool
     fold: int
     seed: int
-    surface_tolerance: float = SURFACE_TOLERANCE

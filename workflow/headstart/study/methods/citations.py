@@ -39,6 +39,9 @@ REFERENCES = {
     "threshold": "Youden 1950, index for rating diagnostic tests, Cancer 3:32-35",
     "gap": "de Lange and Cole 2020, age bias of the gap, "
     "https://doi.org/10.1016/j.nicl.2020.102229",
+    "lesion_f1": "Maier-Hein et al. 2024, Metrics reloaded, "
+    "https://doi.org/10.1038/s41592-023-02151-z",
+    "pq": "Kirillov et al. 2019, panoptic quality, https://doi.org/10.1109/CVPR.2019.00963",
     "head": "Smith 2002, BET, https://doi.org/10.1002/hbm.10062",
     "n4": "Tustison et al. 2010, N4ITK, https://doi.org/10.1109/TMI.2010.2046908",
     "deepbet": "Fisch et al. 2024, deepbet, https://doi.org/10.1016/j.compbiomed.2024.108845",
@@ -68,6 +71,7 @@ def citations(study: StudyFiles, cards: Sequence[ModelCard]) -> Iterator[str]:
     used += ["folds"] * any(one.protocol == "cross-validation" for one in found)
     used += ["threshold"] * any("threshold" in one.defined for one in found)
     used += ["gap"] * any("corrected_gap" in one.defined for one in found)
+    used += [name for name in ("lesion_f1", "pq") if any(name in one.defined for one in found)]
     zscore = any(card.prepare.normalise == "zscore" for card in cards)
     steps = [card.prepare for card in cards]
     n4 = any(one.bias == "n4" for one in steps)

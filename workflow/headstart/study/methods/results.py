@@ -159,16 +159,19 @@ def outcomes(study: StudyFiles) -> Iterator[Outcome]:
 
 
 def primary_metrics(config: Config, found: Sequence[Outcome]) -> Iterator[str]:
-    """Name the primary metric of each experiment that has a result, and the secondary ones."""
+    """Name the metrics of each experiment that has a result, and by what rule objects match."""
     said: dict[str, list[str]] = {}
+    matching: dict[str, None] = {}
     for name in dict.fromkeys(one.experiment for one in found):
         asked = config.experiments[name]
         others = [METRICS[one].words for one in asked.kind.metrics if one != asked.primary_metric]
         words = f"{METRICS[asked.primary_metric].words} was the primary metric"
         words += f"; secondary: {and_joined(others)}" if others else ""
         said.setdefault(words, []).append(name)
+        matching[asked.kind.matching] = None
     for words, names in said.items():
         yield f"Of {and_joined(names)}, the {words}."
+    yield from filter(None, matching)
 
 
 def interval_methods(found: Sequence[Outcome]) -> list[str]:

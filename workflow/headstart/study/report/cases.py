@@ -137,22 +137,22 @@ def _answers(study: StudyFiles, name: str, protocol: str) -> Answers:
 def _headers(answers: Answers) -> list[str]:
     target = with_unit(answers.asked.target, answers.asked.unit)
     return {
-        "numbers": [f"{target}, true", "predicted"],
-        "classes": [f"{target}, true", "predicted, with its probability"],
-        "masks": [f"Dice, {name}" for name in answers.task.classes],
-    }.get(answers.task.figure, [])
+        "number": [f"{target}, true", "predicted"],
+        "class": [f"{target}, true", "predicted, with its probability"],
+        "mask": [f"Dice, {name}" for name in answers.task.classes],
+    }.get(answers.task.target_kind, [])
 
 
 def _told(answers: Answers, case: Case) -> list[str]:
     """Return what is true of a scan and what was predicted, as the headers name it."""
     true = answers.scans[case.key].target
     predicted = answers.pooled.mean[case.place]
-    if answers.task.figure == "numbers":
+    if answers.task.target_kind == "number":
         return [f"{float(true):g}", f"{float(predicted):.4g}"]
-    if answers.task.figure == "classes":
+    if answers.task.target_kind == "class":
         most = int(np.argmax(predicted))
         return [true, f"{answers.task.classes[most]} ({predicted[most]:.2f})"]
-    if answers.task.figure == "masks":
+    if answers.task.target_kind == "mask":
         dice = predicted[: len(answers.task.classes)]
         return ["in neither mask" if np.isnan(one) else f"{one:.3f}" for one in dice]
     return []
@@ -160,7 +160,7 @@ def _told(answers: Answers, case: Case) -> list[str]:
 
 def _viewer(name: str, answers: Answers, looked: Mapping[str, Case]) -> Html:
     """Write a viewer of three planes; what it shows stands beside it as JSON."""
-    masks = answers.task.figure == "masks"
+    masks = answers.task.target_kind == "mask"
     volumes = [
         {"name": f"{word}: {' / '.join(case.key)}", **_volume(answers, case.key, masks)}
         for word, case in looked.items()

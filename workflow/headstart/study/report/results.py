@@ -60,8 +60,8 @@ def _tables(study: StudyFiles, one: Outcome) -> Html:
     unit = study.config.experiments[one.experiment].unit
     people = counted(one.models[0].n, "subject")
     everyone = having(rows, group="all")
-    first = study.config.experiments[one.experiment].kind.told_first()
-    metrics = list(dict.fromkeys((one.metric, *first)))
+    kind = study.config.experiments[one.experiment].kind
+    metrics = list(dict.fromkeys((one.metric, *kind.told_first())))
     names = [metric_name(metric, unit) for metric in metrics]
     head = [
         "model",
@@ -74,15 +74,17 @@ def _tables(study: StudyFiles, one: Outcome) -> Html:
     return joined(
         [
             table(f"{title}, {people}", head, _by_model(one, everyone, metrics)),
-            tag("p", " ".join(_note(one, methods)), class_="note"),
+            tag("p", " ".join(_note(one, kind.matching, methods)), class_="note"),
             _all_metrics(title, having(ours, group="all"), unit),
             _by_site(title, ours, metrics, names),
         ]
     )
 
 
-def _note(one: Outcome, methods: Sequence[str]) -> Iterator[str]:
+def _note(one: Outcome, matching: str, methods: Sequence[str]) -> Iterator[str]:
     yield f"Primary metric: {metric_name(one.metric)}; the others are secondary."
+    if matching:
+        yield matching
     if methods:
         yield f"In brackets: 95 % intervals ({', '.join(methods)})."
     if one.network.seed_sd is not None:

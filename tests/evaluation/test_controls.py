@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
+from simulated import single
 
 from headstart.evaluation.controls import Finding
 from headstart.evaluation.controls import control_rows
 from headstart.evaluation.controls import curve_of
 from headstart.evaluation.controls import findings
+from headstart.evaluation.estimates import estimate
+from headstart.evaluation.intervals import interval
 from headstart.evaluation.results import MetricRow
 from headstart.tasks import TASKS
 
 AGE, SEX = TASKS["regression"], TASKS["classification"]
+TASK = SEX.from_config((), ())
 Point = tuple[float, float | None, float | None]
 
 
 def metrics(
-    metric: str, network: Point, constant: float, protocol: str = "test"
+    metric: str, network: Point, constant: float | None, protocol: str = "test"
 ) -> list[MetricRow]:
     """A metrics.csv with one network and its constant, on everyone and in one site."""
-    name = "mean" if metric == "mae" else "majority"
+    name = "mean" if metric in ("mae", "r") else "majority"
     return [
         MetricRow(model, metric, group, protocol, *point, "by a method", 60, None)
         for group in ("site=A", "all")
@@ -28,6 +35,7 @@ def metrics(
 
 
 def found(**controls: Point) -> dict[str, Finding]:
+    """What controls of an age say, by their errors."""
     rows = control_rows(
         AGE,
         "mae",
@@ -37,15 +45,68 @@ def found(**controls: Point) -> dict[str, Finding]:
     return {one.control: one for one in findings(rows, "years")}
 
 
-def test_a_control_is_a_warning_where_its_whole_interval_beats_the_constant() -> None:
-    told = found(shuffled=(13.5, 11.9, 15), background=(10, 8.8, 12.9))
-    assert not told["shuffled"].warns
-    assert "as it should be" in told["shuffled"].words
-    assert told["background"].warns
-    assert "10.0 [8.8, 12.9] beside 13.0" in told["background"].words
-    assert found(shuffled=(10, 8.8, 12.9))["shuffled"].warns
+def background(r: Point, own: Point = (0.8, 0.7, 0.9)) -> Finding:
+    """What a network of the background says, by its correlation with the age."""
+    control = {"background": metrics("r", r, None)}
+    (one,) = findings(control_rows(AGE, "mae", metrics("r", own, None), control), "years")
+    return one
+
+
+def test_labels_that_were_permuted_warn_where_the_whole_interval_beats_the_constant() -> None:
+    told = found(shuffled=(13.5, 11.9, 15))["shuffled"]
+    assert not told.warns
+    assert "as it should be" in told.words
+    told = found(shuffled=(10, 8.8, 12.9))["shuffled"]
+    assert told.warns
+    assert "10.0 [8.8, 12.9] beside 13.0" in told.words
     # so much worse than the constant that it lies beside its interval
     assert not found(shuffled=(20, 18, 22))["shuffled"].warns
+
+
+def test_a_background_that_is_related_to_the_truth_warns_however_large_its_errors() -> None:
+    told = background((0.3, 0.05, 0.52))
+    assert told.warns
+    assert "0.300 [0.050, 0.520] beside 0.000" in told.words
+    assert not background((0.2, -0.05, 0.4)).warns
+    assert not background((-0.3, -0.5, -0.1)).warns
+
+
+def linear(random: np.random.Generator, *, shuffled: bool) -> tuple[np.ndarray, ...]:
+    """Teach a linear model on 400 people, and ask it of 100 others.
+
+    It sees three numbers, of which one tells most of the class: labels that are permuted, least
+    related to the truth as they may be, make of it what is related by chance, with either sign.
+    A background's numbers tell nothing.
+    """
+    hidden = random.standard_normal(500)
+    seen = random.standard_normal((500, 3))
+    seen[:, 0] = 0.7 * hidden * shuffled + 0.7 * seen[:, 0]
+    truth = (hidden > 0).astype(int)
+    learnt = truth[:400] - truth[:400].mean()
+    if shuffled:
+        orders = [random.permutation(400) for _ in range(200)]
+        learnt = learnt[min(orders, key=lambda order: abs(learnt @ learnt[order]))]
+    weights = np.linalg.lstsq(seen[:400], learnt, rcond=None)[0]
+    return truth[400:], 0.5 + seen[400:] @ weights
+
+
+@pytest.mark.parametrize(("control", "metric"), [("shuffled", "brier"), ("background", "auroc")])
+def test_who_could_learn_nothing_is_a_warning_in_one_of_forty_at_most(
+    control: str, metric: str
+) -> None:
+    random = np.random.default_rng(4)
+    own = metrics(metric, (0.5, 0.4, 0.6), 0.25 if metric == "brier" else 0.5)
+    warned = 0
+    for _ in range(120):
+        truth, said = linear(random, shuffled=control == "shuffled")
+        p = np.clip(said, 0, 1)
+        of = estimate(TASK, single(len(truth)), truth, np.column_stack([1 - p, p]), {})[metric]
+        ends = interval(of)
+        theirs = metrics(metric, (of.value, ends.low, ends.high), own[-1].value)
+        theirs = [replace(row, n=100) for row in theirs]
+        (one,) = findings(control_rows(SEX, "log_loss", own, {control: theirs}), "")
+        warned += one.warns
+    assert warned <= 8  # 3 expected at the most; more than 8 in one of a hundred
 
 
 def test_of_an_area_more_is_better() -> None:
@@ -99,6 +160,7 @@ def test_points_of_the_curve_are_in_order_and_by_the_first_metric() -> None:
     def both(area: float, loss: float) -> list[MetricRow]:
         ends = (area - 0.1, area + 0.05)
         return [
+            *metrics("brier", (0.2, 0.1, 0.3), 0.25),
             *metrics("auroc", (area, *ends), 0.5),
             *metrics("log_loss", (loss, loss - 0.1, loss + 0.1), 0.69),
         ]

@@ -75,6 +75,8 @@ def test_the_methods_tell_how_controls_were_trained_and_what_they_found(study: S
     page_of(study)
     text = (study.folder / study_paths.METHODS).read_text()
     assert "As controls of exp" in text
+    assert "judged by mean absolute error (permuted labels" in text
+    assert "and by Pearson's r (the background" in text
     assert "0.5, 1, 1.5 and 2 % of them" in text
     assert "the answer moves by" in text.partition("## Results")[2]
     assert "A warning: trained on the background" in text.partition("## Results")[2]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import replace
 from typing import Literal
 
 from headstart.common.text import capital
@@ -21,6 +23,10 @@ from headstart.tasks.metrics import METRICS
 ITSELF = "none"  # the control that the experiment's own network is
 CONSTANT = "constant"
 CURVE = {"quarter": "a quarter", "half": "a half", ITSELF: "all"}  # of the training subjects
+TAUGHT = ("shuffled",)  # labels that are not true
+# Share of the constant's loss: by a network that sees rho of the truth, 2 rho sqrt(1 - rho^2) of a
+# mean square, as the permutation itself is not related to the truth.
+BY_CHANCE = {"brier": 1.0, "mae": 0.5}
 Outcome = Literal["", "fails", "answers", "unknown"]
 
 
@@ -39,8 +45,8 @@ class ControlRow:
         ci_high: Upper end.
         ci_method: How the interval came about, or `none: ` and why; in words.
         n: Subjects that it is told from.
-        outcome: Of a control that must fail: `fails`, unless its whole interval is better than the
-            constant: `answers`; `unknown` where there is none.
+        outcome: Of a control that must fail: `fails`, unless it is better than the constant by its
+            whole interval, and than chance alone: `answers`; `unknown` without an interval.
     """
 
     control: str
@@ -89,12 +95,15 @@ def control_rows(
     fail = {name: rows for name, rows in controls.items() if name not in CURVE}
     rows: list[ControlRow] = []
     if fail:
-        known = having(metrics, metric=task.failing, **asked)
-        constant = having(known, model=task.constant)[0]
-        rows = [_row(CONSTANT, constant), _row(ITSELF, _of_network(known))]
-        for name, theirs in fail.items():
-            own = _of_network(having(theirs, metric=task.failing, **asked))
-            rows.append(_row(name, own, _outcome(own, constant)))
+        for metric in dict.fromkeys(task.failing[name] for name in fail):
+            known = having(metrics, metric=metric, **asked)
+            constant = _row(CONSTANT, having(known, model=task.constant)[0])
+            if metric == "r":  # undefined of a constant, which is related to nothing
+                constant = replace(constant, value=0.0)
+            rows += [constant, _row(ITSELF, _of_network(known))]
+            for name in (name for name in fail if task.failing[name] == metric):
+                own = _of_network(having(fail[name], metric=metric, **asked))
+                rows.append(_row(name, own, _outcome(own, constant, taught=name in TAUGHT)))
     curve = {name: controls[name] for name in CURVE if name in controls}
     for name, theirs in (curve | {ITSELF: metrics} if curve else {}).items():
         own = _of_network(having(theirs, metric=primary, **asked))
@@ -120,7 +129,7 @@ def findings(rows: Sequence[ControlRow], unit: str) -> Iterator[Finding]:
     """
     for row in rows:
         if row.outcome:
-            constant = having(rows, control=CONSTANT)[0]
+            constant = having(rows, control=CONSTANT, metric=row.metric)[0]
             network = having(rows, control=ITSELF, metric=row.metric)[0]
             yield Finding(
                 row.control, row.outcome == "answers", _of_failing(row, constant, network)
@@ -138,17 +147,30 @@ def _row(control: str, row: MetricRow, outcome: Outcome = "") -> ControlRow:
     return ControlRow(control, row.model, row.metric, row.protocol, *ends, row.n, outcome)
 
 
-def _outcome(row: MetricRow | ControlRow, constant: MetricRow | ControlRow) -> Outcome:
-    """Tell whether a network is better than a constant by its whole interval.
+def _outcome(
+    row: MetricRow | ControlRow, constant: MetricRow | ControlRow, *, taught: bool = False
+) -> Outcome:
+    """Tell whether a network is better than a constant, by more than chance makes it.
 
-    The interval is the network's own, not that of the paired difference: who learnt nothing answers
-    the constant and a whim, and of a whim chance alone makes a small and regular gain.
+    The interval is the network's own, not that of the paired difference.
+
+    Args:
+        row: The network.
+        constant: The constant.
+        taught: Whether it was taught labels of other subjects. Whatever it then makes of scans is
+            related to the truth by chance, with either sign: a rank or a correlation would be a
+            warning in up to one of two, and so would a paired difference. In the loss it makes a
+            gain whose standard deviation is at most a share of the constant's over the root of the
+            training subjects, at least as many as those that are held out.
     """
-    if row.ci_low is None or row.ci_high is None or constant.value is None:
+    if row.ci_low is None or row.ci_high is None or row.value is None or constant.value is None:
         return "unknown"
-    if METRICS[row.metric].higher_is_better:
-        return "answers" if row.ci_low > constant.value else "fails"
-    return "answers" if row.ci_high < constant.value else "fails"
+    sign = 1 if METRICS[row.metric].higher_is_better else -1
+    gain = sign * (row.value - constant.value)
+    least = row.value - row.ci_low if sign > 0 else row.ci_high - row.value
+    if taught:
+        least = max(least, 1.96 * BY_CHANCE[row.metric] * constant.value / math.sqrt(row.n))
+    return "answers" if gain > least else "fails"
 
 
 FAILS = {

@@ -38,7 +38,8 @@ LABELS = {
 NOTE = (
     "Bars: 95 % intervals, subjects the unit. Dashed: the best answer that is the same for all. A "
     "network that could learn nothing of the head is no better; orange: it is, by its whole "
-    "interval, which is a warning. Training on fewer subjects took as many steps."
+    "interval and by more than permuted labels teach by chance, which is a warning. Training on "
+    "fewer subjects took as many steps."
 )
 COLOURS = {"answers": VERMILION, "fails": BLUE, "unknown": GREY}
 
@@ -84,13 +85,18 @@ def draw_controls(
     """
     failing, curve = [row for row in rows if row.outcome], curve_of(rows)
     heading = f"{title}: controls, n = {rows[0].n} subjects ({rows[0].protocol})"
-    with document.page(heading, height=76, note=NOTE) as figure:
-        panels = iter(figure.subplots(1, bool(failing) + bool(curve), squeeze=False)[0])
-        if failing:
-            beside = [row for row in rows if row.metric == failing[0].metric]
-            _failing(next(panels), [row for row in beside if row.control in LABELS], unit)
+    metrics = list(dict.fromkeys(row.metric for row in failing))
+    tall = max(1, len(metrics))
+    with document.page(heading, height=34 + 42 * tall, note=NOTE) as figure:
+        grid = figure.add_gridspec(tall, bool(failing) + bool(curve))
+        for number, metric in enumerate(metrics):
+            beside = [row for row in rows if row.metric == metric and row.control in LABELS]
+            panel = figure.add_subplot(grid[number, 0])
+            _failing(panel, beside, unit)
+            if number == 0:
+                panel.set_title("What must be no better than a constant")
         if curve:
-            _curve(next(panels), curve, unit)
+            _curve(figure.add_subplot(grid[:, -1]), curve, unit)
 
 
 def _failing(axes: Axes, rows: Sequence[ControlRow], unit: str) -> None:
@@ -108,7 +114,6 @@ def _failing(axes: Axes, rows: Sequence[ControlRow], unit: str) -> None:
     (constant,) = as_numbers(ordered[-1].value)
     axes.axvline(constant, color=GREY, lw=0.8, ls="--", zorder=0)
     axes.set_xlabel(metric_name(rows[0].metric, unit))
-    axes.set_title("What must be no better than a constant")
 
 
 def _curve(axes: Axes, curve: Sequence[ControlRow], unit: str) -> None:

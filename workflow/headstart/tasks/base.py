@@ -79,7 +79,7 @@ class Task(ABC):
         controls: Which of an experiment's controls mean something, `headstart.study.controls`.
         constant: The baseline that says the same of every scan, which a control that must fail is
             not to beat; "" if no control must fail.
-        failing: The metric that says whether it does.
+        failing: The metric that says whether it does, by control.
         averaged: Of what a mean is taken where several networks answer.
         file: Column with the path of an answer that is an image, which a column FILE_sha256 stands
             beside; "" if answers are no images.
@@ -105,7 +105,7 @@ class Task(ABC):
     figure: ClassVar[str] = "metrics"
     controls: ClassVar[tuple[str, ...]] = ("learning-curve",)
     constant: ClassVar[str] = ""
-    failing: ClassVar[str] = ""
+    failing: ClassVar[Mapping[str, str]] = {}
     averaged: ClassVar[str] = "prediction"
     file: ClassVar[str] = ""
     answer_words: ClassVar[str]

@@ -13,9 +13,11 @@ from headstart.evaluation.controls import ControlRow
 from headstart.evaluation.controls import Finding
 from headstart.evaluation.controls import findings
 from headstart.explanation.injection import AROUND
+from headstart.study.experiment import Experiment
 from headstart.study.methods.phrases import and_joined
 from headstart.study.methods.study_files import StudyFiles
 from headstart.tasks.base import Task
+from headstart.tasks.metrics import METRICS
 
 HOW = {
     "shuffled": "with the targets permuted between the training subjects, and likewise between "
@@ -28,6 +30,11 @@ HOW = {
 }
 
 
+WHY = {
+    "shuffled": "permuted labels, as what they teach is related to the truth by chance, but lowers "
+    "no loss by more than a bound",
+    "background": "the background, of which any relation to the truth is a shortcut",
+}
 OF_HEADS = (
     "of the head's voxels those nearest to its centre of mass became air in all channels, "
     "{doses} % of them"
@@ -47,10 +54,19 @@ def tell_controls(study: StudyFiles) -> Iterator[str]:
             how = [HOW[one].format(strata=strata) for one in experiment.controls if one in HOW]
             yield (
                 f"As controls of {name}, networks were trained with the same settings, folds and "
-                f"seeds: {'; '.join(how)}."
+                f"seeds: {'; '.join(how)}.{_judged(experiment)}"
             )
         if _of_injection(study, name):
             yield _how_injected(name, experiment.kind)
+
+
+def _judged(experiment: Experiment) -> str:
+    """Say by which metrics those that must fail are told to do so."""
+    failing = experiment.kind.failing
+    ways = [
+        f"{METRICS[failing[one]].words} ({WHY[one]})" for one in experiment.controls if one in WHY
+    ]
+    return f" Those that must fail are judged by {' and by '.join(ways)}." if ways else ""
 
 
 def _how_injected(experiment: str, task: type[Task]) -> str:

@@ -23,6 +23,8 @@ from small_study import edit_card
 from small_study import write_weights
 
 from headstart.cli import main
+from headstart.cohort.new_scans import Share
+from headstart.cohort.new_scans import list_new_scans
 from headstart.cohort.shards import ShardCard
 from headstart.cohort.shards import volumes_of
 from headstart.common import files
@@ -518,12 +520,83 @@ def test_bad_new_scans_are_named_and_the_others_predicted(study, tmp_path, capsy
     (line,) = [line for line in said.splitlines() if "can't be used" in line]
     assert "2 of 3 scans can't be used" in line
     assert "new.csv: 1 scan predicted, 2 rejected" in said
-    assert "1 of 1 scans put to the network" in said
-    assert "of 3 scans predicted" not in said
+    assert "3 of 3 scans done" in said
     assert "truncated: s02/1/T1.nii.gz: its compressed data end too early" in line
     table = files.read_csv(output)
     assert [bool(cell) for cell in table["prediction"]] == [True, False, False]
     assert [cell.split(":")[0] for cell in table["rejected"]] == ["", "truncated", "missing"]
+
+
+def in_shares(number, runs, scans, output, *more):
+    """Answer for scans share by share, the last first, and put the answers together."""
+    for share in reversed(range(number)):
+        assert new_command(runs, scans, output, *more, "--shard", f"{share}/{number}") == 0
+    assert new_command(runs, scans, output, *more, "--gather", number) == 0
+
+
+def answers_in(folder):
+    """All that answers are, but for the tables of shares."""
+    paths = [path for path in folder.rglob("*") if path.is_file()]
+    kept = [path for path in paths if path.parent.name != "new-shards"]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in kept}
+
+
+@pytest.mark.parametrize("task", ["regression", "segmentation"])
+def test_answers_are_the_same_to_the_byte_in_any_number_of_shares(study, task, tmp_path, capsys):
+    train_and_predict(study, task, epochs=1)
+    scans = write_scans(study, tmp_path / "new")
+    torn, holes = (scans / f"{name}/1/T1.nii.gz" for name in ("s02", "s07"))
+    torn.write_bytes(torn.read_bytes()[:500])
+    lost = nib.load(holes).get_fdata()
+    lost[3, 3, 3] = np.nan
+    nib.save(nib.Nifti1Image(lost, AFFINE), holes)
+    other = tmp_path / "other"
+    shutil.copytree(study.folder / "train", other)
+    weights = load_file(other / "model.safetensors")
+    write_weights(other, {name: value * 1.1 for name, value in weights.items()})
+    given = [study.folder / "train", other], [scans]
+    own = ("--networks", study.folder)
+    assert new_command(*given, tmp_path / "once/new.csv", *own) == 2
+    once = answers_in(tmp_path / "once")
+    table = files.read_csv(tmp_path / "once/new.csv")
+    reasons = table["rejected"].str.partition(":")[0]
+    assert sorted(reasons)[-2:] == ["not-finite", "truncated"]
+    # a whole number is one, whichever scans are beside it
+    assert set(table["networks"]) == {"2", ""}
+    capsys.readouterr()
+    for number in (1, 3, 7):
+        output = tmp_path / f"in {number}"
+        in_shares(number, *given, output / "new.csv", *own)
+        assert answers_in(output) == once
+        assert "warning: 2 of 21 scans can't be used" in capsys.readouterr().err
+
+
+def test_an_added_scan_is_of_one_share_and_no_share_may_be_of_other_scans(study, tmp_path, capsys):
+    train_and_predict(study, "segmentation", epochs=1)
+    scans = write_scans(study, tmp_path / "new")
+    output, own = tmp_path / "answers/new.csv", ("--networks", study.folder)
+    given = [study.folder / "train"], [scans], output
+    in_shares(3, *given, *own)
+    before = [list_new_scans([scans], ["T1"]).share(Share(n, 3)).digest() for n in range(3)]
+    shutil.copy(scans / "s01/1/T1.nii.gz", scans / "more.nii.gz")
+    after = [list_new_scans([scans], ["T1"]).share(Share(n, 3)).digest() for n in range(3)]
+    (changed,) = [n for n in range(3) if before[n] != after[n]]
+    assert new_command(*given, *own, "--gather", 3) == 2
+    assert f"new-shards/{changed}.csv: scans were added, removed" in capsys.readouterr().err
+    share = ("--shard", f"{changed}/3", "--planned")
+    assert new_command(*given, *own, *share, before[changed]) == 2
+    assert "added, removed or replaced" in capsys.readouterr().err
+    assert new_command(*given, *own, *share, after[changed]) == 0
+    assert new_command(*given, *own, "--gather", 3) == 0
+    assert new_command(*given[:2], tmp_path / "once/new.csv", *own) == 0
+    assert answers_in(output.parent) == answers_in(tmp_path / "once")
+    # what is gone leaves no mask
+    (scans / "more.nii.gz").unlink()
+    in_shares(3, *given, *own)
+    assert "new-masks/more.nii.gz" not in answers_in(output.parent)
+    for wrong in ("3/3", "-1/3", "1", "a/b"):
+        with pytest.raises(SystemExit):
+            new_command(*given, *own, f"--shard={wrong}")
 
 
 def test_networks_that_have_no_mean_and_scans_that_do_not_fit(study, tmp_path, capsys):

@@ -17,8 +17,8 @@ from fresh import copy_project
 from study import Checkout
 from study import write_study
 
-from headstart.cohort.new_scans import check_and_prepare
 from headstart.cohort.new_scans import list_new_scans
+from headstart.cohort.prepare_new import check_and_prepare
 from headstart.common import files
 from headstart.imaging.config import Prepare
 

@@ -16,6 +16,9 @@ from noisy_study import NOISE
 from noisy_study import NoisyStudy
 from noisy_study import clean_head
 
+from headstart.cohort.answers import gather_answers
+from headstart.cohort.new_scans import Share
+from headstart.cohort.new_scans import list_new_scans
 from headstart.cohort.prepared import read_cohort
 from headstart.common import files
 from headstart.common.errors import UserError
@@ -132,6 +135,14 @@ def test_a_scan_without_air_asks_for_its_noise(tmp_path: Path) -> None:
     masked, other = files.read_csv(answers).to_dict("records")
     assert "no air" in masked["rejected"]
     assert (other["rejected"], float(other["noise"])) == ("", pytest.approx(NOISE, rel=0.05))
+    image = tmp_path / other["image"]
+    once = [answers.read_bytes(), image.read_bytes()]
+    image.unlink()
+    for number in range(2):
+        share = Share(number, 2)
+        predict_new(runs=[model], scans=scans, output=answers, device="cpu", share=share)
+    gather_answers(list_new_scans(scans, ["T1"]), 2, answers, "image")
+    assert [answers.read_bytes(), image.read_bytes()] == once
 
 
 def noisy_scan(seed: int, *, air: bool) -> Any:

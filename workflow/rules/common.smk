@@ -25,6 +25,7 @@ from headstart.figures.registry import OF_RUNS
 from headstart.study.requests import check_gpus
 from headstart.study.requests import on_gpu
 from headstart.study.requests import request
+from headstart.study.requests import request_share
 from headstart.study.requests import tight_gpus
 from headstart.study.retraining import retraining
 from headstart.study.run_settings import run_settings
@@ -155,6 +156,32 @@ def requested(rule, resource):
         return getattr(request(settings, rule, wildcards.experiment, gpu=gpu), resource)
 
     return asked
+
+
+def requested_by_share(resource):
+    """A resources function: what a job asks for that answers for a share of new scans."""
+
+    def asked(wildcards):
+        gpu = on_gpu("predict_shard", GPUS, cluster=CLUSTER)
+        return getattr(request_share(settings, wildcards.folder, gpu=gpu), resource)
+
+    return asked
+
+
+def threads_of_share(wildcards):
+    """Threads of a job that answers for a share of new scans."""
+    asked = settings.config.new_scans[wildcards.folder]
+    return settings.config.experiments[asked.experiment].train.threads
+
+
+def shares_of(wildcards):
+    """The shares of the new scans that the wildcards pick."""
+    return settings.new_scans[wildcards.folder].shares
+
+
+def place_of_scans(wildcards):
+    """A params function: where the new scans are, which is not compared with the last run's."""
+    return Path(settings.project, settings.config.new_scans[wildcards.folder].scans)
 
 
 def untracked(value):

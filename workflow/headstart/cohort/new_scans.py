@@ -1,34 +1,59 @@
-"""Scans from outside the cohort: read, checked and prepared as the cohort's were."""
+"""Scans from outside the cohort: which are meant, how each is called, and shares of them."""
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import os
 import re
 from collections import Counter
+from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
+from dataclasses import astuple
 from dataclasses import dataclass
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
-from headstart.cohort.prepare import prepare
-from headstart.cohort.prepared import Scan
-from headstart.cohort.prepared import scan_of
-from headstart.cohort.shards import ShardCard
 from headstart.common.errors import UserError
+from headstart.common.keys import shard_of
+from headstart.common.schema import canonical_json
 from headstart.common.walk import list_files
+from headstart.data.inventory import files_of
 from headstart.data.tables import read_all
 from headstart.data.templates import IMAGES
-from headstart.imaging.config import Check
-from headstart.imaging.config import Preparation
-from headstart.imaging.plausible import field_of_view
-from headstart.imaging.plausible import out_of_range
-from headstart.imaging.scan_check import check_scans
-from headstart.imaging.scan_rows import CheckRow
 from headstart.imaging.scan_rows import ScanFiles
+
+
+class Share(NamedTuple):
+    """One of the shares that new scans are divided into.
+
+    Attributes:
+        number: Which one, from 0 on.
+        shares: How many there are.
+    """
+
+    number: int
+    shares: int
+
+    @classmethod
+    def of(cls, text: str) -> Share:
+        """Read `K/N`.
+
+        Raises:
+            ValueError: If there is no such share.
+        """
+        number, shares = map(int, text.split("/"))
+        if not 0 <= number < shares:
+            raise ValueError
+        return cls(number, shares)
+
+    def table(self, output: Path) -> Path:
+        """Where its answers lie until those of all are put together in `output`."""
+        return output.with_name(f"{output.stem}-shards") / f"{self.number}.csv"
 
 
 @dataclass(frozen=True)
@@ -56,6 +81,25 @@ class NewScans:
         cells = (tuple(cell.strip() for cell in row) for row in self.table[[*columns]].to_numpy())
         return dict(zip(self.names, cells, strict=True))
 
+    def single(self) -> Iterator[NewScans]:
+        """Yield each scan by itself."""
+        return (self._rows([row]) for row in range(len(self.files)))
+
+    def share(self, share: Share) -> NewScans:
+        """Return a share of the scans: a scan that is added later goes to one of them alone."""
+        shards = [shard_of(name, share.shares) for name in self.names]
+        return self._rows([row for row, shard in enumerate(shards) if shard == share.number])
+
+    def digest(self) -> str:
+        """Digest what was given, and size and time of each file; 16 hex digits."""
+        facts = [astuple(file) for file in files_of(self.files, self.data)]
+        told = [str(self.data), self.table.to_dict("split"), facts]
+        return hashlib.sha256(canonical_json(told).encode()).hexdigest()[:16]
+
+    def _rows(self, rows: Sequence[int]) -> NewScans:
+        table = self.table.iloc[list(rows)].reset_index(drop=True)
+        return replace(self, table=table, files=tuple(self.files[row] for row in rows))
+
 
 def list_new_scans(
     given: Sequence[Path], channels: Sequence[str], covariates: Sequence[str] = ()
@@ -71,7 +115,7 @@ def list_new_scans(
 
     Raises:
         UserError: If there are several channels or tables, the table lacks a column, or a folder
-            holds no scan.
+            is not there or holds no scan.
     """
     if given[0].suffix == ".csv":
         if len(given) > 1:
@@ -87,6 +131,10 @@ def list_new_scans(
             f"--scans: the network sees {' and '.join(covariates)} beside the scan; give a table "
             f"(.csv) with the columns {', '.join([*channels, *covariates])}"
         )
+    for path in given:
+        # a disk that is not mounted is no scan that is missing
+        if not (path.exists() or path.name.lower().endswith(IMAGES)):
+            raise UserError(f"{path}: is not there; name a folder, NIfTI files or a table (.csv)")
     found = [scan for path in given for scan in (_scans_below(path) if path.is_dir() else [path])]
     table = pd.DataFrame({"scan": [str(path) for path in found]})
     return _collected(table, [{channels[0]: path.absolute()} for path in found])
@@ -172,49 +220,3 @@ def check_masked(scans: NewScans, brain_masks: str) -> None:
             "--scans: the network was trained on scans without brain masks; remove the column "
             "brain_mask"
         )
-
-
-def check_and_prepare(
-    scans: NewScans, *, channels: Sequence[str], settings: Preparation, scratch: Path
-) -> tuple[list[str], dict[str, Scan]]:
-    """Check the scans and prepare those that are fit for use, as the workflow does.
-
-    Args:
-        scans: The new scans.
-        channels: Names of the image channels.
-        settings: How the training scans were prepared.
-        scratch: An empty folder.
-
-    Returns:
-        Why each scan was rejected, "" if it was not; and the prepared scans by name.
-
-    Raises:
-        UserError: As `headstart.cohort.prepare.prepare`.
-    """
-    found = check_scans(scans=scans.files, data=scans.data, masks=False, classes={})
-    checked = [_check_size(row, settings) for row in found]
-    card = scratch / "shard-0.json"
-    prepare(
-        scans=scans.files,
-        checked=checked,
-        data=scans.data,
-        output=card,
-        settings=settings,
-        channels=channels,
-        classes={},
-    )
-    shard = ShardCard.read(card)
-    refused = {scan.subject: scan.detail for scan in shard.refused}
-    reasons = [
-        f"{row.reason}: {row.detail}" if row.reason else refused.get(row.subject, "")
-        for row in checked
-    ]
-    return reasons, {scan.subject: scan_of(card, scan) for scan in shard.scans}
-
-
-def _check_size(row: CheckRow, prepare: Preparation) -> CheckRow:
-    """Reject a scan whose field of view no head has: its header's unit or voxel size is wrong."""
-    rules = Check(field_of_view=field_of_view(prepare))
-    for code, problem in [] if row.reason else out_of_range(row, rules):
-        return replace(row, reason=code, detail=problem)
-    return row

@@ -6,9 +6,13 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from headstart.cohort.answers import gather_answers
+from headstart.cohort.new_scans import Share
+from headstart.cohort.new_scans import list_new_scans
 from headstart.common.errors import UserError
 from headstart.common.schema import read_settings
 from headstart.study.named import runs_of
+from headstart.training.card import ModelCard
 from headstart.training.settings import PredictSettings
 
 # What the workflow gives, and what is given for scans outside a study.
@@ -63,6 +67,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "scanner are added; calibrated_low and calibrated_high say how well the calibration is "
         "known: the interval (95 %%) of the offset, not one person's range",
     )
+    new.add_argument(
+        "--shard",
+        type=Share.of,
+        metavar="K/N",
+        help="answer for share K of N alone, 0/N to N-1/N, each as a job of its own; then --gather",
+    )
+    new.add_argument(
+        "--planned", metavar="DIGEST", help="of the share's scans, as the workflow calls it"
+    )
+    new.add_argument(
+        "--gather",
+        type=int,
+        metavar="N",
+        help="put the answers of all N shares together, in the order of the scans",
+    )
     study = parser.add_argument_group("held-out scans of the study, as the workflow calls it")
     study.add_argument("--settings", help="the run's settings, JSON")
     study.add_argument("--model", type=Path, help="folder that train published to")
@@ -79,6 +98,11 @@ def run(arguments: argparse.Namespace) -> None:
         named = [run for name in arguments.names for run in runs_of(name)]
         arguments.runs = [*(arguments.runs or ()), *named]
         _check_given(arguments, NEW)
+        if arguments.gather:
+            card = ModelCard.read(arguments.runs[0])
+            scans = list_new_scans(arguments.scans, card.run.channels, card.run.covariates)
+            gather_answers(scans, arguments.gather, arguments.output, card.task.file)
+            return
         from headstart.training.predict_new import predict_new
 
         predict_new(
@@ -86,6 +110,8 @@ def run(arguments: argparse.Namespace) -> None:
             scans=arguments.scans,
             output=arguments.output,
             calibration=arguments.calibration,
+            share=arguments.shard,
+            planned=arguments.planned,
             **where,
         )
         return

@@ -13,13 +13,16 @@ Item = TypeVar("Item")
 
 
 def progress(items: Iterable[Item], *, total: int, label: str) -> Iterator[Item]:
-    """Yield the items and show how far they have come.
+    """Yield the items and show how far they have come; of a single one there is nothing to show.
 
     Args:
         items: What is worked through.
         total: How many there are.
         label: What they are, e.g. `scans checked`.
     """
+    if total < 2:
+        yield from items
+        return
     if sys.stderr.isatty():
         yield from tqdm(items, total=total, desc=label)
         return

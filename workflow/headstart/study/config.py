@@ -7,6 +7,7 @@ sections by `headstart schema --write`.
 from __future__ import annotations
 
 import json
+import operator
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -49,6 +50,7 @@ from headstart.study.like import plain_experiments
 from headstart.study.start_checks import parent_of
 from headstart.study.sweep import as_written
 from headstart.tasks.base import Task
+from headstart.training.config import AskedScans
 
 
 class Config(Section):
@@ -83,6 +85,12 @@ class Config(Section):
         (),
         description="experiments whose chosen networks are evaluated on the held-out test subjects",
     )
+    new_scans: dict[Name, AskedScans] = Field(
+        {},
+        exclude_if=operator.not_,
+        description="name: scans from outside the study, which `snakemake new_scans` answers for "
+        "in STUDY/new-scans/NAME/answers.csv; nothing of the study is made again for them",
+    )
 
     @field_validator("final", mode="before")
     @classmethod
@@ -96,6 +104,7 @@ class Config(Section):
         self._check_split()
         self._check_final()
         self._check_primary()
+        self._check_new_scans()
         for folder in {"cohort", STUDY_FOLDER} & {*self.experiments, *self.sweeps}:
             raise ValueError(
                 f"experiments.{folder}: the study's own figures have this name; rename it"
@@ -180,6 +189,15 @@ class Config(Section):
                 raise ValueError(
                     f"experiments.{name}.primary: is {one.primary_metric}, but {metric} for "
                     f"{other}, which asks for the same target; write primary: {metric}"
+                )
+
+    def _check_new_scans(self) -> None:
+        """Check that there are experiments of which networks are to answer."""
+        for name, asked in self.new_scans.items():
+            if asked.experiment not in self.experiments:
+                raise ValueError(
+                    f"new_scans.{name}.experiment: '{asked.experiment}' is not an experiment; "
+                    f"allowed: {', '.join(self.experiments)}"
                 )
 
     @property

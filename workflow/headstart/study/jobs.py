@@ -15,7 +15,7 @@ from headstart.study.stages import order
 # Rules that are named neither as their stage nor `STAGE_…`.
 OTHERS = {"credits": FETCH, "manifest": "plot"}
 # Rules that only ask for what others make.
-TARGETS = ("all", "cohort")
+TARGETS = ("all", "cohort", "new_scans")
 
 
 @dataclass(frozen=True)

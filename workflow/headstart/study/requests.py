@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Literal
+from typing import get_args
 
 from headstart.cluster import machine
 from headstart.common import files
@@ -20,8 +21,8 @@ from headstart.study.part_sizes import expected_sizes
 from headstart.study.settings import Settings
 from headstart.training.registry import NETWORKS
 
-Rule = Literal["train", "predict", "explain", "inject"]
-ON_GPU: tuple[Rule, ...] = ("train", "predict", "explain", "inject")  # the rules that ask for one
+Rule = Literal["train", "predict", "predict_shard", "explain", "inject"]
+ON_GPU: tuple[Rule, ...] = get_args(Rule)  # the rules that ask for one
 
 SPARE = 1.3  # times the memory that is planned, and
 SLOW = 3.0  # times the time, so that a rough plan ends no job
@@ -68,11 +69,37 @@ def request(settings: Settings, rule: Rule, experiment: str, *, gpu: bool) -> Jo
     # before label there is only the longest time to ask for; Snakemake asks again before it submits
     scans = _rows(table, table.stat().st_mtime_ns) if table.is_file() else None
     planned = _memory(settings, rule, experiment, gpu=gpu)
-    minutes = LONGEST
-    if scans is not None:
-        seconds = _seconds(settings, rule, experiment, scans) / (FASTER if gpu else 1)
-        minutes = min(LONGEST, max(SHORTEST, math.ceil(SLOW * seconds / 60)))
-    return JobRequest(STEP * math.ceil((SPARE * planned + BESIDES) / 1e6 / STEP), minutes)
+    if scans is None:
+        return _asked(planned, math.inf)
+    return _asked(planned, _seconds(settings, rule, experiment, scans) / (FASTER if gpu else 1))
+
+
+def _asked(planned: float, seconds: float) -> JobRequest:
+    """Ask for more than is planned of memory, in bytes, and of time."""
+    minutes = min(LONGEST, max(SHORTEST, SLOW * seconds / 60))
+    memory = STEP * math.ceil((SPARE * planned + BESIDES) / 1e6 / STEP)
+    return JobRequest(memory, math.ceil(minutes))
+
+
+def request_share(settings: Settings, name: str, *, gpu: bool) -> JobRequest:
+    """Say what a job asks for that answers for a share of scans from outside the study.
+
+    Args:
+        settings: The settings.
+        name: What the study calls these scans.
+        gpu: Whether it runs on a GPU.
+    """
+    config, planned = settings.config, settings.new_scans[name]
+    experiment = config.new_scans[name].experiment
+    if config.experiments[experiment].train.network not in NETWORKS:
+        return OF_OWN
+    scans = max(share.scans for share in planned.shares)
+    looking = _answering_seconds(settings, experiment, scans) * len(planned.runs)
+    preparing = sum(estimates.SCAN_SECONDS.values()) + estimates.step_seconds(config)
+    return _asked(
+        _memory(settings, "predict", experiment, gpu=gpu),
+        looking / (FASTER if gpu else 1) + preparing * scans,
+    )
 
 
 def on_gpu(rule: Rule, gpus: Mapping[str, str], *, cluster: bool) -> bool:
@@ -164,10 +191,15 @@ def _seconds(settings: Settings, rule: Rule, experiment: str, scans: int) -> flo
         return estimates.injecting_seconds(config, experiment) or 0.0
     test = split.test if config.opens_test(experiment) else 0
     held_out = math.ceil(scans * ((1 - split.test) / split.folds + test))
-    looking = estimates.predicting_seconds(train, config.prepare, held_out)
-    passes = config.experiments[experiment].predict.times
-    looking *= passes / min(train.threads, os.cpu_count() or 1)
-    writing = WRITE_SECONDS * held_out if _writes_images(settings, experiment) else 0.0
+    return _answering_seconds(settings, experiment, held_out)
+
+
+def _answering_seconds(settings: Settings, experiment: str, scans: int) -> float:
+    """Seconds in which a network answers for prepared scans, on CPU cores."""
+    asked, prepare = settings.config.experiments[experiment], settings.config.prepare
+    looking = estimates.predicting_seconds(asked.train, prepare, scans)
+    looking *= asked.predict.times / min(asked.train.threads, os.cpu_count() or 1)
+    writing = WRITE_SECONDS * scans if _writes_images(settings, experiment) else 0.0
     return looking + writing
 
 

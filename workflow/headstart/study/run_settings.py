@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Mapping
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from headstart.common.strict_yaml import overlay
 from headstart.common.strict_yaml import read_study
 from headstart.study.config import read_config
 from headstart.study.network_trial import check_networks
+from headstart.study.new_scans import plan_new_scans
 from headstart.study.settings import Settings
 
 SNAPSHOT = "HEADSTART_SETTINGS"
@@ -66,6 +68,7 @@ def run_settings(
         where = ", ".join(map(str, study)) + (" with --config" if overrides else "")
         raise UserError("\n".join(f"{where}: {line}" for line in str(error).split("\n"))) from None
     settings = Settings.resolve(raw, project)
+    settings = replace(settings, new_scans=plan_new_scans(settings.config, project))
     try:
         # Snakemake works there, in a dry run too
         settings.results.mkdir(parents=True, exist_ok=True)

@@ -33,6 +33,7 @@ from headstart.study.config import Config
 from headstart.study.config import read_config
 from headstart.study.named import called
 from headstart.study.parts import parts
+from headstart.study.planned_scans import PlannedScans
 from headstart.study.slices import Slices
 from headstart.study.stages import OF_SCANS
 from headstart.study.stages import STAGES
@@ -60,6 +61,7 @@ class Settings:
         split_file: Digest of the user's own split; "" if there is none.
         weights: Digest of each file of weights that an experiment starts from, by its name in the
             config.
+        new_scans: Scans from outside the study, and the networks that answer for them.
     """
 
     config: Config
@@ -70,6 +72,7 @@ class Settings:
     networks: Mapping[str, str]
     split_file: str = ""
     weights: Mapping[str, str] = field(default_factory=dict)
+    new_scans: Mapping[str, PlannedScans] = field(default_factory=dict)
 
     @classmethod
     def resolve(cls, raw: Mapping[str, Any], project: Path) -> Settings:
@@ -278,6 +281,11 @@ class Settings:
     def shards(self) -> range:
         """Numbers of the shards."""
         return range(self.config.prepare.shards)
+
+    @property
+    def new_answers(self) -> list[str]:
+        """The answers for scans from outside the study."""
+        return [f"{self.config.study}/new-scans/{name}/answers.csv" for name in self.new_scans]
 
     @property
     def experiments(self) -> tuple[str, ...]:

@@ -216,8 +216,9 @@ class Slices:
         )
 
     def report(self) -> Config:
-        """What the report tells: everything that the study's file says, but for where files are."""
-        return self.config.model_copy(update={"root": "data", "results": "results"})
+        """What the report tells: all that the study's file says of it, but for where files are."""
+        elsewhere = {"root": "data", "results": "results", "new_scans": {}}
+        return self.config.model_copy(update=elsewhere)
 
     def target(self, experiment: str) -> Target:
         """Return the question, and what augmentation does that its answer must bear."""

@@ -17,6 +17,7 @@ from pydantic import model_validator
 from headstart.common.schema import VALUE
 from headstart.common.schema import WORD
 from headstart.common.schema import Arguments
+from headstart.common.schema import Name
 from headstart.common.schema import Section
 from headstart.common.schema import Window
 from headstart.common.schema import WindowOrOwn
@@ -124,6 +125,26 @@ class Predict(Section):
 
 
 PREDICT = Predict()
+
+
+class AskedScans(Section):
+    """Scans from outside the study that its finished networks answer for."""
+
+    scans: str = Field(
+        description="where they are: a folder of NIfTI files, or a table (.csv) with a column of "
+        "paths per channel, one per covariate, and perhaps `brain_mask`; a relative path starts at "
+        "the project's folder",
+    )
+    experiment: Name = Field(
+        description="whose networks answer: the mean of all that are finished when the run starts"
+    )
+    shards: int | None = Field(
+        None,
+        ge=1,
+        le=1000,
+        description="in how many jobs; by default a power of two, of 100 to 200 scans each, and 1 "
+        "for fewer. A scan that is added touches one of them; another number of shards, all",
+    )
 
 
 class Train(Section):

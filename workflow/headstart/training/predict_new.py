@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
-from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,15 +11,18 @@ from typing import Any
 import pandas as pd
 
 from headstart.cohort.answer_file import AnswerFile
-from headstart.cohort.new_scans import check_and_prepare
+from headstart.cohort.answers import CHANGED
+from headstart.cohort.answers import tell_answers
+from headstart.cohort.new_scans import NewScans
+from headstart.cohort.new_scans import Share
 from headstart.cohort.new_scans import check_masked
 from headstart.cohort.new_scans import list_new_scans
+from headstart.cohort.prepare_new import check_and_prepare
 from headstart.cohort.prepared import Scan
 from headstart.common import files
 from headstart.common.errors import NoAnswerError
 from headstart.common.errors import UserError
 from headstart.common.progress import progress
-from headstart.common.text import counted
 from headstart.imaging.config import VOLUMES
 from headstart.training.calibration import COLUMNS
 from headstart.training.calibration import Calibration
@@ -39,8 +40,12 @@ def predict_new(
     networks: Path | None = None,
     device: str = "auto",
     calibration: Path | None = None,
+    share: Share | None = None,
+    planned: str | None = None,
 ) -> None:
     """Predict scans from outside the cohort: checked and prepared as its scans were.
+
+    One scan is in memory, and on the disk as it was prepared, at a time.
 
     Args:
         runs: Folders with `model.safetensors` and `model.json`. Of several networks the numbers or
@@ -57,12 +62,16 @@ def predict_new(
         networks: Folder of the network's own file; no other file's code is run.
         device: auto, cpu or cuda.
         calibration: What `headstart calibrate` wrote.
+        share: A share of the scans, which alone are predicted; their rows are left in a table of
+            the share's own, for `gather_answers`.
+        planned: What `NewScans.digest` said of the share when this was planned.
 
     Raises:
         UserError: If the output is no .csv, the networks were not trained for one question and
             on volumes of one kind that this version makes, or there is no table with the
-            covariates that they see; and if any scan is not fit for use, lacks a covariate or can't
-            be answered for, once the others are predicted.
+            covariates that they see; if scans changed since this was planned; and, unless it is
+            of a share, if any scan is not fit for use, lacks a covariate or can't be answered for,
+            once the others are predicted.
     """
     if output.suffix != ".csv":
         table = output.with_name(f"{output.stem}.csv")
@@ -80,36 +89,46 @@ def predict_new(
     columns += COLUMNS if calibrated else []
     if taken := sorted(set(columns) & set(new.table.columns)):
         raise UserError(f"{scans[0]}: has a column {taken[0]} already; rename it")
+    new = new.share(share) if share else new
+    if planned not in (None, new.digest()):
+        raise UserError(CHANGED.format(scans=scans[0]))
     loaded = [load_network(*one, networks, device) for one in zip(runs, cards, strict=True)]
+    rows = [
+        _answered(loaded, scan, output, calibrated)
+        for scan in progress(new.single(), total=len(new.files), label="scans done")
+    ]
+    # as objects: how a number is written must not hang on the other rows
+    answers = pd.DataFrame(rows, columns=columns, dtype=object)
+    table = share.table(output) if share else output
+    files.write_csv(table, pd.concat([new.table, answers], axis=1))
+    rejected = tell_answers(answers.fillna(""), table)
+    if rejected and not share:
+        raise UserError(rejected)
+
+
+def _answered(
+    networks: Sequence[TrainedNetwork],
+    new: NewScans,
+    output: Path,
+    calibration: Calibration | None,
+) -> dict[str, Any]:
+    """Check and prepare a scan, and answer for it: the cells of its row."""
+    card = networks[0].card
     with tempfile.TemporaryDirectory(prefix="headstart-predict-") as scratch:
-        reasons, prepared = check_and_prepare(
-            new, channels=first.run.channels, settings=first.prepare, scratch=Path(scratch)
+        (reason,), prepared = check_and_prepare(
+            new, channels=card.run.channels, settings=card.prepare, scratch=Path(scratch)
         )
-        rejected = {name: {"rejected": why} for name, why in zip(new.names, reasons, strict=True)}
-        beside = new.values(first.run.covariates)
-        known = {name: replace(scan, covariates=beside[name]) for name, scan in prepared.items()}
-        answered = _answers(loaded, known, output)
-    if calibrated:
-        predicted = [row for row in answered.values() if "prediction" in row]
-        for row in predicted:
-            row.update(calibrated.cells(row["prediction"]))
-    rows = [row | answered.get(name, {}) for name, row in rejected.items()]
-    answers = pd.DataFrame(rows, columns=columns)
-    files.write_csv(output, pd.concat([new.table, answers], axis=1))
-    _tell(answers[["rejected", "warning"]].fillna(""), output)
-
-
-def _answers(
-    networks: Sequence[TrainedNetwork], scans: Mapping[str, Scan], output: Path
-) -> dict[str, dict[str, Any]]:
-    """Answer for each scan: the cells of its row, by its name."""
-    task, card, rows = networks[0].task, networks[0].card, {}
-    how, classes = card.predict, card.run.classes
-    for name, scan in progress(scans.items(), total=len(scans), label="scans put to the network"):
-        image = f"{output.stem}-{task.file}s/{name}.nii.gz"
+        if reason:
+            return {"rejected": reason}
+        ((name, scan),) = prepared.items()
+        scan = replace(scan, covariates=new.values(card.run.covariates)[name])
+        image = f"{output.stem}-{networks[0].task.file}s/{name}.nii.gz"
+        how, classes = card.predict, card.run.classes
         file = AnswerFile(scan, output.parent, image, classes, noise=how.noise, kind=how.dtype)
-        rows[name] = _answer(networks, file)
-    return rows
+        row = _answer(networks, file)
+    if calibration and "prediction" in row:
+        row.update(calibration.cells(row["prediction"]))
+    return row
 
 
 def _answer(networks: Sequence[TrainedNetwork], file: AnswerFile) -> dict[str, Any]:
@@ -140,30 +159,6 @@ def _warning(scan: Scan, cards: Sequence[ModelCard]) -> str:
         return "a network has learnt from this very scan"
     beside = [said for card in cards for said in card.covariates.unlike(scan.covariates)]
     return "; ".join([*dict.fromkeys(beside), *cards[0].training_scans.unlike(scan)])
-
-
-def _tell(answers: pd.DataFrame, output: Path) -> None:
-    """Say how many scans were predicted, and what there is to say against some.
-
-    Raises:
-        UserError: If any was rejected.
-    """
-    scans = counted(len(answers), "scan")
-    bad, warnings = ([text for text in answers[name] if text] for name in ("rejected", "warning"))
-    rejected = f", {len(bad)} rejected" if bad else ""
-    predicted = counted(len(answers) - len(bad), "scan")
-    print(f"{output}: {predicted} predicted{rejected}", file=sys.stderr)
-    if warnings:
-        print(
-            f"warning: {len(warnings)} of {scans}, see the column warning of "
-            f"{output}; the first: {warnings[0]}",
-            file=sys.stderr,
-        )
-    if bad:
-        raise UserError(
-            f"{len(bad)} of {scans} can't be used, see the column rejected of "
-            f"{output}; the first: {bad[0]}"
-        )
 
 
 def _check_alike(runs: Sequence[Path], cards: Sequence[ModelCard]) -> None:

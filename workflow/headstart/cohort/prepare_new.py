@@ -1,0 +1,65 @@
+"""Scans from outside the cohort: read, checked and prepared as the cohort's were."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from headstart.cohort.new_scans import NewScans
+from headstart.cohort.prepare import prepare
+from headstart.cohort.prepared import Scan
+from headstart.cohort.prepared import scan_of
+from headstart.cohort.shards import ShardCard
+from headstart.imaging.config import Check
+from headstart.imaging.config import Preparation
+from headstart.imaging.plausible import field_of_view
+from headstart.imaging.plausible import out_of_range
+from headstart.imaging.scan_check import check_scans
+from headstart.imaging.scan_rows import CheckRow
+
+
+def check_and_prepare(
+    scans: NewScans, *, channels: Sequence[str], settings: Preparation, scratch: Path
+) -> tuple[list[str], dict[str, Scan]]:
+    """Check the scans and prepare those that are fit for use, as the workflow does.
+
+    Args:
+        scans: The new scans.
+        channels: Names of the image channels.
+        settings: How the training scans were prepared.
+        scratch: An empty folder.
+
+    Returns:
+        Why each scan was rejected, "" if it was not; and the prepared scans by name.
+
+    Raises:
+        UserError: As `headstart.cohort.prepare.prepare`.
+    """
+    found = check_scans(scans=scans.files, data=scans.data, masks=False, classes={})
+    checked = [_check_size(row, settings) for row in found]
+    card = scratch / "shard-0.json"
+    prepare(
+        scans=scans.files,
+        checked=checked,
+        data=scans.data,
+        output=card,
+        settings=settings,
+        channels=channels,
+        classes={},
+    )
+    shard = ShardCard.read(card)
+    refused = {scan.subject: scan.detail for scan in shard.refused}
+    reasons = [
+        f"{row.reason}: {row.detail}" if row.reason else refused.get(row.subject, "")
+        for row in checked
+    ]
+    return reasons, {scan.subject: scan_of(card, scan) for scan in shard.scans}
+
+
+def _check_size(row: CheckRow, prepare: Preparation) -> CheckRow:
+    """Reject a scan whose field of view no head has: its header's unit or voxel size is wrong."""
+    rules = Check(field_of_view=field_of_view(prepare))
+    for code, problem in [] if row.reason else out_of_range(row, rules):
+        return replace(row, reason=code, detail=problem)
+    return row

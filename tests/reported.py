@@ -103,7 +103,7 @@ def _evaluate(folder: Path, slices: Slices, name: str) -> None:
     for run in runs:
         _write_card(folder, slices, run)
     paths = [folder / run.predicted / PREDICTIONS for run in runs]
-    metrics, comparison = evaluate(
+    metrics, comparison, _ = evaluate(
         settings=slices.evaluate(name),
         **_cohort(folder),
         predictions=paths,

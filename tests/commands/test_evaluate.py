@@ -33,6 +33,7 @@ from headstart.evaluation.openings import read_openings
 from headstart.evaluation.predictions import read_image
 from headstart.evaluation.predictions import read_run
 from headstart.evaluation.predictions import seal
+from headstart.evaluation.results import OURS
 from headstart.evaluation.settings import EvaluateSettings
 from headstart.tasks import TASKS
 from headstart.tasks.segmentation import Segmentation
@@ -106,6 +107,39 @@ def test_columns_and_protocols_are_as_promised(judged):
     assert {"all", "site=Guys", "site=HH"} >= set(metrics["group"]) >= {"all"}
 
 
+def test_answers_have_a_row_for_each_held_out_scan_of_each_protocol(judged):
+    task, study = judged
+    answers = pd.read_csv(study.root / "evaluate/exp/answers.csv", dtype={"session": str})
+    assert list(answers)[:5] == ["subject", "session", "protocol", "fold", "target"]
+    assert not answers.duplicated(["subject", "session", "protocol"]).any()
+    metrics, _ = tables(study)
+    ours = metrics[metrics["model"].isin(OURS) & (metrics["group"] == "all")]
+    people = ours[~ours["metric"].isin(FITTED)].groupby("protocol")["n"].first()
+    assert answers.groupby("protocol")["subject"].nunique().to_dict() == people.to_dict()
+    assert (answers["fold"].isna() == (answers["protocol"] == "test")).all()
+    if task == "classification":
+        assert np.allclose(answers["p_F"] + answers["p_M"], 1)
+
+
+def test_a_gap_is_corrected_by_a_line_through_answers_for_other_subjects(judged):
+    task, study = judged
+    if task != "regression":
+        return
+    answers = pd.read_csv(study.root / "evaluate/exp/answers.csv")
+    assert np.allclose(answers["gap"], answers["prediction"] - answers["target"])
+    of_folds = answers[answers["protocol"] == "cross-validation"]
+    share = 1 / of_folds.groupby("subject")["session"].transform("size")
+    for fold in (0.0, 1.0, np.nan):  # nan: the test
+        asked = answers[answers["fold"].isna() if np.isnan(fold) else answers["fold"] == fold]
+        known = of_folds["fold"] != fold
+        # polyfit's weights are those of residuals, before they are squared
+        line = np.polyfit(
+            of_folds["target"][known], of_folds["prediction"][known], 1, w=share[known] ** 0.5
+        )
+        expected = asked["prediction"] - np.polyval(line, asked["target"])
+        assert np.allclose(asked["corrected_gap"], expected)
+
+
 def test_one_fold_is_a_hold_out_and_one_network_is_no_ensemble(tmp_path: Path):
     study = make_study(tmp_path, folds=(0,), seeds=(0,))
     assert evaluate(study, "regression") == 0
@@ -114,6 +148,9 @@ def test_one_fold_is_a_hold_out_and_one_network_is_no_ensemble(tmp_path: Path):
     assert "network" in set(metrics["model"])
     assert "ensemble" not in set(metrics["model"])
     assert not metrics["ci_method"].str.contains("for folds").any()
+    answers = pd.read_csv(study.root / "evaluate/exp/answers.csv").set_index("protocol")
+    assert answers.loc["hold-out", "corrected_gap"].isna().all()
+    assert answers.loc["test", "corrected_gap"].notna().all()
     gap = metrics[metrics["metric"] == "corrected_gap"].set_index("protocol")
     assert "other folds hold out fewer than 10" in gap["ci_method"]["hold-out"]
     assert gap["value"]["test"] > 0

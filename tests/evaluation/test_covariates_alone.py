@@ -32,8 +32,8 @@ def test_they_stand_beside_the_network_and_the_other_baselines(tmp_path, task, t
             predictions=study.predictions,
         )
 
-    metrics, differences = run("site")
-    before, others = run()
+    metrics, differences, _ = run("site")
+    before, others, _ = run()
     assert [row for row in metrics if row.model != "covariates"] == before
     assert [row for row in differences if row.baseline != "covariates"] == others
     ours = [row for row in metrics if row.model == "covariates"]

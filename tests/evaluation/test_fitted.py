@@ -31,7 +31,7 @@ N = 60
 def trial(truth: np.ndarray, said: np.ndarray, folds: np.ndarray) -> HeldOutTrial:
     sample = HeldOut(np.array([f"s{n:03d}" for n in range(len(truth))]), folds)
     sites = np.full(len(truth), "A")
-    return HeldOutTrial(sample, sites, truth, "network", {"network": said}, (said,))
+    return HeldOutTrial(sample, sites, truth, "network", {"network": said}, (said,), ())
 
 
 def of_classes(seed: int = 0, folds: int = 3) -> HeldOutTrial:

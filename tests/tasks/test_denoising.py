@@ -88,7 +88,7 @@ def test_it_denoises_scans_in_their_own_space_and_unit(tmp_path: Path) -> None:
     judged = {"passed": study.passed, "splits": study.splits, "prepared": study.prepared}
     judged |= {"predictions": [output / "predictions.csv"]}
     evaluated = EvaluateSettings(**QUESTION, primary="psnr", test=True, folds=(0,), seeds=(0,))
-    metrics, differences = evaluate(settings=evaluated, **judged)
+    metrics, differences, _ = evaluate(settings=evaluated, **judged)
     psnr = {(row.protocol, row.model): row.value for row in metrics if row.metric == "psnr"}
     assert psnr["test", "network"] == pytest.approx(float(row["psnr"]))
     assert psnr["test", "network"] > psnr["test", "noisy"] + 0.5

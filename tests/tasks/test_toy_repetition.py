@@ -95,7 +95,7 @@ def test_it_is_trained_and_answers_with_images_that_are_evaluated_and_drawn(
     judged = {"passed": study.passed, "splits": study.splits, "prepared": study.prepared}
     judged |= {"predictions": [output / "predictions.csv"]}
     evaluated = EvaluateSettings(**QUESTION, primary="mae", test=True, folds=(0,), seeds=(0,))
-    metrics, differences = evaluate(settings=evaluated, **judged)
+    metrics, differences, _ = evaluate(settings=evaluated, **judged)
     errors = table[table["part"] == "fold"].astype({"error": float}).groupby("subject")["error"]
     assert metrics[0].value == pytest.approx(errors.mean().mean())
     assert {row.model for row in metrics} == {"network"}  # it names no baseline

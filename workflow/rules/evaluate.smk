@@ -11,6 +11,7 @@ rule evaluate:
     output:
         metrics="<study>/evaluate/{experiment}/metrics.csv",
         comparison="<study>/evaluate/{experiment}/comparison.csv",
+        answers="<study>/evaluate/{experiment}/answers.csv",
     log:
         "<study>/logs/evaluate/{experiment}.log",
     benchmark:

@@ -5,8 +5,10 @@ test subjects: the model is then called `ensemble`, else `network`. (Of segmenta
 averaged, not the masks, and so is what is measured of their objects.) Over several folds r and the
 area under the ROC curve are means over folds, the other metrics are those of all folds'
 predictions. A threshold between two classes, and the correction of a predicted number for the true
-one, are fitted to predictions for other held-out subjects. Subjects are the unit of intervals,
-whose method is in the column `ci_method`; differences are paired.
+one, are fitted to predictions for other held-out subjects. answers.csv has what is answered for
+each scan: of a number, such as an age, with the gap, predicted minus true, as it is and corrected.
+Subjects are the unit of intervals, whose method is in the column `ci_method`; differences are
+paired.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from headstart.common.schema import read_settings
 from headstart.evaluation.evaluate import evaluate
 from headstart.evaluation.openings import opening
 from headstart.evaluation.openings import record
+from headstart.evaluation.results import AnswerRow
 from headstart.evaluation.results import DifferenceRow
 from headstart.evaluation.results import MetricRow
 from headstart.evaluation.settings import EvaluateSettings
@@ -54,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Run the stage from its command line."""
     settings = read_settings(EvaluateSettings, arguments.settings)
-    metrics, comparison = evaluate(
+    metrics, comparison, answers = evaluate(
         settings=settings,
         passed=arguments.passed,
         splits=arguments.splits,
@@ -65,5 +68,6 @@ def run(arguments: argparse.Namespace) -> None:
     if settings.test and not settings.control:  # told of before anybody can read what came out
         opened = opening(arguments.predictions, metrics, settings.primary, arguments.rests_on)
         record(arguments.openings, opened)
+    write_rows(arguments.output / "answers.csv", AnswerRow, answers)
     write_rows(arguments.output / "comparison.csv", DifferenceRow, comparison)
     write_rows(arguments.output / "metrics.csv", MetricRow, metrics)

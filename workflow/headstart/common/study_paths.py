@@ -34,6 +34,7 @@ PICTURES = "near-duplicates/pictures.npy"
 RATES = "near-duplicates/rates.json"
 METRICS = "evaluate/{experiment}/metrics.csv"
 COMPARISON = "evaluate/{experiment}/comparison.csv"
+ANSWERS = "evaluate/{experiment}/answers.csv"
 EXPERIMENTS = "evaluate/experiments.csv"
 OPENINGS = "test-openings.csv"  # no rule's output: nothing takes a row away from it
 EXPLAINED = "explain/{experiment}/cases.csv"

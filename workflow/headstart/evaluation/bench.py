@@ -51,6 +51,7 @@ class HeldOutTrial:
         ours: What answered, `network` or `ensemble`, whose answers are the first of the models'.
         models: What each model says of each scan.
         seeds: What our networks of each seed say of each.
+        keys: Subject and session of each.
     """
 
     sample: HeldOut
@@ -59,6 +60,7 @@ class HeldOutTrial:
     ours: str
     models: dict[str, Array]
     seeds: tuple[Array, ...]
+    keys: Keys
 
 
 class Bench:
@@ -161,6 +163,7 @@ class Bench:
             ours=ours,
             models={ours: pooled.mean, **self._baselines(pooled.keys, folds, part)},
             seeds=pooled.by_seed,
+            keys=pooled.keys,
         )
 
     def _baselines(self, keys: Sequence[Key], folds: Sequence[int], part: str) -> dict[str, Array]:

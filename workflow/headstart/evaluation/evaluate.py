@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from headstart.evaluation.intervals import interval
 from headstart.evaluation.predictions import check_complete
 from headstart.evaluation.predictions import check_images
 from headstart.evaluation.predictions import read_run
+from headstart.evaluation.results import AnswerRow
 from headstart.evaluation.results import DifferenceRow
 from headstart.evaluation.results import MetricRow
 from headstart.evaluation.results import defined
@@ -47,7 +49,7 @@ def evaluate(
     prepared: Path,
     predictions: Sequence[Path],
     weights: Sequence[Path] = (),
-) -> tuple[list[MetricRow], list[DifferenceRow]]:
+) -> tuple[list[MetricRow], list[DifferenceRow], list[AnswerRow]]:
     """Evaluate an experiment.
 
     Args:
@@ -60,7 +62,7 @@ def evaluate(
 
     Returns:
         The metrics, and the differences from the baselines, with intervals (95 %) as in
-        `headstart.evaluation.intervals`.
+        `headstart.evaluation.intervals`; and what is answered for each scan.
 
     Raises:
         UserError: If a predictions file has a strange path, was changed since it was written, is
@@ -77,6 +79,7 @@ def evaluate(
     bench = Bench(asked, cohort, sites, settings.surface_tolerance, settings.noise)
     metrics: list[MetricRow] = []
     comparison: list[DifferenceRow] = []
+    answers: list[AnswerRow] = []
     known = bench.trial(runs, "fold")
     for part in ["fold", "test"] if settings.test else ["fold"]:
         trial = known if part == "fold" else bench.trial(runs, part)
@@ -84,7 +87,8 @@ def evaluate(
         metrics += _metric_rows(bench, trial, protocol)
         metrics += fitted_rows(bench.task, trial, known, protocol)
         comparison += _difference_rows(bench, trial, protocol)
-    return metrics, comparison
+        answers += _answer_rows(bench, trial, known, protocol)
+    return metrics, comparison, answers
 
 
 def _metric_rows(bench: Bench, trial: HeldOutTrial, protocol: str) -> list[MetricRow]:
@@ -120,6 +124,23 @@ def fitted_rows(
         for name, one in estimate(task, sample, truth, said[inside], {}, fitted=True).items():
             of = (trial.ours, name, group, protocol)
             yield _metric_row(of, one, sample.people(one.told), None)
+
+
+def _answer_rows(
+    bench: Bench, trial: HeldOutTrial, known: HeldOutTrial, protocol: str
+) -> Iterator[AnswerRow]:
+    fitted = None
+    if bench.task.fitted_metrics:
+        with suppress(UnfittedError):
+            fitted = fitted_to_others(bench.task, trial, known)
+    columns = bench.task.pooled_columns(trial.truth, trial.models[trial.ours], fitted)
+    for place, scan in enumerate(bench.scans_of(trial.keys)):
+        cells = {
+            name: "" if np.isnan(values[place]) else str(values[place])
+            for name, values in columns.items()
+        }
+        fold = "" if scan.fold is None else str(scan.fold)
+        yield AnswerRow(*scan.key, protocol, fold, scan.target, cells)
 
 
 def _metric_row(

@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Annotated
 from typing import Literal
 from typing import TypeVar
+
+from headstart.common.keys import OfScan
 
 Row = TypeVar("Row")
 Protocol = Literal["test", "cross-validation", "hold-out"]
@@ -70,6 +73,23 @@ class DifferenceRow:
     ci_high: float | None
     ci_method: str
     n: int
+
+
+@dataclass(frozen=True)
+class AnswerRow(OfScan):
+    """What is answered for a held-out scan, the networks that answer averaged, in answers.csv.
+
+    Attributes:
+        protocol: As in metrics.csv.
+        fold: The fold that it is held out with; "" for a test subject.
+        target: What is true.
+        answer: The columns that the task adds, see `Task.pooled_columns`.
+    """
+
+    protocol: str
+    fold: str
+    target: str
+    answer: Annotated[dict[str, str], ""]
 
 
 @dataclass(frozen=True)

@@ -393,6 +393,19 @@ class Task(ABC):
         """Bring the cells of `evaluated_columns`, (n, columns), to what the metrics take."""
         return numbers
 
+    def pooled_columns(
+        self, truth: NDArray[Any], prediction: Array, fitted: NDArray[Any] | None
+    ) -> dict[str, Array]:
+        """Bring what is answered for n scans, networks averaged, into columns of a table.
+
+        Args:
+            truth: As `truth` gives it.
+            prediction: As `from_columns` gives it.
+            fitted: As `fitted` gives it; None where it can't be fitted.
+        """
+        columns = prediction.reshape(len(prediction), -1).T
+        return dict(zip(self.evaluated_columns, columns, strict=True))
+
     @abstractmethod
     def truth(self, scans: Sequence[Scan]) -> NDArray[Any]:
         """What is true of scans, as the metrics take it."""

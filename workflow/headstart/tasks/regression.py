@@ -89,6 +89,17 @@ class _OfNumbers(Task):
         """The targets, (n,)."""
         return np.array([float(scan.target) for scan in scans])
 
+    def pooled_columns(
+        self, truth: NDArray[Any], prediction: Array, fitted: NDArray[Any] | None
+    ) -> dict[str, Array]:
+        """The prediction, the gap, predicted minus true, and the gap corrected for the truth."""
+        unknown = np.full(len(truth), np.nan)
+        return {
+            "prediction": prediction,
+            "gap": prediction - truth,
+            "corrected_gap": unknown if fitted is None else fitted - truth,
+        }
+
     @property
     def fitted_metrics(self) -> tuple[str, ...]:
         """The gap, predicted minus true, corrected for the truth."""

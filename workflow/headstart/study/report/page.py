@@ -131,6 +131,9 @@ def _files(study: StudyFiles) -> PageSection:
     """Say where the study has what is not on the page."""
     rows = {
         "figures/": "every figure as PDF, for a paper",
+        "evaluate/": "of each experiment metrics.csv, with intervals, comparison.csv, with "
+        "differences from baselines, and answers.csv, what is answered for each held-out scan; of "
+        "a number also the gap, predicted minus true, as it is and corrected for the truth",
         study_paths.OPENINGS: "when the test subjects were looked at, and with which networks",
         study_paths.METHODS: "the methods as Markdown",
         study_paths.REFERENCES: "whom to cite, as BibTeX",

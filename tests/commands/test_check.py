@@ -337,8 +337,27 @@ def test_brain_masks_and_second_channels_are_read_too(data: Path) -> None:
     assert row.detail.startswith("a/T2.nii.gz")
 
 
+def test_a_study_of_series_takes_series_and_nothing_else(data: Path) -> None:
+    save(data / "a/T1.nii.gz", noise(10, 9, 8, 7))
+    save(data / "b/T1.nii.gz", noise(10, 9, 8, 6))
+    series: dict[str, Any] = {"masks": False, "classes": {}, "volumes": 7}
+    alone = {"scans": shard("a", mask=False)} | series
+    row = verdict(data, **alone)
+    assert (row.codes, row.shape) == ([], (10, 9, 8))
+    short = verdict(data, scans=shard("b", mask=False), **series)
+    assert (short.reason, "has 6 volumes" in short.detail) == ("not-4d", True)
+    flat = verdict(data, scans=shard("c", mask=False), **series)
+    assert (flat.reason, "10x9x8 voxels, no 4-D series" in flat.detail) == ("not-4d", True)
+    one = verdict(data)
+    assert (one.reason, "prepare.series: true" in one.detail) == ("not-3d", True)
+    later = noise(10, 9, 8, 7).astype("f4")
+    later[5, 5, 5, 6] = np.nan
+    save(data / "a/T1.nii.gz", later)
+    assert verdict(data, **alone).reason == "not-finite"
+
+
 def test_an_unforeseen_error_is_a_reason_too(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(_: Path) -> None:
+    def broken(_: Path, **__: object) -> None:
         raise ZeroDivisionError("no\none thought of it")
 
     monkeypatch.setattr("headstart.imaging.scan_check.read_volume", broken)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from headstart.common.schema import canonical_json
 from headstart.data.collections import read_catalogue
 from headstart.study.config import Config
 from headstart.study.config import read_config
+from headstart.study.slices import Slices
 
 STUDY: dict[str, Any] = {
     "study": "small",
@@ -719,3 +721,58 @@ def test_the_order_of_classes_is_asked_of_the_config_where_it_names_them(
         UserError, match=r"experiments\.g\.target: train\.loss ordinal takes .* grade = 's…"
     ):
         read_config(study)
+
+
+SERIES: dict[str, Any] = {
+    "study": "bold",
+    "data": [{"source": "own", "channels": {"bold": "{subject}.nii.gz"}}],
+    "prepare": {"voxel_size": "own", "window": "own", "series": True},
+    "experiments": {
+        "clean": {
+            "task": "denoising",
+            "target": "image",
+            "train": {
+                "network": "plain_unet",
+                "sampling": {"patches": [24, 24, 24]},
+                "neighbours": {"before": 3, "after": 1},
+            },
+        }
+    },
+}
+
+
+def test_neighbours_ask_for_series_that_are_long_enough() -> None:
+    config = read_config(copy.deepcopy(SERIES))
+    experiment = config.experiments["clean"]
+    assert (experiment.train.loss, experiment.primary_metric) == ("neighbours", "left_out_error")
+    assert Slices(config, Path()).check_scans().volumes == 7
+    of_scans = read_config(copy.deepcopy(STUDY))
+    assert "volumes" not in Slices(of_scans, Path()).check_scans().model_dump()
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "says"),
+    [
+        (("prepare", "series"), False, r"clean\.train\.neighbours: .*write prepare\.series: true"),
+        (("experiments", "clean", "train", "neighbours"), None, "3-D scans.*series.* of its own"),
+        (("prepare", "voxel_size"), [2, 2, 2], "write voxel_size: own"),
+        (("classes",), {1: "grey"}, "classes: series .* no masks"),
+        (("data", 0, "channels", "T1"), "{subject}_T1.nii", "one series, but .* bold, T1"),
+        (("experiments", "clean", "predict"), {"noise": 2}, "noise: not for a series"),
+        (("experiments", "clean", "predict"), {"edges": "one-sided"}, "train one that does"),
+        (("experiments", "clean", "train", "loss"), "blind_spot", "neighbours alone"),
+        (("experiments", "clean", "train", "neighbours"), {"before": 0, "after": 0}, "both 0"),
+    ],
+)
+def test_what_does_not_go_with_series_is_refused(path: Any, value: Any, says: str) -> None:
+    study = copy.deepcopy(SERIES)
+    section: Any = study
+    for key in path[:-1]:
+        section = section[key] if isinstance(section, list) else section.setdefault(key, {})
+    section[path[-1]] = value
+    with pytest.raises(UserError, match=says):
+        read_config(study)
+
+
+def test_ends_are_of_series_alone() -> None:
+    assert "predict.edges: not for" in complaint("experiments.age.predict.edges", "truncate")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import TypeVar
 
 import nibabel as nib
 import numpy as np
+from nibabel.openers import ImageOpener
 from numpy.typing import NDArray
 
 from headstart.cohort.prepared import Scan
@@ -95,6 +97,37 @@ class AnswerFile:
         saved.header.set_slope_inter(slope, intercept)
         with files.temporary(self.folder / self.name) as draft:
             nib.save(saved, draft)
+
+    def write_series(self, volumes: Iterable[NDArray[np.float32]], times: range, note: str) -> None:
+        """Write volumes of a series, one after the other, with the places and times of its file.
+
+        Args:
+            volumes: Raw intensities (x, y, z) of the prepared grid.
+            times: Which volumes of the series they are; its time begins with the first of them.
+            note: What the header's description says.
+
+        Raises:
+            NoAnswerError: If the type of the scan's own file does not hold them.
+        """
+        fields = self.scan.source_header
+        as_is = self.kind == "float32"
+        kind = np.dtype("float32" if as_is else fields["kind"]).newbyteorder("=")
+        slope, intercept = (1.0, 0.0) if as_is else (fields["slope"], fields["intercept"])
+        shape = (*self.scan.source_shape, len(times))
+        header = image_like(np.broadcast_to(np.zeros((), kind), shape), fields).header
+        header.set_slope_inter(slope, intercept)
+        header["toffset"] += times.start * header["pixdim"][4]
+        header["descrip"] = note
+        header.set_data_offset(header.single_vox_offset)
+        with (
+            files.temporary(self.folder / self.name) as draft,
+            ImageOpener(str(draft), "wb") as file,
+        ):
+            header.write_to(file)
+            for volume in volumes:
+                numbers = (self.to_own_grid(volume) - np.float32(intercept)) / np.float32(slope)
+                stored = numbers if as_is else self._stored(numbers, fields["kind"])
+                file.write(stored.astype(kind).tobytes(order="F"))
 
     def _stored(self, numbers: NDArray[np.float32], kind: str) -> NDArray[Any]:
         """Round numbers to the type of the scan's own file, if that is one of whole numbers."""

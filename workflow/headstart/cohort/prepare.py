@@ -41,6 +41,7 @@ from headstart.imaging.planes import SIDE
 from headstart.imaging.planes import Planes
 from headstart.imaging.prepare import Prepared
 from headstart.imaging.prepare import prepare_scan
+from headstart.imaging.prepare_series import prepare_series
 from headstart.imaging.scan_rows import CheckRow
 from headstart.imaging.scan_rows import ScanFiles
 from headstart.imaging.small_volumes import SmallVolume
@@ -106,13 +107,17 @@ def prepare(
             _write_headers(images, labels, (0,), (0,))
             for scan, row in progress(rows, total=len(rows), label="scans prepared"):
                 try:
-                    prepared = prepare_scan(
-                        scan,
-                        data=data,
-                        settings=settings,
-                        checked=row.hash,
-                        classes=classes,
-                        accepted=_accepted(row, accept),
+                    prepared = (
+                        prepare_series(scan, data=data, settings=settings, checked=row.hash)
+                        if settings.series
+                        else prepare_scan(
+                            scan,
+                            data=data,
+                            settings=settings,
+                            checked=row.hash,
+                            classes=classes,
+                            accepted=_accepted(row, accept),
+                        )
                     )
                 except UnusableError as error:
                     of_scan = {"subject": row.subject, "session": row.session}
@@ -131,7 +136,7 @@ def prepare(
                 if prepared.planes is not None:
                     judged.append(prepared.planes)
             shapes = [scan.shape for scan in prepared_scans]
-            _write_headers(images, labels, *_file_shapes(shapes, settings, len(channels), classes))
+            _write_headers(images, labels, *_file_shapes(shapes, len(channels), settings, classes))
         shape = small_shape(_small_field(settings), settings.usual_voxel_size)
         np.save(small_draft, np.array(small, np.float16).reshape(-1, *shape))
         if settings.planes:
@@ -243,21 +248,23 @@ def _small(prepared: Prepared, settings: Preparation) -> SmallVolume:
 
 
 def _file_shapes(
-    scans: Sequence[Sequence[int]], settings: Preparation, channels: int, classes: Classes
+    scans: Sequence[Sequence[int]], channels: int, settings: Preparation, classes: Classes
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Return the shapes of a shard's arrays of volumes and masks.
 
     Args:
         scans: Shape of each scan's volume.
+        channels: Image channels, of scans of one window.
         settings: What was done to them.
-        channels: Image channels.
         classes: Without any, there are no masks.
     """
     if settings.window == "own":
-        voxels = sum(math.prod(shape[1:]) for shape in scans)
-        return (channels * voxels,), (voxels if classes else 0,)
-    volumes = (len(scans), channels, *settings.window)
-    return volumes, (len(scans) if classes else 0, *settings.window)
+        volumes, voxels = (sum(math.prod(shape[n:]) for shape in scans) for n in (0, 1))
+        return (volumes,), (voxels if classes else 0,)
+    return (len(scans), channels, *settings.window), (
+        len(scans) if classes else 0,
+        *settings.window,
+    )
 
 
 def _write_headers(

@@ -20,7 +20,12 @@ from headstart.imaging.scan_rows import CheckRow
 
 
 def check_and_prepare(
-    scans: NewScans, *, channels: Sequence[str], settings: Preparation, scratch: Path
+    scans: NewScans,
+    *,
+    channels: Sequence[str],
+    settings: Preparation,
+    scratch: Path,
+    volumes: int = 0,
 ) -> tuple[list[str], dict[str, Scan]]:
     """Check the scans and prepare those that are fit for use, as the workflow does.
 
@@ -29,6 +34,7 @@ def check_and_prepare(
         channels: Names of the image channels.
         settings: How the training scans were prepared.
         scratch: An empty folder.
+        volumes: Fewest volumes of each series; 0 where scans are no series.
 
     Returns:
         Why each scan was rejected, "" if it was not; and the prepared scans by name.
@@ -36,7 +42,9 @@ def check_and_prepare(
     Raises:
         UserError: As `headstart.cohort.prepare.prepare`.
     """
-    found = check_scans(scans=scans.files, data=scans.data, masks=False, classes={})
+    found = check_scans(
+        scans=scans.files, data=scans.data, masks=False, classes={}, volumes=volumes
+    )
     checked = [_check_size(row, settings) for row in found]
     card = scratch / "shard-0.json"
     prepare(

@@ -68,6 +68,8 @@ class Scan(OfScan):
         covariates: What the network sees beside the scan, as in `labels.csv`.
         box: The part that is looked at, which may reach beyond the scan; None for all of it.
         background: Whether its head is blanked, see `imaging.background`.
+        times: Of a series: the volumes in time, from 0, that stand in place of channels; the one
+            in the middle unless `at` asks for others. () of what is no series.
     """
 
     target: str
@@ -89,6 +91,16 @@ class Scan(OfScan):
     box: Box | None = None
     clean: ChannelScale | None = None
     background: bool = False
+    times: tuple[int, ...] = ()
+
+    @property
+    def length(self) -> int:
+        """Volumes in time of a series."""
+        return self.volumes.shape[0]
+
+    def at(self, times: Sequence[int]) -> Scan:
+        """Return a series, of which some volumes alone are looked at, as if they were channels."""
+        return replace(self, times=tuple(times), intensities=self.intensities[:1] * len(times))
 
     @property
     def grid(self) -> Grid:
@@ -136,17 +148,19 @@ class Scan(OfScan):
 
     def _channels(self) -> NDArray[np.float16]:
         scales = [*self.intensities, *([self.clean] if self.clean else [])]
-        return self._read(self.volumes, [channel.air for channel in scales])
+        return self._read(self.volumes, [channel.air for channel in scales], self.times or None)
 
-    def _read(self, stored: Stored, fill: ArrayLike) -> NDArray[Any]:
+    def _read(
+        self, stored: Stored, fill: ArrayLike, channels: Sequence[int] | None = None
+    ) -> NDArray[Any]:
         """Read the part that is looked at, and fill what lies beyond the scan."""
         if self.box is None:
-            return stored.read()
+            return stored.read(channels=channels)
         theirs, (x, y, z) = shared(stored.shape[-3:], self.box)
-        channels = stored.shape[:-3]
-        whole = np.empty((*channels, *self.shape), stored.kind)
-        whole[...] = np.reshape(fill, (*channels, 1, 1, 1))
-        whole[..., x, y, z] = stored.read([(one.start, one.stop) for one in theirs])
+        part = stored.read([(one.start, one.stop) for one in theirs], channels)
+        whole = np.empty((*part.shape[:-3], *self.shape), stored.kind)
+        whole[...] = np.reshape(fill, (*part.shape[:-3], 1, 1, 1))
+        whole[..., x, y, z] = part
         return whole
 
 
@@ -350,6 +364,8 @@ def scan_of(
         has_reference: Whether its last channel is the scan without noise.
     """
     *seen, last = entry.intensities
+    # all volumes of a series have one scale
+    length, is_series = entry.shape[0], entry.shape[0] > len(entry.intensities)
     return Scan(
         subject=entry.subject,
         session=entry.session,
@@ -372,4 +388,5 @@ def scan_of(
         millilitres=entry.millilitres[0] if entry.millilitres else {},
         brain_ml=entry.brain_ml,
         covariates=covariates,
+        times=(length // 2,) if is_series else (),
     )

@@ -27,6 +27,8 @@ class CheckScansSettings(Section):
 
     masks: bool
     classes: MaskClasses
+    # of a cohort without series nothing is written, as before there were any
+    volumes: int = Field(0, exclude_if=operator.not_)
 
 
 class PrepareSettings(Section):

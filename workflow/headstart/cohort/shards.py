@@ -61,10 +61,10 @@ class ShardScan(Section):
         session: Which of the subject's scans it is.
         index: Row of the scan in the shard's arrays, and in those of the volumes and masks if all
             have one window.
-        shape: Channels, and voxels along x, y and z.
+        shape: Channels, or of a series volumes in time, and voxels along x, y and z.
         offset: Bytes before its volume in the file of the volumes.
         mask_offset: Bytes before its mask in the file of the masks.
-        intensities: What the numbers of each channel mean.
+        intensities: What the numbers of each channel mean; of a series, those of all its volumes.
         affine: Prepared voxel to mm.
         source_affine: Raw voxel to mm.
         source_shape: Voxels of the raw scan.
@@ -182,7 +182,7 @@ class Stored:
     Attributes:
         path: `shard-K.npy` or `shard-K-mask.npy`.
         kind: Type of its numbers, `float16` or `uint8`.
-        shape: (channels, x, y, z), or (x, y, z) of a mask.
+        shape: (channels, x, y, z), of a series (t, x, y, z), or (x, y, z) of a mask.
         offset: Bytes before it in the file.
         sha256: What `array_digest` said of it.
     """
@@ -193,17 +193,19 @@ class Stored:
     offset: int
     sha256: str
 
-    def read(self, box: Box | None = None) -> NDArray[Any]:
+    def read(self, box: Box | None = None, channels: Sequence[int] | None = None) -> NDArray[Any]:
         """Read it, once per process checked against its digest.
 
         Args:
             box: First voxel and the one after the last along x, y and z; the default is all.
+            channels: Numbers of the channels that are read, of a series those of its volumes, in
+                this order; the default is all.
 
         Raises:
             UserError: If it is another one than was prepared, or the file is not whole.
         """
         self.check()
-        return self._read(box or self._whole)
+        return self._read(box or self._whole, channels)
 
     def check(self) -> None:
         """Check it against its digest, once per process."""
@@ -216,19 +218,18 @@ class Stored:
     def _whole(self) -> Box:
         return [(0, length) for length in self.shape[-3:]]
 
-    def _read(self, box: Box) -> NDArray[Any]:
+    def _read(self, box: Box, chosen: Sequence[int] | None = None) -> NDArray[Any]:
         """Read whole planes along x, which lie side by side, and cut them."""
         kind, (first, last) = np.dtype(self.kind), box[0]
         plane, volume = math.prod(self.shape[-2:]), math.prod(self.shape[-3:])
-        channels = math.prod(self.shape[:-3])
-        starts = [
-            self.offset + (n * volume + first * plane) * kind.itemsize for n in range(channels)
-        ]
+        channels = range(math.prod(self.shape[:-3])) if chosen is None else chosen
+        starts = [self.offset + (n * volume + first * plane) * kind.itemsize for n in channels]
         count = (last - first) * plane
         read = [np.fromfile(self.path, kind, count, offset=start) for start in starts]
         if any(len(part) < count for part in read):
             raise self._damage()
-        slabs = np.concatenate(read).reshape(*self.shape[:-3], last - first, *self.shape[-2:])
+        outer = self.shape[:-3] if chosen is None else (len(chosen),)
+        slabs = np.concatenate(read).reshape(*outer, last - first, *self.shape[-2:])
         return slabs[..., slice(*box[1]), slice(*box[2])]
 
     def _damage(self) -> UserError:

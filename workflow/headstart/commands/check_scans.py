@@ -30,5 +30,6 @@ def run(arguments: argparse.Namespace) -> None:
         data=arguments.data,
         masks=settings.masks,
         classes=settings.classes,
+        volumes=settings.volumes,
     )
     write_rows(arguments.output, CheckRow, checked)

@@ -19,6 +19,7 @@ WORDS = {
     "truncated": "file ends too early",
     "crc": "damaged compression",
     "not-3d": "not one 3-D volume",
+    "not-4d": "no series, or too short",
     "dimensions": "voxels missing or too many",
     "not-finite": "NaN or infinite voxels",
     "mask-grid": "mask on another grid",

@@ -41,6 +41,12 @@ ROWS = {
     "noisy": Baseline("the noisy scan itself"),
     "gaussian": Baseline("Gaussian filter"),
     "median": Baseline("median filter"),
+    "interpolation": Baseline("mean of the volumes before and after"),
+    "linear": Baseline("weighted mean of three volumes before and three after"),
+    "patch2self": Baseline(
+        "linear model of all other volumes",
+        "Fadnavis et al. 2020, Patch2Self, https://doi.org/10.48550/arXiv.2011.01355",
+    ),
     "non-local-means": Baseline(
         "non-local means",
         "Buades et al. 2005, non-local means, https://doi.org/10.1109/CVPR.2005.38",

@@ -21,6 +21,7 @@ from headstart.evaluation import baselines
 from headstart.evaluation import coarse_voxels
 from headstart.evaluation import filters
 from headstart.evaluation import penalised
+from headstart.evaluation import series_filters
 from headstart.evaluation.baselines import Features
 from headstart.evaluation.baselines import Measure
 from headstart.evaluation.coarse_voxels import Volume
@@ -238,6 +239,11 @@ def _of_images(bench: Bench, known: Keys, asked: Keys) -> dict[str, Array]:
     return filters.measured(*scans, bench.task.evaluated_columns, bench.noise)
 
 
+def _of_series(bench: Bench, known: Keys, asked: Keys) -> dict[str, Array]:
+    scans = bench.scans_of(known), bench.scans_of(asked)
+    return series_filters.measured(*scans, bench.task.evaluated_columns)
+
+
 # Each is fitted on scans that are known, and answers for those that are asked.
 BASELINES: dict[str, Callable[[Bench, Keys, Keys], dict[str, Array]]] = {
     "numbers": _of_numbers,
@@ -245,6 +251,7 @@ BASELINES: dict[str, Callable[[Bench, Keys, Keys], dict[str, Array]]] = {
     "masks": partial(_of_masks, measure=measure),
     "objects": partial(_of_masks, measure=measure_with_objects),
     "filters": _of_images,
+    "series": _of_series,
     "none": lambda *_: {},
 }
 

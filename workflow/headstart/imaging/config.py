@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Annotated
 from typing import Literal
 
@@ -170,6 +171,13 @@ class Preparation(Section):
         "cohorts of classes or ages, native for lesions",
     )
 
+    series: bool = Field(
+        False,
+        exclude_if=operator.not_,
+        description="true: every scan of the study is a 4-D series (x, y, z, t), e.g. of fMRI, to "
+        "be denoised by the neighbours in time of each of its volumes (train.neighbours)",
+    )
+
     @property
     def steps(self) -> bool:
         """Whether a step is asked for that leaves figures of each scan."""
@@ -211,6 +219,10 @@ class Preparation(Section):
             raise ValueError(
                 "voxel_size: own leaves each scan as it is; remove brain, bias and space, or give "
                 "it three lengths"
+            )
+        if self.series and self.voxel_size != "own":
+            raise ValueError(
+                "series: each stays as it is; write voxel_size: own and window: own, too"
             )
         return self
 

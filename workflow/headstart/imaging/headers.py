@@ -22,6 +22,8 @@ GEOMETRY = (
     *("pixdim", "xyzt_units", "sform_code", "srow_x", "srow_y", "srow_z"),
     *("qform_code", "quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y", "qoffset_z"),
 )
+# Of a series besides: when and in which order its volumes and slices were taken.
+TIMES = ("toffset", "dim_info", "slice_code", "slice_start", "slice_end", "slice_duration")
 UNIT_NAMES = {1: "metres", 2: "mm", 3: "micrometres"}
 
 # every repetition is bounded: the time to search grows with the text, and not with its square
@@ -75,6 +77,11 @@ def geometry_fields(header: Any) -> dict[str, Any]:
     return fields | {"version": 2 if isinstance(header, nib.Nifti2Header) else 1}
 
 
+def time_fields(header: Any) -> dict[str, Any]:
+    """Return a header's fields that say when a series was taken, ready for JSON."""
+    return {name: np.asarray(header[name]).tolist() for name in TIMES}
+
+
 def intensity_fields(header: Any) -> dict[str, Any]:
     """Return how a file holds its intensities, ready for JSON: `kind`, `slope` and `intercept`."""
     slope, intercept = header.get_slope_inter()
@@ -86,14 +93,15 @@ def image_like(array: np.ndarray, fields: Mapping[str, Any]) -> nib.Nifti1Image:
     """Make an image whose voxels lie where another one's do, by every field of its header.
 
     Args:
-        array: (x, y, z), of the type that is to be stored.
-        fields: Of the other image, as `geometry_fields` gives them.
+        array: (x, y, z), or (x, y, z, t) of a series, of the type that is to be stored.
+        fields: Of the other image, as `geometry_fields` gives them; of a series with those of
+            `time_fields`.
     """
     kind: type[nib.Nifti1Image] = nib.Nifti2Image if fields["version"] == 2 else nib.Nifti1Image
     header: Any = kind.header_class()
     header.set_data_dtype(array.dtype)
     header.set_data_shape(array.shape)
-    for name in GEOMETRY:
+    for name in (*GEOMETRY, *(TIMES if array.ndim == 4 else ())):
         header[name] = fields[name]
     return kind(array, header.get_best_affine(), header)
 

@@ -6,6 +6,7 @@ import hashlib
 import io
 import math
 from collections.abc import Callable
+from functools import partial
 from gzip import BadGzipFile
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,7 @@ class BadScanError(Exception):
         return str(self)
 
 
-def read_volume(path: Path) -> Volume:
+def read_volume(path: Path, *, series: bool = False) -> Volume:
     """Read a NIfTI file to its last byte and check it against itself.
 
     A gzip stream is read to its end, so that its checksum is verified: most readers of NIfTI
@@ -68,31 +69,33 @@ def read_volume(path: Path) -> Volume:
 
     Args:
         path: A single-file NIfTI-1 or NIfTI-2, `.nii` or `.nii.gz`.
+        series: Whether it is a series of volumes, four-dimensional.
 
     Returns:
-        The volume, three-dimensional (trailing axes of length 1 are dropped).
+        The volume, three-dimensional (trailing axes of length 1 are dropped), or the series.
 
     Raises:
-        BadScanError: If the file is missing, is no NIfTI, is cut off or damaged, is not
-            three-dimensional, or holds fewer voxels than it declares.
+        BadScanError: If the file is missing, is no NIfTI, is cut off or damaged, is of other
+            dimensions, or holds fewer voxels than it declares.
         OSError: If the disk fails, or it may not be read: that says nothing about the file.
     """
-    return _told(path, _read)
+    return _told(path, partial(_read, series=series))
 
 
-def read_geometry(path: Path) -> tuple[Any, tuple[int, ...], np.ndarray]:
+def read_geometry(path: Path, *, series: bool = False) -> tuple[Any, tuple[int, ...], np.ndarray]:
     """Read only a NIfTI file's header, and check it as `read_volume` does.
 
     Args:
         path: As for `read_volume`.
+        series: Likewise.
 
     Returns:
-        The header, the shape of the volume, and its affine.
+        The header, the shape of the volume or series, and its affine.
 
     Raises:
         BadScanError: As `read_volume` does for what the header alone shows.
     """
-    return _told(path, _read_geometry)
+    return _told(path, partial(_read_geometry, series=series))
 
 
 def _told(path: Path, read: Callable[[Path], Read]) -> Read:
@@ -132,17 +135,17 @@ def _told(path: Path, read: Callable[[Path], Read]) -> Read:
         ) from error
 
 
-def _read_geometry(path: Path) -> tuple[Any, tuple[int, ...], np.ndarray]:
+def _read_geometry(path: Path, *, series: bool) -> tuple[Any, tuple[int, ...], np.ndarray]:
     with path.open("rb") as raw:
         header = _header(path, _decompressed(path, raw))
-    return header, _shape(path, header), _geometry(path, header)[2]
+    return header, _shape(path, header, series=series), _geometry(path, header)[2]
 
 
-def _read(path: Path) -> Volume:
+def _read(path: Path, *, series: bool) -> Volume:
     with path.open("rb") as raw:
         file = _decompressed(path, raw)
         try:
-            return _volume(path, file)
+            return _volume(path, file, series=series)
         except BadScanError:
             # damage can garble the header: reading on finds it, and then it is the reason
             _drain(file)
@@ -172,9 +175,9 @@ def _decompressed(path: Path, raw: io.BufferedIOBase) -> io.BufferedIOBase:
     return igzip.IGzipFile(fileobj=raw) if compressed else raw
 
 
-def _volume(path: Path, file: io.BufferedIOBase) -> Volume:
+def _volume(path: Path, file: io.BufferedIOBase, *, series: bool) -> Volume:
     header = _header(path, file)
-    shape = _shape(path, header)
+    shape = _shape(path, header, series=series)
     slope, intercept, affine = _geometry(path, header)
     kind = header.get_data_dtype()
     offset = int(header.get_data_offset()) or header.single_vox_offset
@@ -257,17 +260,23 @@ def _header(path: Path, file: io.BufferedIOBase) -> Any:
     return header
 
 
-def _shape(path: Path, header: Any) -> tuple[int, ...]:
+def _shape(path: Path, header: Any, *, series: bool) -> tuple[int, ...]:
     # in Python's integers, which don't overflow
     shape = tuple(int(length) for length in header.get_data_shape())
     while len(shape) > 3 and shape[-1] == 1:
         shape = shape[:-1]
-    if len(shape) != 3 or min(shape) == 1:
+    if series and (len(shape) != 4 or min(shape) == 1):
         raise BadScanError(
             path,
-            "not-3d",
-            f"is {times(shape)} voxels, not one 3-D volume; extract the one to use",
+            "not-4d",
+            f"is {times(shape)} voxels, no 4-D series; leave it out, or denoise 3-D scans in a "
+            "study of their own, without prepare.series",
         )
+    if not series and (len(shape) != 3 or min(shape) == 1):
+        way = "extract the one to use"
+        if len(shape) == 4:
+            way += ", or denoise whole series (prepare.series: true)"
+        raise BadScanError(path, "not-3d", f"is {times(shape)} voxels, not one 3-D volume; {way}")
     if min(shape) < 1:
         raise BadScanError(path, "dimensions", f"declares {times(shape)} voxels; {COPY_AGAIN}")
     return shape

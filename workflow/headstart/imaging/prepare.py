@@ -161,7 +161,7 @@ def prepare_scan(
         UnusableError: If nothing that can be learnt from would come out.
         UserError: As in `prepare`.
     """
-    first = _read_checked(data / scan.first, checked)
+    first = read_checked(data / scan.first, checked)
     canonical = first.grid.canonical()
     as_is = settings.voxel_size == "own"
     _check_size(scan.first, first.grid, canonical.resampled(settings.voxel_size))
@@ -188,7 +188,7 @@ def prepare_scan(
             array, wild = move.intensities(array, fill=raw.quantiles[0]), wild + more
         _check_inside(array, brain, path, mask_file)
         volume, means = _scaled(array, brain, box, path, settings)
-        _check_volume(volume, path, was_constant=raw.constant)
+        check_volume(volume, path, was_constant=raw.constant)
         volumes.append(volume)
         intensities.append(means)
 
@@ -297,7 +297,7 @@ def _scaled(
     level = geometry.air(array)
     if brain is not None and settings.brain != "none":
         array = np.where(brain, array, np.float32(level))
-    volume = _half(geometry.cut(array, box, level), path, settings.normalise)
+    volume = half(geometry.cut(array, box, level), path, settings.normalise)
     return volume, ChannelScale(mean=mean, scale=scale, air=level)
 
 
@@ -329,16 +329,20 @@ def _brain(inside: geometry.Mask | None, path: str, move: _Move) -> NDArray[np.b
     return brain
 
 
-def _read(path: Path) -> Volume:
+def _read(path: Path, *, series: bool = False) -> Volume:
     try:
-        return read_volume(path)
+        return read_volume(path, series=series)
     except BadScanError as error:
         raise UserError(f"{error.detail}, and type the same command again") from error
 
 
-def _read_checked(path: Path, checked: str) -> Volume:
-    """Read a file that has the digest with which it was checked, if that is known."""
-    volume = _read(path)
+def read_checked(path: Path, checked: str, *, series: bool = False) -> Volume:
+    """Read a file that has the digest with which it was checked, if that is known.
+
+    Raises:
+        UserError: If it is another file now, or can't be read any more.
+    """
+    volume = _read(path, series=series)
     if checked not in ("", volume.digest):
         raise UserError(
             f"{path}: was replaced while this run was under way; type the same command again, "
@@ -375,7 +379,18 @@ def _placed(
     return geometry.to_canonical(placed, first.affine)
 
 
-def _half(array: geometry.Array, path: str, method: str) -> NDArray[np.float16]:
+def half(array: geometry.Array, path: str, method: str) -> NDArray[np.float16]:
+    """Store normalised intensities in half precision.
+
+    Args:
+        array: Intensities.
+        path: Their file, for messages.
+        method: `prepare.normalise`.
+
+    Raises:
+        UserError: If they don't fit and were not normalised.
+        UnusableError: If they don't fit all the same.
+    """
     limit = np.finfo(np.float16).max
     if max(array.max(), -array.min()) > limit:
         far = f"{path}: its intensities reach beyond {limit:.0f}, more than a prepared volume can "
@@ -411,7 +426,7 @@ def _check_inside(
     )
 
 
-def _check_volume(volume: np.ndarray, path: str, *, was_constant: bool) -> None:
+def check_volume(volume: np.ndarray, path: str, *, was_constant: bool) -> None:
     """Check the prepared volume as strictly as the raw one.
 
     Raises:

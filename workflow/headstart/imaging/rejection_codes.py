@@ -34,7 +34,17 @@ REASONS = {
     ),
     "truncated": Reason("the file ends too early", COPY, acceptable=False),
     "crc": Reason("the compressed bytes do not match their checksum", COPY, acceptable=False),
-    "not-3d": Reason("not one 3-D volume", "extract the volume to use", acceptable=False),
+    "not-3d": Reason(
+        "not one 3-D volume",
+        "extract the volume to use, or denoise whole series (`prepare.series`)",
+        acceptable=False,
+    ),
+    "not-4d": Reason(
+        "no 4-D series, or one of fewer volumes than `train.neighbours` asks for, in a study of "
+        "series",
+        "leave it out",
+        acceptable=False,
+    ),
     "dimensions": Reason("fewer or more voxels than the header declares", "convert it again"),
     "not-finite": Reason("NaN or infinite voxels", "replace them", acceptable=False),
     "mask-grid": Reason(

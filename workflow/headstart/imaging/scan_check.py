@@ -31,7 +31,7 @@ WIDEST = 1000
 
 
 def check_scans(
-    *, scans: Sequence[ScanFiles], data: Path, masks: bool, classes: Classes
+    *, scans: Sequence[ScanFiles], data: Path, masks: bool, classes: Classes, volumes: int = 0
 ) -> list[CheckRow]:
     """Read all files of some scans to the last byte.
 
@@ -40,17 +40,20 @@ def check_scans(
         data: Data root.
         masks: Whether every scan needs a mask.
         classes: Each class's values in the masks; if there are none, any whole number will do.
+        volumes: Fewest volumes of each series; 0 where scans are no series.
 
     Returns:
         One row per scan, in the same order. A bad file gives a reason, never an error.
     """
     return [
-        check_scan(scan, data, masks, classes)
+        check_scan(scan, data, masks, classes, volumes)
         for scan in progress(scans, total=len(scans), label="scans checked")
     ]
 
 
-def check_scan(scan: ScanFiles, data: Path, masks: bool, classes: Classes) -> CheckRow:
+def check_scan(
+    scan: ScanFiles, data: Path, masks: bool, classes: Classes, volumes: int = 0
+) -> CheckRow:
     """Read all files of a scan to the last byte, and say all that is wrong with them.
 
     Args:
@@ -58,6 +61,7 @@ def check_scan(scan: ScanFiles, data: Path, masks: bool, classes: Classes) -> Ch
         data: Data root.
         masks: Whether the scan needs a mask.
         classes: Each class's values in the masks; if there are none, any whole number will do.
+        volumes: Fewest volumes of a series; 0 where scans are no series.
 
     Returns:
         The worst fault in words, the codes of the others, and facts of the first channel. A bad
@@ -67,21 +71,23 @@ def check_scan(scan: ScanFiles, data: Path, masks: bool, classes: Classes) -> Ch
     needed = {name: path for name, path in scan.masks.items() if path or (masks and name == "mask")}
     paths = scan.channels | needed
     found: list[BadScanError] = []
-    volumes = {}
+    read = {}
     facts: dict[str, Any] = {}
     for name, path in paths.items():
         with _blamed(path, name, found):
-            volumes[name] = _read(path, name, data)
-    if len(volumes) == len(paths):
-        first = next(iter(volumes.values()))
-        for name, volume in volumes.items():
+            read[name] = _read(path, name, data, series=volumes > 0 and name in scan.channels)
+    if len(read) == len(paths):
+        first = next(iter(read.values()))
+        for name, volume in read.items():
             path = paths[name]
             with _blamed(path, name, found):
                 for problem in _problems(volume, name, data, path, classes):
                     found.append(BadScanError(path, *problem))
+                if name in scan.channels and volume.length < volumes:
+                    found.append(BadScanError(path, "not-4d", _too_short(volume.length, volumes)))
                 found += _grid_problems(volume, first, path, scan.first)
         with _blamed(scan.first, next(iter(scan.channels)), found):
-            facts = _facts(first) | {"content": _content(volumes)}
+            facts = _facts(first) | {"content": _content(read)}
     order = list(REASONS)
     found.sort(key=lambda error: order.index(error.reason))
     codes = list(dict.fromkeys(error.reason for error in found))
@@ -118,10 +124,17 @@ def _blamed(path: str, name: str, found: list[BadScanError]) -> Iterator[None]:
         found.append(BadScanError(path, "unreadable", problem))
 
 
-def _read(path: str, name: str, data: Path) -> Volume:
+def _read(path: str, name: str, data: Path, *, series: bool) -> Volume:
     if not path:
         raise BadScanError(name, "missing", "this scan has none; give one in every source")
-    return read_volume(data / path)
+    return read_volume(data / path, series=series)
+
+
+def _too_short(length: int, volumes: int) -> str:
+    return (
+        f"has {length} volumes in time, and train.neighbours asks for {volumes}; leave it out, or "
+        "ask for fewer"
+    )
 
 
 def _problems(

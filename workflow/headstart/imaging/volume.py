@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -24,7 +25,8 @@ class Volume:
     """A volume as its file holds it.
 
     Attributes:
-        stored: The numbers in the file, shape (x, y, z) in the file's own voxel order.
+        stored: The numbers in the file, shape (x, y, z), of a series (x, y, z, t), in the file's
+            own voxel order.
         slope: Intensity = stored * slope + intercept.
         intercept: See `slope`.
         affine: 4x4, from voxel indices to mm.
@@ -45,8 +47,17 @@ class Volume:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Voxels along each axis."""
-        return self.stored.shape
+        """Voxels along each axis of space."""
+        return self.stored.shape[:3]
+
+    @property
+    def length(self) -> int:
+        """Volumes in time; 1 for a volume that is no series."""
+        return math.prod(self.stored.shape[3:])
+
+    def at(self, time: int) -> Volume:
+        """Return one volume of a series."""
+        return replace(self, stored=self.stored[..., time])
 
     @property
     def grid(self) -> Grid:

@@ -101,6 +101,7 @@ class Config(Section):
     def _consistent(self) -> Config:
         self._check_sources()
         self._check_brain()
+        self._check_series()
         self._check_split()
         self._check_final()
         self._check_primary()
@@ -145,6 +146,17 @@ class Config(Section):
                     f"prepare.brain: deepbet finds its own masks; remove data[{place}].brain_mask, "
                     "or choose given"
                 )
+
+    def _check_series(self) -> None:
+        """Check that series are asked for alone: nothing else of a study is four-dimensional."""
+        channels = tuple(self.data[0].channels)
+        if self.prepare.series and len(channels) > 1:
+            raise ValueError(
+                f"prepare.series: a scan is one series, but data[0].channels has "
+                f"{', '.join(channels)}; keep one"
+            )
+        if self.prepare.series and self.classes:
+            raise ValueError("classes: series (prepare.series) have no masks to learn; remove it")
 
     def _check_split(self) -> None:
         """Check that there are the labels by which the split is made."""

@@ -36,6 +36,7 @@ def check_experiment(name: str, config: Config) -> None:
     _check_folds(where, experiment, config)
     _check_masks(where, experiment, config)
     _check_space(where, experiment, config)
+    _check_series(where, experiment, config)
     _check_lengths(where, experiment.train, config)
     _check_saved(where, experiment.train)
     if experiment.train.patches is None and experiment.predict.overlap != PREDICT.overlap:
@@ -103,9 +104,27 @@ def _check_space(where: str, experiment: Experiment, config: Config) -> None:
             f"{where}.train.augment: {moved[0]} changes the noise that {experiment.task} is to "
             "tell from the scan; RandomFlip alone leaves it"
         )
-    for key in ("noise", "dtype"):
-        if not own and getattr(experiment.predict, key) != getattr(PREDICT, key):
-            raise ValueError(f"{where}.predict.{key}: not for {experiment.task}; remove it")
+    series = experiment.train.neighbours is not None
+    for key, fits in (("noise", own and not series), ("dtype", own), ("edges", series)):
+        if not fits and getattr(experiment.predict, key) != getattr(PREDICT, key):
+            of = "a series" if series else experiment.task
+            raise ValueError(f"{where}.predict.{key}: not for {of}; remove it")
+
+
+def _check_series(where: str, experiment: Experiment, config: Config) -> None:
+    """Check that scans are series for what is of series, and for nothing else."""
+    series = experiment.train.neighbours is not None
+    if series and not config.prepare.series:
+        raise ValueError(
+            f"{where}.train.neighbours: is for 4-D series; write prepare.series: true, if all "
+            "scans of the study are such"
+        )
+    if config.prepare.series and not series:
+        raise ValueError(
+            f"{where}: is of 3-D scans, but prepare.series says that all scans of the study are "
+            "4-D series; write e.g. train.neighbours: {before: 3, after: 3} for denoising, or ask "
+            "for it in a study of its own"
+        )
 
 
 def _check_lengths(where: str, train: Train, config: Config) -> None:

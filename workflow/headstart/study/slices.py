@@ -88,6 +88,7 @@ class Slices:
         return CheckScansSettings(
             masks=any(source.mask for source in self.config.data),
             classes=self.config.classes,
+            volumes=max(one.train.volumes for one in self.config.experiments.values()),
         )
 
     def check(self) -> Check:

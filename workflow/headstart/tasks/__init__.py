@@ -6,6 +6,7 @@ from headstart.tasks.base import Task
 from headstart.tasks.classification import Classification
 from headstart.tasks.classification import FocalClassification
 from headstart.tasks.classification import OrdinalClassification
+from headstart.tasks.deep_interpolation import DeepInterpolation
 from headstart.tasks.denoising import Denoising
 from headstart.tasks.instance_segmentation import InstanceSegmentation
 from headstart.tasks.regression import BinnedRegression
@@ -18,6 +19,7 @@ TASKS: dict[str, type[Task]] = {
 # Losses under which a network's output means something else.
 WITH_LOSS: dict[str | None, type[Task]] = {
     "focal": FocalClassification,
+    "neighbours": DeepInterpolation,
     "ordinal": OrdinalClassification,
     "soft_label": BinnedRegression,
 }

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from typing import Any
+from typing import ClassVar
 from typing import Self
 
 import numpy as np
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from headstart.cohort.answer_file import AnswerFile
+    from headstart.cohort.prepared import Cohort
     from headstart.cohort.prepared import Scan
 
 
@@ -41,9 +43,14 @@ class Denoising(Task):
             "voxels are hidden and told from their neighbours; in prediction the measured voxel "
             "is put back by its local weight",
             "Krull et al. 2019, Noise2Void, https://doi.org/10.1109/CVPR.2019.00223",
-        )
+        ),
+        "neighbours": Loss(
+            "each volume of a series is left out and told from those before and after it (mean "
+            "absolute error)",
+            "Lecoq et al. 2021, DeepInterpolation, https://doi.org/10.1038/s41592-021-01285-2",
+        ),
     }
-    metrics = ("psnr", "ssim", "nrmse", "mae", "edges", "removed")
+    metrics: ClassVar[tuple[str, ...]] = ("psnr", "ssim", "nrmse", "mae", "edges", "removed")
     baselines = "filters"
     figure = "images"
     chooses = "hidden_error"
@@ -54,6 +61,14 @@ class Denoising(Task):
     def from_config(cls, classes: Sequence[str], channels: Sequence[str]) -> Self:
         """See `Task.from_config`."""
         return cls()
+
+    @classmethod
+    def from_cohort(cls, cohort: Cohort, classes: Sequence[str]) -> Denoising:
+        """See `Task.from_cohort`; of series, their own task."""
+        from headstart.tasks.deep_interpolation import DeepInterpolation
+
+        kind = DeepInterpolation if cohort.prepare.series else cls
+        return kind.from_config(classes, cohort.channels)
 
     @property
     def out_channels(self) -> int:

@@ -37,7 +37,7 @@ def quality(
     gradient = ndimage.gaussian_gradient_magnitude(noisy, 1.0)[inside]
     return {
         **_errors(image, reference, inside),
-        "edges": _correlation(np.abs(removed), gradient),
+        "edges": correlation(np.abs(removed), gradient),
         "removed": float(removed.std() / noise),
     }
 
@@ -78,7 +78,7 @@ def similarity(one: Image, other: Image, span: float) -> Image:
     return bright * (2 * between + large) / (spread + large)
 
 
-def _correlation(one: Image, other: Image) -> float:
+def correlation(one: NDArray[np.floating], other: NDArray[np.floating]) -> float:
     """Pearson's r; 0 where either side is constant, as nothing that was removed is."""
     if np.ptp(one) == 0 or np.ptp(other) == 0:
         return 0.0

@@ -140,6 +140,14 @@ METRICS = {
     ),
     "rq": Metric("recognition quality (of PQ), mean over classes", masks.mean_over_classes, "dice"),
     "hidden_error": _error("error of hidden voxels", mean_of_scans, "log"),
+    "left_out_error": _error(
+        "error against volumes that were left out (NRMSE in the head)", mean_of_scans, "log"
+    ),
+    "tsnr_gain": _between(
+        "temporal SNR in the head, of the series' own (smoothing raises it, too)",
+        mean_of_scans,
+        "mean",
+    ),
     "psnr": Metric("PSNR in the head (dB)", mean_of_scans, "mean"),
     "ssim": Metric("SSIM in the head", mean_of_scans, "mean"),
     "nrmse": _error("NRMSE in the head", mean_of_scans, "log"),

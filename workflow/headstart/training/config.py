@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import reprlib
 from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Annotated
 from typing import Any
 from typing import Literal
@@ -24,6 +25,7 @@ from headstart.common.schema import WindowOrOwn
 from headstart.common.schema import word_or
 from headstart.tasks import TASKS
 from headstart.tasks.base import Task
+from headstart.tasks.neighbours import Neighbours
 from headstart.training.own_network import is_own
 from headstart.training.registry import NETWORKS
 from headstart.training.registry import OPTIMIZERS
@@ -48,6 +50,11 @@ def _networks(*, per_voxel: bool) -> str:
 def _is_none(value: Any) -> bool:
     """Leave a key out of a training's identity that says nothing: older ones did not have it."""
     return value is None
+
+
+def _is_pad(value: Any) -> bool:
+    """As above, of the default."""
+    return bool(value == "pad")
 
 
 def _is_float32(value: Any) -> bool:
@@ -117,6 +124,25 @@ class Predict(Section):
         description="denoising: how the intensities are stored: float32, or as the scan's own file "
         "stores them, rounded. Take input where a program asks for the type of the scanner",
     )
+
+    edges: Literal["pad", "truncate"] = Field(
+        "pad",
+        exclude_if=_is_pad,
+        description="denoising of series: volumes that lack neighbours, at both ends. pad: a "
+        "neighbour that is not there is replaced by the one as far on the other side, so that the "
+        "series keeps its length, and those volumes are told from one side; truncate: they are "
+        "left out, and the header's toffset says when the series then begins",
+    )
+
+    @field_validator("edges", mode="before")
+    @classmethod
+    def _not_one_sided(cls, edges: Any) -> Any:
+        if edges == "one-sided":
+            raise ValueError(
+                "one-sided: a network that has learnt from both sides can't tell from one; train "
+                "one that does, train.neighbours: {before: 6, after: 0}, or write pad or truncate"
+            )
+        return edges
 
     @property
     def times(self) -> int:
@@ -209,6 +235,12 @@ class Train(Section):
         description="what the network sees of a scan in training: whole, or patches, for "
         "segmentations at a voxel size of which memory does not hold whole scans. Prediction and "
         "validation then go by tiles of the patches' size",
+    )
+    neighbours: Neighbours | None = Field(
+        None,
+        exclude_if=_is_none,
+        description="denoising of series (prepare.series): each volume is told from so many before "
+        "and after it, e.g. {before: 3, after: 3}",
     )
     epochs: int | None = Field(
         60,
@@ -323,6 +355,17 @@ class Train(Section):
         """How patches are drawn; None for whole scans."""
         return None if self.sampling == "whole" else self.sampling
 
+    def inputs(self, channels: Sequence[str]) -> tuple[str, ...]:
+        """Name what the network sees: a scan's channels, or some of a series' volumes."""
+        if self.neighbours is None:
+            return tuple(channels)
+        return tuple(f"{step:+d}" for step in self.neighbours.steps)
+
+    @property
+    def volumes(self) -> int:
+        """Fewest volumes of a series that it learns from; 0 for scans that are no series."""
+        return 0 if self.neighbours is None else self.neighbours.fewest
+
     @property
     def per_scan(self) -> int:
         """How often an epoch takes each scan."""
@@ -393,6 +436,24 @@ class Train(Section):
         if raw.get("epochs") is not None:
             raise ValueError("epochs and iterations both say how long it is; remove one of them")
         return {**raw, "epochs": None}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _loss_of_neighbours(cls, raw: Any) -> Any:
+        if not isinstance(raw, Mapping) or not raw.get("neighbours") or raw.get("loss"):
+            return raw
+        return {**raw, "loss": "neighbours"}
+
+    @model_validator(mode="after")
+    def _has_neighbours_for_their_loss(self) -> Train:
+        if self.loss == "neighbours" and self.neighbours is None:
+            raise ValueError("neighbours: say how many, e.g. {before: 3, after: 3}")
+        if self.neighbours is not None and self.loss != "neighbours":
+            raise ValueError(
+                f"neighbours: are seen for the loss neighbours alone, not {self.loss}; remove one "
+                "of them"
+            )
+        return self
 
     @model_validator(mode="after")
     def _has_an_end(self) -> Train:

@@ -21,9 +21,11 @@ from headstart.training.augmentation.augmentation import Augmentation
 from headstart.training.augmentation.augmentation import Draw
 from headstart.training.length import steps_of_epoch
 from headstart.training.patches import PatchPlaces
+from headstart.training.series import drawn
 
 if TYPE_CHECKING:
     from headstart.tasks.base import Task
+    from headstart.tasks.neighbours import Neighbours
     from headstart.training.config import Train
 
 
@@ -173,6 +175,7 @@ class EpochLoader:
         self.augmentation = Augmentation(config.augment, task.swap_table(config.swap))
         masks = task.target_kind == MASK
         self._patches = None if config.patches is None else PatchPlaces(config.patches, masks=masks)
+        self._neighbours = config.neighbours
 
     def items(self, steps: int) -> int:
         """Scans, or patches, of so many steps of an epoch."""
@@ -202,6 +205,8 @@ class EpochLoader:
         return make_batches(self._scans, self._batch_size, self._seed, epoch, self._per_scan)
 
     def _read(self, items: Sequence[Item], epoch: int) -> Batch:
+        if self._neighbours is not None:
+            items = [self._at_time(item, self._neighbours, epoch) for item in items]
         seeds = [item.seed(self._seed, "pose", epoch) for item in items]
         if self._patches is not None:
             patches = [self._read_patch(item, self._patches, epoch) for item in items]
@@ -215,6 +220,10 @@ class EpochLoader:
         volumes, targets = self.augmentation.apply(batch.volumes, batch.targets, draws, affines)
         volumes, targets = self._task.pose(volumes, targets, seeds)
         return batch._replace(volumes=volumes, targets=targets)
+
+    def _at_time(self, item: Item, neighbours: Neighbours, epoch: int) -> Item:
+        seed = item.seed(self._seed, "time", epoch)
+        return item._replace(scan=drawn(item.scan, neighbours, seed))
 
     def _read_patch(self, item: Item, places: PatchPlaces, epoch: int) -> tuple[Tensor, Tensor]:
         """Read a patch with as much around it as its augmentation needs, and augment it."""

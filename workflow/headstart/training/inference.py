@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,9 @@ from headstart.training.data import encode
 from headstart.training.data import load_volume
 from headstart.training.device import choose_device
 from headstart.training.device import keep_to
-from headstart.training.networks import build_network
+from headstart.training.networks import network_of
 from headstart.training.predictor import make_predictor
+from headstart.training.series import told_series
 
 
 class NotFiniteError(NoAnswerError):
@@ -50,7 +52,7 @@ class TrainedNetwork:
     place: torch.device
 
     def predict(self, scan: Scan) -> Any:
-        """Predict a scan, as `Task.predict` gives it for a batch of one.
+        """Predict a scan, as `Task.predict` gives it for a batch of one; a series as it is told.
 
         Raises:
             NotFiniteError: If the network gives NaN or infinity.
@@ -58,6 +60,9 @@ class TrainedNetwork:
         """
         if self.card.run.control == "background":
             scan = without_head(scan)
+        if (neighbours := self.card.run.train.neighbours) is not None:
+            see = partial(predict_scan, self.network, place=self.place)
+            return told_series(scan, neighbours, self.card.predict.edges, see)
         covariates = encode([scan], self.card.covariates, self.place)
         return self.task.predict(predict_scan(self.network, scan, self.place, covariates))
 
@@ -124,14 +129,7 @@ def load_network(
     """
     trained = card.run
     _check_own_network(model, trained.train.network, networks, card.network_digest)
-    network = build_network(
-        trained.train.network,
-        trained.train.network_arguments,
-        in_channels=len(trained.channels),
-        out_channels=card.task.out_channels,
-        folder=networks or Path(),
-        deep_supervision=trained.train.deep_supervision,
-    )
+    network = network_of(trained, card.task, networks or Path())
     add_covariates(network, trained.train.network, card.covariates.width, card.task.out_channels)
     try:
         network.load_state_dict(load(card.read_weights(model)))

@@ -46,6 +46,7 @@ from headstart.training.progress import Step
 from headstart.training.progress import show_epoch
 from headstart.training.selection import epochs_of
 from headstart.training.selection import is_kept
+from headstart.training.series import watched
 from headstart.training.settings import RunIdentity
 from headstart.training.snapshots import save_snapshot
 from headstart.training.step import Stepper
@@ -135,7 +136,8 @@ def fit(
                     # scans that are not cut to one window come one by one
                     most = min(settings.batch_size, stepper.micro_batch)
                     at_once = most if settings.patches is None else 1
-                    batches = validation_batches(validation, task, at_once, place, covariates)
+                    looked_at = watched(validation, settings.neighbours)
+                    batches = validation_batches(looked_at, task, at_once, place, covariates)
                     loss, metrics = validate(
                         judged,
                         batches,

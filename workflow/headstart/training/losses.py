@@ -146,6 +146,14 @@ def blind_spot(_: Tensor | None) -> Loss:
     return mean_of
 
 
+def neighbours(_: Tensor | None) -> Loss:
+    """Make the mean distance from the volumes that were left out.
+
+    Lecoq et al. 2021, DeepInterpolation, doi:10.1038/s41592-021-01285-2.
+    """
+    return functional.l1_loss
+
+
 def soft_label(_: Tensor | None) -> Loss:
     """Make the divergence of logits of bins (n, bins) from targets (n,) that are blurred.
 

@@ -19,6 +19,7 @@ from headstart.tasks.base import Task
 from headstart.training.data import seed_of
 from headstart.training.own_modules import OwnModules
 from headstart.training.registry import NETWORKS
+from headstart.training.series import tell_from_mean
 from headstart.training.settings import Run
 
 Arguments = dict[str, Any]
@@ -86,14 +87,31 @@ def initial_network(run: Run, task: Task, folder: Path) -> nn.Module:
         UserError: As `build_network`.
     """
     torch.manual_seed(seed_of(run.seed, "init"))
-    return build_network(
+    return network_of(run, task, folder)
+
+
+def network_of(run: Run, task: Task, folder: Path) -> nn.Module:
+    """Build a run's network, with whatever weights.
+
+    Args:
+        run: The run.
+        task: The task, fitted to the training scans.
+        folder: Where a relative FILE.py is looked up.
+
+    Raises:
+        UserError: As `build_network`.
+    """
+    network = build_network(
         run.train.network,
         run.train.network_arguments,
-        in_channels=len(run.channels),
+        in_channels=len(run.train.inputs(run.channels)),
         out_channels=task.out_channels,
         folder=folder,
         deep_supervision=run.train.deep_supervision,
     )
+    if run.train.neighbours is not None:
+        tell_from_mean(network)
+    return network
 
 
 def check_output(name: str, shape: tuple[int, ...], expected: tuple[int, ...]) -> None:

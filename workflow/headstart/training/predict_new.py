@@ -116,7 +116,11 @@ def _answered(
     card = networks[0].card
     with tempfile.TemporaryDirectory(prefix="headstart-predict-") as scratch:
         (reason,), prepared = check_and_prepare(
-            new, channels=card.run.channels, settings=card.prepare, scratch=Path(scratch)
+            new,
+            channels=card.run.channels,
+            settings=card.prepare,
+            scratch=Path(scratch),
+            volumes=card.run.train.volumes,
         )
         if reason:
             return {"rejected": reason}

@@ -39,8 +39,13 @@ def start_from(network: nn.Module, parent: Parent, run: Run, task: Task) -> Star
     """
     theirs = read_weights(parent.weights)
     ours = network.state_dict()
-    channels = {"in_channels": len(run.channels), "out_channels": task.out_channels}
-    found = match(ours, theirs, parent.start.origin, **channels)
+    found = match(
+        ours,
+        theirs,
+        parent.start.origin,
+        in_channels=len(run.train.inputs(run.channels)),
+        out_channels=task.out_channels,
+    )
     check_patterns(network, parent.start, found.new)
     with torch.no_grad():
         for name, other in found.taken.items():

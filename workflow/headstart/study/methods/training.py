@@ -224,6 +224,15 @@ def _predicted(card: ModelCard) -> str:
         "before, and predicted by tiles of that size, with margins as wide as the network sees, or "
         f"else with {predict.overlap:.0%} of a tile in the next one, each voxel written once"
     )
+    if (neighbours := card.run.train.neighbours) is not None:
+        ends = {
+            "pad": "at the ends, missing ones replaced by those as far on the other side",
+            "truncate": "volumes without all of them left out",
+        }
+        said += (
+            f"; each volume told from {neighbours.before} before and {neighbours.after} after it, "
+            f"as the difference from their mean, {ends[predict.edges]}"
+        )
     flips = predict.flips
     return said + ("" if flips == "none" else f"; mean of the outputs for {flips} mirror images")
 

@@ -1,0 +1,122 @@
+"""Series without their noise, each volume told from its neighbours in time.
+
+DeepInterpolation, Lecoq et al. 2021, doi:10.1038/s41592-021-01285-2: noise that is independent from
+volume to volume can't be told from the others, so that a network which is to tell a volume that it
+has not seen learns what is no noise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headstart.tasks.base import Array
+from headstart.tasks.denoising import Denoising
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from headstart.cohort.answer_file import AnswerFile
+    from headstart.cohort.prepared import Scan
+    from headstart.tasks.series_quality import SeriesQuality
+
+Image = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class ToldSeries:
+    """A denoised series, of which each volume is computed when it is asked for.
+
+    Attributes:
+        volume: Returns the volume of a time, from 0, (x, y, z), on the prepared scale.
+        times: The times that are answered for.
+        edges: How the series' ends are treated, `predict.edges`.
+        note: What the header is to say of it.
+    """
+
+    volume: Callable[[int], Image]
+    times: range
+    edges: str
+    note: str
+
+
+@dataclass(frozen=True)
+class DeepInterpolation(Denoising):
+    """The volumes of a series as they would be without noise."""
+
+    metrics = ("left_out_error", "tsnr_gain", "edges")
+    baselines = "series"
+    figure = "metrics"
+    answer_words = "series without noise, in the scan's own unit"
+
+    def pose(self, volumes: Tensor, targets: Tensor, seeds: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Leave out the last volume, which is to be told from the others."""
+        return volumes[:, :-1], volumes[:, -1:]
+
+    def average(self, predictions: Sequence[ToldSeries]) -> ToldSeries:
+        """See `Task.average`; of volumes that all networks answer for."""
+        first = predictions[0]
+        if len(predictions) == 1:
+            return first
+
+        def volume(time: int) -> Image:
+            return np.mean([one.volume(time) for one in predictions], axis=0, dtype=np.float32)
+
+        start = max(one.times.start for one in predictions)
+        stop = min(one.times.stop for one in predictions)
+        return ToldSeries(volume, range(start, stop), first.edges, first.note)
+
+    def decide(self, prediction: Any) -> Any:
+        """See `Task.decide`."""
+        return [prediction]
+
+    def in_one_number(self, predictions: Sequence[ToldSeries], scan: Scan) -> Array:
+        """The mean of the volume in the middle: all of them would take as long once more."""
+        return np.array([one.volume(scan.length // 2).mean() for one in predictions])
+
+    @property
+    def columns(self) -> list[str]:
+        """The first volume that is answered for, from 0, how many are, and the series' file."""
+        return ["first_volume", "volumes", "time_edges", "image"]
+
+    def answer(self, decision: ToldSeries, file: AnswerFile) -> dict[str, Any]:
+        """The series."""
+        return self._written(decision, file)
+
+    def answer_held_out(self, decision: ToldSeries, file: AnswerFile, data: Path) -> dict[str, Any]:
+        """The same, and what it is like."""
+        from headstart.tasks.series_quality import SeriesQuality
+
+        quality = SeriesQuality(file.scan)
+        cells = self._written(decision, file, quality)
+        return cells | quality.found() | {"image_sha256": file.sha256}
+
+    def _written(
+        self, decision: ToldSeries, file: AnswerFile, quality: SeriesQuality | None = None
+    ) -> dict[str, Any]:
+        file.write_series(_volumes(decision, file.scan, quality), decision.times, decision.note)
+        return {
+            "first_volume": str(decision.times.start),
+            "volumes": str(len(decision.times)),
+            "time_edges": decision.edges,
+            "image": file.name,
+        }
+
+
+def _volumes(series: ToldSeries, scan: Scan, quality: SeriesQuality | None) -> Iterator[Image]:
+    """Yield the volumes in the scan's unit, and let their quality be measured on the way."""
+    lowest = min(0.0, float(scan.signal().min()))  # no magnitude is negative
+    for time in series.times:
+        image = np.maximum(scan.intensities[0].restored(series.volume(time)), np.float32(lowest))
+        if quality is not None:
+            quality.add(time, image)
+        yield image

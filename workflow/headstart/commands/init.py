@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> None:
     place = machine.site(Path("profiles/sge")) if arguments.profile else machine.this_machine()
 
     found = discover(folder, list_files(folder), arguments.target)
-    sample = take_sample(folder, found.images)
+    sample = take_sample(folder, found.images, series=found.series)
     print("\n".join(describe_folder(folder, found, sample)))
     check_size(folder, found)
     question, why = choose(found, arguments.task, arguments.target)

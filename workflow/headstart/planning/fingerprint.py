@@ -27,6 +27,7 @@ class Fingerprint:
         needed: Edges of a box that holds what is to be seen of a scan, mm.
         classes: Classes of the mask without its background; 0 without segmentation.
         imbalance: Largest class over smallest, for a classification.
+        series: Whether the scans are 4-D series.
     """
 
     scans: int
@@ -36,6 +37,7 @@ class Fingerprint:
     needed: Triple
     classes: int = 0
     imbalance: float = 1.0
+    series: bool = False
 
     @classmethod
     def of(cls, found: Found, sample: Sample, aim: Aim) -> Fingerprint:
@@ -55,4 +57,5 @@ class Fingerprint:
             needed=sample.needed,
             classes=len({*found.classes.values()}) if aim.target == MASK else 0,
             imbalance=1.0 if label is None else label.imbalance,
+            series=found.series,
         )

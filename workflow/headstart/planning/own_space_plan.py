@@ -14,6 +14,8 @@ from headstart.training.costs import training_memory
 
 NETWORK = "plain_unet"
 PATCH = (48, 48, 48)
+OF_SERIES = (32, 32, 16)  # those have fewer and thicker slices
+NEIGHBOURS = {"before": 3, "after": 3}
 BATCH = 4
 STEPS = 1500  # of the optimizer: 2.5 minutes bring it within 0.2 dB of what 6.5 do
 EPOCHS = 10
@@ -29,12 +31,14 @@ def plan_in_own_space(fingerprint: Fingerprint, place: Place) -> Plan:
     split, learning, _ = split_of(fingerprint.subjects, fingerprint.scans)
     per_scan = max(1, math.ceil(STEPS * BATCH / EPOCHS / learning))
     threads = 2 if place.gpu else min(4, place.cores)
-    memory = training_memory(NETWORK, {}, PATCH, BATCH, 0, gpu=place.gpu)
-    seconds = EPOCHS * learning_seconds(NETWORK, {}, PATCH, learning * per_scan)
+    patch = OF_SERIES if fingerprint.series else PATCH
+    memory = training_memory(NETWORK, {}, patch, BATCH, 0, gpu=place.gpu)
+    seconds = EPOCHS * learning_seconds(NETWORK, {}, patch, learning * per_scan)
     hours = None if place.gpu else seconds / threads / 3600
     train = {
         "network": NETWORK,
-        "sampling": {"patches": list(PATCH), "per_scan": per_scan},
+        "sampling": {"patches": list(patch), "per_scan": per_scan},
+        **({"neighbours": NEIGHBOURS} if fingerprint.series else {}),
         "epochs": EPOCHS,
         "batch_size": BATCH,
         "learning_rate": 1e-3,
@@ -45,11 +49,16 @@ def plan_in_own_space(fingerprint: Fingerprint, place: Place) -> Plan:
     prepare = {
         "voxel_size": "own",
         "window": "own",
+        **({"series": True} if fingerprint.series else {}),
         "shards": min(256, max(2, math.ceil(fingerprint.scans / 64))),
     }
     reasons = split_reasons(split, fingerprint) | {
         "voxel_size": "as each scan has it: resampling would smooth the noise that is to be told",
-        "window": "the whole scan: its air tells how strong the noise is",
+        "window": "nothing is cut"
+        if fingerprint.series
+        else "the whole scan: its air tells how strong the noise is",
+        "series": "4-D, of which each volume is told from its neighbours in time",
+        "neighbours": "volumes before and after; 0 on one side for a network that sees the other",
         "shards": "parts that run side by side, about 64 scans each",
         "network": "no normalisation and a skip at full resolution: no fine detail is lost in it",
         "sampling": "larger patches see no more that matters",

@@ -42,6 +42,7 @@ class Found:
         classes: Names of the mask's values.
         columns: Labels that can be learnt.
         named: Labels that the names of files tell as well as a table: each file's word.
+        series: Whether the scans are 4-D series.
         group: The label that says which subjects are one person; '' if each is one.
         notes: What a person should know, one sentence each.
         unjoined: Tables that belong to no scan, with ids of both sides, or of which it is in doubt
@@ -55,6 +56,7 @@ class Found:
     classes: dict[int, str] = field(default_factory=dict)
     columns: list[Column] = field(default_factory=list)
     named: dict[str, dict[str, str]] = field(default_factory=dict)
+    series: bool = False
     group: str = ""
     notes: list[str] = field(default_factory=list)
     unjoined: list[str] = field(default_factory=list)

@@ -79,13 +79,18 @@ def choose(found: Found, task: str | None, target: str | None) -> tuple[Aim, str
     Raises:
         UserError: If there is nothing to learn, or not what was asked for.
     """
-    possible = questions(found)
+    possible = [] if found.series else questions(found)
     possible += [Aim(t.name, t.target_kind) for t in _learning("image") if t.name == task]
     fitting = [
         question
         for question in possible
         if task in (None, question.task) and target in (None, question.target)
     ]
+    if not possible and found.series:
+        raise UserError(
+            "these are 4-D series, which are denoised and of which nothing else is learnt: add "
+            "--task denoising; or extract one volume of each, for what is learnt of 3-D scans"
+        )
     if not possible:
         visits = list(dict.fromkeys(scan.session for scan in found.scans))
         by_visit = f", a column `session` that has {', '.join(visits[:2])}, …,"

@@ -44,7 +44,7 @@ class Header:
 
     Attributes:
         path: The file, relative to the folder.
-        shape: Voxels.
+        shape: Voxels; of a series with its volumes in time.
         voxel_size: mm.
         orientation: Where the file's own axes point to, e.g. PSR.
         fault: Why it can't be used; '' if it can.
@@ -97,12 +97,13 @@ class Sample:
         return lines
 
 
-def take_sample(folder: Path, paths: Sequence[str]) -> Sample:
+def take_sample(folder: Path, paths: Sequence[str], *, series: bool = False) -> Sample:
     """Read headers and voxels of a sample, evenly spread.
 
     Args:
         folder: Folder of the scans.
         paths: The scans, relative to it.
+        series: Whether they are 4-D series, whose voxels are not read.
 
     Returns:
         What they are like.
@@ -110,7 +111,8 @@ def take_sample(folder: Path, paths: Sequence[str]) -> Sample:
     Raises:
         UserError: If none of them can be used.
     """
-    read = _side_by_side(lambda path: read_header(folder, path), spread(paths, HEADERS))
+    several = spread(paths, HEADERS)
+    read = _side_by_side(lambda path: read_header(folder, path, series=series), several)
     good = [header for header in read if not header.fault]
     faults = [f"{header.path}: {header.fault}" for header in read if header.fault]
     if not good:
@@ -118,23 +120,25 @@ def take_sample(folder: Path, paths: Sequence[str]) -> Sample:
             f"{folder}: none of {len(read)} scans can be used: {'; '.join(_by_fault(read))}"
         )
     sizes = np.median([header.voxel_size for header in good], axis=0)
-    boxes = _side_by_side(_box, [folder / header.path for header in spread(good, VOXELS)])
+    looked_at = [] if series else spread(good, VOXELS)
+    boxes = _side_by_side(_box, [folder / header.path for header in looked_at])
     needed = np.percentile([box for box in boxes if box] or [_whole(h) for h in good], 95, axis=0)
     # a tenth of a percent: headers hold 0.9999998
     return Sample(good, faults, _triple(sizes, 3), _triple(needed, 1))
 
 
-def read_header(folder: Path, path: str) -> Header:
+def read_header(folder: Path, path: str, *, series: bool = False) -> Header:
     """Read the header of a scan in a folder, and check it as the stage check will."""
     try:
-        header, shape, affine = read_geometry(folder / path)
+        header, shape, affine = read_geometry(folder / path, series=series)
     except BadScanError as error:
         return Header(path, fault=error.problem)
     if problem := orientation_problem(header, affine):
         return Header(path, fault=problem[1])
-    grid = Grid(shape, affine).canonical()
+    grid = Grid(shape[:3], affine).canonical()
     codes = nib.orientations.aff2axcodes(affine)
-    return Header(path, grid.shape, tuple(map(float, grid.voxel_size)), "".join(map(str, codes)))
+    edges = tuple(map(float, grid.voxel_size))
+    return Header(path, grid.shape + shape[3:], edges, "".join(map(str, codes)))
 
 
 def _by_fault(headers: Sequence[Header]) -> Iterator[str]:
@@ -192,7 +196,7 @@ def _box(path: Path) -> tuple[float, ...] | None:
 
 
 def _whole(header: Header) -> tuple[float, ...]:
-    return tuple(n * edge for n, edge in zip(header.shape, header.voxel_size, strict=True))
+    return tuple(n * edge for n, edge in zip(header.shape[:3], header.voxel_size, strict=True))
 
 
 def _triple(values: Iterable[float], decimals: int) -> tuple[float, float, float]:

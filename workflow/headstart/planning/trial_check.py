@@ -15,6 +15,7 @@ from headstart.imaging.scan_rows import MASKS
 from headstart.imaging.scan_rows import CheckRow
 from headstart.planning.proposal import Found
 from headstart.planning.sample import spread
+from headstart.tasks.neighbours import Neighbours
 
 SOME, MORE = 3, 12  # scans to look at, and how many more where all of those are bad
 
@@ -22,9 +23,11 @@ SOME, MORE = 3, 12  # scans to look at, and how many more where all of those are
 def drop_bad_masks(folder: Path, found: Found, scans: Sequence[FoundScan]) -> bool:
     """Leave out masks that check would reject for every sampled scan; say what it rejects.
 
+    Where the scans are no 3-D volumes they are looked at as series, and found to be such.
+
     Args:
         folder: The folder of the scans.
-        found: What it holds; may lose its mask or its brain mask.
+        found: What it holds; may lose its mask or its brain mask, or be found to hold series.
         scans: Its scans.
 
     Returns:
@@ -34,6 +37,10 @@ def drop_bad_masks(folder: Path, found: Found, scans: Sequence[FoundScan]) -> bo
         UserError: If check would reject every scan looked at for its images.
     """
     rows = _check_some(folder, found, scans)
+    if rows and all(row.reason == "not-3d" for row in rows):
+        of_series = _check_some(folder, found, scans, Neighbours().fewest)
+        found.series = not all(row.reason for row in of_series)
+        rows = of_series if found.series else rows
     bad = [row for row in rows if row.reason]
     final = bool(bad) and not any(REASONS[row.reason].acceptable for row in bad)
     if len(bad) < len(rows) or not final:
@@ -52,8 +59,10 @@ def drop_bad_masks(folder: Path, found: Found, scans: Sequence[FoundScan]) -> bo
     raise UserError(f"{folder}: no scan can be used: {'; '.join(_say(rows))}")
 
 
-def _check_some(folder: Path, found: Found, scans: Sequence[FoundScan]) -> list[CheckRow]:
-    """Check a few scans, and more where all of those are bad."""
+def _check_some(
+    folder: Path, found: Found, scans: Sequence[FoundScan], volumes: int = 0
+) -> list[CheckRow]:
+    """Check a few scans, as series of so many volumes if any; more where all of those are bad."""
     channels = list(found.source["channels"])
     classes: dict[str, tuple[int, ...]] = {}
     for value, name in found.classes.items():
@@ -66,6 +75,7 @@ def _check_some(folder: Path, found: Found, scans: Sequence[FoundScan]) -> list[
                 folder,
                 "mask" in found.source,
                 classes,
+                volumes,
             )
             for scan in spread(scans, count)
         ]

@@ -26,6 +26,7 @@ from headstart.common.run_id import RunId
 from headstart.evaluation.evaluate import evaluate
 from headstart.evaluation.settings import EvaluateSettings
 from headstart.tasks.deep_interpolation import DeepInterpolation
+from headstart.tasks.deep_interpolation import ToldSeries
 from headstart.tasks.neighbours import Neighbours
 from headstart.training.card import ModelCard
 from headstart.training.config import Predict
@@ -130,7 +131,7 @@ def test_what_is_told_of_a_volume_does_not_hang_on_it(model: Path, study: Series
     """Noise alone would be told by a network that sees it, and can't be by one that does not."""
     network = load_network(model, ModelCard.read(model), None, "cpu")
     scan = scans_of(study)[5]
-    told = network.predict(scan)
+    (told,) = network.predict(scan)
     raw = scan.at(range(scan.length)).volume().astype(np.float32)
     changed = raw.copy()
     for time in (0, 5, 11):
@@ -192,6 +193,15 @@ def test_series_are_denoised_in_their_place_time_and_unit(
     assert found["noisy", "tsnr_gain"] == pytest.approx(1)
     assert found["gaussian", "tsnr_gain"] > 1
     assert found["gaussian", "edges"] > found["network", "edges"]
+
+
+def test_several_networks_are_averaged_where_all_of_them_answer() -> None:
+    told = [
+        [ToldSeries(lambda time, n=n: np.full((2, 2, 2), n + time, np.float32), times, "pad", "")]
+        for n, times in ((0, range(2, 8)), (4, range(1, 7)))
+    ]
+    (mean,) = DeepInterpolation().average(told)
+    assert (mean.times, mean.volume(3).max()) == (range(2, 7), 5)
 
 
 def test_ends_are_left_out_and_the_files_type_kept_where_that_is_asked_for(

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from typing import Any
 
@@ -62,52 +63,50 @@ class DeepInterpolation(Denoising):
         """Leave out the last volume, which is to be told from the others."""
         return volumes[:, :-1], volumes[:, -1:]
 
-    def average(self, predictions: Sequence[ToldSeries]) -> ToldSeries:
+    def average(self, predictions: Sequence[Sequence[ToldSeries]]) -> list[ToldSeries]:
         """See `Task.average`; of volumes that all networks answer for."""
-        first = predictions[0]
-        if len(predictions) == 1:
-            return first
+        told = [series for (series,) in predictions]
 
         def volume(time: int) -> Image:
-            return np.mean([one.volume(time) for one in predictions], axis=0, dtype=np.float32)
+            return np.mean([one.volume(time) for one in told], axis=0, dtype=np.float32)
 
-        start = max(one.times.start for one in predictions)
-        stop = min(one.times.stop for one in predictions)
-        return ToldSeries(volume, range(start, stop), first.edges, first.note)
+        start = max(one.times.start for one in told)
+        stop = min(one.times.stop for one in told)
+        return [replace(told[0], volume=volume, times=range(start, stop))]
 
-    def decide(self, prediction: Any) -> Any:
-        """See `Task.decide`."""
-        return [prediction]
-
-    def in_one_number(self, predictions: Sequence[ToldSeries], scan: Scan) -> Array:
+    def in_one_number(self, predictions: Sequence[Sequence[ToldSeries]], scan: Scan) -> Array:
         """The mean of the volume in the middle: all of them would take as long once more."""
-        return np.array([one.volume(scan.length // 2).mean() for one in predictions])
+        return np.array([one.volume(scan.length // 2).mean() for (one,) in predictions])
 
     @property
     def columns(self) -> list[str]:
         """The first volume that is answered for, from 0, how many are, and the series' file."""
         return ["first_volume", "volumes", "time_edges", "image"]
 
-    def answer(self, decision: ToldSeries, file: AnswerFile) -> dict[str, Any]:
+    def answer(self, prediction: ToldSeries, file: AnswerFile) -> dict[str, Any]:
         """The series."""
-        return self._written(decision, file)
+        return self._written(prediction, file)
 
-    def answer_held_out(self, decision: ToldSeries, file: AnswerFile, data: Path) -> dict[str, Any]:
+    def answer_held_out(
+        self, prediction: ToldSeries, file: AnswerFile, data: Path
+    ) -> dict[str, Any]:
         """The same, and what it is like."""
         from headstart.tasks.series_quality import SeriesQuality
 
         quality = SeriesQuality(file.scan)
-        cells = self._written(decision, file, quality)
+        cells = self._written(prediction, file, quality)
         return cells | quality.found() | {"image_sha256": file.sha256}
 
     def _written(
-        self, decision: ToldSeries, file: AnswerFile, quality: SeriesQuality | None = None
+        self, prediction: ToldSeries, file: AnswerFile, quality: SeriesQuality | None = None
     ) -> dict[str, Any]:
-        file.write_series(_volumes(decision, file.scan, quality), decision.times, decision.note)
+        file.write_series(
+            _volumes(prediction, file.scan, quality), prediction.times, prediction.note
+        )
         return {
-            "first_volume": str(decision.times.start),
-            "volumes": str(len(decision.times)),
-            "time_edges": decision.edges,
+            "first_volume": str(prediction.times.start),
+            "volumes": str(len(prediction.times)),
+            "time_edges": prediction.edges,
             "image": file.name,
         }
 

@@ -62,7 +62,7 @@ class TrainedNetwork:
             scan = without_head(scan)
         if (neighbours := self.card.run.train.neighbours) is not None:
             see = partial(predict_scan, self.network, place=self.place)
-            return told_series(scan, neighbours, self.card.predict.edges, see)
+            return [told_series(scan, neighbours, self.card.predict.edges, see)]
         covariates = encode([scan], self.card.covariates, self.place)
         return self.task.predict(predict_scan(self.network, scan, self.place, covariates))
 

@@ -180,7 +180,7 @@ def test_series_are_denoised_in_their_place_time_and_unit(
     evaluated = EvaluateSettings(
         **QUESTION, primary="left_out_error", test=True, folds=(0,), seeds=(0,)
     )
-    metrics, _ = evaluate(settings=evaluated, **judged)
+    metrics, *_ = evaluate(settings=evaluated, **judged)
     found = {
         (row.model, row.metric): row.value
         for row in metrics

@@ -104,8 +104,8 @@ class DeepInterpolation(Denoising):
             _volumes(prediction, file.scan, quality), prediction.times, prediction.note
         )
         return {
-            "first_volume": str(prediction.times.start),
-            "volumes": str(len(prediction.times)),
+            "first_volume": prediction.times.start,
+            "volumes": len(prediction.times),
             "time_edges": prediction.edges,
             "image": file.name,
         }

@@ -232,6 +232,18 @@ def test_the_rule_by_which_objects_match_is_told_once() -> None:
     assert "an IoU above 0.5" in rule
 
 
+@pytest.mark.parametrize(("metric", "cited"), [("lesion_f1", True), ("pq", True), ("dice", False)])
+def test_metrics_of_objects_are_cited_where_they_have_a_value(monkeypatch, metric, cited) -> None:
+    row = SimpleNamespace(model="network", ci_low=None, ci_method="none")
+    found = SimpleNamespace(protocol="test", defined={metric}, models=[row])
+    for name, said in (("outcomes", [found]), ("explained", {}), ("compared", [])):
+        monkeypatch.setattr(citations, name, lambda _, said=said: said)
+    nothing = SimpleNamespace(file="mine.csv", stable=False)
+    study: Any = SimpleNamespace(synthetic=False, config=SimpleNamespace(data=(), split=nothing))
+    told = [*citations.citations(study, [card("unet", "segmentation")])]
+    assert (citations.REFERENCES.get(metric) in told) == cited
+
+
 @pytest.mark.parametrize(
     ("network", "task", "monai"),
     [

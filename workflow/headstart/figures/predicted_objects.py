@@ -67,8 +67,7 @@ def draw_predicted_objects(document: Document, result: Result) -> None:
     numbers = [numbers_of(result, name, by_site=False) for name in ("lesion_f1", "pq")]
     heights = numbers[0].height, numbers[1].height
     note = (
-        f"{result.note} {result.task.matching} The network is judged on the raw scan's grid, the "
-        "baselines on the prepared one. Left: objects of the first network's masks, on the "
+        f"{result.note} {result.task.matching} Left: those of the first network's masks on the "
         f"prepared grid; a tick per object, found above and missed below. {_counts(seen, result)}"
     )
     title = f"{result.heading}, objects"
@@ -196,6 +195,7 @@ def _draw_case(axes: Axes, result: Result, case: Seen) -> None:
             labels = objects.found if kind == "false" else objects.true
             outline(axes, np.isin(labels[x, y, z], numbers), KINDS[kind])
     subject, session = case.key
-    what = f"{case.kind}: {result.names[case.value - 1]}, {case.ml:.2g} ml"
+    volume = float(f"{case.ml:.2g}")
+    what = f"{case.kind}: {result.names[case.value - 1]}, {volume:g} ml"
     lines = [shortened(line, LONGEST) for line in (f"{subject}, session {session}", what)]
     axes.set_title("\n".join(lines), weight="normal", size=7.5)

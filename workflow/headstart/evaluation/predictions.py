@@ -195,8 +195,16 @@ def check_images(run: NetworkPredictions, task: Task) -> None:
         integrity.read_bytes(place, digest, again(run.path))
 
 
-def read_image(run: NetworkPredictions, key: Key, task: Task) -> Volume | None:
+def read_image(
+    run: NetworkPredictions, key: Key, task: Task, *, series: bool = False
+) -> Volume | None:
     """Read the image that a network answered for a scan, on the scan's own grid.
+
+    Args:
+        run: Its predictions.
+        key: The scan.
+        task: The cohort's task.
+        series: Whether the image is a 4-D series.
 
     Returns:
         The image, e.g. a mask with the values of the study's own masks; None if the network did
@@ -209,7 +217,7 @@ def read_image(run: NetworkPredictions, key: Key, task: Task) -> Volume | None:
     if not own:
         return None
     check_images(replace(run, rows=own), task)
-    return read_volume(run.path.parent / own[0].answer[task.file])
+    return read_volume(run.path.parent / own[0].answer[task.file], series=series)
 
 
 def again(path: Path) -> str:

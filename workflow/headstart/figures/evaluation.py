@@ -15,6 +15,7 @@ from headstart.evaluation.results import DifferenceRow
 from headstart.evaluation.results import MetricRow
 from headstart.evaluation.results import having
 from headstart.figures.denoised_images import draw_denoised_images
+from headstart.figures.denoised_series import draw_denoised_series
 from headstart.figures.evaluation_result import Result
 from headstart.figures.evaluation_result import draw_metrics
 from headstart.figures.predicted_classes import draw_predicted_classes
@@ -33,6 +34,7 @@ PAGES = {
     "masks": draw_predicted_masks,
     "objects": draw_predicted_objects,
     "images": draw_denoised_images,
+    "series": draw_denoised_series,
     "metrics": draw_metrics,
 }
 

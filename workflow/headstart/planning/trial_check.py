@@ -39,7 +39,7 @@ def drop_bad_masks(folder: Path, found: Found, scans: Sequence[FoundScan]) -> bo
     rows = _check_some(folder, found, scans)
     if rows and all(row.reason == "not-3d" for row in rows):
         of_series = _check_some(folder, found, scans, Neighbours().fewest)
-        found.series = not all(row.reason for row in of_series)
+        found.series = any(row.reason != "not-4d" for row in of_series)
         rows = of_series if found.series else rows
     bad = [row for row in rows if row.reason]
     final = bool(bad) and not any(REASONS[row.reason].acceptable for row in bad)

@@ -56,7 +56,7 @@ class DeepInterpolation(Denoising):
 
     metrics = ("left_out_error", "tsnr_gain", "edges")
     baselines = "series"
-    figure = "metrics"
+    figure = "series"
     answer_words = "series without noise, in the scan's own unit"
 
     def pose(self, volumes: Tensor, targets: Tensor, seeds: Sequence[int]) -> tuple[Tensor, Tensor]:

@@ -141,10 +141,10 @@ METRICS = {
     "rq": Metric("recognition quality (of PQ), mean over classes", masks.mean_over_classes, "dice"),
     "hidden_error": _error("error of hidden voxels", mean_of_scans, "log"),
     "left_out_error": _error(
-        "error against volumes that were left out (NRMSE in the head)", mean_of_scans, "log"
+        "error against the volumes left out (% of the head's signal)", mean_of_scans, "log"
     ),
     "tsnr_gain": _between(
-        "temporal SNR in the head, of the series' own (smoothing raises it, too)",
+        "temporal SNR over that of the series (smoothing raises it, too)",
         mean_of_scans,
         "mean",
     ),

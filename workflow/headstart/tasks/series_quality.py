@@ -76,24 +76,38 @@ class SeriesQuality:
         self._told.add(time, image)
         self._off.add(time, measured - image)
 
+    @property
+    def mean(self) -> Sums:
+        """Mean over time of the series as it was measured."""
+        return self._measured.mean
+
+    @property
+    def tsnr(self) -> tuple[Sums, Sums]:
+        """Temporal signal-to-noise ratio, as measured and denoised; NaN where nothing varies."""
+        return self._measured.tsnr(), self._told.tsnr()
+
+    @property
+    def removed(self) -> Sums:
+        """Root mean square over time of what was removed."""
+        return np.sqrt(self._off.mean_square)
+
     def found(self) -> dict[str, float]:
         """Return what was found of all volumes.
 
-        left_out_error: root mean square of the distance from the volumes that were left out, over
-        theirs; their own noise is in it. tsnr_gain: temporal signal-to-noise ratio, the median over
+        left_out_error: root mean square of the distance from the volumes that were left out, in
+        percent of theirs; their own noise is in it. tsnr_gain: temporal signal-to-noise ratio, the median over
         the head, over that of the series; smoothing raises it as well. edges: correlation of the
         size of what was removed with the local edges, 0 for noise alone.
         """
         from scipy import ndimage
 
-        mean = self._measured.mean
-        inside = head(mean.astype(np.float32))
-        off, measured = self._off.mean_square[inside], self._measured.mean_square[inside]
-        error = np.sqrt(off.mean() / measured.mean())
-        gain = np.nanmedian(self._told.tsnr()[inside]) / np.nanmedian(self._measured.tsnr()[inside])
-        gradient = ndimage.gaussian_gradient_magnitude(mean, 1.0)[inside]
+        inside = head(self.mean.astype(np.float32))
+        removed, measured = self.removed[inside], self._measured.mean_square[inside]
+        error = 100 * np.sqrt(np.mean(removed**2) / measured.mean())
+        before, after = (np.nanmedian(one[inside]) for one in self.tsnr)
+        gradient = ndimage.gaussian_gradient_magnitude(self.mean, 1.0)[inside]
         return {
             "left_out_error": float(error) if self._left_out else float("nan"),
-            "tsnr_gain": float(gain),
-            "edges": correlation(np.sqrt(off), gradient),
+            "tsnr_gain": float(after / before),
+            "edges": correlation(removed, gradient),
         }

@@ -189,11 +189,12 @@ def _volume(path: Path, file: io.BufferedIOBase, *, series: bool) -> Volume:
     voxels = _take(file, declared if declared <= LARGEST else 0)
     surplus = _drain(file) - (declared - len(voxels))
     if surplus >= 0 and declared > LARGEST:
+        at_once = "is read at once; cut it into series of fewer volumes"
         raise BadScanError(
             path,
             "unreadable",
-            f"holds {times(shape)} voxels, {declared / 1e9:.3g} GB, more than any scan of a head; "
-            f"{COPY_AGAIN}",
+            f"holds {times(shape)} voxels, {declared / 1e9:.3g} GB, more than "
+            + (at_once if series else f"any scan of a head; {COPY_AGAIN}"),
         )
     if surplus < 0:
         raise BadScanError(

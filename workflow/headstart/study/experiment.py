@@ -73,7 +73,8 @@ class Experiment(Section):
             f"{' or '.join(f'`{metric}`' for metric in task.primaries())} for {name}"
             for name, task in sorted(TASKS.items())
         )
-        + "; the first unless given. Choose it before you see a result; experiments that ask for "
+        + "; `left_out_error` or `edges` for denoising of series; the first unless given. Choose "
+        "it before you see a result; experiments that ask for "
         "the same target have the same one",
     )
     instances: bool = Field(

@@ -95,9 +95,9 @@ class SeriesQuality:
         """Return what was found of all volumes.
 
         left_out_error: root mean square of the distance from the volumes that were left out, in
-        percent of theirs; their own noise is in it. tsnr_gain: temporal signal-to-noise ratio, the median over
-        the head, over that of the series; smoothing raises it as well. edges: correlation of the
-        size of what was removed with the local edges, 0 for noise alone.
+        percent of theirs; their own noise is in it. tsnr_gain: temporal signal-to-noise ratio, the
+        median over the head, over that of the series; smoothing raises it as well. edges:
+        correlation of the size of what was removed with the local edges, 0 for noise alone.
         """
         from scipy import ndimage
 

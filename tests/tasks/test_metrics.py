@@ -142,7 +142,16 @@ def test_which_metrics_are_better_when_higher() -> None:
     between = {name for name, metric in METRICS.items() if metric.in_between}
     volumes = {"volume_bias", "volume_low", "volume_high"}
     assert between == {
-        *("bias", "slope", "gap_r", "corrected_gap_r", "threshold", "removed", *volumes)
+        *(
+            "bias",
+            "slope",
+            "gap_r",
+            "corrected_gap_r",
+            "threshold",
+            "removed",
+            "tsnr_gain",
+            *volumes,
+        )
     }
     # and no result is told by what can't be better
     assert "removed" in TASKS["denoising"].metrics

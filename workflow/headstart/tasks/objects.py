@@ -27,11 +27,11 @@ OBJECT_MEASURES = (*SHARES, "false_lesions", "lesions", "true_lesions")
 WITH_OBJECTS = (*MEASURES, *OBJECT_MEASURES)
 MATCHING = (
     "An object is a connected component of a class (26 neighbours). Lesion-wise F1: true and "
-    "predicted objects are paired one to one, as many as can be of an IoU of 0.1 or more; a true "
-    "object without a partner is missed, a predicted one false. Panoptic quality (PQ): pairs of an "
-    "IoU above 0.5. Of a class without any object in both masks of a scan there is neither; with "
-    "objects in one mask alone both are 0. The network's objects are counted on the raw scan's "
-    "grid, the baselines' on the prepared one, where small ones may be gone."
+    f"predicted objects are paired one to one, as many as can be of an IoU of {FOUND} or more; a "
+    "true object without a partner is missed, a predicted one false. Panoptic quality (PQ): pairs "
+    f"of an IoU above {PANOPTIC}. Of a class without any object in both masks of a scan there is "
+    "neither; with objects in one mask alone both are 0. The network's objects are counted on the "
+    "raw scan's grid, the baselines' on the prepared one, where small ones may be gone."
 )
 
 

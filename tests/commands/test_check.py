@@ -194,6 +194,15 @@ def test_a_bad_image_gets_its_reason_and_the_others_pass(data: Path, kind: str) 
     assert (checked["hash"][1] == "") == (reason in unread or kind == "too short")
 
 
+def test_an_aligned_channel_may_lie_on_another_grid(data: Path) -> None:
+    scan = ScanFiles("b", "1", {"T1": "b/T1.nii.gz", "FLAIR": "c/T1.nii.gz"}, "", "")
+    save(data / "c/T1.nii.gz", noise(10, 9, 8), np.eye(4))
+    for aligned, reason in (((), "mask-grid"), (("FLAIR",), "")):
+        (row,) = check_scans(scans=[scan], data=data, masks=False, classes={}, aligned=aligned)
+        assert row.reason == reason
+        assert ("align: rigid" in row.detail) == bool(reason)
+
+
 def test_all_that_is_wrong_is_listed_the_worst_first(data: Path) -> None:
     image = nib.Nifti1Image(np.full((10, 9, 8), 7, "i2"), AFFINE)
     image.set_sform(AFFINE, 1)

@@ -15,6 +15,11 @@ import pytest
 from drawn import Kept
 from matplotlib.axes import Axes
 from matplotlib.text import Text
+from two_contrasts import GRID
+from two_contrasts import channel
+from two_contrasts import head
+from two_contrasts import motion
+from two_contrasts import slices
 
 from headstart.cli import main
 from headstart.cohort.mask_report import MaskRow
@@ -791,3 +796,49 @@ def test_command(tmp_path: Path) -> None:
     }
     assert main(["prepare", *(str(w) for pair in words.items() for w in pair)]) == 0
     assert np.load(tmp_path / "study/prepare/shard-0-mask.npy").shape == (3, 16, 16, 16)
+
+
+@pytest.mark.parametrize("how", ["header", "rigid"])
+def test_a_channel_on_its_own_grid_comes_onto_the_first(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], how: str
+) -> None:
+    """In one interpolation; and where the head has moved since, by registration."""
+    (tmp_path / "data").mkdir()
+    grid, moved = slices("LAS"), motion((0, 0, 0), (6, -4, 0))
+    for name, array, affine in (
+        ("T1", head(), GRID.affine),
+        ("FLAIR", channel(moved, grid), grid.affine),
+        ("still", channel(np.eye(4), grid), grid.affine),
+    ):
+        nib.save(nib.Nifti1Image(array.astype(np.float32), affine), tmp_path / f"data/{name}.nii")
+    volumes = {}
+    for name in ("FLAIR", "still"):
+        scans = [ScanFiles("1", "1", {"T1": "T1.nii", "FLAIR": f"{name}.nii"}, "", "")]
+        job = {
+            "scans": scans,
+            "checked": checked(scans, tmp_path / "data"),
+            "data": tmp_path / "data",
+            "output": tmp_path / name / "shard-0.json",
+            "settings": Preparation(
+                voxel_size=(4.0, 4.0, 4.0),
+                window=(40, 46, 40),
+                align={"FLAIR": how if name == "FLAIR" else "header"},
+            ),
+            "channels": ["T1", "FLAIR"],
+            "classes": {},
+        }
+        prepare(**job)
+        volumes[name] = np.load(tmp_path / name / "shard-0.npy")[0].astype(np.float32)
+        if name == "FLAIR":
+            gather(cards=[job["output"]], passed=scans, output=tmp_path / "tables")
+    np.testing.assert_array_equal(volumes["FLAIR"][0], volumes["still"][0])
+    inside = volumes["still"][0] > 0
+    likeness = np.corrcoef(volumes["FLAIR"][1][inside], volumes["still"][1][inside])[0, 1]
+    (row,) = read_rows(tmp_path / "tables/steps.csv", StepRow)
+    if how == "rigid":
+        assert likeness > 0.9
+        assert row.moved == pytest.approx(np.hypot(6, 4), abs=1)
+        assert "was moved by 7" in capsys.readouterr().err
+    else:
+        assert likeness < 0.7
+        assert row.moved == 0

@@ -260,6 +260,12 @@ def complaint(path: str, value: Any) -> str:
         ("final", "sex", "final: 'sex' is not an experiment; allowed: age, grey"),
         ("data.0.path", "../other", "data[0].path: must lie inside the data root"),
         ("data.0.labels", {"age": "Age"}, "add the key `table`"),
+        (
+            "data.0.channels.T1",
+            {"path": "{subject}.nii.gz", "align": "rigid"},
+            "'T1' can't be alig",
+        ),
+        ("data.0.channels.T1", {"path": "{subject}.nii", "align": "affine"}, "'affine' is not"),
         ("data.0.channels", {"mask": "x"}, "'mask' is a column of labels.csv already"),
         ("data", [{"source": "own"}], "data[0]: the key `channels` is missing, e.g. {T1: "),
         ("data", [{"source": "ixi"}], "data[0].modality: IXI, nearly 600 healthy volunteers at"),
@@ -421,7 +427,7 @@ def test_a_number_in_two_spellings_may_have_one_meaning() -> None:
 def test_a_public_collection_needs_nothing_else() -> None:
     config = read_config(changed("data", [{"source": "ixi", "modality": ["T1", "T2"]}]) | NO_MASK)
     (ixi,) = config.data
-    assert ixi.channels == {
+    assert ixi.templates == {
         "T1": "T1/IXI{subject}-{site}-*-T1.nii.gz",
         "T2": "T2/IXI{subject}-{site}-*-T2.nii.gz",
     }

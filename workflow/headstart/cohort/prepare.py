@@ -55,6 +55,7 @@ from headstart.imaging.unusable import UnusableError
 
 SHOWN = 10
 MOST_CUT = 0.001  # share of a brain outside the window that is not worth a word
+MOVED = 3.0  # mm that a further channel is moved without a word
 HEAD_CUT = 4.0  # mm of a head outside it that are not: it is told to 4 mm
 SMALL_FIELD = 256.0  # mm: of small volumes of scans that have no window; it holds any head
 
@@ -310,6 +311,11 @@ def _warnings(prepared: Prepared) -> Iterator[str]:
         yield (
             f"the scan itself cuts its brain, of which {steps.brain_at_edge} voxels lie at its "
             "faces; look at it"
+        )
+    if (steps.moved or 0) > MOVED:
+        yield (
+            f"a further channel was moved by {steps.moved:.1f} mm from where its header says: the "
+            "head moved, the header is another visit's, or it is no fit; look at both"
         )
     before, after = prepared.millilitres or ({}, {})
     for name, volume in before.items():

@@ -43,7 +43,12 @@ def check_and_prepare(
         UserError: As `headstart.cohort.prepare.prepare`.
     """
     found = check_scans(
-        scans=scans.files, data=scans.data, masks=False, classes={}, volumes=volumes
+        scans=scans.files,
+        data=scans.data,
+        masks=False,
+        classes={},
+        volumes=volumes,
+        aligned=tuple(settings.align),
     )
     checked = [_check_size(row, settings) for row in found]
     card = scratch / "shard-0.json"

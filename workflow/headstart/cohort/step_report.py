@@ -40,6 +40,7 @@ class StepRow(OfScan):
     overlap: float | None
     translation: float | None
     rotation: float | None
+    moved: float | None
     distance: Annotated[float, ".2f"] = 0.0
     farthest: str = ""
 
@@ -75,6 +76,7 @@ FIGURES = {
     "overlap": _Figure("overlap", -1, 0.01),
     "shift": _Figure("translation", 1, 10.0),
     "turn": _Figure("rotation", 1, 5.0),
+    "channels moved": _Figure("moved", 1, 1.0),
 }
 
 

@@ -31,5 +31,6 @@ def run(arguments: argparse.Namespace) -> None:
         masks=settings.masks,
         classes=settings.classes,
         volumes=settings.volumes,
+        aligned=settings.aligned,
     )
     write_rows(arguments.output, CheckRow, checked)

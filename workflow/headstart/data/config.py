@@ -28,6 +28,7 @@ from headstart.data.label_table import IMAGES
 from headstart.data.label_table import REFERENCE
 from headstart.data.table_files import SheetPlace
 from headstart.data.where import parse_condition
+from headstart.imaging.config import Alignment
 
 # Columns of labels.csv that are not labels; a channel or a label may not take their names.
 RESERVED = ("subject", "session", "source", "site", "mask", "brain_mask")
@@ -161,6 +162,28 @@ def _label(value: Any) -> Any:
 AnyLabel = Annotated[Label, BeforeValidator(_label, json_schema_input_type=str | Label)]
 
 
+class Channel(Section):
+    """Where the images of a further channel are, and how they come onto the first one's grid."""
+
+    path: str = Field(description="template, column, key or suffix, as without a section")
+    align: Alignment | None = Field(
+        None,
+        exclude_if=lambda align: align is None,
+        description="for images on another grid than the first channel's, which are refused "
+        "without it. header: as the files' headers say; rigid: turned and shifted onto the first "
+        "channel from there, by mutual information, some 2 CPU-seconds a scan. Either way they are "
+        "interpolated once. Advice: rigid, for heads move between two sequences; header where both "
+        "were registered already",
+    )
+
+
+def _channel(value: Any) -> Any:
+    return {"path": value} if isinstance(value, str) else value
+
+
+AnyChannel = Annotated[Channel, BeforeValidator(_channel, json_schema_input_type=str | Channel)]
+
+
 class Source(Section):
     """One collection of scans."""
 
@@ -196,7 +219,7 @@ class Source(Section):
     path: RelativePath | None = Field(
         None, description="its folder, relative to the data root; the default is its name"
     )
-    channels: Ordered[Column, str] = Field(
+    channels: Ordered[Column, AnyChannel] = Field(
         {},
         description="image channels in order. files: a template such as `{sex}/{subject}_T1.nii.gz`"
         " (every field but subject, session, site and number becomes a label; `*` matches "
@@ -204,7 +227,8 @@ class Source(Section):
         "`{MPRAGE|MP-RAGE}` is one of these words); "
         "table: the column with the path; pairs: the key in dataset.json, `image`; bids: the "
         "suffix, after entities where files need them to be told apart: `T1w` or `run-1_T1w`; "
-        "a public collection has its own",
+        "a public collection has its own. A section with `path` and `align` for a channel that "
+        "lies on another grid than the first",
     )
     mask: str | None = Field(
         None,
@@ -251,6 +275,17 @@ class Source(Section):
         return self.source if self.path is None else self.path
 
     @property
+    def templates(self) -> dict[str, str]:
+        """Of each channel, what its files are found by."""
+        return {name: channel.path for name, channel in self.channels.items()}
+
+    @property
+    def align(self) -> dict[str, Alignment]:
+        """How channels on other grids are brought onto the first one's."""
+        channels = self.channels.items()
+        return {name: one.align for name, one in channels if one.align is not None}
+
+    @property
     def request(self) -> Request | None:
         """What is to be fetched; None if the folder is the user's own."""
         if not self.modality and self.url is None:
@@ -281,6 +316,12 @@ class Source(Section):
                     f"labels: '{name}' is what a target is called that is the scan itself; choose "
                     "another name"
                 )
+        kept = {*list(self.channels)[:1], REFERENCE} & set(self.align)
+        if kept:
+            raise ValueError(
+                f"channels: '{min(kept)}' can't be aligned: the others are brought onto the first "
+                "channel, and a clean scan lies on its noisy one's voxels; remove `align`"
+            )
         if REFERENCE in list(self.channels)[:-1] or list(self.channels) == [REFERENCE]:
             raise ValueError(
                 f"channels: '{REFERENCE}' is what the clean scan is called, which no network sees; "

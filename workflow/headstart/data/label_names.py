@@ -22,7 +22,7 @@ def labels_of_sources(sources: Iterable[Source]) -> list[str]:
     for source in sources:
         names += source.labels
         if source.layout == "files":
-            fields = Template(next(iter(source.channels.values()))).fields
+            fields = Template(next(iter(source.templates.values()))).fields
             names += [f for f in fields if f not in IDENTITIES and not SERIAL.fullmatch(f)]
     return list(dict.fromkeys(names))
 

@@ -6,12 +6,12 @@ Tustison et al. 2010, N4ITK, https://doi.org/10.1109/TMI.2010.2046908
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from headstart.imaging.geometry import Array
+from headstart.imaging.itk import image_of
 
 SPACING = 6.0  # mm: on a finer grid N4 takes many times as long and finds the same
 ITERATIONS = (50, 50, 50, 50)  # on four levels: with three, half of a strong field is left
@@ -49,7 +49,7 @@ def correct_bias(
         raise FieldError("no intensity inside is above zero")
     marked = inside & (array > FAINT * np.median(bright))
     SimpleITK.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
-    image, mask = (_image(one, voxel_size) for one in (array, marked.astype(np.uint8)))
+    image, mask = (image_of(one, voxel_size) for one in (array, marked.astype(np.uint8)))
     steps = [max(1, round(SPACING / edge)) for edge in voxel_size]
     n4 = SimpleITK.N4BiasFieldCorrectionImageFilter()
     n4.SetMaximumNumberOfIterations(ITERATIONS)
@@ -64,12 +64,3 @@ def correct_bias(
         raise FieldError("the field is not finite")
     low, high = np.exp(np.percentile(logarithm[marked], (1, 99)))
     return array / np.exp(logarithm), (float(low), float(high))
-
-
-def _image(array: NDArray[Any], voxel_size: Sequence[float] | NDArray[np.float64]) -> Any:
-    """Hand an array (x, y, z) to ITK, which has the axes in the opposite order."""
-    import SimpleITK
-
-    image = SimpleITK.GetImageFromArray(np.ascontiguousarray(array.T))
-    image.SetSpacing([float(edge) for edge in voxel_size])
-    return image

@@ -121,8 +121,8 @@ def _is_off(step: str) -> bool:
     return step in ("none", "native")
 
 
-class Preparation(Section):
-    """What is done to each volume."""
+class Steps(Section):
+    """What is done to each volume of every scan."""
 
     voxel_size: EdgesOrOwn = Field(
         (2.0, 2.0, 2.0),
@@ -189,7 +189,7 @@ class Preparation(Section):
         return self.brain != "none"
 
     @model_validator(mode="after")
-    def _has_a_brain_to_place(self) -> Preparation:
+    def _has_a_brain_to_place(self) -> Steps:
         if self.space != "native" and self.brain == "none":
             raise ValueError(
                 f"space: {self.space} needs a brain, for the template is one; add brain: deepbet, "
@@ -212,7 +212,7 @@ class Preparation(Section):
         return x, y, z
 
     @model_validator(mode="after")
-    def _is_cropped_at_a_known_voxel_size(self) -> Preparation:
+    def _is_cropped_at_a_known_voxel_size(self) -> Steps:
         if self.voxel_size == "own" and self.window != "own":
             raise ValueError("window: scans of their own voxel size have their own window; own")
         if self.voxel_size == "own" and self.steps:
@@ -227,7 +227,25 @@ class Preparation(Section):
         return self
 
 
-class Prepare(Preparation):
+Alignment = Literal["header", "rigid"]
+
+
+class Preparation(Steps):
+    """What is done to each volume, and to some channels before.
+
+    Attributes:
+        align: How channels on other grids than the first one are brought onto it.
+    """
+
+    align: Ordered[Column, Alignment] = Field({}, exclude_if=lambda align: not align)
+
+    @property
+    def steps(self) -> bool:
+        """Whether a step is asked for that leaves figures of each scan."""
+        return super().steps or bool(self.align)
+
+
+class Prepare(Steps):
     """What is done to each volume, once, before any training."""
 
     shards: int = Field(16, ge=1, le=4096, description="parts of the cohort that run side by side")

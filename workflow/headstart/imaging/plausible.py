@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 from headstart.common.text import times
 from headstart.imaging.config import Check
-from headstart.imaging.config import Preparation
+from headstart.imaging.config import Steps
 from headstart.imaging.scan_rows import CheckRow
 
 # Edges of a head scan's field of view, mm.
 LEAST, MOST = 50.0, 600.0
 
 
-def field_of_view(prepare: Preparation) -> tuple[float, float]:
+def field_of_view(prepare: Steps) -> tuple[float, float]:
     """Return the least and the most edge of a field of view, mm, where the config gives none.
 
     50 to 600 mm; but a study of small crops says by its window what it looks at: a third of the

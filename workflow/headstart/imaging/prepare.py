@@ -16,6 +16,7 @@ from headstart.common.errors import UserError
 from headstart.common.text import times
 from headstart.imaging import geometry
 from headstart.imaging.channel_scale import ChannelScale
+from headstart.imaging.config import Alignment
 from headstart.imaging.config import Preparation
 from headstart.imaging.geometry import Box
 from headstart.imaging.grids import difference
@@ -37,6 +38,7 @@ from headstart.imaging.planes import Planes
 from headstart.imaging.planes import planes
 from headstart.imaging.scan_rows import ScanFiles
 from headstart.imaging.step_figures import StepFigures
+from headstart.imaging.steps import aligned
 from headstart.imaging.steps import brain_of
 from headstart.imaging.steps import placed
 from headstart.imaging.steps import unbiased
@@ -106,10 +108,12 @@ class _Move:
     target: geometry.Grid
     turned: bool
 
-    def intensities(self, array: geometry.Array, fill: float) -> geometry.Array:
-        """Move intensities; beyond the scan there is the fill."""
-        if self.turned:
-            return geometry.interpolate(array, self.source, self.target, fill)
+    def intensities(
+        self, array: geometry.Array, fill: float, own: geometry.Grid | None = None
+    ) -> geometry.Array:
+        """Move intensities, which may lie on an own grid; beyond it there is the fill."""
+        if self.turned or own is not None:
+            return geometry.interpolate(array, own or self.source, self.target, fill)
         return geometry.resample(array, self.source, self.target)
 
     def mask(self, mask: geometry.Mask) -> geometry.Mask:
@@ -180,9 +184,13 @@ def prepare_scan(
         whole = move.mask(stored)
     box, off = _box(array, whole, brain, settings)
     volumes, intensities = [], []
-    for number, path in enumerate(scan.channels.values()):
+    found = dict(done.figures)
+    for number, (name, path) in enumerate(scan.channels.items()):
         raw = first if number == 0 else _read(data / path)
-        if number > 0:
+        if name in settings.align:
+            array, more, moved = _aligned(raw, path, done, move, settings, settings.align[name])
+            found["moved"], wild = max(moved, found.get("moved", 0.0)), wild + more
+        elif number > 0:
             array, more = tamed(_intensities(raw, data / path, first))
             array, _ = unbiased(array, path, canonical, done.brain, settings)
             array, wild = move.intensities(array, fill=raw.quantiles[0]), wild + more
@@ -205,7 +213,7 @@ def prepare_scan(
         else float(np.count_nonzero(done.brain) * canonical.voxel_ml),
         wild=wild,
         head_cut=off,
-        steps=_figures(brain, box, done.figures) if settings.steps else None,
+        steps=_figures(brain, box, found) if settings.steps else None,
         planes=done.planes,
         to_template=done.to_template,
     )
@@ -241,6 +249,29 @@ def _stepped(
     if brain is not None and settings.planes:
         judged = planes(array, grid, brain, to_template)
     return _Stepped(array, brain, target, to_template, of_brain | of_field | of_place, judged)
+
+
+def _aligned(
+    raw: Volume,
+    path: str,
+    done: _Stepped,
+    move: _Move,
+    settings: Preparation,
+    how: Alignment,
+) -> tuple[geometry.Array, int, float]:
+    """Resample a channel that has a grid of its own, in one interpolation.
+
+    Returns:
+        Its intensities on the target, its wild voxels, and how far it was moved, mm.
+    """
+    _check_finite(raw, path)
+    array, wild = tamed(geometry.to_canonical(raw.values(np.float32), raw.affine))
+    grid, moved = aligned(
+        array, path, raw.grid.canonical(), done.array, move.source, done.brain, how
+    )
+    brain = None if done.brain is None else resample_mask(done.brain, move.source, grid)
+    array, _ = unbiased(array, path, grid, brain, settings)
+    return move.intensities(array, raw.quantiles[0], grid), wild, moved
 
 
 def _box(
@@ -371,12 +402,16 @@ def _placed(
             f"{difference(raw.grid, first.grid)}; "
             "resample it there, and type the same command again"
         )
+    _check_finite(raw, path)
+    placed = found.apply(raw.values(kind), first.shape, fill)
+    return geometry.to_canonical(placed, first.affine)
+
+
+def _check_finite(raw: Volume, path: Path | str) -> None:
     if not raw.finite:
         raise UserError(
             f"{path}: has voxels that are not finite; correct it, and type the same command again"
         )
-    placed = found.apply(raw.values(kind), first.shape, fill)
-    return geometry.to_canonical(placed, first.affine)
 
 
 def half(array: geometry.Array, path: str, method: str) -> NDArray[np.float16]:

@@ -50,7 +50,7 @@ REASONS = {
     "mask-grid": Reason(
         "a mask or a further channel lies on another grid than the first channel; voxels at the "
         "same places that are only stored in another order, or cropped, are no other grid",
-        "resample it onto that one",
+        "resample it onto that one, or align the channel (`align` in data[].channels)",
         acceptable=False,
     ),
     "brain-mask-empty": Reason(

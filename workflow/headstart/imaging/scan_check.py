@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -31,7 +32,13 @@ WIDEST = 1000
 
 
 def check_scans(
-    *, scans: Sequence[ScanFiles], data: Path, masks: bool, classes: Classes, volumes: int = 0
+    *,
+    scans: Sequence[ScanFiles],
+    data: Path,
+    masks: bool,
+    classes: Classes,
+    volumes: int = 0,
+    aligned: Collection[str] = (),
 ) -> list[CheckRow]:
     """Read all files of some scans to the last byte.
 
@@ -41,18 +48,24 @@ def check_scans(
         masks: Whether every scan needs a mask.
         classes: Each class's values in the masks; if there are none, any whole number will do.
         volumes: Fewest volumes of each series; 0 where scans are no series.
+        aligned: Channels that may lie on other grids than the first one.
 
     Returns:
         One row per scan, in the same order. A bad file gives a reason, never an error.
     """
     return [
-        check_scan(scan, data, masks, classes, volumes)
+        check_scan(scan, data, masks, classes, volumes, aligned)
         for scan in progress(scans, total=len(scans), label="scans checked")
     ]
 
 
 def check_scan(
-    scan: ScanFiles, data: Path, masks: bool, classes: Classes, volumes: int = 0
+    scan: ScanFiles,
+    data: Path,
+    masks: bool,
+    classes: Classes,
+    volumes: int = 0,
+    aligned: Collection[str] = (),
 ) -> CheckRow:
     """Read all files of a scan to the last byte, and say all that is wrong with them.
 
@@ -62,6 +75,7 @@ def check_scan(
         masks: Whether the scan needs a mask.
         classes: Each class's values in the masks; if there are none, any whole number will do.
         volumes: Fewest volumes of a series; 0 where scans are no series.
+        aligned: Channels that may lie on other grids than the first one.
 
     Returns:
         The worst fault in words, the codes of the others, and facts of the first channel. A bad
@@ -85,7 +99,8 @@ def check_scan(
                     found.append(BadScanError(path, *problem))
                 if name in scan.channels and volume.length < volumes:
                     found.append(BadScanError(path, "not-4d", _too_short(volume.length, volumes)))
-                found += _grid_problems(volume, first, path, scan.first)
+                if name not in aligned:
+                    found += _grid_problems(volume, first, path, scan.first, name)
         with _blamed(scan.first, next(iter(scan.channels)), found):
             facts = _facts(first) | {"content": _content(read)}
     order = list(REASONS)
@@ -198,12 +213,13 @@ def _mask_problems(volume: Volume, name: str, classes: Classes) -> Iterator[tupl
 
 
 def _grid_problems(
-    volume: Volume, first: Volume, path: str, first_path: str
+    volume: Volume, first: Volume, path: str, first_path: str, name: str
 ) -> Iterator[BadScanError]:
     found = relation(volume.grid, first.grid)
     if found is None:
         problem = f"lies on another grid than {first_path}: {difference(volume.grid, first.grid)}"
-        yield BadScanError(path, "mask-grid", f"{problem}; resample it onto that one")
+        aligned = "" if name in MASKS else f", or align it, `{name}: {{path: …, align: rigid}}`"
+        yield BadScanError(path, "mask-grid", f"{problem}; resample it onto that one{aligned}")
     elif found.shift:
         problem = f"its voxels lie {found.shift:.3g} mm beside those of {first_path}"
         fix = "find out which header is right; resample it, or accept mask-offset"

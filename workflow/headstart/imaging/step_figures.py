@@ -18,6 +18,7 @@ class StepFigures(Section):
         overlap: Dice of the brain and the template's.
         translation: How far the brain lay from the template's, mm.
         rotation: By how many degrees it was turned.
+        moved: How far further channels were moved onto the first one at the most, mm.
     """
 
     stripped: bool | None = None
@@ -29,3 +30,4 @@ class StepFigures(Section):
     overlap: float | None = None
     translation: float | None = None
     rotation: float | None = None
+    moved: float | None = None

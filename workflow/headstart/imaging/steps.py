@@ -10,9 +10,12 @@ from collections.abc import Collection
 from typing import Any
 
 import numpy as np
+from scipy import ndimage
 
 from headstart.imaging.affine_fit import Fit
 from headstart.imaging.affine_fit import fit_to_template
+from headstart.imaging.align import AlignmentError
+from headstart.imaging.align import align
 from headstart.imaging.bias_field import FieldError
 from headstart.imaging.bias_field import correct_bias
 from headstart.imaging.brain import PLAUSIBLE
@@ -20,6 +23,7 @@ from headstart.imaging.brain import NoBrainError
 from headstart.imaging.brain import at_edge
 from headstart.imaging.brain import find_brain
 from headstart.imaging.brain import stripped_brain
+from headstart.imaging.config import Alignment
 from headstart.imaging.config import Preparation
 from headstart.imaging.geometry import Affine
 from headstart.imaging.geometry import Array
@@ -34,6 +38,7 @@ BRAIN, REGISTRATION = "brain-mask", "registration"  # codes of what may be accep
 # within 1 mm had 0.32 to 0.47; one 3.7 mm off had 0.28, and one upside down 0.19.
 CORRELATION = 0.3
 OVERLAP, OVERLAP_OF_CUT = 0.9, 0.85  # of a brain that the scan holds, and of one that it cuts
+AROUND = 12.0  # mm around the brain that further channels are compared in as well
 Figures = dict[str, Any]
 
 
@@ -81,6 +86,49 @@ def brain_of(
             BRAIN,
         )
     return mask, {**found, "brain_at_edge": at_edge(mask)}
+
+
+def aligned(
+    array: Array,
+    path: str,
+    grid: Grid,
+    first: Array,
+    first_grid: Grid,
+    brain: Mask | None,
+    how: Alignment,
+) -> tuple[Grid, float]:
+    """Say where the voxels of a channel with a grid of its own lie in the first channel's scan.
+
+    Args:
+        array: Intensities of the channel (x, y, z), axes nearest to RAS.
+        path: Its file.
+        grid: Where its voxels lie by its header.
+        first: Intensities of the first channel.
+        first_grid: Where that one's voxels lie.
+        brain: The scan's brain on these.
+        how: What tells it.
+
+    Returns:
+        The channel's voxels by their places in the first one's scan, and how far they were moved,
+        mm.
+
+    Raises:
+        UnusableError: If the two can't be registered.
+    """
+    if how == "header":
+        return grid, 0.0
+    inside = None
+    if brain is not None:  # and the skull, whose edges tell more
+        around = [round(AROUND / edge) for edge in first_grid.voxel_size]
+        inside = ndimage.maximum_filter(brain, [2 * n + 1 for n in around]) > 0
+    try:
+        found = align(array, grid, first, first_grid, inside)
+    except AlignmentError as error:
+        raise UnusableError(
+            f"{path}: can't be registered with the first channel ({error}); look at both, and at "
+            "the places in their headers"
+        ) from error
+    return found.grid, found.moved
 
 
 def unbiased(

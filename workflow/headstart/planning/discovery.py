@@ -223,7 +223,8 @@ def _drop_other_grids(folder: Path, found: Found, scans: Sequence[FoundScan]) ->
     for name in dropped:
         found.notes.append(
             f"{len(scans)} files such as {some[0].paths[name]} lie on another grid than the "
-            f"{first} and are not used: {apart[name]}"
+            f"{first} and are not used: {apart[name]}; to have them registered, write among the "
+            f"channels `{name}: {{path: '{found.source['channels'][name]}', align: rigid}}`"
         )
         for source in found.sources:
             del source["channels"][name]

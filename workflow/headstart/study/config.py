@@ -41,6 +41,7 @@ from headstart.evaluation.settings import Comparable
 from headstart.figures.registry import STUDY_FOLDER
 from headstart.imaging.config import Check
 from headstart.imaging.config import MaskClasses
+from headstart.imaging.config import Preparation
 from headstart.imaging.config import Prepare
 from headstart.study.comparable import comparable
 from headstart.study.controls import as_of_base
@@ -122,6 +123,11 @@ class Config(Section):
                 raise ValueError(
                     f"data: source '{source.source}' has the channels {list(source.channels)}, but "
                     f"'{self.data[0].source}' has {list(first)}; all need the same, in order"
+                )
+            if source.align != self.data[0].align:
+                raise ValueError(
+                    f"data: source '{source.source}' aligns other channels than "
+                    f"'{self.data[0].source}', or otherwise; all need the same `align`"
                 )
         names = [source.source for source in self.data]
         if len(set(names)) < len(names):
@@ -216,6 +222,12 @@ class Config(Section):
     def requests(self) -> tuple[Request, ...]:
         """What is asked of each source that is fetched."""
         return tuple(one.request for one in self.data if one.request is not None)
+
+    @property
+    def preparation(self) -> Preparation:
+        """What is done to each volume."""
+        steps = self.prepare.model_dump(exclude={"shards"})
+        return Preparation(**steps, align=self.data[0].align)
 
     @property
     def channels(self) -> tuple[str, ...]:

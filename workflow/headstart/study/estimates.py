@@ -25,7 +25,7 @@ from headstart.explanation.config import CHECKED
 from headstart.explanation.config import OCCLUSION
 from headstart.explanation.config import STEPS
 from headstart.explanation.occlusion_grid import lay_out
-from headstart.imaging.config import Preparation
+from headstart.imaging.config import Steps
 from headstart.study.config import Config
 from headstart.study.jobs import Job
 from headstart.study.part_sizes import PartSizes
@@ -46,7 +46,7 @@ SNAPSHOT_BYTES = 8  # per weight: in the run store, and published
 # Measured on one core for a scan of 256 x 256 x 150: 0.1 s and 0.7 s.
 SCAN_SECONDS = {"check": 0.1, "prepare": 0.7}
 # CPU-seconds of a scan, measured on ten of IXI.
-BRAIN_SECONDS, SPACE_SECONDS = 4.0, 5.0
+BRAIN_SECONDS, SPACE_SECONDS, ALIGN_SECONDS = 4.0, 5.0, 2.0
 BIAS_SECONDS = {"brain": 4.5, "head": 10.0}  # of a channel, where N4 looks
 START_SECONDS = {"train": 10.0, "other": 5.0}  # of a job, before it begins and after it ends
 AUGMENT_SECONDS = 4e-8  # per voxel, of affine and a few transforms of intensity
@@ -107,7 +107,7 @@ def training_memory(
     return costs.training_memory(train.network, arguments, seen, scans, classes, gpu=gpu)
 
 
-def training_seconds(train: Train, prepare: Preparation, sizes: PartSizes) -> float | None:
+def training_seconds(train: Train, prepare: Steps, sizes: PartSizes) -> float | None:
     """Seconds that a training takes on free CPU cores of this machine, if nothing ends it early.
 
     Args:
@@ -134,7 +134,7 @@ def training_seconds(train: Train, prepare: Preparation, sizes: PartSizes) -> fl
     return START_SECONDS["train"] + min(work, train.budget_seconds or math.inf)
 
 
-def predicting_seconds(train: Train, prepare: Preparation, scans: int) -> float:
+def predicting_seconds(train: Train, prepare: Steps, scans: int) -> float:
     """Seconds in which a network of ours answers for scans, on one CPU core.
 
     Args:
@@ -297,6 +297,7 @@ def step_seconds(config: Config) -> float:
         (BRAIN_SECONDS if asked.brain == "deepbet" else 0.0)
         + (0.0 if asked.bias == "none" else of_bias)
         + (0.0 if asked.space == "native" else SPACE_SECONDS)
+        + ALIGN_SECONDS * list(config.preparation.align.values()).count("rigid")
     )
 
 

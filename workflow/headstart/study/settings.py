@@ -240,7 +240,7 @@ class Settings:
     @property
     def steps(self) -> list[str]:
         """The table of what the steps of preparation found, where any is asked for."""
-        return [f"{self.config.study}/{study_paths.STEPS}"] if self.config.prepare.steps else []
+        return [f"{self.config.study}/{study_paths.STEPS}"] if self.config.preparation.steps else []
 
     @property
     def planes(self) -> list[str]:

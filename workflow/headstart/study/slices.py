@@ -28,7 +28,6 @@ from headstart.figures.settings import PlotSettings
 from headstart.figures.settings import SweepPlotSettings
 from headstart.imaging.config import Accepted
 from headstart.imaging.config import Check
-from headstart.imaging.config import Preparation
 from headstart.imaging.plausible import field_of_view
 from headstart.study.config import Config
 from headstart.study.sweep import SEEDS
@@ -89,6 +88,7 @@ class Slices:
             masks=any(source.mask for source in self.config.data),
             classes=self.config.classes,
             volumes=max(one.train.volumes for one in self.config.experiments.values()),
+            aligned=tuple(self.config.data[0].align),
         )
 
     def check(self) -> Check:
@@ -115,7 +115,7 @@ class Slices:
         """What is done to each volume, with the decisions about a shard's scans."""
         shards = self.config.prepare.shards
         return PrepareSettings(
-            prepare=Preparation(**self.config.prepare.model_dump(exclude={"shards"})),
+            prepare=self.config.preparation,
             channels=tuple(self.config.data[0].channels),
             classes=self.config.classes,
             accept=tuple(

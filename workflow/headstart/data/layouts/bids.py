@@ -63,7 +63,7 @@ def from_bids(source: Source, folder: Path) -> list[FoundScan]:
             home = _home(*visit)
             own = own[:1]
             own[0].path, own[0].reason = home, reason_of(first)
-            own[0].detail = _lookup(home, source.channels[first], first, left, there[first][visit])
+            own[0].detail = _lookup(home, source.templates[first], first, left, there[first][visit])
         scans += own
     return scans + _without_image(names, dataset) + _strays(dataset)
 

@@ -19,7 +19,7 @@ from headstart.imaging.scan_rows import MASKS
 def wanted_files(source: Source) -> dict[str, str]:
     """Return the templates, columns or keys of channels and masks, in the order of labels.csv."""
     masks = {"mask": source.mask, "brain_mask": source.brain_mask}
-    return source.channels | {name: text for name, text in masks.items() if text is not None}
+    return source.templates | {name: text for name, text in masks.items() if text is not None}
 
 
 def bindings(

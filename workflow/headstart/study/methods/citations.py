@@ -43,6 +43,7 @@ REFERENCES = {
     "https://doi.org/10.1038/s41592-023-02151-z",
     "pq": "Kirillov et al. 2019, panoptic quality, https://doi.org/10.1109/CVPR.2019.00963",
     "head": "Smith 2002, BET, https://doi.org/10.1002/hbm.10062",
+    "mattes": "Mattes et al. 2003, mutual information, https://doi.org/10.1109/TMI.2003.809072",
     "n4": "Tustison et al. 2010, N4ITK, https://doi.org/10.1109/TMI.2010.2046908",
     "deepbet": "Fisch et al. 2024, deepbet, https://doi.org/10.1016/j.compbiomed.2024.108845",
     "fit": "Avants et al. 2008, local correlation, https://doi.org/10.1016/j.media.2007.06.004",
@@ -76,6 +77,7 @@ def citations(study: StudyFiles, cards: Sequence[ModelCard]) -> Iterator[str]:
     steps = [card.prepare for card in cards]
     n4 = any(one.bias == "n4" for one in steps)
     used += ["n4"] * n4
+    used += ["mattes"] * any("rigid" in one.align.values() for one in steps)
     used += ["deepbet"] * any(one.brain == "deepbet" for one in steps)
     placed = any(one.space != "native" for one in steps)
     used += ["demo"] * (placed and not study.synthetic) + ["fit"] * placed

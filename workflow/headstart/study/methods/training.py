@@ -81,6 +81,15 @@ def _steps(card: ModelCard) -> Iterator[str]:
             f"The brain was found {found[card.prepare.brain]}, and what lies outside it set to the "
             "level of air. "
         )
+    for how in sorted(set(card.prepare.align.values())):
+        names = [name for name, its in card.prepare.align.items() if its == how]
+        what = f"{and_joined(names)} {'was' if len(names) == 1 else 'were'}"
+        yield (
+            f"{what} brought onto the first channel as the files' headers say. "
+            if how == "header"
+            else f"{what} registered with the first channel by a turn and a shift that maximise "
+            "their mutual information (Mattes et al. 2003). "
+        )
     if card.prepare.bias != "none":
         yield f"The bias field was estimated by N4 within {_inside(card)}, and divided out. "
 

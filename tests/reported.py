@@ -109,7 +109,7 @@ def _evaluate(folder: Path, slices: Slices, name: str) -> None:
         predictions=paths,
     )
     write_rows(folder / study_paths.METRICS.format(experiment=name), MetricRow, metrics)
-    primary = slices.config.experiments[name].primary_metric
+    primary = slices.config.primary_metric(name)
     if not slices.evaluate(name).control:
         record(folder / study_paths.OPENINGS, opening(paths, metrics, primary, "0" * 16))
     write_rows(folder / study_paths.COMPARISON.format(experiment=name), DifferenceRow, comparison)

@@ -567,7 +567,7 @@ def test_like_drops_what_another_task_and_target_have_no_use_for() -> None:
     assert config.experiments["b"].train.loss is None
     assert not config.experiments["b"].train.class_weights
     assert [config.experiments[name].unit for name in "bcd"] == ["years", "", "years"]
-    assert [config.experiments[name].primary_metric for name in "abc"] == ["auroc", "mae", "mae"]
+    assert [config.primary_metric(name) for name in "abc"] == ["auroc", "mae", "mae"]
 
 
 def test_objects_are_of_masks_alone_and_may_tell_the_result() -> None:
@@ -578,7 +578,10 @@ def test_objects_are_of_masks_alone_and_may_tell_the_result() -> None:
         "c": {"like": "a", "train": {"epochs": 2}},
     }
     config = read_config(changed("experiments", experiments))
-    found = {name: (one.instances, one.primary_metric) for name, one in config.experiments.items()}
+    found = {
+        name: (one.instances, config.primary_metric(name))
+        for name, one in config.experiments.items()
+    }
     assert found == {"a": (True, "lesion_f1"), "b": (False, "mae"), "c": (True, "lesion_f1")}
     assert [one.instances for one in config.comparisons] == [True]
     experiments = {"a": grey | {"instances": True}, "b": grey}
@@ -593,7 +596,7 @@ def test_a_question_has_one_primary_metric() -> None:
     with pytest.raises(UserError, match=r"experiments\.b\.primary: is rmse, but mae for a, .*mae"):
         read_config(changed("experiments", asked))
     asked["b"] = {"like": "a", "target": "height", "primary": "rmse"}
-    assert read_config(changed("experiments", asked)).experiments["b"].primary_metric == "rmse"
+    assert read_config(changed("experiments", asked)).primary_metric("b") == "rmse"
 
 
 @pytest.mark.parametrize(
@@ -750,7 +753,8 @@ SERIES: dict[str, Any] = {
 def test_neighbours_ask_for_series_that_are_long_enough() -> None:
     config = read_config(copy.deepcopy(SERIES))
     experiment = config.experiments["clean"]
-    assert (experiment.train.loss, experiment.primary_metric) == ("neighbours", "left_out_error")
+    assert experiment.train.loss == "neighbours"
+    assert config.primary_metric("clean") == "left_out_error"
     assert Slices(config, Path()).check_scans().volumes == 7
     of_scans = read_config(copy.deepcopy(STUDY))
     assert "volumes" not in Slices(of_scans, Path()).check_scans().model_dump()
@@ -782,3 +786,19 @@ def test_what_does_not_go_with_series_is_refused(path: Any, value: Any, says: st
 
 def test_ends_are_of_series_alone() -> None:
     assert "predict.edges: not for" in complaint("experiments.age.predict.edges", "truncate")
+
+
+@pytest.mark.parametrize(
+    ("channels", "primary", "told_by"),
+    [
+        ({"T1": "{subject}.nii"}, "", "sure"),
+        ({"T1": "{subject}.nii", "reference": "{subject}_clean.nii"}, "", "psnr"),
+        ({"T1": "{subject}.nii"}, "spots", "spots"),
+    ],
+)
+def test_without_a_reference_denoising_is_told_by_another_metric(channels, primary, told_by):
+    asked = {"task": "denoising", "target": "image", "primary": primary}
+    asked |= {"train": {"network": "plain_unet", "sampling": {"patches": [16, 16, 16]}}}
+    study = {"study": "small", "data": [{"source": "own", "channels": channels}]}
+    study |= {"prepare": {"voxel_size": "own", "window": "own"}, "experiments": {"clean": asked}}
+    assert read_config(study).primary_metric("clean") == told_by

@@ -206,13 +206,14 @@ def test_intervals_are_explained_only_where_there_are_some(people, tmp_path):
     against = DifferenceRow("mae", "test", "mean", -1.0, **rest)
     write_rows(tmp_path / "evaluate/age/comparison.csv", DifferenceRow, [against])
     runs = [RunId("age", 0, 0)]
-    age = SimpleNamespace(kind=Regression, unit="years", seeds=[0], primary_metric="mae")
+    age = SimpleNamespace(kind=Regression, unit="years", seeds=[0])
     config = SimpleNamespace(
         experiments={"age": age},
         comparisons=(),
         folds=lambda _: [0],
         runs=lambda _: runs,
         is_reported=lambda _: True,
+        primary_metric=lambda _: "mae",
     )
     make_card(make_run()).write(tmp_path / runs[0].trained)
     tables = study_files.StudyFiles(tmp_path, config, synthetic=False)  # type: ignore[arg-type]
@@ -222,8 +223,10 @@ def test_intervals_are_explained_only_where_there_are_some(people, tmp_path):
 
 
 def test_the_rule_by_which_objects_match_is_told_once() -> None:
-    one = SimpleNamespace(kind=InstanceSegmentation, primary_metric="lesion_f1")
-    config: Any = SimpleNamespace(experiments={"a": one, "b": one})
+    one = SimpleNamespace(kind=InstanceSegmentation)
+    config: Any = SimpleNamespace(
+        experiments={"a": one, "b": one}, primary_metric=lambda _: "lesion_f1"
+    )
     found: Any = [SimpleNamespace(experiment=name) for name in "abb"]
     metrics, rule = results.primary_metrics(config, found)
     assert metrics.startswith("Of a and b, the lesion-wise F1, mean over classes was the primary")

@@ -21,20 +21,27 @@ from headstart.cohort.new_scans import Share
 from headstart.cohort.new_scans import list_new_scans
 from headstart.cohort.prepared import read_cohort
 from headstart.common import files
+from headstart.common.errors import NoAnswerError
 from headstart.common.errors import UserError
 from headstart.common.records import write_rows
 from headstart.common.run_id import RunId
 from headstart.evaluation import filters
 from headstart.evaluation.evaluate import evaluate
+from headstart.evaluation.judgement import beside
+from headstart.evaluation.judgement import judge
 from headstart.evaluation.results import DifferenceRow
 from headstart.evaluation.results import MetricRow
+from headstart.evaluation.results import having
 from headstart.evaluation.settings import EvaluateSettings
 from headstart.figures import evaluation
 from headstart.figures.settings import ExperimentPlotSettings
 from headstart.figures.style import Stamp
 from headstart.imaging.geometry import Grid
 from headstart.tasks import blind_spot
+from headstart.tasks import planted_spots
+from headstart.tasks.denoising import Denoising
 from headstart.tasks.image_quality import quality
+from headstart.tasks.spot_kinds import KINDS
 from headstart.training.config import Predict
 from headstart.training.config import Train
 from headstart.training.predict import predict
@@ -68,11 +75,7 @@ def test_it_denoises_scans_in_their_own_space_and_unit(tmp_path: Path) -> None:
     history = pd.read_csv(model / "history.csv")
     assert history["chosen"].argmax() == history["val_hidden_error"].argmin()
 
-    output = tmp_path / RunId("clean", 0, 0).predicted
-    asked = PredictSettings(**QUESTION, channels=("T1",), test=True, fold=0, seed=0)
-    predict(
-        settings=asked, model=model, data=study.data, output=output, device="cpu", **study.inputs
-    )
+    output = predicted_by(model, study, tmp_path)
     table = files.read_csv(output / "predictions.csv")
     row = table.to_dict("records")[-1]
     image = nib.load(output / row["image"])
@@ -85,10 +88,7 @@ def test_it_denoises_scans_in_their_own_space_and_unit(tmp_path: Path) -> None:
     assert float(row["mae"]) == pytest.approx(np.abs(made - clean)[inside].mean(), rel=1e-3)
     assert np.mean((made - clean)[inside] ** 2) < 0.9 * np.mean((noisy - clean)[inside] ** 2)
 
-    judged = {"passed": study.passed, "splits": study.splits, "prepared": study.prepared}
-    judged |= {"predictions": [output / "predictions.csv"]}
-    evaluated = EvaluateSettings(**QUESTION, primary="psnr", test=True, folds=(0,), seeds=(0,))
-    metrics, differences, _ = evaluate(settings=evaluated, **judged)
+    metrics, differences = judged(study, output, "psnr")
     psnr = {(row.protocol, row.model): row.value for row in metrics if row.metric == "psnr"}
     assert psnr["test", "network"] == pytest.approx(float(row["psnr"]))
     assert psnr["test", "network"] > psnr["test", "noisy"] + 0.5
@@ -100,16 +100,91 @@ def test_it_denoises_scans_in_their_own_space_and_unit(tmp_path: Path) -> None:
         "median",
         "non-local-means",
     }
-    tables = {"metrics": tmp_path / "metrics.csv", "comparison": tmp_path / "comparison.csv"}
-    write_rows(tables["metrics"], MetricRow, metrics)
-    write_rows(tables["comparison"], DifferenceRow, differences)
-    evaluation.plot(
-        settings=ExperimentPlotSettings(**QUESTION, study="small", primary="psnr"),
-        stamp=Stamp("small", "0" * 8, "x", synthetic=True),
-        output=tmp_path / "evaluation.pdf",
-        **judged | tables,
+    kept = {row.model: row.value for row in metrics if row.metric == "spots"}
+    assert kept["noisy"] == pytest.approx(1, rel=1e-4)
+    assert 0 < kept["network"] < 1
+    each = [float(row[kind.metric]) for kind in KINDS]
+    assert float(row["spots"]) == pytest.approx(np.mean(each))
+    error = {row.model: row.value for row in metrics if row.metric == "sure"}
+    assert error["noisy"] == pytest.approx(1, rel=1e-4)
+    assert error["network"] < 0.9
+    draw(study, output, metrics, differences, primary="psnr")
+
+
+def predicted_by(model: Path, study: NoisyStudy, folder: Path) -> Path:
+    """Predict a study's held-out scans; return the folder of the answers."""
+    output = folder / RunId("clean", 0, 0).predicted
+    asked = PredictSettings(**QUESTION, channels=("T1",), test=True, fold=0, seed=0)
+    predict(
+        settings=asked, model=model, data=study.data, output=output, device="cpu", **study.inputs
     )
-    assert (tmp_path / "evaluation.pdf").read_bytes().startswith(b"%PDF")
+    return output
+
+
+def paths(study: NoisyStudy, output: Path) -> dict[str, Any]:
+    """Return what evaluate and plot read."""
+    where = {"passed": study.passed, "splits": study.splits, "prepared": study.prepared}
+    return where | {"predictions": [output / "predictions.csv"]}
+
+
+def judged(
+    study: NoisyStudy, output: Path, primary: str, noise: float | None = None
+) -> tuple[list[MetricRow], list[DifferenceRow]]:
+    """Evaluate answers for the test subject and for a fold."""
+    asked = {"primary": primary, "noise": noise, "test": True, "folds": (0,), "seeds": (0,)}
+    settings = EvaluateSettings(**QUESTION, **asked)
+    metrics, differences, _ = evaluate(settings=settings, **paths(study, output))
+    return metrics, differences
+
+
+def draw(
+    study: NoisyStudy,
+    output: Path,
+    metrics: list[MetricRow],
+    differences: list[DifferenceRow],
+    **told: Any,
+) -> None:
+    """Draw what came out on the test subject as `evaluation.pdf` beside the answers."""
+    tables = {"metrics": output / "metrics.csv", "comparison": output / "comparison.csv"}
+    write_rows(tables["metrics"], MetricRow, having(metrics, protocol="test"))
+    write_rows(tables["comparison"], DifferenceRow, having(differences, protocol="test"))
+    evaluation.plot(
+        settings=ExperimentPlotSettings(**QUESTION, **told, study="small"),
+        stamp=Stamp("small", "0" * 8, "x", synthetic=True),
+        output=output / "evaluation.pdf",
+        **paths(study, output) | tables,
+    )
+    assert (output / "evaluation.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_without_a_reference_the_error_is_estimated_and_spots_stand_beside_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = NoisyStudy(tmp_path / "study", reference=False)
+    model = train_on(study, tmp_path, epochs=1, noise=NOISE)
+    metrics, differences = judged(study, predicted_by(model, study, tmp_path), "sure", NOISE)
+    rows = having(metrics, protocol="test", group="all")
+    against = having(differences, protocol="test")
+    assert {row.value for row in having(rows, metric="psnr")} == {None}
+    found = judge(having(rows, metric="sure"), having(against, metric="sure"))
+    assert found.baseline is not None
+    assert 0 < found.baseline.value < 1
+    kept = having(rows, metric="spots", model="network")[0].value
+    said = beside(Denoising, found, "sure", rows, against)
+    assert said.startswith(f"Contrast kept of planted spots: {kept:.3g}")
+    # who cares for spots first is told of the error
+    by_spots = judge(having(rows, metric="spots"), having(against, metric="spots"))
+    assert by_spots.baseline is not None
+    assert by_spots.baseline.model != "noisy"
+    assert beside(Denoising, by_spots, "spots", rows, against).startswith("Squared error")
+
+    monkeypatch.setattr(planted_spots, "DEEP", 60.0)  # as in a head too small for any
+    output = predicted_by(model, study, tmp_path / "none")
+    metrics, differences = judged(study, output, "sure", NOISE)
+    assert "no room for planted spots" in capsys.readouterr().err
+    assert {row.value for row in having(metrics, metric="spots")} == {None}
+    assert None not in {row.value for row in having(metrics, metric="sure")}
+    draw(study, output, metrics, differences, primary="sure", noise=NOISE)
 
 
 def test_new_scans_are_denoised_into_the_type_of_their_file(tmp_path: Path) -> None:
@@ -153,15 +228,15 @@ def noisy_scan(seed: int, *, air: bool) -> Any:
     return SimpleNamespace(
         subject=f"s{seed}",
         session="1",
+        key=(f"s{seed}", "1"),
         grid=Grid(clean.shape, AFFINE),
         signal=lambda: noisy.astype(np.float32),
         reference=lambda: None,
     )
 
 
-def test_filters_take_the_noise_that_is_given_and_else_say_nothing_without_air() -> None:
+def test_filters_take_the_noise_that_is_given() -> None:
     known, asked = ([noisy_scan(n, air=False)] for n in (0, 1))
-    assert filters.measured(known, asked, ["removed"], None) == {}
     given = filters.measured(known, asked, ["removed"], NOISE)
     assert given.keys() == {"noisy", *filters.FILTERS}
     aired = filters.measured(*([noisy_scan(n, air=True)] for n in (0, 1)), ["removed"], NOISE)
@@ -169,6 +244,15 @@ def test_filters_take_the_noise_that_is_given_and_else_say_nothing_without_air()
     # what was removed is told in units of the noise that is given
     halved = filters.measured(known, asked, ["removed"], NOISE / 2)
     assert halved["noisy"][0, 0] == given["noisy"][0, 0] == 0
+
+
+def test_strengths_are_chosen_on_scans_whose_air_tells_their_noise() -> None:
+    without, with_air = noisy_scan(0, air=False), [noisy_scan(n, air=True) for n in (1, 2)]
+    assert filters.chosen([without, *with_air], None) == filters.chosen(with_air, None)
+    with pytest.raises(NoAnswerError, match=r"'s0', .* no air .* predict\.noise"):
+        filters.chosen([without], None)
+    with pytest.raises(NoAnswerError, match=r"'s0', .* no air .* predict\.noise"):
+        filters.measured(with_air, [without], ["removed"], None)
 
 
 def test_the_noise_of_a_scan_is_estimated_once_for_all_filters(

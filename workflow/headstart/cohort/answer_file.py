@@ -78,6 +78,17 @@ class AnswerFile:
         with files.temporary(self.folder / self.name) as draft:
             nib.save(image_like(image, self.scan.source_header), draft)
 
+    def write_beside(self, suffix: str, array: NDArray[np.generic]) -> None:
+        """Write an array beside an image that was written.
+
+        Args:
+            suffix: What stands in place of the image's `.nii.gz`.
+            array: The array.
+        """
+        path = self.folder / f"{self.name.removesuffix('.nii.gz')}{suffix}"
+        with files.temporary(path) as draft, draft.open("wb") as stream:
+            np.save(stream, array)
+
     def write_mask(self, mask: NDArray[np.uint8]) -> None:
         """Write a mask on the scan's own grid, with the values of the study's own masks."""
         self.write(file_values(mask, self.classes))

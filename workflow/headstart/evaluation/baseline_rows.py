@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 PENALISED = "Hoerl and Kennard 1970, ridge, https://doi.org/10.1080/00401706.1970.10488634"
 
@@ -14,10 +15,13 @@ class Baseline:
     Attributes:
         words: What it is, in figures and in the methods.
         cite: Its paper, if it has one.
+        kind: `idle` if it leaves scans as they are; `filter` if it learns nothing from them but
+            its strength.
     """
 
     words: str
     cite: str = ""
+    kind: Literal["", "idle", "filter"] = ""
 
 
 ROWS = {
@@ -38,20 +42,27 @@ ROWS = {
         "mask of the most similar training scan",
         "Aljabar et al. 2009, label transfer, https://doi.org/10.1016/j.neuroimage.2009.02.018",
     ),
-    "noisy": Baseline("the noisy scan itself"),
-    "gaussian": Baseline("Gaussian filter"),
-    "median": Baseline("median filter"),
-    "interpolation": Baseline("mean of the volumes before and after"),
-    "linear": Baseline("weighted mean of three volumes before and three after"),
+    "noisy": Baseline("the noisy scan itself", kind="idle"),
+    "gaussian": Baseline("Gaussian filter", kind="filter"),
+    "median": Baseline("median filter", kind="filter"),
+    "interpolation": Baseline("mean of the volumes before and after", kind="filter"),
+    "linear": Baseline("weighted mean of three volumes before and three after", kind="filter"),
     "patch2self": Baseline(
         "linear model of all other volumes",
         "Fadnavis et al. 2020, Patch2Self, https://doi.org/10.48550/arXiv.2011.01355",
+        kind="filter",
     ),
     "non-local-means": Baseline(
         "non-local means",
         "Buades et al. 2005, non-local means, https://doi.org/10.1109/CVPR.2005.38",
+        kind="filter",
     ),
 }
+
+
+def kind_of(model: str) -> str:
+    """Say of what kind a model of the tables is; "" of the network."""
+    return ROWS[model].kind if model in ROWS else ""
 
 
 def in_words(model: str) -> str:

@@ -22,11 +22,13 @@ class Case:
     Attributes:
         key: Subject and session.
         place: Where it stands among the scans that were given.
-        score: The task's first metric, of this scan alone.
+        metric: The task's first metric that is known of any scan.
+        score: Its value, of this scan alone.
     """
 
     key: Key
     place: int
+    metric: str
     score: float
 
 
@@ -41,12 +43,14 @@ def in_order(
         truth: As `Task.truth` gives it.
         prediction: As `Task.evaluate` takes it.
     """
-    metric = task.metrics[0]
     alone = np.eye(len(keys))
-    scores = task.evaluate(truth, prediction, alone)[metric]
+    every = task.evaluate(truth, prediction, alone)
+    known = [name for name in task.metrics if not np.isnan(every[name]).all()]
+    metric = next(iter(known), task.metrics[0])
+    scores = every[metric]
     sign = 1 if METRICS[metric].higher_is_better else -1
     cases = [
-        Case(key, place, float(score))
+        Case(key, place, metric, float(score))
         for place, (key, score) in enumerate(zip(keys, scores, strict=True))
         if not math.isnan(score)
     ]

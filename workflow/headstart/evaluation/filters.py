@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from headstart.cohort.prepared import Scan
 from headstart.common.errors import NoAnswerError
-from headstart.imaging.geometry import head
 from headstart.imaging.rician import corrected
 from headstart.tasks.denoising import noise_of
+from headstart.tasks.denoising import planting_of
+from headstart.tasks.image_quality import noisy_head
 from headstart.tasks.image_quality import quality
 
 Image = NDArray[np.float32]
@@ -104,9 +105,10 @@ class Noisy:
         return cls(scan.signal(), noise_of(scan, noise), scan.reference())
 
 
-def filtered(name: str, strength: float, scan: Noisy) -> Image:
-    """Denoise a scan by a filter."""
-    return corrected(FILTERS[name][0](scan.image, strength, scan.noise), scan.noise)
+def denoiser(name: str, strength: float, noise: float) -> Callable[[Image], Image]:
+    """Return what denoises images of some noise by a filter."""
+    run, _ = FILTERS[name]
+    return lambda image: corrected(run(image, strength, noise), noise)
 
 
 def measured(
@@ -117,27 +119,32 @@ def measured(
     Args:
         known: Scans that the strengths are chosen on.
         asked: Scans that are judged, m of them.
-        columns: What is measured, as `quality` names it.
+        columns: What is measured, as `quality` and `planted_spots` name it.
         noise: Standard deviation of their noise; None where each scan's air tells it.
 
     Returns:
-        Name: (m, columns); nothing where a scan has no air that tells its noise.
+        Name: (m, columns).
+
+    Raises:
+        NoAnswerError: If a scan that is judged has no air that tells its noise, or none has.
     """
-    try:
-        strengths = chosen(known, noise)
-        rows = [_row(Noisy.of(scan, noise), strengths, columns) for scan in asked]
-    except NoAnswerError:
-        return {}
+    strengths = chosen(known, noise)
+    rows = [_row(scan, noise, strengths, columns) for scan in asked]
     return {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
 
 def _row(
-    scan: Noisy, strengths: Mapping[str, float], columns: Sequence[str]
+    asked: Scan, noise: float | None, strengths: Mapping[str, float], columns: Sequence[str]
 ) -> dict[str, list[float]]:
     """Measure what each filter makes of one scan."""
-    made = {"noisy": scan.image} | {name: filtered(name, s, scan) for name, s in strengths.items()}
+    scan = Noisy.of(asked, noise)
+    planting = planting_of(asked, scan.noise)
+    denoisers: dict[str, Callable[[Image], Image]] = {"noisy": lambda image: image}
+    denoisers |= {name: denoiser(name, one, scan.noise) for name, one in strengths.items()}
     found = {
-        name: quality(image, scan.image, scan.noise, scan.reference) for name, image in made.items()
+        name: quality(denoise(scan.image), scan.image, scan.noise, scan.reference)
+        | planting.measure(planting.answers(denoise))
+        for name, denoise in denoisers.items()
     }
     return {name: [one[column] for column in columns] for name, one in found.items()}
 
@@ -150,18 +157,31 @@ def chosen(known: Sequence[Scan], noise: float | None) -> dict[str, float]:
     Recorrupted-to-Recorrupted, doi:10.1109/CVPR46437.2021.00208).
 
     Args:
-        known: The scans, of which the first few are taken.
+        known: The scans, of which the first few whose noise is known are taken.
         noise: As for `measured`.
 
     Raises:
-        NoAnswerError: If there is no air to estimate it from.
+        NoAnswerError: If none has air to estimate it from.
     """
-    scans = [Noisy.of(scan, noise) for scan in known[:TRIED]]
+    scans = _first_few(known, noise)
     strengths = {}
     for name, (run, tried) in FILTERS.items():
         errors = [[_error(run, strength, scan) for strength in tried] for scan in scans]
         strengths[name] = tried[int(np.argmin(np.mean(errors, axis=0)))]
     return strengths
+
+
+def _first_few(known: Sequence[Scan], noise: float | None) -> list[Noisy]:
+    scans: list[Noisy] = []
+    for scan in known:
+        try:
+            scans.append(Noisy.of(scan, noise))
+        except NoAnswerError:
+            if scan is known[-1] and not scans:
+                raise
+        if len(scans) == TRIED:
+            break
+    return scans
 
 
 def _error(run: Filter, strength: float, scan: Noisy) -> float:
@@ -175,5 +195,5 @@ def _error(run: Filter, strength: float, scan: Noisy) -> float:
     else:
         true = scan.reference[middle]
         made = corrected(run(seen, strength, noise), noise)
-    inside = head(scan.image)[middle]
+    inside = noisy_head(scan.image)[middle]
     return float(np.mean((made - true)[inside] ** 2) / noise**2)

@@ -214,10 +214,17 @@ def read_image(
         UserError: If it is missing, or was edited or damaged since.
     """
     own = [row for row in run.rows if row.key == key]
-    if not own:
+    path = image_path(run, key, task)
+    if path is None:
         return None
     check_images(replace(run, rows=own), task)
-    return read_volume(run.path.parent / own[0].answer[task.file], series=series)
+    return read_volume(path, series=series)
+
+
+def image_path(run: NetworkPredictions, key: Key, task: Task) -> Path | None:
+    """Say where the image lies that a network answered for a scan; None if it did not see it."""
+    own = [row for row in run.rows if row.key == key]
+    return run.path.parent / own[0].answer[task.file] if own else None
 
 
 def again(path: Path) -> str:

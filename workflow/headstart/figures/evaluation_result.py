@@ -19,6 +19,7 @@ from headstart.common.text import counted
 from headstart.common.text import decimals_of
 from headstart.evaluation.baseline_rows import in_words
 from headstart.evaluation.intervals import few
+from headstart.evaluation.judgement import beside
 from headstart.evaluation.judgement import judge
 from headstart.evaluation.judgement import sentence
 from headstart.evaluation.predictions import NetworkPredictions
@@ -122,9 +123,11 @@ class Result:
         """What every page says of its numbers."""
         people = len(set(self.subjects))
         of = {"metric": self.primary}
-        judged = judge(having(self.metrics, **of, group="all"), having(self.comparison, **of))
+        everyone = having(self.metrics, group="all")
+        judged = judge(having(everyone, **of), having(self.comparison, **of))
         sentences = (
             bool(self.comparison) * sentence(judged, self.unit),
+            beside(type(self.task), judged, self.primary, everyone, self.comparison),
             f"{counted(people, 'subject')}, {counted(len(self.subjects), 'scan')}; "
             f"{CAPTIONS[self.protocol]}.",
             self._intervals,

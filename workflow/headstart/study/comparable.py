@@ -51,7 +51,7 @@ def _group(config: Config, question: Question, names: list[str]) -> Comparable:
         task=task,
         target=target,
         unit=next((one.unit for one in several if one.unit), ""),
-        primary=several[0].primary_metric,
+        primary=config.primary_metric(names[0]),
         experiments=tuple(names),
         instances=all(one.instances for one in several),
     )

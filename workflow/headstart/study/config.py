@@ -35,6 +35,7 @@ from headstart.data.config import Source
 from headstart.data.label_names import check_label
 from headstart.data.label_names import check_source
 from headstart.data.label_names import labels_of_sources
+from headstart.data.label_table import REFERENCE
 from headstart.data.label_table import seen_channels
 from headstart.evaluation.config import Evaluate
 from headstart.evaluation.settings import Comparable
@@ -202,10 +203,10 @@ class Config(Section):
         first: dict[tuple[str, str], str] = {}
         for name, one in self.experiments.items():
             other = first.setdefault((one.task, one.target), name)
-            metric = self.experiments[other].primary_metric
-            if metric != one.primary_metric:
+            metric, own = self.primary_metric(other), self.primary_metric(name)
+            if metric != own:
                 raise ValueError(
-                    f"experiments.{name}.primary: is {one.primary_metric}, but {metric} for "
+                    f"experiments.{name}.primary: is {own}, but {metric} for "
                     f"{other}, which asks for the same target; write primary: {metric}"
                 )
 
@@ -233,6 +234,12 @@ class Config(Section):
     def channels(self) -> tuple[str, ...]:
         """Names of the channels that networks see, in the order of the prepared volumes."""
         return seen_channels(tuple(self.data[0].channels))
+
+    def primary_metric(self, experiment: str) -> str:
+        """Name of the metric that an experiment's result is told by."""
+        asked = self.experiments[experiment]
+        has_reference = REFERENCE in self.data[0].channels
+        return asked.primary or asked.kind.default_primary(has_reference=has_reference)
 
     def task_of(self, experiment: Experiment) -> Task:
         """The task of an experiment, before any label is read."""

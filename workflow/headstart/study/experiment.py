@@ -73,9 +73,10 @@ class Experiment(Section):
             f"{' or '.join(f'`{metric}`' for metric in task.primaries())} for {name}"
             for name, task in sorted(TASKS.items())
         )
-        + "; `left_out_error` or `edges` for denoising of series; the first unless given. Choose "
-        "it before you see a result; experiments that ask for "
-        "the same target have the same one",
+        + "; `left_out_error` or `edges` for denoising of series; the first unless given, of "
+        "denoising without a channel `reference` `sure`. Choose it before you see a result; "
+        "experiments that ask for the same target have the same one. By `spots` and `edges` "
+        "nothing beats a scan left as it is: the error stands beside them",
     )
     instances: bool = Field(
         False,
@@ -265,11 +266,6 @@ class Experiment(Section):
                 f"false, or take the network {' or '.join(networks_of_scales())}"
             )
         return self
-
-    @property
-    def primary_metric(self) -> str:
-        """Name of the metric that its result is told by."""
-        return self.primary or self.kind.metrics[0]
 
     @property
     def kind(self) -> type[Task]:

@@ -156,7 +156,7 @@ class Slices:
         """Whose predictions are evaluated."""
         return EvaluateSettings(
             **self._question(experiment),
-            primary=self.config.experiments[experiment].primary_metric,
+            primary=self.config.primary_metric(experiment),
             test=self.config.opens_test(experiment),
             control=self.config.experiments[experiment].control is not None,
             folds=self.config.folds(experiment),
@@ -195,7 +195,7 @@ class Slices:
             synthetic=synthetic,
             unit=chosen.unit,
             augment=chosen.train.augment,
-            primary=chosen.primary_metric,
+            primary=self.config.primary_metric(experiment),
             instances=chosen.instances,
             noise=chosen.predict.noise,
         )

@@ -28,6 +28,7 @@ from headstart.data.demo_card import synthetic
 from headstart.data.found_scans import RejectedRow
 from headstart.data.inventory import markers_of
 from headstart.evaluation import experiment_words
+from headstart.evaluation.judgement import beside
 from headstart.evaluation.judgement import judge
 from headstart.evaluation.judgement import sentence
 from headstart.evaluation.openings import read_openings
@@ -225,9 +226,13 @@ class Study:
             metrics = read_rows(tables[0], MetricRow)
             differences = read_rows(tables[1], DifferenceRow)
             protocol = next(one for one in PROTOCOLS if having(metrics, protocol=one))
-            of = {"metric": experiment.primary_metric, "protocol": protocol}
-            judgement = judge(having(metrics, group="all", **of), having(differences, **of))
+            primary = self.slices.config.primary_metric(name)
+            rows = having(metrics, group="all", protocol=protocol)
+            against = having(differences, protocol=protocol)
+            judgement = judge(having(rows, metric=primary), having(against, metric=primary))
             yield f"{name}, {protocol}: {sentence(judgement, experiment.unit)}"
+            if also := beside(experiment.kind, judgement, primary, rows, against):
+                yield also
         source = StudyFiles(self.folder, self.slices.config, self.slices.synthetic)
         # of each target by one protocol, the test once it is open
         for family in {rows[0].target: rows for rows in reversed(compared(source))}.values():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC
 from abc import abstractmethod
+from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -85,6 +86,7 @@ class Task(ABC):
             beside; "" if answers are no images.
         answer_words: What its answers are, in words.
         matching: By which rule objects are matched, in words; "" if none are.
+        judged_words: How it is measured what they are worth, where the metrics' names do not say.
         classes: What is told apart; () for a number.
         weights: Weight of each class in the loss; (): all the same.
     """
@@ -110,6 +112,7 @@ class Task(ABC):
     file: ClassVar[str] = ""
     answer_words: ClassVar[str]
     matching: ClassVar[str] = ""
+    judged_words: ClassVar[str] = ""
     classes: tuple[str, ...] = ()
     weights: tuple[float, ...] = ()
 
@@ -150,6 +153,20 @@ class Task(ABC):
     def primaries(cls) -> tuple[str, ...]:
         """Name the metrics that a result may be told by: of each, more or less is better."""
         return tuple(name for name in cls.metrics if not METRICS[name].in_between)
+
+    @classmethod
+    def default_primary(cls, *, has_reference: bool) -> str:
+        """Name the metric that a result is told by, where the study names none.
+
+        Args:
+            has_reference: Whether scans come with what is true of them as an image.
+        """
+        return cls.metrics[0]
+
+    @classmethod
+    def told_beside(cls, primary: str) -> tuple[str, ...]:
+        """Name metrics of which the first that is known is told with the primary one."""
+        return ()
 
     @classmethod
     def default_loss(cls) -> str:
@@ -372,6 +389,21 @@ class Task(ABC):
             UserError: If a file of what is true can't be read, or is another one than was prepared.
         """
         return self.answer(prediction, file)
+
+    def examine(
+        self, cells: dict[str, Any], file: AnswerFile, ask: Callable[[Scan], Any]
+    ) -> dict[str, Any]:
+        """Measure how the answer for a scan of the cohort changes where the scan does.
+
+        Args:
+            cells: What was answered for the scan.
+            file: Where it was written.
+            ask: Returns what is predicted for a scan, or for a part of one.
+
+        Returns:
+            Further cells, as `held_out_columns` names them.
+        """
+        return {}
 
     # --- for evaluation -------------------------------------------------------------------------
 

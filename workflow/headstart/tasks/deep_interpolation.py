@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from headstart.tasks.base import Array
 from headstart.tasks.denoising import Denoising
+from headstart.tasks.metrics import METRICS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,9 +56,22 @@ class DeepInterpolation(Denoising):
     """The volumes of a series as they would be without noise."""
 
     metrics = ("left_out_error", "tsnr_gain", "edges")
+    further_metrics = ()
+    headline = ()
+    judged_words = ""
     baselines = "series"
     figure = "series"
     answer_words = "series without noise, in the scan's own unit"
+
+    @classmethod
+    def default_primary(cls, *, has_reference: bool) -> str:
+        """See `Task.default_primary`."""
+        return cls.metrics[0]
+
+    @classmethod
+    def told_beside(cls, primary: str) -> tuple[str, ...]:
+        """See `Task.told_beside`."""
+        return cls.metrics[:1] if METRICS[primary].idle_is_best else ()
 
     def pose(self, volumes: Tensor, targets: Tensor, seeds: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Leave out the last volume, which is to be told from the others."""
@@ -96,6 +110,12 @@ class DeepInterpolation(Denoising):
         quality = SeriesQuality(file.scan)
         cells = self._written(prediction, file, quality)
         return cells | quality.found() | {"image_sha256": file.sha256}
+
+    def examine(
+        self, cells: dict[str, Any], file: AnswerFile, ask: Callable[[Scan], Any]
+    ) -> dict[str, Any]:
+        """See `Task.examine`: nothing is changed in a series."""
+        return {}
 
     def _written(
         self, prediction: ToldSeries, file: AnswerFile, quality: SeriesQuality | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,6 +19,8 @@ from headstart.tasks import blind_spot
 from headstart.tasks.base import Array
 from headstart.tasks.base import Loss
 from headstart.tasks.base import Task
+from headstart.tasks.metrics import METRICS
+from headstart.tasks.spot_kinds import KINDS
 from headstart.tasks.weighted import mean_of_scans
 
 if TYPE_CHECKING:
@@ -27,6 +31,10 @@ if TYPE_CHECKING:
     from headstart.cohort.answer_file import AnswerFile
     from headstart.cohort.prepared import Cohort
     from headstart.cohort.prepared import Scan
+    from headstart.tasks.planted_spots import Planting
+
+
+ZOOMS = ".spots.npy"  # what the name of an image ends with, of pictures of its planted spots
 
 
 @dataclass(frozen=True)
@@ -50,12 +58,23 @@ class Denoising(Task):
             "Lecoq et al. 2021, DeepInterpolation, https://doi.org/10.1038/s41592-021-01285-2",
         ),
     }
-    metrics: ClassVar[tuple[str, ...]] = ("psnr", "ssim", "nrmse", "mae", "edges", "removed")
+    metrics: ClassVar[tuple[str, ...]] = (
+        *("psnr", "ssim", "nrmse", "mae", "sure", "spots", "edges", "removed"),
+    )
+    further_metrics: ClassVar[tuple[str, ...]] = tuple(kind.metric for kind in KINDS)
+    headline: ClassVar[tuple[str, ...]] = ("psnr", "ssim", "sure", "spots", "edges", "removed")
     baselines = "filters"
     figure = "images"
     chooses = "hidden_error"
     file = "image"
     answer_words = "images without noise, in the scan's own unit"
+    judged_words = (
+        f"In held-out scans, soft-edged balls were planted ({'; '.join(k.words for k in KINDS)}), "
+        "deep in the head where it is bright and even: before the noise where a scan had a "
+        "reference, else on its magnitude. What is kept of their contrast is the difference "
+        "between the answers with and without them. The error without a reference is Stein's "
+        "unbiased risk estimate, which holds for noise that is independent between voxels."
+    )
 
     @classmethod
     def from_config(cls, classes: Sequence[str], channels: Sequence[str]) -> Self:
@@ -69,6 +88,16 @@ class Denoising(Task):
 
         kind = DeepInterpolation if cohort.prepare.series else cls
         return kind.from_config(classes, cohort.channels)
+
+    @classmethod
+    def default_primary(cls, *, has_reference: bool) -> str:
+        """See `Task.default_primary`; without a reference the error is estimated."""
+        return "psnr" if has_reference else "sure"
+
+    @classmethod
+    def told_beside(cls, primary: str) -> tuple[str, ...]:
+        """See `Task.told_beside`: what is lost, beside what is won, and the other way round."""
+        return ("psnr", "sure") if METRICS[primary].idle_is_best else ("spots",)
 
     @property
     def out_channels(self) -> int:
@@ -120,7 +149,7 @@ class Denoising(Task):
     @property
     def evaluated_columns(self) -> list[str]:
         """What the image is like."""
-        return list(self.metrics)
+        return [*self.metrics, *self.further_metrics]
 
     def answer(self, prediction: Any, file: AnswerFile) -> dict[str, Any]:
         """The image, and how strong its noise was taken to be."""
@@ -135,15 +164,42 @@ class Denoising(Task):
         found = quality(image, scan.signal(), cells["noise"], scan.reference())
         return cells | found | {"image_sha256": file.sha256}
 
+    def examine(
+        self, cells: dict[str, Any], file: AnswerFile, ask: Callable[[Scan], Any]
+    ) -> dict[str, Any]:
+        """See `Task.examine`: spots are planted, and noise is added."""
+        from headstart.cohort.seen_scan import SeenScan
+
+        scan, noise = file.scan, cells["noise"]
+        planting = planting_of(scan, noise)
+        part = scan.part(planting.box)
+
+        def denoised(block: NDArray[np.float32]) -> NDArray[np.float32]:
+            return self._denoised(part, block, ask(SeenScan.of(part, block)), noise)
+
+        answers = planting.answers(denoised)
+        if planting.spots:
+            zooms = [planting.zoom(answers.planted, kind) for kind in range(len(KINDS))]
+            file.write_beside(ZOOMS, np.stack(zooms))
+        else:
+            tell_no_room(scan)
+        return planting.measure(answers)
+
+    def _denoised(
+        self, scan: Scan, noisy: NDArray[np.float32], prediction: Any, noise: float
+    ) -> NDArray[np.float32]:
+        """Make an image of what neighbours tell, in the scan's unit."""
+        from headstart.imaging.rician import corrected
+
+        told = scan.intensities[0].restored(prediction[0])
+        return corrected(blind_spot.put_back(noisy, told, noise), noise)
+
     def _answer(
         self, prediction: Any, file: AnswerFile
     ) -> tuple[NDArray[np.float32], dict[str, Any]]:
-        from headstart.imaging.rician import corrected
-
         scan = file.scan
         noise = noise_of(scan, file.noise)
-        told = scan.intensities[0].restored(prediction[0])
-        image = corrected(blind_spot.put_back(scan.signal(), told, noise), noise)
+        image = self._denoised(scan, scan.signal(), prediction, noise)
         file.write_intensities(image)
         return image, {"noise": noise, "image": file.name}
 
@@ -159,12 +215,35 @@ class Denoising(Task):
         self, truth: NDArray[Any], prediction: NDArray[Any], weights: Array
     ) -> dict[str, Array]:
         """See `Task.evaluate`; each is a mean over scans."""
-        columns = zip(self.metrics, prediction.T, strict=True)
+        columns = zip(self.evaluated_columns, prediction.T, strict=True)
         return {name: mean_of_scans(truth, one, weights) for name, one in columns}
 
     def is_defined(self, metric: str, prediction: Array) -> NDArray[np.bool_]:
         """See `Task.is_defined`; not every scan has a reference."""
-        return np.asarray(~np.isnan(prediction[:, self.metrics.index(metric)]))
+        return np.asarray(~np.isnan(prediction[:, self.evaluated_columns.index(metric)]))
+
+
+def planting_of(scan: Scan, noise: float) -> Planting:
+    """Plant spots in a scan, always the same."""
+    from headstart.cohort.allocation import rank
+    from headstart.tasks.planted_spots import plant
+
+    seed = int.from_bytes(rank(0, "\0".join(scan.key))[:8])
+    return plant(scan.signal(), noise, scan.grid.voxel_size.tolist(), seed, scan.reference())
+
+
+def tell_no_room(scan: Scan) -> None:
+    """Say that a scan has no place for spots."""
+    from headstart.tasks.planted_spots import APART
+    from headstart.tasks.planted_spots import DEEP
+
+    print(
+        f"warning: subject '{scan.subject}', session '{scan.session}': no room for planted spots "
+        f"({len(KINDS)} or more, {APART} voxels apart, bright, even and {DEEP:g} mm deep in the "
+        "head): how much is kept of them is not told of it",
+        file=sys.stderr,
+        flush=True,
+    )
 
 
 def noise_of(scan: Scan, measured: float | None = None) -> float:

@@ -11,6 +11,14 @@ Image = NDArray[np.float32]
 
 BRIGHTEST = 99.9  # percentile of the reference in the head: the range of PSNR and SSIM
 WINDOW = 1.5  # voxels: width of SSIM's Gaussian window, as Wang et al. have it
+AROUND = 2.0  # voxels: width of the Gaussian that tells the signal around a voxel
+
+
+def noisy_head(image: Image) -> NDArray[np.bool_]:
+    """Separate head from air in a noisy scan, whose air has voxels as bright as the head's dark."""
+    from scipy import ndimage
+
+    return head(np.asarray(ndimage.gaussian_filter(image, AROUND)))
 
 
 def quality(
@@ -32,7 +40,7 @@ def quality(
     """
     from scipy import ndimage
 
-    inside = head(noisy if reference is None else reference)
+    inside = noisy_head(noisy) if reference is None else head(reference)
     removed = (noisy - image)[inside]
     gradient = ndimage.gaussian_gradient_magnitude(noisy, 1.0)[inside]
     return {

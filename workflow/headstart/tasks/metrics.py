@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from headstart.tasks import class_metrics as classes
 from headstart.tasks import mask_metrics as masks
 from headstart.tasks import number_metrics as numbers
+from headstart.tasks.spot_kinds import KINDS
 from headstart.tasks.weighted import Array
 from headstart.tasks.weighted import mean_of_scans
 
@@ -32,6 +33,8 @@ class Metric:
         higher_is_better: Its direction; of no meaning where the best value lies in between.
         in_between: Whether it does: neither more nor less of it is better then.
         in_unit: Whether it is in the target's unit.
+        idle_is_best: Whether who leaves a scan as it is can't be beaten by it, so that it misleads
+            unless another metric stands beside it.
         told: Returns which scans it is told from, (n,), by their truth and prediction; None for
             those that `Task.is_defined` names.
     """
@@ -43,6 +46,7 @@ class Metric:
     higher_is_better: bool = True
     in_between: bool = False
     in_unit: bool = False
+    idle_is_best: bool = False
     told: Callable[[NDArray[Any], NDArray[Any]], NDArray[np.bool_]] | None = None
 
 
@@ -67,6 +71,11 @@ def _between(
 ) -> Metric:
     """A metric whose best value lies in between."""
     return Metric(words, compute, interval, by_fold, in_between=True, in_unit=in_unit)
+
+
+def _kept(words: str) -> Metric:
+    """A share that is kept of what was there."""
+    return Metric(words, mean_of_scans, "mean", idle_is_best=True)
 
 
 def _decision(
@@ -151,8 +160,19 @@ METRICS = {
     "psnr": Metric("PSNR in the head (dB)", mean_of_scans, "mean"),
     "ssim": Metric("SSIM in the head", mean_of_scans, "mean"),
     "nrmse": _error("NRMSE in the head", mean_of_scans, "log"),
-    "edges": _error("correlation of what was removed with edges", mean_of_scans, "mean"),
+    "sure": _error(
+        "squared error, of the noise's, estimated without a reference (SURE)", mean_of_scans, "mean"
+    ),
+    "spots": _kept("contrast kept of planted spots"),
+    "edges": Metric(
+        "correlation of what was removed with edges",
+        mean_of_scans,
+        "mean",
+        higher_is_better=False,
+        idle_is_best=True,
+    ),
     "removed": _between("spread of what was removed, of the noise", mean_of_scans, "mean"),
+    **{kind.metric: _kept(f"contrast kept of spots, {kind.words}") for kind in KINDS},
 }
 
 

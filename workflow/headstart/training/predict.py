@@ -7,6 +7,7 @@ import sys
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from headstart.cohort.answer_file import AnswerFile
 from headstart.cohort.local_copy import stage_in
@@ -110,13 +111,17 @@ def _answer(
 ) -> dict[str, str]:
     """Answer for a scan beside what is true of it, as the cells of its row."""
     task = network.task
-    (prediction,) = network.predict(scan)
+
+    def answer(scan: Scan) -> Any:
+        return network.predict(scan)[0]
+
     # a subject named `folder/id` makes no folder here
     name = f"{scan.subject}_{scan.session}.nii.gz".replace("/", "-")
     how, classes = network.card.predict, network.card.run.classes
     path = f"{images.name}/{name}"
     file = AnswerFile(scan, images.parent, path, classes, how.noise, how.dtype, tolerance)
-    told = task.answer_held_out(prediction, file, data)
+    told = task.answer_held_out(answer(scan), file, data)
+    told |= task.examine(told, file, answer)
     cells = dict.fromkeys(task.held_out_columns, "") | told
     # a class that is in neither mask has no Dice, and no surface
     return {name: "" if cell != cell else str(cell) for name, cell in cells.items()}

@@ -42,6 +42,8 @@ REFERENCES = {
     "lesion_f1": "Maier-Hein et al. 2024, Metrics reloaded, "
     "https://doi.org/10.1038/s41592-023-02151-z",
     "pq": "Kirillov et al. 2019, panoptic quality, https://doi.org/10.1109/CVPR.2019.00963",
+    "sure": "Stein 1981, unbiased risk estimate, https://doi.org/10.1214/aos/1176345632; by "
+    "a random probe: Ramani et al. 2008, https://doi.org/10.1109/TIP.2008.2001404",
     "head": "Smith 2002, BET, https://doi.org/10.1002/hbm.10062",
     "mattes": "Mattes et al. 2003, mutual information, https://doi.org/10.1109/TMI.2003.809072",
     "n4": "Tustison et al. 2010, N4ITK, https://doi.org/10.1109/TMI.2010.2046908",
@@ -72,7 +74,8 @@ def citations(study: StudyFiles, cards: Sequence[ModelCard]) -> Iterator[str]:
     used += ["folds"] * any(one.protocol == "cross-validation" for one in found)
     used += ["threshold"] * any("threshold" in one.defined for one in found)
     used += ["gap"] * any("corrected_gap" in one.defined for one in found)
-    used += [name for name in ("lesion_f1", "pq") if any(name in one.defined for one in found)]
+    cited = ("lesion_f1", "pq", "sure")
+    used += [name for name in cited if any(name in one.defined for one in found)]
     zscore = any(card.prepare.normalise == "zscore" for card in cards)
     steps = [card.prepare for card in cards]
     n4 = any(one.bias == "n4" for one in steps)

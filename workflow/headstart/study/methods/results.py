@@ -13,6 +13,7 @@ from headstart.common.text import number_with_interval
 from headstart.evaluation.baseline_rows import in_words
 from headstart.evaluation.fitted_words import fitted_words
 from headstart.evaluation.intervals import few
+from headstart.evaluation.judgement import beside
 from headstart.evaluation.judgement import judge
 from headstart.evaluation.judgement import sentence
 from headstart.evaluation.results import OURS
@@ -53,6 +54,8 @@ def tell_results(study: StudyFiles) -> Iterator[str | TextTable]:
         "hold-out": "the subjects of {} alone",
     }
     yield from primary_metrics(study.config, found)
+    kinds = [study.config.experiments[one.experiment].kind for one in found]
+    yield from filter(None, dict.fromkeys(kind.judged_words for kind in kinds))
     for one in found:
         people = one.models[0].n
         folds = study.config.folds(one.experiment)
@@ -76,6 +79,8 @@ def tell_results(study: StudyFiles) -> Iterator[str | TextTable]:
             ],
         )
         yield sentence(judge(one.models, one.differences), unit)
+        if one.beside:
+            yield one.beside
         if one.fitted:
             yield one.fitted
         if few(people):
@@ -96,6 +101,7 @@ class Outcome:
         metric: The metric that it is told by.
         models: This metric of the network and its baselines, on all subjects.
         differences: Network minus each baseline.
+        beside: What is told with the metric, lest it mislead, in words.
         fitted: What came out of answers that were fitted to other folds first, in words.
         defined: Names of all metrics of the network that have a value.
     """
@@ -105,6 +111,7 @@ class Outcome:
     metric: str
     models: Sequence[MetricRow]
     differences: Sequence[DifferenceRow]
+    beside: str
     fitted: str
     defined: frozenset[str]
 
@@ -146,16 +153,18 @@ def outcomes(study: StudyFiles) -> Iterator[Outcome]:
             continue
         metrics = read_rows(folder / "metrics.csv", MetricRow)
         comparison = read_rows(folder / "comparison.csv", DifferenceRow)
-        key = experiment.primary_metric
+        key = study.config.primary_metric(name)
         for protocol in PROTOCOLS:
             models = having(metrics, group="all", metric=key, protocol=protocol)
             differences = having(comparison, metric=key, protocol=protocol)
             if models:
                 told = having(metrics, group="all", protocol=protocol)
+                against = having(comparison, protocol=protocol)
+                also = beside(experiment.kind, judge(models, differences), key, told, against)
                 ours = [row for row in told if row.model in OURS and row.value is not None]
                 defined = frozenset(of_class(row.metric)[0] for row in ours)
                 fitted = fitted_words(told, experiment.unit)
-                yield Outcome(name, protocol, key, models, differences, fitted, defined)
+                yield Outcome(name, protocol, key, models, differences, also, fitted, defined)
 
 
 def primary_metrics(config: Config, found: Sequence[Outcome]) -> Iterator[str]:
@@ -163,12 +172,12 @@ def primary_metrics(config: Config, found: Sequence[Outcome]) -> Iterator[str]:
     said: dict[str, list[str]] = {}
     matching: dict[str, None] = {}
     for name in dict.fromkeys(one.experiment for one in found):
-        asked = config.experiments[name]
-        others = [METRICS[one].words for one in asked.kind.metrics if one != asked.primary_metric]
-        words = f"{METRICS[asked.primary_metric].words} was the primary metric"
+        kind, primary = config.experiments[name].kind, config.primary_metric(name)
+        others = [METRICS[one].words for one in kind.metrics if one != primary]
+        words = f"{METRICS[primary].words} was the primary metric"
         words += f"; secondary: {and_joined(others)}" if others else ""
         said.setdefault(words, []).append(name)
-        matching[asked.kind.matching] = None
+        matching[kind.matching] = None
     for words, names in said.items():
         yield f"Of {and_joined(names)}, the {words}."
     yield from filter(None, matching)

@@ -100,7 +100,7 @@ def _experiment(study: StudyFiles, name: str, protocol: str) -> Html:
     worst = {f"worst {n + 1}": case for n, case in enumerate(ordered[:WORST])}
     others = {"median": ordered[len(ordered) // 2], "best": ordered[-1]}
     listed = {**worst, **others}
-    metric = metric_name(answers.task.metrics[0], answers.asked.unit)
+    metric = metric_name(ordered[0].metric, answers.asked.unit)
     head = ["", "subject", "session", *_headers(answers), f"{metric}, this scan alone"]
     rows = [
         [word, *case.key, *_told(answers, case), f"{case.score:.3g}"]

@@ -54,6 +54,7 @@ def _card(study: StudyFiles, found: Sequence[Outcome]) -> Html:
         "article",
         tag("h3", first.experiment, tag("small", f"{asked.task} of {asked.target}")),
         tag("p", sentence(verdict, asked.unit), class_=f"verdict {verdict.outcome}"),
+        tag("p", first.beside) if first.beside else None,
         tag(
             "p",
             tag("strong", value or "not defined"),
@@ -90,7 +91,7 @@ def _in_short(one: Outcome, unit: str) -> str:
     """Tell the result of a further protocol in one line."""
     row = one.network
     number = number_with_interval(row.value, row.ci_low, row.ci_high)
-    said = sentence(judge(one.models, one.differences), unit)
+    said = f"{sentence(judge(one.models, one.differences), unit)} {one.beside}".rstrip()
     return f"{capital(PROTOCOLS[one.protocol])} (n = {row.n}): {number}. {said}"
 
 

@@ -61,7 +61,8 @@ def _tables(study: StudyFiles, one: Outcome) -> Html:
     people = counted(one.models[0].n, "subject")
     everyone = having(rows, group="all")
     kind = study.config.experiments[one.experiment].kind
-    metrics = list(dict.fromkeys((one.metric, *kind.told_first())))
+    told = dict.fromkeys((one.metric, *kind.told_first()))
+    metrics = [name for name in told if _is_known(everyone, name)]
     names = [metric_name(metric, unit) for metric in metrics]
     head = [
         "model",
@@ -79,6 +80,10 @@ def _tables(study: StudyFiles, one: Outcome) -> Html:
             _by_site(title, ours, metrics, names),
         ]
     )
+
+
+def _is_known(rows: Sequence[MetricRow], metric: str) -> bool:
+    return any(row.value is not None for row in having(rows, metric=metric))
 
 
 def _note(one: Outcome, matching: str, methods: Sequence[str]) -> Iterator[str]:

@@ -19,6 +19,7 @@ WIDTH = 4.0  # mm: full width at half maximum of the Gaussian, the least that is
 NEAREST = Neighbours(before=1, after=1)
 SEVERAL = 3  # volumes on each side, or as many as the shortest series has
 FITTED = 3  # scans that their weights are fitted to
+PIECES = 32  # of a series, that are made exact one by one
 RIDGE = 1e-6  # of the mean variance of a volume: what keeps volumes that are alike apart
 
 
@@ -110,17 +111,20 @@ def patch2self(scan: Scan) -> Filter:
     Args:
         scan: The series.
     """
-    flat = np.stack([scan.at([time]).signal().ravel() for time in range(scan.length)])
-    means = flat.mean(axis=1, dtype=np.float64)
-    centred = flat - means[:, None].astype(np.float32)
-    covariance = np.cov(flat)
-    covariance += np.eye(len(flat)) * RIDGE * np.trace(covariance) / len(flat)
+    centred = np.stack([scan.at([time]).signal().ravel() for time in range(scan.length)])
+    means = centred.mean(axis=1, keepdims=True)
+    centred -= means
+    covariance = np.zeros((scan.length, scan.length))
+    for part in np.array_split(centred, PIECES, axis=1):
+        exact = part.astype(np.float64)
+        covariance += exact @ exact.T
+    covariance += np.eye(scan.length) * RIDGE * np.trace(covariance) / scan.length
     inverse = np.linalg.inv(covariance)
     weights = -inverse / np.diag(inverse)[:, None]
     np.fill_diagonal(weights, 0)  # no volume tells itself
 
     def told(time: int) -> Image:
-        row = weights[time].astype(np.float32) @ centred + np.float32(means[time])
+        row = weights[time].astype(np.float32) @ centred + means[time]
         return row.reshape(scan.shape)
 
     return told

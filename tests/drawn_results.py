@@ -39,7 +39,7 @@ def result(task: Task, truth: list[Any], said: Any) -> Result:
         classes={},
         primary=task.metrics[0],
         protocol="test",
-        pooled=Pooled(keys, (said,), said),
+        pooled=Pooled(keys, (0,) * len(keys), (said,), said),
         scans=scans | learnt,  # type: ignore[arg-type]
         sites=dict.fromkeys([*keys, *learnt], "A"),
         runs=[],

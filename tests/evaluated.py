@@ -83,13 +83,16 @@ def make_study(
     epochs: int = 12,
     seed: int = 0,
     experiments: tuple[str, ...] = ("exp",),
+    repeats: int = 1,
 ) -> Study:
     """Write a study: two sites of different age, every fifth subject with a second session.
+
+    Of two folds; further repeats are those of each number from 2 on.
 
     Each experiment errs half as much again as the one before it.
     """
     rng = np.random.default_rng(seed)
-    people = _people(rng, subjects)
+    people = _people(rng, subjects, repeats)
     scans = _scans(people)
     _write_cohort(root, people, scans)
     _write_volumes(root, scans, rng)
@@ -118,14 +121,20 @@ def change_masks(study: Study, change: Callable[[nib.Nifti1Image], nib.Nifti1Ima
         write_predictions(path, rows, weights="0" * 64)
 
 
-def _people(rng: np.random.Generator, n: int) -> pd.DataFrame:
+def _people(rng: np.random.Generator, n: int, repeats: int) -> pd.DataFrame:
     site = np.array(["Guys", "HH"])[np.arange(n) % 2]
     age = np.round(rng.uniform(20, 70, n) + np.where(site == "HH", 10, 0), 1)
     sex = np.array(["F", "M"])[rng.integers(0, 2, n)]
     test = np.where(np.arange(n) % 4 == 3, "1", "0")
     fold = np.where(test == "1", "", (np.arange(n) // 4 % 2).astype(str))
+    fours = np.arange(n) // 4
+    again = {
+        f"repeat:{r}": np.where(test == "1", "", (fours // (r + 1) % 2 + 2 * r).astype(str))
+        for r in range(1, repeats)
+    }
     return pd.DataFrame(
         {
+            **again,
             "subject": [f"sub-{i:03d}" for i in range(n)],
             "site": site,
             "age": age,
@@ -195,8 +204,14 @@ def _write_cohort(root: Path, people: pd.DataFrame, scans: pd.DataFrame) -> None
     write_rows(folder / "similarity.csv", SimilarityRow, similar)
     _write_pairs(folder, keys)
     splits = [
-        SplitRow(p.subject, p.test == "1", int(p.fold) if p.fold else None, p.validation == "1")
-        for p in people.itertuples()
+        SplitRow(
+            p["subject"],
+            p["test"] == "1",
+            int(p["fold"]) if p["fold"] else None,
+            p["validation"] == "1",
+            {name.removeprefix("repeat:"): p[name] for name in people if "repeat:" in name},
+        )
+        for p in people.to_dict("records")
     ]
     write_splits(root / "split/splits.csv", splits)
     rows = balance(splits=splits, passed=passed, stratify=["site", "sex"])
@@ -261,7 +276,8 @@ def _predictions(
     rng: np.random.Generator,
     place: Path,
 ) -> list[PredictionRow]:
-    held = scans[(scans["fold"] == str(fold)) | (scans["test"] == "1")]
+    held_out = [scans[name] == str(fold) for name in scans if name == "fold" or "repeat:" in name]
+    held = scans[np.any(held_out, axis=0) | (scans["test"] == "1")]
     table = pd.DataFrame(
         {
             "subject": held["subject"],

@@ -55,6 +55,7 @@ def make_finished(
     experiments: tuple[str, ...] = ("exp",),
     primary: str = "",
     controls: Mapping[str, float] | None = None,
+    repeats: int = 1,
     **more: Any,
 ) -> Study:
     """Write a study with all that it leaves but its weights.
@@ -68,15 +69,18 @@ def make_finished(
         experiments: Their names.
         primary: Their primary metric.
         controls: The noise of what the first one's controls answer, by what they are.
+        repeats: Repeats of its two folds.
         **more: As for `make_study`.
     """
-    folder = results / study
+    folder, more = results / study, more | {"repeats": repeats}
     make_study(folder, task=task, folds=folds, experiments=experiments, **more)
     asked = {"folds": list(folds), "primary": primary}
     asked |= {"unit": unit} if task == "regression" else {}
     keys: dict[str, dict[str, Any]] = dict.fromkeys(experiments, asked)
     keys[experiments[0]] = asked | {"controls": bool(controls)}
-    config = read_config(_raw(task, study, keys))
+    raw = _raw(task, study, keys)
+    raw["split"]["repeats"] = repeats
+    config = read_config(raw)
     slices = Slices(config, results)
     files.write_json(folder / study_paths.CONFIG, config.model_dump(mode="json"))
     _write_audit(folder)

@@ -65,24 +65,34 @@ class Cohort:
         y = y + (rng.logistic(size=n) if self.task is SEX else rng.standard_normal(n))
         return x, (y > 0).astype(int) if self.task is SEX else y
 
-    def trial(self, rng: np.random.Generator, n: int, others: tuple[Array, NDArray[Any]]) -> Trial:
-        """Cross-validate the model on n people."""
+    def trial(
+        self,
+        rng: np.random.Generator,
+        n: int,
+        others: tuple[Array, NDArray[Any]],
+        repeats: int = 1,
+    ) -> Trial:
+        """Cross-validate the model on n people, so many times."""
         x, y = self.draw(rng, n)
-        fold = rng.permutation(n) % FOLDS
-        said, constant = (np.empty((n, 2) if self.task is SEX else n) for _ in range(2))
+        folds = [rng.permutation(n) % FOLDS + FOLDS * repeat for repeat in range(repeats)]
+        shape = (repeats, n, 2) if self.task is SEX else (repeats, n)
+        said, constant = np.empty(shape), np.empty(shape)
         each = []
-        for held in (fold == number for number in range(FOLDS)):
-            model = self.model().fit(x[~held], y[~held])
-            answer = model.predict_proba if self.task is SEX else model.predict
-            said[held], mean = answer(x[held]), y[~held].mean()
-            constant[held] = [1 - mean, mean] if self.task is SEX else mean
-            each.append(self.task.score(others[1], answer(others[0])))
+        for repeat, fold in enumerate(folds):
+            for held in (fold == number for number in np.unique(fold)):
+                model = self.model().fit(x[~held], y[~held])
+                answer = model.predict_proba if self.task is SEX else model.predict
+                said[repeat, held], mean = answer(x[held]), y[~held].mean()
+                constant[repeat, held] = [1 - mean, mean] if self.task is SEX else mean
+                each.append(self.task.score(others[1], answer(others[0])))
         known = {name: float(np.mean([of[name] for of in each])) for name in each[0]}
         if "rmse" in known:
             known["rmse"] = float(np.sqrt(np.mean([of["rmse"] ** 2 for of in each])))
+        people, fold = np.tile(np.arange(n).astype(str), repeats), np.concatenate(folds)
         held_out = np.bincount(fold)
-        by = inflation(list(held_out), list(n - held_out))
-        return Trial(HeldOut(np.arange(n).astype(str), fold, by), y, said, known, constant)
+        by = inflation(list(held_out), list(n - held_out), repeats)
+        stacked = (np.tile(y, repeats), np.concatenate(said), known, np.concatenate(constant))
+        return Trial(HeldOut(people, fold, by), *stacked)
 
 
 COHORTS = {

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from contextlib import nullcontext
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ from headstart.cohort.split import OwnSplit
 from headstart.cohort.split import read_own
 from headstart.cohort.split import split
 from headstart.cohort.splits import SplitRow
+from headstart.cohort.splits import by_repeat
 from headstart.cohort.splits import read_splits
 from headstart.cohort.splits import write_splits
 from headstart.common import files
@@ -641,3 +643,74 @@ def test_ten_ages_are_numbers_and_serial_words_are_not_described() -> None:
     assert {row.level for row in rows if row.label == "age"} == {""}
     assert {row.level for row in rows if row.label == "cdr"} == {"0", "0.5", "1"}
     assert "code" not in {row.label for row in rows}
+
+
+@pytest.mark.parametrize("stable", [False, True])
+def test_repeats_deal_everyone_into_folds_again_and_leave_the_first_as_it_was(
+    stable: bool,
+) -> None:
+    passed = table(90)
+    asked = {"folds": 3, "stable": stable} | ({} if stable else {"stratify": ("sex",)})
+    alone, again = (
+        split(passed=label_rows(passed), settings=Split(**asked, repeats=repeats))
+        for repeats in (1, 3)
+    )
+    assert [replace(row, repeats={}) for row in again] == alone
+    for row in again:
+        assert set(row.repeats) == {"1", "2"}
+        assert [fold // 3 for fold in row.folds] == ([] if row.test else [0, 1, 2])
+    first, second, third = by_repeat(again)
+    assert first == alone
+    apart = [
+        {(row.subject, row.fold % 3) for row in repeat if not row.test}
+        for repeat in (first, second, third)
+    ]
+    # by chance a third is in the fold of the same number again
+    assert all(len(one & other) < 0.6 * len(one) for one, other in combinations(apart, 2))
+    if not stable:
+        sex = dict(zip(passed["subject"], passed["sex"], strict=True))
+        for repeat in (second, third):
+            for fold in {row.fold for row in repeat} - {None}:
+                members = [row for row in repeat if row.fold == fold]
+                assert len(members) == 24
+                assert sum(sex[row.subject] == "male" for row in members) in (7, 8, 9)
+                assert sum(row.validation for row in members) in (3, 4, 5)
+
+
+def test_families_stay_together_in_each_repeat_and_the_audit_looks_at_all() -> None:
+    passed = table(60)
+    passed["family"] = [f"f{int(subject[4:]) // 2}" for subject in passed["subject"]]
+    asked = Split(folds=3, repeats=2, test=0, group="family")
+    splits = split(passed=label_rows(passed), settings=asked)
+    assert audited(splits, passed, group="family").leaks == ()
+    family = dict(zip(passed["subject"], passed["family"], strict=True))
+    # a member more of the family that is in fold 3 of the second repeat alone is a leak
+    place = next(
+        number
+        for number, row in enumerate(splits)
+        if not row.validation
+        and any(
+            family[other.subject] == family[row.subject] and other is not row for other in splits
+        )
+    )
+    row = splits[place]
+    moved = replace(row, repeats={"1": str(3 + (int(row.repeats["1"]) - 2) % 3)})
+    splits[place] = moved
+    with pytest.raises(UserError, match="leak"):
+        audited(splits, passed, group="family")
+
+
+def test_a_table_with_repeats_is_read_as_it_was_written(tmp_path: Path) -> None:
+    splits = split(passed=label_rows(table(40)), settings=Split(folds=2, repeats=2))
+    write_splits(tmp_path / "splits.csv", splits)
+    assert read_splits(tmp_path / "splits.csv") == splits
+    text = (tmp_path / "splits.csv").read_text()
+    (tmp_path / "splits.csv").write_text(text.replace(",3\n", ",\n", 1))
+    with pytest.raises(UserError, match="is not in one fold of each repeat"):
+        read_splits(tmp_path / "splits.csv")
+
+
+@pytest.mark.parametrize("other", [{"sites": ["A", "B"]}, {"file": "own.csv"}])
+def test_who_is_in_which_fold_once_and_for_all_is_not_repeated(other: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="leave out `repeats`"):
+        Split(**other, repeats=2)

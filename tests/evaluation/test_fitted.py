@@ -29,7 +29,9 @@ N = 60
 
 
 def trial(truth: np.ndarray, said: np.ndarray, folds: np.ndarray) -> HeldOutTrial:
-    sample = HeldOut(np.array([f"s{n:03d}" for n in range(len(truth))]), folds)
+    # nobody of the test is in a fold
+    subjects = [f"{'t' if fold < 0 else 's'}{n:03d}" for n, fold in enumerate(folds)]
+    sample = HeldOut(np.array(subjects), folds)
     sites = np.full(len(truth), "A")
     return HeldOutTrial(sample, sites, truth, "network", {"network": said}, (said,), ())
 
@@ -89,7 +91,7 @@ def test_who_is_judged_moves_no_threshold_of_his_own() -> None:
 
 def test_test_subjects_are_judged_at_the_threshold_of_all_folds() -> None:
     known, test = of_classes(0), of_classes(1)
-    test = replace(test, sample=replace(test.sample, folds=np.full(N, -1)))
+    test = trial(test.truth, test.models["network"], np.full(N, -1))
     said = fitted_to_others(SEX, test, known)
     assert (said[:, 0] == test.models["network"][:, 1]).all()
     cut = youden(known.truth, known.models["network"], np.ones(N))

@@ -22,8 +22,8 @@ from headstart.tasks.weighted import mean_of_known
 
 REGRESSION, SEX, MASKS = Regression(), Classification(("F", "M")), Segmentation(("x", "y"))
 REST = columns_of("xy")
-FOLD = {"a": 0, "b": 0, "c": 1, "t": None}
-SCANS = {(s, "1"): SimpleNamespace(fold=fold, test=fold is None) for s, fold in FOLD.items()}
+FOLDS = {"a": (0,), "b": (0,), "c": (1,), "t": ()}
+SCANS = {(s, "1"): SimpleNamespace(folds=folds) for s, folds in FOLDS.items()}
 
 
 def network(fold: int, seed: int, **columns: dict[str, float]) -> NetworkPredictions:
@@ -54,6 +54,15 @@ def test_a_held_out_scan_has_the_mean_over_the_seeds_of_its_fold():
     assert pooled.keys == (("a", "1"), ("b", "1"), ("c", "1"))
     assert pooled.mean.tolist() == [12, 23, 40]
     assert [one.tolist() for one in pooled.by_seed] == [[10, 20, 30], [14, 26, 50]]
+
+
+def test_a_scan_that_two_repeats_hold_out_is_there_twice():
+    scans = SCANS | {("a", "1"): SimpleNamespace(folds=(0, 3))}
+    again = network(3, 0, prediction={"a": 70, "t": 5})
+    pooled = pool([network(0, 0, prediction={"a": 10, "t": 1}), again], "fold", scans, REGRESSION)
+    assert pooled.keys == (("a", "1"), ("a", "1"))
+    assert pooled.folds == (0, 3)
+    assert pooled.mean.tolist() == [10, 70]
 
 
 def test_a_test_scan_has_the_mean_over_all_folds_and_seeds():

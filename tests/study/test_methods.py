@@ -211,6 +211,7 @@ def test_intervals_are_explained_only_where_there_are_some(people, tmp_path):
         experiments={"age": age},
         comparisons=(),
         folds=lambda _: [0],
+        split=Split(),
         runs=lambda _: runs,
         is_reported=lambda _: True,
         primary_metric=lambda _: "mae",

@@ -18,6 +18,7 @@ from headstart.cohort.pairs import Kind
 from headstart.cohort.pairs import PairRow
 from headstart.cohort.rates import Rates
 from headstart.cohort.splits import SplitRow
+from headstart.cohort.splits import by_repeat
 from headstart.common import files
 from headstart.common.errors import UserError
 from headstart.common.keys import Key
@@ -48,7 +49,7 @@ def audit(
     """Check that nobody is in two parts: no subject, family, voxels, or head under another name.
 
     Parts are the test, the folds, and inside each fold those who choose the epoch where it is
-    trained on. How the split was made is not looked at.
+    trained on; those of each repeat by themselves. How the split was made is not looked at.
 
     Args:
         splits: The parts, as `split` gives them.
@@ -78,9 +79,10 @@ def audit(
         raise RuntimeError("split: check/summary.csv does not hold all scans that passed")
     certain = _near_duplicates([p for p in pairs if p.certain], there, unrelated)
     doubtful = _near_duplicates([p for p in pairs if not p.certain], there, [*same, *unrelated])
-    parts = _parts(splits)
     ties = [*_families(passed, group, same), *_same_voxels(scans), *certain]
-    _check_leaks([tie for tie in ties if len({parts[s] for s in tie.subjects}) > 1], parts)
+    for repeat in by_repeat(splits):
+        parts = _parts(repeat)
+        _check_leaks([tie for tie in ties if len({parts[s] for s in tie.subjects}) > 1], parts)
 
     if doubtful:
         print(
@@ -121,7 +123,7 @@ class Audit(Section):
         subjects: How many there are.
         scans: How many they have.
         test: Subjects held out for the final test.
-        folds: Subjects of each fold.
+        folds: Subjects of each fold, of the first repeat.
         validation: Subjects of the folds that choose the epoch.
         hashes_compared: Scans whose voxels were compared.
         families: Families with several members.

@@ -35,6 +35,15 @@ class Split(Section):
     folds: int = Field(
         5, ge=2, le=50, description="folds of cross-validation; with `sites`, one per site"
     )
+    repeats: int = Field(
+        1,
+        ge=1,
+        le=20,
+        exclude_if=lambda repeats: repeats == 1,
+        description="how often subjects are dealt into folds, each time otherwise, 1 to 20: fold F "
+        "of the repeat R, from 0 on, is number R x folds + F, and `folds: all` trains every one. "
+        "For small cohorts, whose results hang on who is in which fold; subjects stay the unit",
+    )
     validation: float = Field(
         0.15,
         ge=0,
@@ -71,6 +80,11 @@ class Split(Section):
         (), description="subjects that look alike and are not the same: no leak"
     )
 
+    @property
+    def all_folds(self) -> int:
+        """Folds of all repeats."""
+        return self.folds * self.repeats
+
     @model_validator(mode="before")
     @classmethod
     def _fold_of_each_site(cls, raw: Any) -> Any:
@@ -83,6 +97,11 @@ class Split(Section):
         if self.sites and self.folds != len(self.sites):
             raise ValueError(
                 f"sites: names {len(self.sites)} sites, each a fold; leave out `folds`"
+            )
+        if self.repeats > 1 and (self.sites or self.file):
+            raise ValueError(
+                f"repeats: {'sites' if self.sites else 'file'} says once and for all who is in "
+                "which fold; leave out `repeats`"
             )
         if self.file and (self.sites or self.stable):
             raise ValueError("file: is a split already; leave out `sites` and `stable`")

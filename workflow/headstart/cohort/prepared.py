@@ -51,7 +51,7 @@ class Scan(OfScan):
         session: Which of the subject's scans this is.
         target: What is to be predicted, as in `labels.csv`; "" if missing.
         test: Whether the subject is held out for the final test.
-        fold: The fold that holds the subject out; None for test subjects.
+        fold: The fold that holds the subject out, of the first repeat; None for test subjects.
         validation: Whether the subject chooses the epoch where it is not held out.
         volumes: The prepared volume on disk.
         masks: The prepared mask on disk; of no use where masks are not learnt.
@@ -70,6 +70,7 @@ class Scan(OfScan):
         background: Whether its head is blanked, see `imaging.background`.
         times: Of a series: the volumes in time, from 0, that stand in place of channels; the one
             in the middle unless `at` asks for others. () of what is no series.
+        repeats: The folds that hold the subject out in further repeats of the split.
     """
 
     target: str
@@ -92,6 +93,7 @@ class Scan(OfScan):
     clean: ChannelScale | None = None
     background: bool = False
     times: tuple[int, ...] = ()
+    repeats: tuple[int, ...] = ()
 
     @property
     def length(self) -> int:
@@ -101,6 +103,15 @@ class Scan(OfScan):
     def at(self, times: Sequence[int]) -> Scan:
         """Return a series, of which some volumes alone are looked at, as if they were channels."""
         return replace(self, times=tuple(times), intensities=self.intensities[:1] * len(times))
+
+    @property
+    def folds(self) -> tuple[int, ...]:
+        """The folds that hold the subject out, one of each repeat; () for test subjects."""
+        return () if self.fold is None else (self.fold, *self.repeats)
+
+    def in_repeat(self, number: int) -> Scan:
+        """Return the scan as it is held out in one of the repeats, the first of which is 0."""
+        return self if self.fold is None else replace(self, fold=self.folds[number], repeats=())
 
     @property
     def grid(self) -> Grid:
@@ -200,14 +211,14 @@ class Cohort:
 
     def held_out(self, fold: int) -> tuple[Scan, ...]:
         """Scans of the fold's own subjects, with or without a target."""
-        return tuple(s for s in self.scans if s.fold == fold)
+        return tuple(s for s in self.scans if fold in s.folds)
 
     def test(self) -> tuple[Scan, ...]:
         """Scans of the test subjects, with or without a target."""
         return tuple(s for s in self.scans if s.test)
 
     def _others(self, fold: int) -> Iterable[Scan]:
-        return (s for s in self.scans if not s.test and s.fold != fold)
+        return (s for s in self.scans if not s.test and fold not in s.folds)
 
 
 def read_cohort(
@@ -258,6 +269,7 @@ def read_cohort(
                 test=split.test,
                 fold=split.fold,
                 validation=split.validation,
+                repeats=split.folds[1:],
                 covariates=tuple(row.values[name] for name in covariates),
                 has_reference=has_reference,
             )
@@ -348,6 +360,7 @@ def scan_of(
     test: bool = False,
     fold: int | None = None,
     validation: bool = False,
+    repeats: tuple[int, ...] = (),
     covariates: tuple[str, ...] = (),
     has_reference: bool = False,
 ) -> Scan:
@@ -360,6 +373,7 @@ def scan_of(
         test: Whether it is held out for the final test.
         fold: The fold that holds it out.
         validation: Whether it is for validation where it is not held out.
+        repeats: The folds that hold it out in further repeats.
         covariates: What the network sees beside it.
         has_reference: Whether its last channel is the scan without noise.
     """
@@ -389,4 +403,5 @@ def scan_of(
         brain_ml=entry.brain_ml,
         covariates=covariates,
         times=(length // 2,) if is_series else (),
+        repeats=repeats,
     )

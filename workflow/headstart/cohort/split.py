@@ -53,7 +53,8 @@ def split(
     in the order of sha256(seed, subject), each to the part that is furthest from its share of the
     subject's levels (`allocation.deal`). So the folds' sizes differ by one at most where nobody
     has family, and every level and every combination is shared out in proportion. A stable split
-    looks at nothing but seed and name: no subject's place depends on another's.
+    looks at nothing but seed and name: no subject's place depends on another's. Each repeat deals
+    them into folds again, by a seed of its own; the first is what it is without others.
 
     Args:
         passed: The scans, one row per subject and session, as in check/passed.csv.
@@ -89,11 +90,54 @@ def split(
         validation = _for_validation(folds, of, settings, leader)
     _check_trainable(folds, validation, settings)
 
-    number_of = {subject: number for number, fold in enumerate(folds) for subject in fold}
+    number_of = _numbers(folds)
+    again = {
+        str(repeat): _numbers(_dealt_again(subjects, settings, leader, test, validation, repeat))
+        for repeat in range(1, settings.repeats)
+    }
     return [
-        SplitRow(subject, subject in test, number_of.get(subject), subject in validation)
+        SplitRow(
+            subject,
+            subject in test,
+            number_of.get(subject),
+            subject in validation,
+            {
+                repeat: "" if subject in test else str(int(repeat) * settings.folds + of[subject])
+                for repeat, of in again.items()
+            },
+        )
         for subject in everyone
     ]
+
+
+def _numbers(folds: Parts) -> dict[str, int]:
+    """Return the fold of each subject."""
+    return {subject: number for number, fold in enumerate(folds) for subject in fold}
+
+
+def _dealt_again(
+    subjects: Sequence[LabelRow],
+    settings: Split,
+    leader: Mapping[str, str],
+    test: Set[str],
+    validation: set[str],
+    repeat: int,
+) -> Parts:
+    """Deal those who are not held out for the test into folds, otherwise than before.
+
+    Those for validation stay the same, and are spread over the folds.
+    """
+    seed = int.from_bytes(rank(settings.seed, f"repeat\0{repeat}")[:4])
+    other = settings.model_copy(update={"seed": seed})
+    rest: Levels = {
+        subject: [*own, ("validation", subject in validation)]
+        for subject, own in _stratification(subjects, other).items()
+        if subject not in test
+    }
+    folds = _folds(rest, other, leader)
+    _check_filled(folds, other)
+    _check_trainable(folds, validation, other)
+    return folds
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,13 @@
-"""The split as the stage split writes it: each subject once, in one part."""
+"""The split as the stage split writes it: each subject once, in one part of each repeat."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from dataclasses import field
+from dataclasses import replace
 from pathlib import Path
+from typing import Annotated
 
 from headstart.common.errors import UserError
 from headstart.common.records import read_rows
@@ -25,12 +28,15 @@ class SplitRow:
         test: Whether the subject is held out for the final test.
         fold: The fold that holds the subject out; None for test subjects.
         validation: Whether the subject chooses the epoch where it is not held out.
+        repeats: The fold that holds the subject out, by the number of the repeat, from 1 on; ""
+            for test subjects.
     """
 
     subject: str
     test: bool
     fold: int | None
     validation: bool
+    repeats: Annotated[dict[str, str], "repeat:"] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         """Refuse a row that puts a subject in no part, or in two."""
@@ -40,11 +46,34 @@ class SplitRow:
             raise ValueError(f"subject {self.subject} has test {self.test:d}, fold {self.fold}")
         if self.test and self.validation:
             raise ValueError(f"subject {self.subject} has test 1 and validation 1")
+        if any(fold.isdecimal() == self.test for fold in self.repeats.values()):
+            raise ValueError(f"subject {self.subject} is not in one fold of each repeat")
+
+    @property
+    def folds(self) -> tuple[int, ...]:
+        """The folds that hold the subject out, one of each repeat; () for test subjects."""
+        return () if self.fold is None else (self.fold, *map(int, self.repeats.values()))
 
     @property
     def part(self) -> str:
         """Name of the subject's part: test, fold-0, …."""
         return "test" if self.test else f"fold-{self.fold}"
+
+
+def by_repeat(splits: Iterable[SplitRow]) -> list[list[SplitRow]]:
+    """Return the split as it is in each repeat; a list of itself where there is one."""
+    rows = list(splits)
+    again = rows[0].repeats if rows else {}
+    each = [[replace(row, repeats={}) for row in rows]]
+    for number in again:
+        cells = [row.repeats[number] for row in rows]
+        each.append(
+            [
+                replace(row, fold=int(cell) if cell else None, repeats={})
+                for row, cell in zip(rows, cells, strict=True)
+            ]
+        )
+    return each
 
 
 def write_splits(path: Path, splits: Iterable[SplitRow]) -> None:

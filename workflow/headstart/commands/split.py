@@ -10,6 +10,7 @@ from headstart.cohort.balance import balance
 from headstart.cohort.settings import SplitSettings
 from headstart.cohort.split import read_own
 from headstart.cohort.split import split
+from headstart.cohort.splits import by_repeat
 from headstart.cohort.splits import write_splits
 from headstart.common.records import read_rows
 from headstart.common.records import write_rows
@@ -35,5 +36,8 @@ def run(arguments: argparse.Namespace) -> None:
         own = read_own(arguments.data / chosen.file, settings.file, chosen.folds)
     splits = split(passed=passed, settings=chosen, together=settings.together, own=own)
     write_splits(arguments.output / "splits.csv", splits)
-    rows = balance(splits=splits, passed=passed, stratify=chosen.stratify)
+    rows: list[BalanceRow] = []
+    for repeat in by_repeat(splits):
+        made = balance(splits=repeat, passed=passed, stratify=chosen.stratify)
+        rows += [row for row in made if not (rows and row.part == "test")]
     write_rows(arguments.output / "balance.csv", BalanceRow, rows)

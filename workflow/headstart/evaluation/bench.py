@@ -30,7 +30,9 @@ from headstart.evaluation.estimates import HeldOut
 from headstart.evaluation.estimates import estimate
 from headstart.evaluation.estimates import held_out
 from headstart.evaluation.penalised import Fitted
+from headstart.evaluation.predictions import TEST
 from headstart.evaluation.predictions import NetworkPredictions
+from headstart.evaluation.predictions import Pooled
 from headstart.evaluation.predictions import pool
 from headstart.tasks.base import Task
 from headstart.tasks.mask_metrics import measure
@@ -158,21 +160,22 @@ class Bench:
         folds = sorted({run.fold for run in runs})
         ours = model_of(part, len(folds), len(pooled.by_seed))
         return HeldOutTrial(
-            sample=held_out(self.scans_of(pooled.keys), self.scans.values()),
+            sample=held_out(self.scans_of(pooled.keys), pooled.folds, self.scans.values()),
             sites=np.array([self.sites[key] for key in pooled.keys]),
             truth=self.truths(pooled.keys),
             ours=ours,
-            models={ours: pooled.mean, **self._baselines(pooled.keys, folds, part)},
+            models={ours: pooled.mean, **self._baselines(pooled, folds)},
             seeds=pooled.by_seed,
             keys=pooled.keys,
         )
 
-    def _baselines(self, keys: Sequence[Key], folds: Sequence[int], part: str) -> dict[str, Array]:
+    def _baselines(self, pooled: Pooled, folds: Sequence[int]) -> dict[str, Array]:
         """Predict each scan by the baselines of its own fold; test scans by those of all folds."""
+        keys = pooled.keys
         answers: dict[str, list[Array]] = {}
         for fold in folds:
-            rows = [i for i, k in enumerate(keys) if part == "test" or self.scans[k].fold == fold]
-            known = [k for k, scan in self.scans.items() if not scan.test and scan.fold != fold]
+            rows = [i for i, held_out in enumerate(pooled.folds) if held_out in (fold, TEST)]
+            known = [k for k, scan in self.scans.items() if scan.folds and fold not in scan.folds]
             if not rows:
                 continue
             asked = [keys[i] for i in rows]

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 from typing import Any
@@ -43,6 +44,9 @@ class HeldOut:
         folds: The fold of each scan, (n,); one for all of a single held-out set.
         inflation: What the variance between subjects is multiplied by, as the networks of several
             folds have learnt from each other's held-out subjects; 1 for a single held-out set.
+
+    A scan that several repeats hold out is there once for each, as a further session would be: no
+    new subject.
     """
 
     subjects: NDArray[np.str_]
@@ -53,6 +57,12 @@ class HeldOut:
     def _subject(self) -> NDArray[np.intp]:
         """Number of each scan's subject, (n,)."""
         return np.unique(self.subjects, return_inverse=True)[1]
+
+    @cached_property
+    def repeats(self) -> float:
+        """How many folds hold out a subject, on average."""
+        held = np.unique(np.column_stack([self._subject, self.folds]), axis=0)
+        return len(held) / len(np.unique(self._subject))
 
     @property
     def _group(self) -> NDArray[np.intp]:
@@ -82,7 +92,7 @@ class HeldOut:
         return len(np.unique(self._subject[scans]))
 
 
-def inflation(held: Sequence[int], learnt: Sequence[int]) -> float:
+def inflation(held: Sequence[int], learnt: Sequence[int], repeats: float = 1.0) -> float:
     """What a variance over the held-out subjects of several folds is to be multiplied by.
 
     Nadeau and Bengio 2003, doi:10.1023/A:1024068626366: 1 / k + held / learnt in place of 1 / k.
@@ -90,32 +100,30 @@ def inflation(held: Sequence[int], learnt: Sequence[int]) -> float:
     Args:
         held: Subjects that each of the k folds holds out.
         learnt: Subjects that it learns from.
+        repeats: How many of them hold out a subject: a mean over repeats is of no more subjects.
 
     Returns:
         1 for a single fold, whose network has learnt from none of those that are held out.
     """
     if len(held) < 2:
         return 1.0
-    return 1 + len(held) * sum(held) / sum(learnt)
+    return 1 + len(held) / repeats * sum(held) / sum(learnt)
 
 
-def held_out(scans: Sequence[Scan], cohort: Iterable[Scan]) -> HeldOut:
+def held_out(scans: Sequence[Scan], folds: Sequence[int], cohort: Iterable[Scan]) -> HeldOut:
     """Describe held-out scans.
 
     Args:
         scans: The scans.
+        folds: The fold that holds out each of them.
         cohort: All scans with a known target, which tell how many each fold learnt from.
     """
-    of_fold = {scan.subject: scan.fold for scan in cohort if not scan.test}
-    held = Counter(of_fold.values())
-    folds = sorted({scan.fold for scan in scans if scan.fold is not None})
-    return HeldOut(
-        subjects=np.array([scan.subject for scan in scans]),
-        folds=np.array([-1 if scan.fold is None else scan.fold for scan in scans]),
-        inflation=inflation(
-            [held[fold] for fold in folds], [len(of_fold) - held[fold] for fold in folds]
-        ),
-    )
+    of_subject = {scan.subject: scan.folds for scan in cohort if not scan.test}
+    held = Counter(fold for its in of_subject.values() for fold in its)
+    sample = HeldOut(np.array([scan.subject for scan in scans]), np.array(folds))
+    sizes = [held[fold] for fold in sorted(set(folds))]
+    by = inflation(sizes, [len(of_subject) - size for size in sizes], sample.repeats)
+    return replace(sample, inflation=by)
 
 
 @dataclass(frozen=True)

@@ -134,12 +134,13 @@ def _answer_rows(
         with suppress(UnfittedError):
             fitted = fitted_to_others(bench.task, trial, known)
     columns = bench.task.pooled_columns(trial.truth, trial.models[trial.ours], fitted)
+    held_out = trial.sample.folds.tolist()
     for place, scan in enumerate(bench.scans_of(trial.keys)):
         cells = {
             name: "" if np.isnan(values[place]) else str(values[place])
             for name, values in columns.items()
         }
-        fold = "" if scan.fold is None else str(scan.fold)
+        fold = "" if scan.test else str(held_out[place])
         yield AnswerRow(*scan.key, protocol, fold, scan.target, cells)
 
 

@@ -93,17 +93,19 @@ def _answers(group: Comparable, cohort: Cohort, task: Task, runs: Runs) -> dict[
     part = PROTOCOLS[group.protocol]
     pooled = {name: pool(runs[name], part, scans, task) for name in group.experiments}
     # one that sees covariates leaves out who lacks them
-    shared = set.intersection(*(set(one.keys) for one in pooled.values()))
+    places = {name: list(zip(one.keys, one.folds, strict=True)) for name, one in pooled.items()}
+    shared = set.intersection(*map(set, places.values()))
     if not shared:
         names = ", ".join(group.experiments)
         warning = f"warning: {names} answer for no scan in common, and are not compared"
         print(warning, file=sys.stderr, flush=True)
         return {}
-    asked = [scan for key, scan in scans.items() if key in shared]
-    sample, truth = held_out(asked, scans.values()), task.truth(asked)
+    common = [place for place in next(iter(places.values())) if place in shared]
+    asked, folds = [scans[key] for key, _ in common], [fold for _, fold in common]
+    sample, truth = held_out(asked, folds, scans.values()), task.truth(asked)
     answers = {}
     for name, one in pooled.items():
-        inside = np.array([key in shared for key in one.keys])
+        inside = np.array([place in shared for place in places[name]])
         by_seed = [said[inside] for said in one.by_seed]
         answers[name] = _Answers(
             estimate(task, sample, truth, one.mean[inside], {}),

@@ -35,7 +35,10 @@ def fitted_to_others(task: Task, judged: HeldOutTrial, known: HeldOutTrial) -> N
     ours, theirs = judged.models[judged.ours], known.models[known.ours]
     parts, places = [], []
     for fold in np.unique(judged.sample.folds):
-        inside, others = judged.sample.folds == fold, known.sample.folds != fold
+        inside = judged.sample.folds == fold
+        # in other repeats these subjects are in other folds, too
+        same = np.isin(known.sample.subjects, judged.sample.subjects[inside])
+        others = (known.sample.folds != fold) & ~same
         if known.sample.people(others) < FEW:
             raise UnfittedError(f"other folds hold out fewer than {FEW} subjects to fit it to")
         weights = session_weights(known.sample.subjects[others])

@@ -68,8 +68,9 @@ def _check(estimate: Estimate) -> None:
 
 
 def _folds(estimate: Estimate) -> str:
-    by = estimate.sample.inflation
-    return "" if by == 1 else f"; variance x {by:.3g} for folds"
+    by, repeats = estimate.sample.inflation, estimate.sample.repeats
+    of_repeats = f", mean of {repeats:.3g} repeats" if repeats > 1 else ""
+    return "" if by == 1 else f"; variance x {by:.3g} for folds{of_repeats}"
 
 
 def _of_both(one: Estimate, other: Estimate) -> Ends:

@@ -34,6 +34,7 @@ from headstart.tasks.base import Task
 from headstart.tasks.weighted import mean_of_known
 
 Array = NDArray[np.float64]
+TEST = -1  # stands for a fold's number
 
 
 @dataclass(frozen=True)
@@ -70,16 +71,18 @@ class NetworkPredictions:
 
 @dataclass(frozen=True)
 class Pooled:
-    """The answers for n scans.
+    """The answers for n scans; one that several repeats hold out is there once for each.
 
     Attributes:
         keys: Subject and session of each scan, in the cohort's order.
+        folds: The fold that holds it out; -1 for one of the test.
         by_seed: The answers of each seed, its folds pooled (held-out fold) or averaged (test).
         mean: The mean over seeds. Regression (n,), classification: probabilities (n, classes),
             segmentation: Dice (n, classes), NaN where a class is in neither mask.
     """
 
     keys: tuple[Key, ...]
+    folds: tuple[int, ...]
     by_seed: tuple[Array, ...]
     mean: Array
 
@@ -253,21 +256,51 @@ def pool(
     Raises:
         UserError: If a subject is in another fold than the split says, or nobody is left.
     """
-    said: dict[Key, dict[tuple[int, int], Array]] = {}
+    said: dict[tuple[Key, int], dict[tuple[int, int], Array]] = {}
     for run in runs:
+        held_out = run.fold if part == "fold" else TEST
         for key, values in _values(run, part, scans, task).items():
-            said.setdefault(key, {})[run.fold, run.seed] = values
-    keys = tuple(key for key in scans if key in said)
-    if not keys:
+            said.setdefault((key, held_out), {})[run.fold, run.seed] = values
+    folds = sorted({fold for _, fold in said})
+    places = [(key, fold) for key in scans for fold in folds if (key, fold) in said]
+    if not places:
         raise UserError(
             f"{runs[0].path}: no prediction of the part '{part}' with a known target; "
             "run the stage predict again"
         )
     by_seed = tuple(
-        np.array([mean_of_known([v for (_, s), v in said[k].items() if s == seed]) for k in keys])
+        np.array([mean_of_known([v for (_, s), v in said[k].items() if s == seed]) for k in places])
         for seed in sorted({run.seed for run in runs})
     )
-    return Pooled(keys, by_seed, mean_of_known(by_seed))
+    keys, held = zip(*places, strict=True)
+    return Pooled(keys, held, by_seed, mean_of_known(by_seed))
+
+
+def of_one_repeat(
+    runs: Sequence[NetworkPredictions], scans: Mapping[Key, Scan]
+) -> tuple[list[NetworkPredictions], dict[Key, Scan]]:
+    """Keep what is said in the first repeat that was trained, for what shows each scan once.
+
+    Args:
+        runs: Predictions of all folds and seeds.
+        scans: The scans.
+
+    Returns:
+        The predictions that are left, and the scans as they are held out there.
+    """
+    folds = 1 + max((scan.fold for scan in scans.values() if scan.fold is not None), default=0)
+    number = min(run.fold for run in runs) // folds
+    left = [run for run in runs if run.fold // folds == number]
+    return left, {key: scan.in_repeat(number) for key, scan in scans.items()}
+
+
+def pool_once(
+    runs: Sequence[NetworkPredictions], part: str, scans: Mapping[Key, Scan], task: Task
+) -> Pooled:
+    """The same as `pool`, each scan once: as it was held out first."""
+    if part == "fold":
+        runs, scans = of_one_repeat(runs, scans)
+    return pool(runs, part, scans, task)
 
 
 def _values(
@@ -278,7 +311,7 @@ def _values(
     for row, answer in zip(rows, task.from_columns(_numbers(rows, task)), strict=True):
         if row.key not in scans:
             continue
-        if part == "fold" and scans[row.key].fold != run.fold:
+        if part == "fold" and run.fold not in scans[row.key].folds:
             raise UserError(
                 f"{run.path}: subject {row.subject} is not in fold {run.fold} of the split; "
                 "run the stage predict again"

@@ -137,7 +137,8 @@ def area(estimate: Estimate) -> Ends:
 
     def variance(area: float) -> float:
         each = [math.sqrt(sum(_variance(area, *two) for two in of)) / len(of) for of in counts]
-        return (sum(each) / len(each)) ** 2
+        # repeats hold out no further subjects
+        return sample.repeats * (sum(each) / len(each)) ** 2
 
     without = estimate.without[np.isfinite(estimate.without)]
     sessions = len(estimate.told) / sample.people(estimate.told)

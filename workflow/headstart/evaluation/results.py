@@ -77,7 +77,9 @@ class DifferenceRow:
 
 @dataclass(frozen=True)
 class AnswerRow(OfScan):
-    """What is answered for a held-out scan, the networks that answer averaged, in answers.csv.
+    """What is answered for a held-out scan, in answers.csv: the mean of the networks that answer.
+
+    By cross-validation with repeats, a scan has a row for each.
 
     Attributes:
         protocol: As in metrics.csv.

@@ -24,6 +24,7 @@ from headstart.common.progress import progress
 from headstart.common.records import write_rows
 from headstart.common.text import times
 from headstart.evaluation.predictions import check_complete
+from headstart.evaluation.predictions import of_one_repeat
 from headstart.evaluation.predictions import pool
 from headstart.evaluation.predictions import read_run
 from headstart.explanation.chosen import Chosen
@@ -93,12 +94,14 @@ def explain(
     runs = [read_run(*one) for one in zip(predictions, weights, strict=True)]
     for run in runs:
         check_complete(run, cohort, task, test=False)
+    of_run = {run.path: file.parent for run, file in zip(runs, weights, strict=True)}
     scans = {(scan.subject, scan.session): scan for scan in cohort.scans if scan.target}
+    runs, scans = of_one_repeat(runs, scans)
     chosen = choose(task, scans, pool(runs, "fold", scans, task), settings.explain.cases)
     maps = _Maps(output, settings, groups_of(task), cohort.prepare.usual_voxel_size)
     maps.clear()
     for fold in sorted({run.fold for run in runs}):
-        models = [file.parent for run, file in zip(runs, weights, strict=True) if run.fold == fold]
+        models = [of_run[run.path] for run in runs if run.fold == fold]
         own = [one for one in chosen if one.scan.fold == fold]
         loaded = [load_network(m, ModelCard.read(m), networks, device) for m in models if own]
         for one in progress(own, total=len(own), label=f"scans of fold {fold} explained"):

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from headstart.cohort.groups import natural
 from headstart.cohort.local_copy import stage_in
-from headstart.cohort.prepared import Cohort
 from headstart.cohort.prepared import Scan
 from headstart.cohort.prepared import read_cohort
 from headstart.cohort.settings import Question
@@ -69,7 +68,12 @@ def inject(
     models: dict[int, list[Path]] = {}
     for file in weights:
         models.setdefault(ModelCard.read(file.parent).run.fold, []).append(file.parent)
-    chosen = choose(task, cohort, list(models))
+    # of several repeats the first that was trained
+    folds = 1 + max(scan.fold for scan in cohort.scans if scan.fold is not None)
+    repeat = min(models) // folds
+    models = {fold: theirs for fold, theirs in models.items() if fold // folds == repeat}
+    scans = [scan.in_repeat(repeat) for scan in cohort.scans]
+    chosen = choose(task, scans, list(models))
     rows: list[InjectedRow] = []
     for fold, theirs in sorted(models.items()):
         own = [scan for scan in chosen if scan.fold == fold]
@@ -80,24 +84,24 @@ def inject(
     write_rows(output, InjectedRow, sorted(rows, key=lambda row: order.get(row.group, 0)))
 
 
-def choose(task: Task, cohort: Cohort, folds: Sequence[int]) -> list[Scan]:
+def choose(task: Task, scans: Sequence[Scan], folds: Sequence[int]) -> list[Scan]:
     """Choose held-out subjects evenly by what is true of them, masks by their names.
 
     Args:
         task: The task.
-        cohort: The cohort.
+        scans: The cohort's.
         folds: Those that are held out.
     """
     first: dict[str, Scan] = {}
-    held_out = [scan for scan in cohort.scans if scan.fold in folds and scan.target]
+    held_out = [scan for scan in scans if scan.fold in folds and scan.target]
     for scan in sorted(held_out, key=lambda scan: list(map(natural, scan.key))):
         first.setdefault(scan.subject, scan)
-    scans = list(first.values())
+    ordered = list(first.values())
     if not task.per_voxel:
-        truth = task.truth(scans)
-        scans = [scans[place] for place in np.argsort(truth, kind="stable")]
-    places = np.linspace(0, len(scans) - 1, min(MOST, len(scans)))
-    return [scans[place] for place in np.rint(places).astype(int)]
+        truth = task.truth(ordered)
+        ordered = [ordered[place] for place in np.argsort(truth, kind="stable")]
+    places = np.linspace(0, len(ordered) - 1, min(MOST, len(ordered)))
+    return [ordered[place] for place in np.rint(places).astype(int)]
 
 
 def _answers(task: Task, scan: Scan, networks: Sequence[TrainedNetwork]) -> Iterator[InjectedRow]:

@@ -115,7 +115,7 @@ class _Pictures:
         """The best filter's strength by fold, as it was when it was judged: of the other folds."""
         scans, found = self.result.scans, {}
         for fold in {scans[key].fold for key in self.keys}:
-            known = [scan for scan in scans.values() if not scan.test and scan.fold != fold]
+            known = [scan for scan in scans.values() if scan.folds and fold not in scan.folds]
             found[fold] = filters.chosen(known, self.result.noise)[self.best]
         return found
 

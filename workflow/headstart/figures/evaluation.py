@@ -8,7 +8,7 @@ from pathlib import Path
 from headstart.cohort.prepared import read_cohort
 from headstart.common.records import read_rows
 from headstart.data.label_table import LabelRow
-from headstart.evaluation.predictions import pool
+from headstart.evaluation.predictions import pool_once
 from headstart.evaluation.predictions import read_run
 from headstart.evaluation.results import PROTOCOLS
 from headstart.evaluation.results import DifferenceRow
@@ -88,7 +88,7 @@ def plot(
                 classes=classes,
                 primary=settings.primary,
                 protocol=protocol,
-                pooled=pool(runs, PROTOCOLS[protocol], scans, task),
+                pooled=pool_once(runs, PROTOCOLS[protocol], scans, task),
                 scans=scans,
                 sites=sites,
                 runs=runs,

@@ -114,6 +114,12 @@ class Result:
         return f"Intervals (95 %), subjects the unit: {', '.join(methods)}." if methods else ""
 
     @property
+    def _repeats(self) -> str:
+        """What is drawn of several repeats."""
+        several = self.protocol != "test" and any(scan.repeats for scan in self.scans.values())
+        return "Scans are drawn as the first repeat holds them out; numbers are of all." * several
+
+    @property
     def heading(self) -> str:
         """The experiment and the protocol in words."""
         return f"{self.title}: {'held-out test' if self.protocol == 'test' else self.protocol}"
@@ -131,6 +137,7 @@ class Result:
             f"{counted(people, 'subject')}, {counted(len(self.subjects), 'scan')}; "
             f"{CAPTIONS[self.protocol]}.",
             self._intervals,
+            self._repeats,
             few(people),
             bool(self.comparison) * "Baselines are fitted on the subjects of the other folds.",
         )

@@ -92,6 +92,8 @@ def draw_flow(
     gaps = [max(9.0, 8 + 3.4 * text.count("\n")) for text in reasons]
     total = sum(heights) + sum(gaps) + 12 + 14
     note = "Scan: one session of one subject. rejected.csv of label and check says more of each."
+    if any(row.repeats for row in splits):
+        note += " Folds: those of the first repeat of the split."
     with document.page(f"{study}: data and exclusions", height=total + 24, note=note) as figure:
         axes = figure.subplots()
         axes.set_xlim(0, 175)

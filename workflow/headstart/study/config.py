@@ -297,7 +297,7 @@ class Config(Section):
     def folds(self, experiment: str) -> tuple[int, ...]:
         """Folds that an experiment trains."""
         folds = self.experiments[experiment].folds
-        return tuple(range(self.split.folds)) if folds == "all" else folds
+        return tuple(range(self.split.all_folds)) if folds == "all" else folds
 
     def parent(self, experiment: str) -> str | None:
         """Return the experiment that an experiment starts from, if it starts from one."""

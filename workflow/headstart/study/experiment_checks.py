@@ -71,11 +71,12 @@ def _check_saved(where: str, train: Train) -> None:
 
 
 def _check_folds(where: str, experiment: Experiment, config: Config) -> None:
-    made = config.split.folds
+    made, repeats = config.split.all_folds, config.split.repeats
+    by = "split.folds" + " x split.repeats" * (repeats > 1)
     if experiment.folds != "all" and max(experiment.folds, default=0) >= made:
         raise ValueError(
-            f"{where}.folds: {list(experiment.folds)} has a fold that split.folds = {made} does "
-            f"not make; allowed: 0 to {made - 1}"
+            f"{where}.folds: {list(experiment.folds)} has a fold that {by} = {made} does not "
+            f"make; allowed: 0 to {made - 1}"
         )
 
 

@@ -70,6 +70,6 @@ def _counted(passed: Path, splits: Path, needed: tuple[str, ...], fold: int, *_:
     part_of = {row.subject: row for row in read_splits(splits)}
     scans = [row for row in read_rows(passed, LabelRow) if all(map(row.values.get, needed))]
     rows = [part_of.get(scan.subject) for scan in scans]
-    others = [row for row in rows if row is not None and not row.test and row.fold != fold]
+    others = [row for row in rows if row is not None and not row.test and fold not in row.folds]
     validation = sum(row.validation for row in others)
     return PartSizes(len(others) - validation, validation)

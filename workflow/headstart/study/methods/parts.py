@@ -29,7 +29,8 @@ def part_table(study: StudyFiles) -> TextTable:
         told = [of_label(study.config, label, those) for label in labels]
         rows.append([part, str(len(those)), str(scans), *told])
     head = ["part", "subjects", "scans", *labels]
-    return TextTable("Who is in each part", head, rows, numbers=False)
+    of = ", in the first repeat" * (study.config.split.repeats > 1)
+    return TextTable(f"Who is in each part{of}", head, rows, numbers=False)
 
 
 def _parts(splits: Sequence[SplitRow]) -> dict[str, list[SplitRow]]:

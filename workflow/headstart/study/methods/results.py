@@ -47,6 +47,7 @@ def tell_results(study: StudyFiles) -> Iterator[str | TextTable]:
                 "The folds' networks have learnt from each other's held-out subjects, for which "
                 "the variance of every metric by cross-validation was multiplied by 1 + k times "
                 "held-out over training subjects, of k folds (Nadeau and Bengio)."
+                f"{REPEATED * (study.config.split.repeats > 1)}"
             )
     parts = {
         "test": "the test subjects",
@@ -58,8 +59,7 @@ def tell_results(study: StudyFiles) -> Iterator[str | TextTable]:
     yield from filter(None, dict.fromkeys(kind.judged_words for kind in kinds))
     for one in found:
         people = one.models[0].n
-        folds = study.config.folds(one.experiment)
-        of = f"fold{'s' * (len(folds) > 1)} {and_joined(map(str, folds))}"
+        of = _folds(study.config, one.experiment)
         yield (
             f"{one.experiment}, on {parts[one.protocol].format(of)}, held out "
             f"({counted(people, 'subject')}), "
@@ -89,6 +89,12 @@ def tell_results(study: StudyFiles) -> Iterator[str | TextTable]:
             yield f"By the intervals of {METRICS[one.metric].words}, {one.verdicts}."
     yield from tell_comparisons(study)
     yield from tell_openings(study)
+
+
+REPEATED = (
+    " Over repeats, whose folds hold out the same subjects again, a metric is a mean: a subject "
+    "counts once, with the mean of its answers' losses, and k is the number of folds of one repeat."
+)
 
 
 @dataclass(frozen=True)
@@ -165,6 +171,13 @@ def outcomes(study: StudyFiles) -> Iterator[Outcome]:
                 defined = frozenset(of_class(row.metric)[0] for row in ours)
                 fitted = fitted_words(told, experiment.unit)
                 yield Outcome(name, protocol, key, models, differences, also, fitted, defined)
+
+
+def _folds(config: Config, experiment: str) -> str:
+    folds, split = config.folds(experiment), config.split
+    if split.repeats > 1 and len(folds) == split.all_folds:
+        return f"{split.folds} folds, repeated {split.repeats} times"
+    return f"fold{'s' * (len(folds) > 1)} {and_joined(map(str, folds))}"
 
 
 def primary_metrics(config: Config, found: Sequence[Outcome]) -> Iterator[str]:

@@ -32,7 +32,7 @@ def tell_split(study: StudyFiles) -> Iterator[str]:
     )
     yield (
         f"Subjects, with all their sessions, were divided ({_how(settings)}): "
-        f"{held}{len(splits) - test} were dealt into {into}."
+        f"{held}{len(splits) - test} were dealt into {into}{_again(settings)}."
     )
     if settings.group:
         yield f"Subjects of one {settings.group} stayed together."
@@ -76,6 +76,12 @@ def _how(settings: Split) -> str:
         return f"seed {settings.seed}, by a hash of each name, so that new ones move nobody"
     stratify = f", in equal shares of {and_joined(settings.stratify)}" if settings.stratify else ""
     return f"seed {settings.seed}{stratify}"
+
+
+def _again(settings: Split) -> str:
+    if settings.repeats == 1:
+        return ""
+    return f", {settings.repeats} times, each time otherwise"
 
 
 def _choosers(config: Config) -> str:

@@ -21,7 +21,7 @@ from headstart.evaluation.cases import Case
 from headstart.evaluation.cases import in_order
 from headstart.evaluation.predictions import NetworkPredictions
 from headstart.evaluation.predictions import Pooled
-from headstart.evaluation.predictions import pool
+from headstart.evaluation.predictions import pool_once
 from headstart.evaluation.predictions import read_run
 from headstart.evaluation.results import PROTOCOLS
 from headstart.figures.mask_colours import MASK_COLOURS
@@ -130,7 +130,7 @@ def _answers(study: StudyFiles, name: str, protocol: str) -> Answers:
     scans = {(scan.subject, scan.session): scan for scan in cohort.scans if scan.target}
     paths = [study.folder / run.predicted / PREDICTIONS for run in study.config.runs(name)]
     runs = [read_run(path) for path in paths]
-    pooled = pool(runs, PROTOCOLS[protocol], scans, task)
+    pooled = pool_once(runs, PROTOCOLS[protocol], scans, task)
     return Answers(asked, task, classes, runs, scans, pooled)
 
 

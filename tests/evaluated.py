@@ -71,6 +71,11 @@ class Study:
             *("--prepared", str(self.root / "prepare")),
         ]
 
+    @property
+    def data(self) -> list[str]:
+        """The argument that names the data root."""
+        return ["--data", str(self.root / "data")]
+
 
 def make_study(
     root: Path,
@@ -256,6 +261,9 @@ def _write_volumes(root: Path, scans: pd.DataFrame, rng: np.random.Generator) ->
             volume = np.where(radius < 1, 1.0, -1.0) - 0.6 * (radius < inner)
             volumes[index, 0] = volume + rng.normal(0, 0.08, WINDOW)
             masks[index] = np.where(radius < inner, 2, np.where(radius < inner + 0.12, 1, 0))
+            raw = root / f"data/{scan.subject}_{scan.session}_mask.nii.gz"
+            raw.parent.mkdir(parents=True, exist_ok=True)
+            nib.save(nib.Nifti1Image(masks[index], affine), raw)
         write_shard(
             root / f"prepare/shard-{shard}.json",
             list(zip(members["subject"], members["session"], strict=True)),

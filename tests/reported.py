@@ -110,6 +110,7 @@ def _evaluate(folder: Path, slices: Slices, name: str) -> None:
     metrics, comparison, _ = evaluate(
         settings=slices.evaluate(name),
         **_cohort(folder),
+        data=folder / "data",
         predictions=paths,
     )
     write_rows(folder / study_paths.METRICS.format(experiment=name), MetricRow, metrics)

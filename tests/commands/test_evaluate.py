@@ -63,7 +63,7 @@ def evaluate(study: Study, task: str, *more: str, test: bool = True) -> int:
         folds=(0, 1),
         seeds=(0, 1),
     )
-    words = ["evaluate", "--settings", settings_text(settings), *study.tables]
+    words = ["evaluate", "--settings", settings_text(settings), *study.tables, *study.data]
     words += ["--predictions", *map(str, study.predictions)]
     words += ["--openings", str(study.root / "test-openings.csv")]
     return main([*words, *more, "--output", str(study.root / "evaluate/exp")])
@@ -268,7 +268,8 @@ def test_no_baseline_ever_sees_what_is_true_of_the_test_subjects(tmp_path: Path,
         ]
         changed = replace(cohort, scans=tuple(scans))
         asked = TASKS[task].from_cohort(changed, ())
-        bench = Bench(asked, changed, {(scan.subject, scan.session): "A" for scan in scans}, 1.0)
+        sites = {(scan.subject, scan.session): "A" for scan in scans}
+        bench = Bench(asked, changed, sites, data=tmp_path, classes={}, tolerance=1.0)
         said.append(bench.trial(runs, "test"))
     before, after = said
     assert (before.truth != after.truth).all()

@@ -82,7 +82,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
 
 
 def evaluate(study: Study, settings: EvaluateSettings) -> int:
-    words = ["evaluate", "--settings", settings_text(settings), *study.tables]
+    words = ["evaluate", "--settings", settings_text(settings), *study.tables, *study.data]
     words += ["--predictions", *map(str, study.predictions)]
     words += ["--openings", str(study.root / "test-openings.csv")]
     return main([*words, "--output", str(study.root / "evaluate/exp")])

@@ -57,7 +57,7 @@ def studies(tmp_path_factory) -> dict[str, Study]:
     made = {}
     for task in TARGETS:
         study = make_study(tmp_path_factory.mktemp(task), task=task, subjects=24)
-        words = ["evaluate", "--settings", settings_text(judged(task)), *study.tables]
+        words = ["evaluate", "--settings", settings_text(judged(task)), *study.tables, *study.data]
         words += ["--predictions", *map(str, study.predictions)]
         words += ["--openings", str(study.root / "test-openings.csv")]
         assert main([*words, "--output", str(study.root / "evaluate/exp")]) == 0
@@ -234,7 +234,13 @@ def test_overlays_show_the_predicted_masks_whatever_their_files_call_the_classes
 
 def test_a_row_of_slices_without_a_prediction_says_so(tmp_path: Path):
     study = make_study(tmp_path, task="segmentation", subjects=12, folds=(0, 1), seeds=(0,))
-    given = ["evaluate", "--settings", settings_text(judged("segmentation")), *study.tables]
+    given = [
+        "evaluate",
+        "--settings",
+        settings_text(judged("segmentation")),
+        *study.tables,
+        *study.data,
+    ]
     given += ["--predictions", *map(str, study.predictions)]
     given += ["--openings", str(study.root / "test-openings.csv")]
     assert main([*given, "--output", str(study.root / "evaluate/exp")]) == 0

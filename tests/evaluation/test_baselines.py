@@ -4,6 +4,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 import pytest
 from evaluated import make_study
@@ -13,6 +14,8 @@ from headstart.cohort.prepared import read_cohort
 from headstart.evaluation import baselines
 from headstart.evaluation.baselines import Features
 from headstart.imaging.geometry import Grid
+
+TWO = {"a": (1,), "b": (2,)}
 
 
 def features(n: int, *, sites: tuple[str, ...] = ("A", "B"), seed: int = 0) -> Features:
@@ -105,7 +108,8 @@ def test_mean_mask_is_the_majority_and_background_overlaps_nothing(tmp_path: Pat
         "mask",
     ).scans
     # the majority of one scan is that scan
-    dice = baselines.segmentation([scans[0]], [scans[0]], [0], 2, 1.0)
+    files = {"rim": (1,), "core": (2,)}, study.root / "data"
+    dice = baselines.segmentation([scans[0]], [scans[0]], [0], *files, 1.0)
     assert dice["mean-mask"][:, :2].tolist() == [[1.0, 1.0]]
     assert dice["background"][:, :2].tolist() == [[0.0, 0.0]]
 
@@ -181,38 +185,49 @@ def test_an_unknown_site_has_the_frequencies_of_all():
     np.testing.assert_allclose(probability["majority"], [[6 / 8, 2 / 8]] * 3)
 
 
-def of_masks(*masks: list[int]) -> list[SimpleNamespace]:
-    """Make scans of masks along one axis."""
-    return [
-        SimpleNamespace(
-            grid=Grid((len(mask), 1, 1), np.eye(4)),
-            shape=(len(mask), 1, 1),
-            mask=lambda m=mask: np.array(m).reshape(len(m), 1, 1),
-        )
-        for mask in masks
-    ]
+def of_masks(folder: Path, *masks: list[int]) -> list[Any]:
+    """Make scans of masks along one axis, which are their own grids."""
+    scans = []
+    for number, mask in enumerate(masks):
+        grid = Grid((len(mask), 2, 2), np.eye(4))
+        values = np.broadcast_to(np.array(mask, np.uint8)[:, None, None], grid.shape)
+        nib.save(nib.Nifti1Image(values, grid.affine), folder / f"{number}.nii")
+        scan = {"target": f"{number}.nii", "mask_content": "", "mask": lambda v=values: v}
+        places = {"shape": grid.shape, "grid": grid, "source": grid, "source_shape": grid.shape}
+        scans.append(SimpleNamespace(**scan, **places))
+    return scans
 
 
-def test_masks_of_several_sizes_are_compared_centre_upon_centre():
-    scans: Any = of_masks([1, 1, 0], [0, 0, 1, 1, 0, 0, 0], [0, 1, 1, 0, 0])
-    dice = baselines.segmentation(scans, scans[:1], [1], 1, 1.0)
+def test_masks_of_several_sizes_are_compared_centre_upon_centre(tmp_path: Path):
+    scans = of_masks(tmp_path, [1, 1, 0], [0, 0, 1, 1, 0, 0, 0], [0, 1, 1, 0, 0])
+    dice = baselines.segmentation(scans, scans[:1], [1], {"a": (1,)}, tmp_path, 1.0)
     assert dice["mean-mask"][:, :1].tolist() == [[1]]
 
 
-def test_in_each_voxel_the_mean_mask_has_the_class_of_most():
+def test_in_each_voxel_the_mean_mask_has_the_class_of_most(tmp_path: Path):
     masks = [[0, 1, 2, 2, 1], [0, 1, 2, 0, 2], [1, 2, 2, 1, 0]]
-    scans: Any = of_masks(*masks)
-    dice = baselines.segmentation(scans, scans[2:], [0], 2, 1.0)
+    scans = of_masks(tmp_path, *masks)
+    dice = baselines.segmentation(scans, scans[2:], [0], TWO, tmp_path, 1.0)
     # the majority is 0 1 2 0 0: the first, where none has more votes than another
     assert dice["mean-mask"][:, :2].tolist() == [[0, pytest.approx(2 / 3)]]
     assert dice["background"][:, :2].tolist() == [[0, 0]]
 
 
-def test_the_mask_of_the_most_similar_scan_is_carried_over_centre_upon_centre():
-    scans: Any = of_masks([0, 1, 2], [0, 0, 1, 0, 2, 0, 0], [1, 1, 2], [1, 2, 0])
-    dice = baselines.segmentation(scans[:3], scans[3:], [1], 2, 1.0)["label-transfer"]
+def test_baselines_are_measured_on_the_scan_s_own_grid(tmp_path: Path):
+    """What the prepared grid has lost of a scan's own mask is missed by baselines as well."""
+    scans = of_masks(tmp_path, [0, 1, 1, 0], [0, 1, 1, 1])
+    prepared = np.array([0, 1, 1, 0], np.uint8)[:, None, None].repeat(2, 1).repeat(2, 2)
+    scans[1].mask = lambda: prepared
+    dice = baselines.segmentation(scans[:1], scans[1:], [0], {"a": (1,)}, tmp_path, 1.0)
+    assert dice["label-transfer"][:, :1].tolist() == [[pytest.approx(2 * 2 / (2 + 3))]]
+
+
+def test_the_mask_of_the_most_similar_scan_is_carried_over_centre_upon_centre(tmp_path: Path):
+    scans = of_masks(tmp_path, [0, 1, 2], [0, 0, 1, 0, 2, 0, 0], [1, 1, 2], [1, 2, 0])
+    files = TWO, tmp_path
+    dice = baselines.segmentation(scans[:3], scans[3:], [1], *files, 1.0)["label-transfer"]
     assert dice[:, :2].tolist() == [[1, 0]]
-    dice = baselines.segmentation(scans[:3], scans[2:], [2, 0], 2, 1.0)["label-transfer"]
+    dice = baselines.segmentation(scans[:3], scans[2:], [2, 0], *files, 1.0)["label-transfer"]
     assert dice[:, :2].tolist() == [[1, 1], [0, 0]]
 
 

@@ -26,13 +26,14 @@ rule evaluate:
         weights=listed("weights"),
         code=settings.code("evaluate"),
         upstream=upstream_of("evaluate", "experiment"),
+        data=settings.data,
         prepared=PREPARED,
         # no output, which Snakemake would delete before a rerun
         openings=f"{settings.config.study}/{study_paths.OPENINGS}",
         folder=subpath(output.metrics, parent=True),
     shell:
         "headstart evaluate --settings {params.settings:q} --passed {input.passed:q}"
-        " --splits {input.splits:q} --prepared {params.prepared:q}"
+        " --splits {input.splits:q} --prepared {params.prepared:q} --data {params.data:q}"
         " --predictions {params.predictions:q} --weights {params.weights:q}"
         " --openings {params.openings:q} --rests-on {params.upstream:q}"
         " --output {params.folder:q} 2> {log:q}"

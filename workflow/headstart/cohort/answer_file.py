@@ -17,18 +17,12 @@ from headstart.cohort.prepared import Scan
 from headstart.cohort.settings import SURFACE_TOLERANCE
 from headstart.common import files
 from headstart.common.errors import NoAnswerError
-from headstart.common.errors import UserError
 from headstart.imaging.geometry import to_source_grid
-from headstart.imaging.grids import difference
-from headstart.imaging.grids import relation
 from headstart.imaging.headers import image_like
 from headstart.imaging.mask_classes import Classes
 from headstart.imaging.mask_values import file_values
 from headstart.imaging.mask_values import millilitres
-from headstart.imaging.mask_values import numbered
 from headstart.imaging.masks import decide_mask
-from headstart.imaging.nifti import BadScanError
-from headstart.imaging.nifti import read_volume
 
 Kind = TypeVar("Kind", bound=np.generic)
 
@@ -162,36 +156,3 @@ class AnswerFile:
         """
         found = millilitres(mask, tuple(self.classes), self.scan.source.voxel_ml)
         return [float(f"{size:.6g}") for size in found.values()]
-
-    def true_mask(self, data: Path) -> NDArray[np.uint8]:
-        """Read the scan's raw mask as prepare does, onto the scan's own grid.
-
-        Args:
-            data: Data root.
-
-        Returns:
-            Numbers of classes.
-
-        Raises:
-            UserError: If it is gone, can't be read, or is another one than was prepared.
-        """
-        scan, path = self.scan, data / self.scan.target
-        if not path.exists():
-            raise UserError(
-                f"{path}: the mask of subject '{scan.subject}', session '{scan.session}', is gone "
-                "since it was prepared; put it back, and type the same command again"
-            )
-        try:
-            raw = read_volume(path)
-        except BadScanError as error:
-            raise UserError(error.detail) from error
-        if scan.mask_content not in ("", raw.content):
-            raise UserError(
-                f"{path}: is another mask than the one that was prepared; type the same command "
-                "again, which checks and prepares it again"
-            )
-        found = relation(raw.grid, scan.source)
-        if found is None:
-            different = difference(raw.grid, scan.source)
-            raise UserError(f"{path}: lies on another grid than its scan: {different}; resample it")
-        return numbered(found.apply(raw.values(np.float64), scan.source_shape, 0), self.classes)

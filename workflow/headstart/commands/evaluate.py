@@ -43,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=".../fold-F/seed-S/model.safetensors, in the order of --predictions: answers of "
         "other weights than these are refused",
     )
+    parser.add_argument("--data", type=Path, default=Path(), help="data root, with the raw masks")
     parser.add_argument(
         "--openings",
         type=Path,
@@ -62,6 +63,7 @@ def run(arguments: argparse.Namespace) -> None:
         passed=arguments.passed,
         splits=arguments.splits,
         prepared=arguments.prepared,
+        data=arguments.data,
         predictions=arguments.predictions,
         weights=arguments.weights,
     )

@@ -12,14 +12,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from headstart.cohort.prepared import Scan
+from headstart.cohort.true_mask import true_mask
 from headstart.common.errors import UserError
+from headstart.common.progress import progress
 from headstart.evaluation.session_weights import session_weights
 from headstart.imaging.geometry import crop_or_pad
+from headstart.imaging.mask_classes import Classes
+from headstart.imaging.masks import resample_mask
 from headstart.imaging.otsu import otsu
 from headstart.tasks.mask_metrics import measure
 from headstart.tasks.weighted import Floats
@@ -173,17 +178,19 @@ def segmentation(
     known: Sequence[Scan],
     asked: Sequence[Scan],
     similar: Sequence[int],
-    classes: int,
+    classes: Classes,
+    data: Path,
     tolerance: float,
     measure: Measure = measure,
 ) -> dict[str, Array]:
-    """Segment by the masks of other scans alone, and measure on the prepared grid.
+    """Segment by the masks of other scans alone, and measure on each scan's own grid, as networks.
 
     Args:
         known: Scans with a mask to learn from.
         asked: Scans to predict, m of them.
         similar: Number of the known scan that each one is most similar to, (m,).
-        classes: Number of foreground classes.
+        classes: The values of the classes in the study's files.
+        data: Data root, where the raw masks are.
         tolerance: How far surfaces may be apart for NSD, mm.
         measure: What measures a scan, as `headstart.tasks.mask_metrics.measure`.
 
@@ -193,19 +200,23 @@ def segmentation(
         in each voxel the class that most of the known scans have there; `label-transfer`, the mask
         of the most similar known scan (Aljabar and others 2009,
         doi:10.1016/j.neuroimage.2009.02.018), centre upon centre.
+
+    Raises:
+        UserError: As `headstart.cohort.true_mask.true_mask`.
     """
-    mean = _mean_mask(known, classes)
+    mean = _mean_mask(known, len(classes))
     measured: dict[str, list[NDArray[np.floating]]] = {
         "background": [],
         "mean-mask": [],
         "label-transfer": [],
     }
-    for scan, nearest in zip(asked, similar, strict=True):
+    work = zip(asked, similar, strict=True)
+    for scan, nearest in progress(work, total=len(asked), label="baselines' masks measured"):
+        truth, size = true_mask(scan, data, classes), scan.source.voxel_size
         masks = (np.zeros_like(mean), mean, known[nearest].mask())
         for of_baseline, mask in zip(measured.values(), masks, strict=True):
-            fitting = crop_or_pad(mask, scan.shape, 0)
-            size = scan.grid.voxel_size
-            found = measure(scan.mask(), fitting, classes, size, tolerance)
+            own = resample_mask(crop_or_pad(mask, scan.shape, 0), scan.grid, scan.source)
+            found = measure(truth, own, len(classes), size, tolerance)
             of_baseline.append(found.ravel())
     return {name: np.array(of_baseline) for name, of_baseline in measured.items()}
 

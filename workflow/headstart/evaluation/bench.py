@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,7 @@ from headstart.evaluation.predictions import TEST
 from headstart.evaluation.predictions import NetworkPredictions
 from headstart.evaluation.predictions import Pooled
 from headstart.evaluation.predictions import pool
+from headstart.imaging.mask_classes import Classes
 from headstart.tasks.base import Task
 from headstart.tasks.mask_metrics import measure
 from headstart.tasks.objects import measure_with_objects
@@ -74,6 +76,9 @@ class Bench:
         task: Task,
         cohort: Cohort,
         sites: dict[Key, str],
+        *,
+        data: Path,
+        classes: Classes,
         tolerance: float,
         noise: float | None = None,
     ) -> None:
@@ -83,11 +88,14 @@ class Bench:
             task: What is asked.
             cohort: The cohort.
             sites: The site of every scan.
+            data: Data root, where the raw masks are.
+            classes: The values of their classes.
             tolerance: How far surfaces may be apart and agree, mm.
             noise: Standard deviation of the scans' noise, where it is given.
         """
         self.task = task
         self.noise = noise
+        self.data, self.classes = data, classes
         self.tolerance = tolerance
         self.covariates = cohort.covariates
         self.sites = sites
@@ -232,9 +240,9 @@ def _of_classes(bench: Bench, known: Keys, asked: Keys) -> dict[str, Array]:
 
 def _of_masks(bench: Bench, known: Keys, asked: Keys, measure: Measure) -> dict[str, Array]:
     similar = coarse_voxels.nearest(bench.down_sampled(known), bench.down_sampled(asked))
-    classes = len(bench.task.classes)
     scans = bench.scans_of(known), bench.scans_of(asked)
-    return baselines.segmentation(*scans, similar, classes, bench.tolerance, measure)
+    files = bench.classes, bench.data
+    return baselines.segmentation(*scans, similar, *files, bench.tolerance, measure)
 
 
 def _of_images(bench: Bench, known: Keys, asked: Keys) -> dict[str, Array]:

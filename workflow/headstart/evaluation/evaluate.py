@@ -49,6 +49,7 @@ def evaluate(
     prepared: Path,
     predictions: Sequence[Path],
     weights: Sequence[Path] = (),
+    data: Path = Path(),
 ) -> tuple[list[MetricRow], list[DifferenceRow], list[AnswerRow]]:
     """Evaluate an experiment.
 
@@ -59,6 +60,7 @@ def evaluate(
         prepared: Folder of the prepared shards.
         predictions: `.../fold-F/seed-S/predictions.csv` of all folds and seeds.
         weights: `model.safetensors` of the same networks, in the same order.
+        data: Data root, where the raw masks are, if there are any.
 
     Returns:
         The metrics, and the differences from the baselines, with intervals (95 %) as in
@@ -66,7 +68,8 @@ def evaluate(
 
     Raises:
         UserError: If a predictions file has a strange path, was changed since it was written, is
-            of other weights, or lacks a scan or has one that it should not have; or if a mask was.
+            of other weights, or lacks a scan or has one that it should not have; or if a mask was;
+            or if a raw mask is gone or another one than was prepared.
     """
     cohort = read_cohort(passed, splits, prepared, settings.target, settings.covariates)
     kind = task_with(settings.task, instances=settings.instances)
@@ -76,7 +79,15 @@ def evaluate(
         check_complete(run, cohort, asked, test=settings.test)
         check_images(run, asked)
     sites = {row.key: row.site for row in read_rows(passed, LabelRow)}
-    bench = Bench(asked, cohort, sites, settings.surface_tolerance, settings.noise)
+    bench = Bench(
+        asked,
+        cohort,
+        sites,
+        data=data,
+        classes=settings.classes,
+        tolerance=settings.surface_tolerance,
+        noise=settings.noise,
+    )
     metrics: list[MetricRow] = []
     comparison: list[DifferenceRow] = []
     answers: list[AnswerRow] = []

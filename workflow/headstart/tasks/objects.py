@@ -30,8 +30,7 @@ MATCHING = (
     f"predicted objects are paired one to one, as many as can be of an IoU of {FOUND} or more; a "
     "true object without a partner is missed, a predicted one false. Panoptic quality (PQ): pairs "
     f"of an IoU above {PANOPTIC}. Of a class without any object in both masks of a scan there is "
-    "neither; with objects in one mask alone both are 0. The network's objects are counted on the "
-    "raw scan's grid, the baselines' on the prepared one, where small ones may be gone."
+    "neither; with objects in one mask alone both are 0. All are counted on the raw scan's grid."
 )
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from headstart.cohort.answer_file import AnswerFile
     from headstart.cohort.prepared import Scan
+from headstart.cohort.true_mask import true_mask
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,7 @@ class Segmentation(Task):
         cells = self._answer(mask, file) | {"mask_sha256": file.sha256}
         if not file.scan.target:
             return cells
-        truth = file.true_mask(data)
+        truth = true_mask(file.scan, data, file.classes)
         size = file.scan.source.voxel_size
         measured = self.measure(truth, mask, len(self.classes), size, file.tolerance)
         for kind, values in zip(self.measures, measured, strict=True):

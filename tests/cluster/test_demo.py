@@ -18,6 +18,7 @@ from cluster import Grid
 from cluster import note
 from cluster import wait_until
 
+from headstart.common import files
 from headstart.common.run_id import RunId
 from headstart.training.card import ModelCard
 
@@ -52,6 +53,9 @@ def cut_demo(project: Path, always: str) -> None:
         "epochs": EPOCHS,
     }
     experiments["slow"] = {"like": "age", "train": network}
+    config["new_scans"] = {
+        "again": {"scans": "data/demo/subjects/Sub_101", "experiment": "age", "shards": 2}
+    }
     (project / "config/cut.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
     (project / "slow.py").write_text(SLOW)
     # the GPUs are make-believe; a turn has 40 s for its start and for steps of 2 s, more than 20 of
@@ -89,7 +93,7 @@ def test_demo(grid: Grid) -> None:
             )
 
     began = time.monotonic()
-    told = {name: project / f"{name}.txt" for name in ("cohort", "first", "second")}
+    told = {name: project / f"{name}.txt" for name in ("cohort", "first", "second", "again")}
     assert start("cohort", "cohort").wait(300) == 0, told["cohort"].read_text()
     short = ("--set-resources", "train:runtime=2", "train:scratch_mb=input.size_mb")
     first = start("first", f"demo/{RUN.trained}/model.json", *short)
@@ -102,6 +106,13 @@ def test_demo(grid: Grid) -> None:
     note("the demo, two runs side by side", "all done, rc 0", time.monotonic() - began)
     for folder in folders:
         assert list((results / f"demo/figures/{folder}").glob("*.pdf"))
+
+    # new scans, by networks that are finished: a job for each share, and one that gathers them
+    assert start("again", "new_scans").wait(240) == 0, told["again"].read_text()
+    answers = files.read_csv(results / "demo/new-scans/again/answers.csv")
+    assert len(answers) == len(list((project / "data/demo/subjects/Sub_101").rglob("*.nii.gz")))
+    records = [path for path in (results / ".snakemake/sge/jobs").iterdir() if not path.suffix]
+    assert sum("hs.predict_shard.again" in path.read_text() for path in records) == 2
 
     # the job of the slow training: what it asked for, its turns, its volumes on local disk
     [record] = [

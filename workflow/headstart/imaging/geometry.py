@@ -286,17 +286,31 @@ def normalisation(
     if method == "percentile":
         low, high = np.percentile(array if brain is None else array[brain], (1, 99))
         return float(low), float(high - low or 1)
-    inside = array[head(array) if brain is None else brain]
-    clipped = np.clip(inside, *np.percentile(inside, CLIPPED))
-    deviation = clipped.std(dtype=np.float64) or inside.std(dtype=np.float64)
+    where = head(array) if brain is None else brain
+    clipped = _clipped(array[where])
+    deviation = clipped.std(dtype=np.float64) or array[where].std(dtype=np.float64)
     return float(clipped.mean(dtype=np.float64)), float(deviation or 1)
 
 
-def rescaled(array: Array, mean: float, scale: float) -> Array:
-    """Subtract a mean and divide by a scale; the array itself where that changes nothing."""
+def _clipped(intensities: Array) -> NDArray[np.float64]:
+    clipped: NDArray[np.float64] = np.clip(intensities, *np.percentile(intensities, CLIPPED))
+    return clipped
+
+
+def rescaled(array: Array, mean: float, scale: float, out: Array | None = None) -> Array:
+    """Subtract a mean and divide by a scale; the array itself where that changes nothing.
+
+    Args:
+        array: Intensities.
+        mean: What to subtract.
+        scale: What to divide by.
+        out: Where the result is written, such as the array itself; a new one by default.
+    """
     if (mean, scale) == (0, 1):
         return array
-    return (array - np.float32(mean)) / np.float32(scale)
+    result: Array = np.subtract(array, np.float32(mean), out=out)
+    result /= np.float32(scale)
+    return result
 
 
 def head(array: Array) -> NDArray[np.bool_]:
@@ -336,7 +350,7 @@ def to_source_grid(
         source_shape: The scan's voxels along each axis.
 
     Returns:
-        The same on the scan's grid.
+        The same on the scan's grid; a view where its voxels are the prepared ones, turned.
     """
     step = np.linalg.inv(prepared_affine) @ source_affine
     if _turned(step):
@@ -347,10 +361,21 @@ def to_source_grid(
     nearest = []
     for axis, prepared in enumerate(runs_along):
         places = step[prepared, axis] * np.arange(source_shape[axis]) + step[prepared, 3]
-        # one voxel of 0 around the array: all places beyond the window fall there
-        beyond = array.shape[prepared]
-        nearest.append(np.clip(np.floor(places + 0.5 + 1e-6).astype(int), -1, beyond) + 1)
-    return np.pad(array, 1).transpose(runs_along)[np.ix_(*nearest)]
+        nearest.append(np.floor(places + 0.5 + 1e-6).astype(int))
+    turned = array.transpose(runs_along)
+    ways = [_way(places, length) for places, length in zip(nearest, turned.shape, strict=True)]
+    if all(ways):
+        return turned[tuple(slice(None, None, way) for way in ways)]
+    # one voxel of 0 around the array: all places beyond the window fall there
+    pairs = zip(nearest, turned.shape, strict=True)
+    around = [np.clip(places, -1, beyond) + 1 for places, beyond in pairs]
+    return np.pad(turned, 1)[np.ix_(*around)]
+
+
+def _way(places: NDArray[np.int64], length: int) -> int:
+    """Say whether places run through an axis from end to end: 1, or back -1; else 0."""
+    straight = np.arange(length)
+    return next((w for w in (1, -1) if np.array_equal(places, straight[::w])), 0)
 
 
 def _turned(step: Affine) -> bool:

@@ -170,6 +170,7 @@ def prepare_scan(
     as_is = settings.voxel_size == "own"
     _check_size(scan.first, first.grid, canonical.resampled(settings.voxel_size))
     array, wild = tamed(_intensities(first, data / scan.first, first))
+    first = first.without_voxels()
     # where deepbet finds brains, masks that came as well say nothing
     mask_file = "" if settings.brain == "deepbet" else scan.brain_mask
     given = _raw_brain(data / mask_file, first) if mask_file else None
@@ -321,14 +322,16 @@ def _scaled(
     path: str,
     settings: Preparation,
 ) -> tuple[NDArray[np.float16], ChannelScale]:
-    """Bring a resampled channel to one scale of intensity, and cut it."""
+    """Bring a resampled channel to one scale of intensity, in place, and cut it."""
     within = brain if settings.normalise == "zscore" or settings.brain != "none" else None
     mean, scale = geometry.normalisation(array, settings.normalise, within)
-    array = geometry.rescaled(array, mean, scale)
+    array = geometry.rescaled(array, mean, scale, out=array)
     level = geometry.air(array)
     if brain is not None and settings.brain != "none":
         array = np.where(brain, array, np.float32(level))
-    volume = half(geometry.cut(array, box, level), path, settings.normalise)
+    whole = list(box) == [(0, length) for length in array.shape]
+    part = array if whole else geometry.cut(array, box, level)
+    volume = half(part, path, settings.normalise)
     return volume, ChannelScale(mean=mean, scale=scale, air=level)
 
 
@@ -432,7 +435,7 @@ def half(array: geometry.Array, path: str, method: str) -> NDArray[np.float16]:
         if method == "none":
             raise UserError(far + "hold; choose prepare.normalise: zscore or percentile")
         raise UnusableError(far + f"hold, after {method}; look for wild voxels or a wrong mask")
-    return array.astype(np.float16)
+    return array.astype(np.float16, order="C")
 
 
 def _check_size(path: str, source: geometry.Grid, resampled: geometry.Grid) -> None:

@@ -38,9 +38,14 @@ def air_noise(image: Array, voxel_size: Sequence[float]) -> float | None:
     if len(measured) < FEWEST:
         return None
     reach = [2 * math.ceil(HALO / edge) + 1 for edge in voxel_size]
-    near = ndimage.maximum_filter(image > otsu(measured), reach)
-    air = image[~near & (image > 0)]
-    return float(np.median(air)) / MEDIAN if len(air) >= FEWEST else None
+    threshold = otsu(measured)
+    del measured  # as large as the image
+    quiet = ~ndimage.maximum_filter(image > threshold, reach)
+    quiet &= image > 0
+    air = image[quiet]
+    if len(air) < FEWEST:
+        return None
+    return float(np.median(air, overwrite_input=True)) / MEDIAN
 
 
 def corrected(magnitude: Array, noise: float) -> Array:

@@ -123,6 +123,17 @@ class Volume:
             array += kind(self.intercept)
         return array
 
+    def without_voxels(self) -> Volume:
+        """Return what is known of the volume, once its voxels were taken and may leave the memory.
+
+        `stored` is the first voxel all over, as large as one; extremes and quantiles are the
+        volume's.
+        """
+        known = {"extremes": self.extremes, "quantiles": self.quantiles}
+        light = replace(self, stored=np.broadcast_to(self.stored[0, 0, 0], self.shape))
+        vars(light).update(known)
+        return light
+
     @property
     def content(self) -> str:
         """Digest of all that a study takes from the file: voxels, their scale and their places."""

@@ -29,6 +29,7 @@ def tamed(array: Array) -> tuple[Array, int]:
         return array, 0
     ends = np.partition(array, (few, array.size - 1 - few), axis=None)
     low, high = float(ends[few]), float(ends[-1 - few])
+    del ends  # as large as the scan
     # where nearly all voxels have one value, the others are what there is to see
     if low == high:
         return array, 0

@@ -297,7 +297,7 @@ class Task(ABC):
 
     def average(self, predictions: Sequence[Any]) -> Any:
         """Take the mean of what several networks predict for the same batch."""
-        return np.mean(predictions, axis=0)
+        return predictions[0] if len(predictions) == 1 else np.mean(predictions, axis=0)
 
     def decide(self, prediction: Any) -> NDArray[Any]:
         """Turn predictions, averaged or not, into answers, (n, ...)."""

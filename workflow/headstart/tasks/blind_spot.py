@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 HIDDEN = 0.03  # share of the voxels
 AROUND = 5  # voxels: edge of the cube that a hidden voxel's stand-in is drawn from
 LOCAL = 1.5  # voxels: width of the kernel over which it is measured how well neighbours tell
+REACH = 6  # voxels that this kernel reaches: four times its width
 
 
 def hide(volumes: Tensor, seeds: Sequence[int]) -> tuple[Tensor, Tensor]:
@@ -75,7 +76,7 @@ def put_back(
     """
     from scipy import ndimage
 
-    off = ndimage.gaussian_filter((told - measured) ** 2, LOCAL)
+    off = ndimage.gaussian_filter((told - measured) ** 2, LOCAL, radius=REACH)
     error = np.maximum(off - np.float32(noise**2), 0)
     weight = error / (error + np.float32(noise**2))
     return told + weight * (measured - told)

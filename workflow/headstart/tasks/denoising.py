@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 ZOOMS = ".spots.npy"  # what the name of an image ends with, of pictures of its planted spots
 
+SLAB = 16  # planes of a scan that are answered for at once
+
 
 @dataclass(frozen=True)
 class Denoising(Task):
@@ -194,12 +196,23 @@ class Denoising(Task):
         told = scan.intensities[0].restored(prediction[0])
         return corrected(blind_spot.put_back(noisy, told, noise), noise)
 
+    def _by_slabs(self, scan: Scan, prediction: Any, noise: float) -> NDArray[np.float32]:
+        """Make the image of a whole scan slab by slab: at once would take ten times its memory."""
+        length, *plane = scan.shape
+        image = np.empty(scan.shape, np.float32)
+        for first in range(0, length, SLAB):
+            last = min(first + SLAB, length)
+            low, high = max(0, first - blind_spot.REACH), min(length, last + blind_spot.REACH)
+            part = scan.part([(low, high), *((0, side) for side in plane)])
+            made = self._denoised(part, part.signal(), prediction[:, low:high], noise)
+            image[first:last] = made[first - low : last - low]
+        return image
+
     def _answer(
         self, prediction: Any, file: AnswerFile
     ) -> tuple[NDArray[np.float32], dict[str, Any]]:
-        scan = file.scan
-        noise = noise_of(scan, file.noise)
-        image = self._denoised(scan, scan.signal(), prediction, noise)
+        noise = noise_of(file.scan, file.noise)
+        image = self._by_slabs(file.scan, prediction, noise)
         file.write_intensities(image)
         return image, {"noise": noise, "image": file.name}
 

@@ -140,7 +140,7 @@ def encode(scans: Sequence[Scan], covariates: Covariates, place: torch.device) -
 
 def load_volume(scan: Scan) -> Tensor:
     """Read a prepared volume as (channels, x, y, z) float32."""
-    return torch.from_numpy(np.array(scan.volume())).float()
+    return torch.from_numpy(scan.volume()).float()
 
 
 class EpochLoader:

@@ -68,9 +68,11 @@ class Tiled(nn.Module):
         axes = zip(shape, self._size, self._steps, strict=True)
         along = [(axis[0], *padding(*axis)) for axis in axes]
         whole = [before + n + behind for n, before, behind in along]
-        padded = volumes.amin((2, 3, 4), keepdim=True).repeat(1, 1, *whole)
         inner = [slice(before, before + n) for n, before, _ in along]
-        _part(padded, inner)[...] = volumes
+        padded = volumes
+        if whole != list(shape):
+            padded = volumes.amin((2, 3, 4), keepdim=True).repeat(1, 1, *whole)
+            _part(padded, inner)[...] = volumes
         if tuple(whole) == self._size:
             return _part(self.network(padded), inner).contiguous()
         if self._margins is None:

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 
 ZOOMS = ".spots.npy"  # what the name of an image ends with, of pictures of its planted spots
-
 SLAB = 16  # planes of a scan that are answered for at once
 
 

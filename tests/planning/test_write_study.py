@@ -71,3 +71,32 @@ def test_the_pair_that_a_mirror_needs_is_named(augmentation, tmp_path):
 def test_no_pair_is_made_of_a_question_about_the_side(augmentation, tmp_path):
     augmentation("laterality", ["1", "2"] * 10)
     assert "swap" not in (tmp_path / "study.yaml").read_text()
+
+
+def steps_of(folder: Path, edge: float, name: str, target: str) -> dict[str, str]:
+    """Return the steps of preparation that init proposes, once they are uncommented."""
+    size = (10, 12, 11)
+    for n in range(20):
+        path = folder / f"scans/{100 + n}_{name}.nii.gz"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        voxels = np.random.default_rng(n).normal(500, 90, size).astype(np.int16)
+        nib.save(nib.Nifti1Image(voxels, np.diag([edge] * 3 + [1])), path)
+    rows = {"ID": [str(100 + n) for n in range(20)], target: [30.5 + n for n in range(20)]}
+    pd.DataFrame(rows).to_csv(folder / "scans/table.csv", index=False)
+    output = folder / "study.yaml"
+    assert cli.main(["init", str(folder / "scans"), "--output", str(output)]) == 0
+    written = yaml.safe_load(output.read_text())["prepare"]
+    lines = [line.replace("  # ", "  ", 1) for line in output.read_text().splitlines()]
+    keys = ("brain:", "bias:", "space:")
+    proposed = [line for line in lines if line.strip().startswith(keys)]
+    assert not {"brain", "bias", "space"} & set(written)
+    return yaml.safe_load("\n".join(proposed)) or {}
+
+
+def test_brains_on_a_template_are_proposed_for_whole_heads(tmp_path: Path) -> None:
+    steps = {"brain": "deepbet", "bias": "n4", "space": "affine"}
+    assert steps_of(tmp_path / "age", 18.0, "T1", "age") == steps
+    # an affine map would take away what is asked for
+    assert steps_of(tmp_path / "volume", 18.0, "T1", "volume") == steps | {"space": "rigid"}
+    assert steps_of(tmp_path / "crop", 4.0, "T1", "age") == {}
+    assert steps_of(tmp_path / "T2", 18.0, "T2", "age") == {}

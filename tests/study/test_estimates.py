@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from headstart.imaging.config import Preparation
+from headstart.imaging.step_costs import BIAS_SECONDS
 from headstart.study.config import read_config
 from headstart.study.estimates import AUGMENT_SECONDS
-from headstart.study.estimates import BIAS_SECONDS
 from headstart.study.estimates import START_SECONDS
 from headstart.study.estimates import predicting_seconds
-from headstart.study.estimates import step_seconds
+from headstart.study.estimates import preparing_seconds
 from headstart.study.estimates import training_seconds
 from headstart.study.part_sizes import PartSizes
 from headstart.training.config import Train
@@ -93,6 +93,6 @@ def test_a_step_of_preparation_takes_its_time_of_each_channel(
     source = {"source": "own", "channels": channels, **brain_mask}
     experiments = {"e": {"task": "regression", "target": "age", "train": {"network": "sfcn"}}}
     raw = {"study": "s", "data": [source], "experiments": experiments}
-    assert step_seconds(read_config(raw)) == 0
-    steps = step_seconds(read_config(raw | {"prepare": {"bias": "n4"}}))
+    assert preparing_seconds(read_config(raw)) == 0
+    steps = preparing_seconds(read_config(raw | {"prepare": {"bias": "n4"}}))
     assert steps == 2 * BIAS_SECONDS[seconds]

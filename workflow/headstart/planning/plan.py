@@ -37,6 +37,7 @@ STEP = 16  # a whole head's window has multiples: the network halves it four or 
 SMALLEST_BATCH = 2  # batch norm needs two
 STEPS = 4000  # of the optimizer
 EPOCHS = (20, 150)
+WHOLE = 110.0  # mm: the least edge of a box about a grown brain
 NIGHT = 12.0  # hours that a training on a CPU may take
 MANY = 1000  # subjects: from here on the paper's own, wider SFCN, which takes four times as long
 TINY = 50  # subjects: below, none are held out for a final test
@@ -47,7 +48,11 @@ WATCHED = 20  # subjects: below, none are set aside to watch the training by
 
 @dataclass(frozen=True)
 class Plan:
-    """The choices, and the reason of each by its key."""
+    """The choices, and the reason of each by its key.
+
+    Attributes:
+        whole_head: Whether what is to be seen of a scan may be a whole head, or its brain.
+    """
 
     split: dict[str, Any]
     folds: list[int] | str
@@ -56,6 +61,7 @@ class Plan:
     memory: float
     hours: float | None
     reasons: dict[str, str]
+    whole_head: bool = False
 
 
 @dataclass(frozen=True)
@@ -152,7 +158,8 @@ def plan(fingerprint: Fingerprint, place: Place) -> Plan:
     if hours is not None:
         reasons["time"] = f"one training takes about {duration(hours)} on {threads} free CPU cores"
     reasons["folds"] = _folds_reason(folds, split, hours)
-    return Plan(split, folds, prepare, train, best.memory, hours, reasons)
+    whole = min(fingerprint.needed) >= WHOLE
+    return Plan(split, folds, prepare, train, best.memory, hours, reasons, whole)
 
 
 def duration(hours: float) -> str:

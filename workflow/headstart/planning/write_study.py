@@ -13,9 +13,12 @@ from typing import Any
 import yaml
 
 from headstart.data.label_table import MASK
+from headstart.imaging.config import Preparation
+from headstart.imaging.step_costs import step_seconds
 from headstart.planning.label_columns import Column
 from headstart.planning.label_columns import column_of
 from headstart.planning.plan import Plan
+from headstart.planning.plan import duration
 from headstart.planning.proposal import SOURCE
 from headstart.planning.proposal import Found
 from headstart.tasks import TASKS
@@ -78,7 +81,7 @@ def study_text(name: str, root: str, found: Found, question: Aim, plan: Plan) ->
         f"study: {name}\n{_line('root', root)}",
         _data(found, question),
         _comment(reasons["split"]) + _line("split", split),
-        "prepare:\n" + _reasoned(plan.prepare, reasons, 2),
+        "prepare:\n" + _reasoned(plan.prepare, reasons, 2) + _steps(found, question, plan),
         f"experiments:\n  {experiment}:\n" + _experiment(found, question, plan),
         _comment(
             "When all choices are made: the chosen network, once, on the subjects held out."
@@ -90,6 +93,27 @@ def study_text(name: str, root: str, found: Found, question: Aim, plan: Plan) ->
     if question.target == MASK:
         sections.insert(3, _comment("The mask's values.") + _line("classes", found.written_classes))
     return "\n".join(sections)
+
+
+def _steps(found: Found, question: Aim, plan: Plan) -> str:
+    """Propose brains on one template, where a T1 of the whole head is to be answered for."""
+    first = next(iter(found.source["channels"]))
+    if question.column is None or not plan.whole_head or not first.startswith("T1"):
+        return ""
+    given = "brain_mask" in found.source
+    steps = {"brain": "given" if given else "deepbet", "bias": "n4", "space": "affine"}
+    if question.is_number and SIZES.search(question.target):
+        steps["space"] = "rigid"  # sizes stay
+    channels = len(found.source["channels"])
+    seconds = step_seconds(Preparation.model_validate(steps), channels, masked=given)
+    told = _comment(
+        "proposed, for grown people: brains in one place and size, without the coils' shading, as "
+        "most studies of age, sex and disease take them. It costs about "
+        f"{duration(len(found.scans) * seconds / 3600)} of one CPU core, once, and "
+        "figures/cohort/preparation.pdf then shows each brain",
+        2,
+    )
+    return told + "".join(f"  # {key}: {value}\n" for key, value in steps.items())
 
 
 def _data(found: Found, question: Aim) -> str:

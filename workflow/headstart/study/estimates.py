@@ -26,6 +26,7 @@ from headstart.explanation.config import OCCLUSION
 from headstart.explanation.config import STEPS
 from headstart.explanation.occlusion_grid import lay_out
 from headstart.imaging.config import Steps
+from headstart.imaging.step_costs import step_seconds
 from headstart.study.config import Config
 from headstart.study.jobs import Job
 from headstart.study.part_sizes import PartSizes
@@ -45,9 +46,6 @@ RUN_BYTES = 16  # per weight: a run keeps its network, and a checkpoint with the
 SNAPSHOT_BYTES = 8  # per weight: in the run store, and published
 # Measured on one core for a scan of 256 x 256 x 150: 0.1 s and 0.7 s.
 SCAN_SECONDS = {"check": 0.1, "prepare": 0.7}
-# CPU-seconds of a scan, measured on ten of IXI.
-BRAIN_SECONDS, SPACE_SECONDS, ALIGN_SECONDS = 4.0, 5.0, 2.0
-BIAS_SECONDS = {"brain": 4.5, "head": 10.0}  # of a channel, where N4 looks
 START_SECONDS = {"train": 10.0, "other": 5.0}  # of a job, before it begins and after it ends
 AUGMENT_SECONDS = 4e-8  # per voxel, of affine and a few transforms of intensity
 
@@ -283,22 +281,15 @@ def seconds(settings: Settings, job: Job, scans: int | None) -> tuple[float | No
             return None, False
         each = SCAN_SECONDS[job.stage]
         if job.rule == "prepare":
-            each += step_seconds(settings.config)
+            each += preparing_seconds(settings.config)
         return START_SECONDS["other"] + each * scans / len(settings.shards), False
     return START_SECONDS["other"], False
 
 
-def step_seconds(config: Config) -> float:
+def preparing_seconds(config: Config) -> float:
     """CPU-seconds that the steps of preparation take of one scan."""
-    asked = config.prepare
-    masked = asked.brain != "none" or all(source.brain_mask for source in config.data)
-    of_bias = BIAS_SECONDS["brain" if masked else "head"] * len(config.channels)
-    return (
-        (BRAIN_SECONDS if asked.brain == "deepbet" else 0.0)
-        + (0.0 if asked.bias == "none" else of_bias)
-        + (0.0 if asked.space == "native" else SPACE_SECONDS)
-        + ALIGN_SECONDS * list(config.preparation.align.values()).count("rigid")
-    )
+    masked = all(source.brain_mask for source in config.data)
+    return step_seconds(config.preparation, len(config.channels), masked=masked)
 
 
 def of_earlier_runs(

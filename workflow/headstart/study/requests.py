@@ -95,7 +95,7 @@ def request_share(settings: Settings, name: str, *, gpu: bool) -> JobRequest:
         return OF_OWN
     scans = max(share.scans for share in planned.shares)
     looking = _answering_seconds(settings, experiment, scans) * len(planned.runs)
-    preparing = sum(estimates.SCAN_SECONDS.values()) + estimates.step_seconds(config)
+    preparing = sum(estimates.SCAN_SECONDS.values()) + estimates.preparing_seconds(config)
     return _asked(
         _memory(settings, "predict", experiment, gpu=gpu),
         looking / (FASTER if gpu else 1) + preparing * scans,

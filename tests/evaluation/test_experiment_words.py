@@ -44,3 +44,8 @@ def test_p_values_have_digits_where_they_matter() -> None:
     assert [p_words(p) for p in (0.0009, 0.0123, 0.051, 0.2, 1.0)] == [
         *("p < 0.001", "p = 0.012", "p = 0.051", "p = 0.20", "p = 1.00")
     ]
+
+
+def test_a_metric_that_misleads_alone_is_told_so() -> None:
+    assert "leaves scans as they are" in explanation([replace(APART, metric="spots", unit="")])
+    assert "leaves scans as they are" not in explanation([APART])

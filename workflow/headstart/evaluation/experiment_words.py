@@ -47,7 +47,12 @@ def p_words(p: float) -> str:
 
 def explanation(family: Sequence[ExperimentRow]) -> str:
     """Say how the rows of a family are to be read."""
-    words = METRICS[family[0].metric].words
+    metric = METRICS[family[0].metric]
+    idle = (
+        " By this metric nothing beats what leaves scans as they are: the error says what is won."
+        if metric.idle_is_best
+        else ""
+    )
     number = sum(row.p is not None for row in family)
     corrected = f" and corrected for {number} comparisons by Holm's method" if number > 1 else ""
     seeds = (
@@ -58,8 +63,8 @@ def explanation(family: Sequence[ExperimentRow]) -> str:
     )
     return (
         f"Experiments are compared two by two on the same {family[0].n} subjects, by paired "
-        f"differences in {words}. Intervals are of 95 % each; p values are read off them"
-        f"{corrected}. {seeds}"
+        f"differences in {metric.words}.{idle} Intervals are of 95 % each; p values are read off "
+        f"them{corrected}. {seeds}"
     )
 
 

@@ -11,6 +11,7 @@ from headstart.common.text import counted
 from headstart.common.text import decimals_of
 from headstart.common.text import number_with_interval
 from headstart.evaluation.baseline_rows import in_words
+from headstart.evaluation.baseline_rows import kind_of
 from headstart.evaluation.fitted_words import fitted_words
 from headstart.evaluation.intervals import few
 from headstart.evaluation.judgement import beside
@@ -134,9 +135,11 @@ class Outcome:
     @property
     def verdicts(self) -> str:
         """Which baselines are beaten, in words."""
-        better = METRICS[self.metric].higher_is_better
-        by_verdict: dict[str, list[str]] = {}
+        metric = METRICS[self.metric]
+        better, by_verdict = metric.higher_is_better, dict[str, list[str]]()
         for row in self.differences:
+            if metric.idle_is_best and kind_of(row.baseline) == "idle":
+                continue
             said = verdict(row, higher_is_better=better)
             by_verdict.setdefault(said, []).append(f"'{in_words(row.baseline)}'")
         each = [f"{said} {and_joined(names)}" for said, names in by_verdict.items()]

@@ -20,9 +20,9 @@ from headstart.imaging.nifti import read_volume
 from headstart.imaging.scan_rows import CheckRow
 
 OWN = Preparation(voxel_size="own", window="own")
-SHAPE = (34, 38, 36)
+SHAPE = (38, 42, 40)
 # Their x and y run the other way, and voxels are no cubes.
-AFFINE = np.array([[-3.0, 0, 0, 50], [0, -3.0, 0, 55], [0, 0, 3.5, -60], [0, 0, 0, 1]])
+AFFINE = np.array([[-3.0, 0, 0, 50], [0, -3.0, 0, 55], [0, 0, 2.75, -55], [0, 0, 0, 1]])
 NOISE = 20.0
 
 
@@ -30,8 +30,8 @@ def clean_head(number: int) -> np.ndarray:
     """Return a ball of 200 and 400 in air, (x, y, z); no two are alike."""
     places = np.indices(SHAPE).transpose(1, 2, 3, 0) - np.array(SHAPE) / 2
     distance = np.linalg.norm(places, axis=3)
-    inner = np.linalg.norm(places - [number % 3 - 1, 1, number % 2], axis=3) < 9
-    return np.where(distance < 13, 200.0, 0.0) + np.where(inner, 200.0, 0.0)
+    inner = np.linalg.norm(places - [number % 3 - 1, 1, number % 2], axis=3) < 11
+    return np.where(distance < 15, 200.0, 0.0) + np.where(inner, 200.0, 0.0)
 
 
 class NoisyStudy:

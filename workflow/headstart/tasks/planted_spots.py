@@ -31,6 +31,7 @@ Box = list[tuple[int, int]]
 
 EACH = 4  # spots of each kind in a scan
 BLOCK = 96  # voxels: longest edge of the part of a scan that is looked at
+UPPER = 130.0  # mm from the crown down: the brain, and little of face and neck
 RIM = 16  # voxels at its ends, where the scan goes on, in which nothing is planted or judged
 DEEP, FEWEST = 10.0, 4  # mm and voxels from the head's surface: beneath scalp and skull
 APART = 8  # voxels from spot to spot: what becomes of one says nothing of the next
@@ -169,7 +170,7 @@ def plant(
 
     random = np.random.default_rng(seed)
     inside = noisy_head(noisy)
-    box = _block(inside)
+    box = _block(inside, voxel_size[2])
     part = tuple(slice(*ends) for ends in box)
     block, smooth = noisy[part], ndimage.gaussian_filter(noisy[part], AROUND)
     # of a median, edges stay where they are: air beside tissue is as dark as other air
@@ -181,7 +182,8 @@ def plant(
     depth = ndimage.distance_transform_edt(
         np.pad(inside[part], 1), sampling=np.minimum(voxel_size, DEEP / FEWEST)
     )[1:-1, 1:-1, 1:-1]
-    spots = tuple(_placed(free & (depth >= DEEP), smooth, random))
+    uneven = ndimage.gaussian_filter(block**2, AROUND) / np.maximum(smooth, noise) ** 2
+    spots = tuple(_placed(free & (depth >= DEEP), smooth, uneven, random))
     signal = np.zeros_like(block)
     for spot in spots:
         kind = KINDS[spot.kind]
@@ -197,30 +199,28 @@ def plant(
     return Planting(box, block, noise, planted, spots, signs, free)
 
 
-def _block(inside: NDArray[np.bool_]) -> Box:
-    """Choose a block in the middle of the head, from its crown down."""
+def _block(inside: NDArray[np.bool_], height: float) -> Box:
+    """Choose a block in the middle of the head, from its crown down; voxels are so many mm high."""
     box = []
     for axis, length in enumerate(inside.shape):
         area = inside.sum(axis=tuple({0, 1, 2} - {axis}))
         found = np.flatnonzero(area > 0.1 * area.max())
         first, last = (int(found[0]), int(found[-1]) + 1) if len(found) else (0, length)
-        edge = min(BLOCK, length)
+        edge = min(BLOCK, length, *([round(UPPER / height)] if axis == 2 else []))
         start = last - edge if axis == 2 else (first + last - edge) // 2
         start = min(max(start, 0), length - edge)
         box.append((start, start + edge))
     return box
 
 
-def _placed(deep: NDArray[np.bool_], smooth: Image, random: np.random.Generator) -> Iterator[Spot]:
-    """Place spots by lot where it is rather bright and even, as many of each kind."""
-    from scipy import ndimage
-
+def _placed(
+    deep: NDArray[np.bool_], smooth: Image, uneven: Image, random: np.random.Generator
+) -> Iterator[Spot]:
+    """Place spots by lot in the most even third of the brighter half, as many of each kind."""
     if not deep.any():
         return
     bright = deep & (smooth >= np.median(smooth[deep]))
-    slope = ndimage.gaussian_gradient_magnitude(smooth, 1.0)
-    left = np.argwhere(bright & (slope <= np.median(slope[bright])))
-    left = random.permutation(left)
+    left = random.permutation(np.argwhere(bright & (uneven <= np.quantile(uneven[bright], 1 / 3))))
     chosen: list[NDArray[np.int64]] = []
     while len(left) and len(chosen) < EACH * len(KINDS):
         chosen.append(left[0])

@@ -49,6 +49,9 @@ def test_shares_are_resumed_and_an_added_scan_is_of_one(checkout: Checkout) -> N
         os.kill(process, signal.SIGKILL)
     assert run.wait() == 1
     assert done.is_file()
+    told = headstart(checkout, "status", "tiny")
+    assert "new-scans/clinic 0 of 1" in told
+    assert "  snakemake --cores 2 new_scans --configfile config/tiny.yaml" in told
     assert checkout.done("new_scans") == ONE_SHARE
     answers = checkout.study / "new-scans/clinic/answers.csv"
     assert len(files.read_csv(answers)) == 6
@@ -58,6 +61,9 @@ def test_shares_are_resumed_and_an_added_scan_is_of_one(checkout: Checkout) -> N
     words = ("predict", "tiny/age", "--scans", str(checkout.folder / "clinic"))
     with pytest.raises(AssertionError, match="1 of 7 scans can't be used"):
         headstart(checkout, *words, "--output", "once.csv", "--networks", ".")
+    assert "new-scans/clinic done        7 scans; 1 rejected" in headstart(
+        checkout, "status", "tiny"
+    )
     assert answers.read_bytes() == (checkout.folder / "once.csv").read_bytes()
     # nothing of the study is made again for them
     assert not checkout.planned("all", "new_scans")

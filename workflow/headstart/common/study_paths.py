@@ -37,6 +37,7 @@ COMPARISON = "evaluate/{experiment}/comparison.csv"
 ANSWERS = "evaluate/{experiment}/answers.csv"
 EXPERIMENTS = "evaluate/experiments.csv"
 OPENINGS = "test-openings.csv"  # no rule's output: nothing takes a row away from it
+ANSWERS = "new-scans/{name}/answers.csv"
 EXPLAINED = "explain/{experiment}/cases.csv"
 EXPLAINED_MEANS = "explain/{experiment}/groups.csv"
 INJECTED = "inject/{experiment}/responses.csv"

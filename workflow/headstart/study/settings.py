@@ -285,7 +285,8 @@ class Settings:
     @property
     def new_answers(self) -> list[str]:
         """The answers for scans from outside the study."""
-        return [f"{self.config.study}/new-scans/{name}/answers.csv" for name in self.new_scans]
+        answers = f"{self.config.study}/{study_paths.ANSWERS}"
+        return [answers.format(name=name) for name in self.new_scans]
 
     @property
     def experiments(self) -> tuple[str, ...]:

@@ -165,6 +165,22 @@ class Study:
                 stages.setdefault(counted_with(name), []).extend(made)
         return [self._stage(name, some) for name, some in stages.items()]
 
+    def new_scans(self) -> list[StageStatus]:
+        """How far the answers for scans from outside the study are that were begun."""
+        tables = {
+            name: self.folder / study_paths.ANSWERS.format(name=name)
+            for name in self.slices.config.new_scans
+        }
+        return [self._answers(*one) for one in tables.items() if one[1].parent.is_dir()]
+
+    def _answers(self, name: str, table: Path) -> StageStatus:
+        stage = f"new-scans/{name}"
+        if not _is_written(table):
+            return StageStatus(stage, 0, 1, self._why_failed(stage))
+        rejected = [cell for cell in files.read_csv(table)["rejected"] if cell]
+        told = f"{counted(_rows(table), 'scan')}; {len(rejected)} rejected"
+        return StageStatus(stage, 1, 1, told)
+
     def trainings(self) -> list[Training]:
         """How far each training of the study is."""
         stored = self._stored()

@@ -28,15 +28,16 @@ def describe_study(study: Study, option: str) -> str:
         study: The study.
         option: How Snakemake's command line names its config.
     """
-    stages, trainings = study.stages(), study.trainings()
+    stages, trainings, new = study.stages(), study.trainings(), study.new_scans()
     lines = [
         *_headline(study, trainings),
         "",
-        *(line for stage in stages for line in _stage_lines(stage)),
+        *(line for stage in (*stages, *new) for line in _stage_lines(stage)),
         "",
         *_table(trainings),
         "",
         *_next(study, stages, trainings, option),
+        *_next_answers(study, new, option),
     ]
     return "\n".join(lines)
 
@@ -57,7 +58,7 @@ def _headline(study: Study, trainings: Sequence[Training]) -> Iterator[str]:
 
 def _stage_lines(stage: StageStatus) -> list[str]:
     state = "done" if stage.done == stage.parts else f"{stage.done} of {stage.parts}"
-    return _wrapped(f"{stage.name:<17}{state:<12}", stage.told)
+    return _wrapped(f"{stage.name:<16} {state:<12}", stage.told)
 
 
 def _table(trainings: Sequence[Training]) -> Iterator[str]:
@@ -129,6 +130,12 @@ def _next(
     if finished:
         yield f"next: look at {study.folder / study_paths.REPORT} and at the figures"
         yield f"  ls {shlex.quote(str(study.folder))}/figures/*/*.pdf"
+
+
+def _next_answers(study: Study, new: Sequence[StageStatus], option: str) -> Iterator[str]:
+    if study.snakemake is None and any(one.done < one.parts for one in new):
+        yield "next, for the new scans:"
+        yield f"  snakemake --cores 2 new_scans{option}"
 
 
 def option_for(path: Path) -> str:

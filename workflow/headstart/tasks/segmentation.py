@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from headstart.cohort.answer_file import AnswerFile
     from headstart.cohort.prepared import Scan
-from headstart.cohort.true_mask import true_mask
 
 
 @dataclass(frozen=True)
@@ -163,6 +162,9 @@ class Segmentation(Task):
         cells = self._answer(mask, file) | {"mask_sha256": file.sha256}
         if not file.scan.target:
             return cells
+        # it reads scans, which a task that is planned does not
+        from headstart.cohort.true_mask import true_mask
+
         truth = true_mask(file.scan, data, file.classes)
         size = file.scan.source.voxel_size
         measured = self.measure(truth, mask, len(self.classes), size, file.tolerance)

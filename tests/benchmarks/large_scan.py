@@ -1,6 +1,8 @@
 """Peak memory and CPU time of `headstart predict` for one scan of EDGE³ voxels, float32, denoised.
 
-PYTHONPATH=workflow:tests python tests/benchmarks/large_scan.py [EDGE]: 512 by default, 3 minutes.
+PYTHONPATH=workflow:tests python tests/benchmarks/large_scan.py [EDGE]
+
+512 by default: some 7 CPU minutes.
 """
 
 from __future__ import annotations

@@ -33,6 +33,7 @@ from headstart.common import files
 from headstart.common.errors import UserError
 from headstart.common.records import read_rows
 from headstart.common.records import write_rows
+from headstart.figures.channels import draw_channels
 from headstart.figures.preparation import draw_preparation
 from headstart.imaging.config import Accepted
 from headstart.imaging.config import Preparation
@@ -835,6 +836,14 @@ def test_a_channel_on_its_own_grid_comes_onto_the_first(
     inside = volumes["still"][0] > 0
     likeness = np.corrcoef(volumes["FLAIR"][1][inside], volumes["still"][1][inside])[0, 1]
     (row,) = read_rows(tmp_path / "tables/steps.csv", StepRow)
+    kept, card = Kept(), ShardCard.read(tmp_path / "FLAIR/shard-0.json")
+    scans = {row.key: scan_of(tmp_path / "FLAIR/shard-0.json", card.scans[0])}
+    draw_channels(kept, [row], scans, {"T1": 0, "FLAIR": 1}, study="s")
+    (page,) = kept.pages
+    assert len([axes for axes in page.findobj(Axes) if axes.images]) == 4
+    words = [text.get_text() for text in page.findobj(Text)]
+    assert f"moved {row.moved:.1f} mm; {100 * row.covered:.0f} % of the head covered" in words
+    assert row.covered > 0.95
     if how == "rigid":
         assert likeness > 0.9
         assert row.moved == pytest.approx(np.hypot(6, 4), abs=1)
@@ -842,3 +851,34 @@ def test_a_channel_on_its_own_grid_comes_onto_the_first(
     else:
         assert likeness < 0.7
         assert row.moved == 0
+
+
+@pytest.mark.parametrize(("away", "covered"), [(0, 1.0), (60, 0.79), (900, 0.0)])
+def test_a_channel_that_shows_little_of_the_head_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], away: float, covered: float
+) -> None:
+    (tmp_path / "data").mkdir()
+    place = GRID.affine.copy()
+    place[1, 3] += away
+    for name, affine in (("T1", GRID.affine), ("FLAIR", place)):
+        nib.save(nib.Nifti1Image(head(), affine), tmp_path / f"data/{name}.nii")
+    scans = [ScanFiles("1", "1", {"T1": "T1.nii", "FLAIR": "FLAIR.nii"}, "", "")]
+    prepare(
+        scans=scans,
+        checked=checked(scans, tmp_path / "data"),
+        data=tmp_path / "data",
+        output=tmp_path / "out/shard-0.json",
+        settings=Preparation(
+            voxel_size=(4.0, 4.0, 4.0), window=(40, 46, 40), align={"FLAIR": "header"}
+        ),
+        channels=["T1", "FLAIR"],
+        classes={},
+    )
+    card = ShardCard.read(tmp_path / "out/shard-0.json")
+    said = capsys.readouterr().err
+    if not covered:
+        (refused,) = card.refused
+        assert "shows nothing of the head" in refused.detail
+    else:
+        assert card.scans[0].steps.covered == pytest.approx(covered, abs=0.03)
+        assert ("of the head alone" in said) == (covered < 0.9)

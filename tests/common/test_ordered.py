@@ -157,7 +157,7 @@ def mappings(annotation: Any, markers: tuple[Any, ...] = ()) -> Iterator[tuple[A
         yield from mappings(one)
 
 
-@pytest.mark.parametrize(("model", "count"), [(Config, 9), (Run, 3)])
+@pytest.mark.parametrize(("model", "count"), [(Config, 10), (Run, 3)])
 def test_every_mapping_of_the_config_is_ordered_or_arguments(
     model: type[BaseModel], count: int
 ) -> None:

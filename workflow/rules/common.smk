@@ -232,7 +232,9 @@ def files_of(figure):
     every = INPUTS | {name: of_every_run(path) for name, path in OF_RUNS.items()}
     every |= {name: of_every_control(path) for name, path in OF_CONTROLS.items()}
     needed = {name: every[name] for name in figure.given if name in every}
-    return needed | ({"volumes": VOLUMES} if "prepared" in figure.given else {})
+    # where prepare has failed, gather says so, and no figure
+    of_volumes = {"volumes": VOLUMES, "gathered": ancient("<study>/prepare/masks.csv")}
+    return needed | (of_volumes if "prepared" in figure.given else {})
 
 
 def given_to(figure):

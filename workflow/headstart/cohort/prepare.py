@@ -55,6 +55,7 @@ from headstart.imaging.unusable import UnusableError
 
 SHOWN = 10
 MOST_CUT = 0.001  # share of a brain outside the window that is not worth a word
+COVERED = 0.9  # of a head, that a further channel shows at least without a word
 MOVED = 3.0  # mm that a further channel is moved without a word
 HEAD_CUT = 4.0  # mm of a head outside it that are not: it is told to 4 mm
 SMALL_FIELD = 256.0  # mm: of small volumes of scans that have no window; it holds any head
@@ -316,6 +317,11 @@ def _warnings(prepared: Prepared) -> Iterator[str]:
         yield (
             f"a further channel was moved by {steps.moved:.1f} mm from where its header says: the "
             "head moved, the header is another visit's, or it is no fit; look at both"
+        )
+    if steps.covered is not None and steps.covered < COVERED:
+        yield (
+            f"a further channel shows {100 * steps.covered:.0f} % of the head alone: it is a slab, "
+            "or its header has another place; look at both"
         )
     before, after = prepared.millilitres or ({}, {})
     for name, volume in before.items():

@@ -41,6 +41,7 @@ class StepRow(OfScan):
     translation: float | None
     rotation: float | None
     moved: float | None
+    covered: float | None
     distance: Annotated[float, ".2f"] = 0.0
     farthest: str = ""
 
@@ -77,6 +78,7 @@ FIGURES = {
     "shift": _Figure("translation", 1, 10.0),
     "turn": _Figure("rotation", 1, 5.0),
     "channels moved": _Figure("moved", 1, 1.0),
+    "channels covering the head": _Figure("covered", -1, 0.02),
 }
 
 

@@ -56,7 +56,8 @@ def _reject_bad_text(scans: Iterable[FoundScan]) -> None:
                 scan.reject(
                     "bad-id",
                     f"the {name} '{value}' becomes part of file names; it needs to begin with a "
-                    "letter or digit and hold letters, digits, '_', '-', '.' and '+' only",
+                    "letter or digit and hold letters, digits, '_', '-', '.' and '+' only; rename "
+                    "it, or take a part of it with `subject: {pattern: …}`",
                 )
         for name, value in {"site": scan.site, **scan.labels}.items():
             if FORMULA.match(value) and not is_number(value):

@@ -133,6 +133,13 @@ FIGURES = {
         {"": "brains, as prepare found and placed them"},
         wanted=lambda config: config.prepare.planes,
     ),
+    "channels": Figure(
+        "headstart.figures.channels:plot",
+        ("steps", PREPARED),
+        DATA,
+        {"": "channels, as they lie on the first one"},
+        wanted=lambda config: bool(config.preparation.align),
+    ),
     "near-duplicates": Figure(
         "headstart.figures.near_duplicates:plot",
         ("pairs", "pictures", "rates"),

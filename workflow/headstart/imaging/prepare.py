@@ -185,12 +185,15 @@ def prepare_scan(
         whole = move.mask(stored)
     box, off = _box(array, whole, brain, settings)
     volumes, intensities = [], []
-    found = dict(done.figures)
+    fits: list[tuple[float, float]] = []
+    seen_first = array
     for number, (name, path) in enumerate(scan.channels.items()):
         raw = first if number == 0 else _read(data / path)
         if name in settings.align:
-            array, more, moved = _aligned(raw, path, done, move, settings, settings.align[name])
-            found["moved"], wild = max(moved, found.get("moved", 0.0)), wild + more
+            how = settings.align[name]
+            array, more, own, moved = _aligned(raw, path, done, move, settings, how)
+            fits.append((moved, _covered(seen_first, done.target, own, path)))
+            wild += more
         elif number > 0:
             array, more = tamed(_intensities(raw, data / path, first))
             array, _ = unbiased(array, path, canonical, done.brain, settings)
@@ -201,6 +204,10 @@ def prepare_scan(
         volumes.append(volume)
         intensities.append(means)
 
+    found = done.figures
+    if fits:
+        farthest, least = max(moved for moved, _ in fits), min(covered for _, covered in fits)
+        found = found | {"moved": farthest, "covered": least}
     grid, mask = done.target.cropped(box), geometry.cut(whole, box, 0)
     prepared = Prepared(
         np.stack(volumes),
@@ -259,11 +266,12 @@ def _aligned(
     move: _Move,
     settings: Preparation,
     how: Alignment,
-) -> tuple[geometry.Array, int, float]:
+) -> tuple[geometry.Array, int, geometry.Grid, float]:
     """Resample a channel that has a grid of its own, in one interpolation.
 
     Returns:
-        Its intensities on the target, its wild voxels, and how far it was moved, mm.
+        Its intensities on the target, its wild voxels, its own grid by its places in the scan, and
+        how far it was moved, mm.
     """
     _check_finite(raw, path)
     array, wild = tamed(geometry.to_canonical(raw.values(np.float32), raw.affine))
@@ -272,7 +280,21 @@ def _aligned(
     )
     brain = None if done.brain is None else resample_mask(done.brain, move.source, grid)
     array, _ = unbiased(array, path, grid, brain, settings)
-    return move.intensities(array, raw.quantiles[0], grid), wild, moved
+    return move.intensities(array, raw.quantiles[0], grid), wild, grid, moved
+
+
+def _covered(first: geometry.Array, target: geometry.Grid, own: geometry.Grid, path: str) -> float:
+    """Tell which share of the head, as the first channel shows it, a channel's own grid holds."""
+    step = np.linalg.inv(own.affine) @ target.affine
+    there = step[:3, :3] @ np.array(np.nonzero(geometry.head(first))) + step[:3, 3:]
+    ends = np.array(own.shape)[:, None] - 0.5
+    covered = float(((there >= -0.5) & (there < ends)).all(axis=0).mean())
+    if covered == 0:
+        raise UnusableError(
+            f"{path}: shows nothing of the head that the first channel shows, by the places in "
+            "their headers; look at both, or leave the scan out"
+        )
+    return covered
 
 
 def _box(

@@ -141,7 +141,7 @@ def _blamed(path: str, name: str, found: list[BadScanError]) -> Iterator[None]:
 
 def _read(path: str, name: str, data: Path, *, series: bool) -> Volume:
     if not path:
-        raise BadScanError(name, "missing", "this scan has none; give one in every source")
+        raise BadScanError(name, "missing", "this scan has none, and each needs one")
     return read_volume(data / path, series=series)
 
 
@@ -209,7 +209,7 @@ def _mask_problems(volume: Volume, name: str, classes: Classes) -> Iterator[tupl
         problem = f"holds {shown}, of no class; declare it in `classes`, or correct the mask"
         yield "mask-class", problem
     if not values & known:
-        yield "mask-empty", "this mask is empty; make it again"
+        yield "mask-empty", "this mask is empty; make it again, or accept mask-empty if it is right"
 
 
 def _grid_problems(

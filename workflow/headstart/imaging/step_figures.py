@@ -19,6 +19,7 @@ class StepFigures(Section):
         translation: How far the brain lay from the template's, mm.
         rotation: By how many degrees it was turned.
         moved: How far further channels were moved onto the first one at the most, mm.
+        covered: Share of the head that lies in each channel with a grid of its own; the least.
     """
 
     stripped: bool | None = None
@@ -31,3 +32,4 @@ class StepFigures(Section):
     translation: float | None = None
     rotation: float | None = None
     moved: float | None = None
+    covered: float | None = None

@@ -113,7 +113,7 @@ def aligned(
         mm.
 
     Raises:
-        UnusableError: If the two can't be registered.
+        UnusableError: If the two can't be registered, as they don't overlap by their headers.
     """
     if how == "header":
         return grid, 0.0
@@ -125,8 +125,8 @@ def aligned(
         found = align(array, grid, first, first_grid, inside)
     except AlignmentError as error:
         raise UnusableError(
-            f"{path}: can't be registered with the first channel ({error}); look at both, and at "
-            "the places in their headers"
+            f"{path}: can't be registered with the first channel, which it does not overlap by "
+            "their headers, or hardly; look at both, or leave the scan out"
         ) from error
     return found.grid, found.moved
 

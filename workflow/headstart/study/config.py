@@ -87,7 +87,7 @@ class Config(Section):
         (),
         description="experiments whose chosen networks are evaluated on the held-out test subjects",
     )
-    new_scans: dict[Name, AskedScans] = Field(
+    new_scans: Ordered[Name, AskedScans] = Field(
         {},
         exclude_if=operator.not_,
         description="name: scans from outside the study, which `snakemake new_scans` answers for "

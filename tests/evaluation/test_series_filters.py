@@ -11,7 +11,9 @@ import pytest
 
 from headstart.evaluation.series_filters import fitted_weights
 from headstart.evaluation.series_filters import interpolated
+from headstart.evaluation.series_filters import measured
 from headstart.evaluation.series_filters import patch2self
+from headstart.imaging.geometry import Grid
 from headstart.imaging.geometry import head
 from headstart.tasks.neighbours import Neighbours
 from headstart.tasks.series_quality import SeriesQuality
@@ -25,6 +27,10 @@ class Made:
 
     array: np.ndarray  # (t, x, y, z)
     times: Sequence[int] = (0,)
+
+    @property
+    def grid(self) -> Grid:
+        return Grid(self.shape, np.diag([3.0, 3, 3, 1]))
 
     @property
     def length(self) -> int:
@@ -75,6 +81,18 @@ def test_patch2self_tells_no_volume_by_itself_and_removes_noise() -> None:
     other = patch2self(Made(spoilt))(4)[2, 2, 2]
     # it changes what is fitted to all voxels, and nothing else
     assert abs(other - told[4, 2, 2, 2]) < 5
+
+
+def test_filters_are_judged_by_the_volumes_that_have_all_neighbours_as_the_network_is() -> None:
+    spoilt = noisy(12)
+    spoilt[[0, 11]] += np.random.default_rng(1).normal(0, 200, (2, *SHAPE))
+    columns, both = ["left_out_error", "tsnr_gain", "edges"], Neighbours(before=2, after=2)
+    plain, found = (
+        measured([Made(noisy())], [Made(one)], columns, both) for one in (noisy(12), spoilt)
+    )
+    # those that don't look as far as the ends are what they would be without
+    for name in ("noisy", "gaussian", "interpolation"):
+        np.testing.assert_array_equal(found[name], plain[name])
 
 
 @pytest.mark.parametrize("drift", [0.0, 2.0])

@@ -38,6 +38,7 @@ from headstart.evaluation.predictions import pool
 from headstart.imaging.mask_classes import Classes
 from headstart.tasks.base import Task
 from headstart.tasks.mask_metrics import measure
+from headstart.tasks.neighbours import Neighbours
 from headstart.tasks.objects import measure_with_objects
 from headstart.tasks.weighted import mean_of_known
 
@@ -81,6 +82,7 @@ class Bench:
         classes: Classes,
         tolerance: float,
         noise: float | None = None,
+        neighbours: Neighbours | None = None,
     ) -> None:
         """Bring them before a cohort.
 
@@ -92,9 +94,11 @@ class Bench:
             classes: The values of their classes.
             tolerance: How far surfaces may be apart and agree, mm.
             noise: Standard deviation of the scans' noise, where it is given.
+            neighbours: By which the network tells a volume of a series; None without series.
         """
         self.task = task
         self.noise = noise
+        self.neighbours = neighbours
         self.data, self.classes = data, classes
         self.tolerance = tolerance
         self.covariates = cohort.covariates
@@ -251,8 +255,10 @@ def _of_images(bench: Bench, known: Keys, asked: Keys) -> dict[str, Array]:
 
 
 def _of_series(bench: Bench, known: Keys, asked: Keys) -> dict[str, Array]:
+    if bench.neighbours is None:
+        raise RuntimeError("series, but no neighbours that tell their volumes")
     scans = bench.scans_of(known), bench.scans_of(asked)
-    return series_filters.measured(*scans, bench.task.evaluated_columns)
+    return series_filters.measured(*scans, bench.task.evaluated_columns, bench.neighbours)
 
 
 # Each is fitted on scans that are known, and answers for those that are asked.

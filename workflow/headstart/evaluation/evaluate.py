@@ -87,6 +87,7 @@ def evaluate(
         classes=settings.classes,
         tolerance=settings.surface_tolerance,
         noise=settings.noise,
+        neighbours=settings.neighbours,
     )
     metrics: list[MetricRow] = []
     comparison: list[DifferenceRow] = []

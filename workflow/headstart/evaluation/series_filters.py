@@ -24,7 +24,10 @@ RIDGE = 1e-6  # of the mean variance of a volume: what keeps volumes that are al
 
 
 def measured(
-    known: Sequence[Scan], asked: Sequence[Scan], columns: Sequence[str]
+    known: Sequence[Scan],
+    asked: Sequence[Scan],
+    columns: Sequence[str],
+    neighbours: Neighbours,
 ) -> dict[str, NDArray[np.float64]]:
     """Measure what each filter makes of series, and the noisy series themselves.
 
@@ -32,6 +35,8 @@ def measured(
         known: Series that weights are fitted to.
         asked: Series that are judged, m of them.
         columns: What is measured, as `SeriesQuality` names it.
+        neighbours: Those by which the network tells a volume: it is judged by the volumes that
+            have all of them, and so is each filter.
 
     Returns:
         Name: (m, columns).
@@ -39,12 +44,16 @@ def measured(
     reach = min(SEVERAL, *((scan.length - 1) // 2 for scan in (*known, *asked)))
     several = Neighbours(before=reach, after=reach)
     weights = fitted_weights(known[:FITTED], several)
-    rows = [_row(scan, several, weights, columns) for scan in asked]
+    rows = [_row(scan, several, weights, columns, neighbours) for scan in asked]
     return {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
 
 def _row(
-    scan: Scan, several: Neighbours, weights: Image, columns: Sequence[str]
+    scan: Scan,
+    several: Neighbours,
+    weights: Image,
+    columns: Sequence[str],
+    neighbours: Neighbours,
 ) -> dict[str, list[float]]:
     """Measure what each filter makes of one series."""
     halves = np.full(2, 0.5, np.float32)
@@ -58,7 +67,7 @@ def _row(
     found = {}
     for name, (made, left_out) in filters.items():
         quality = SeriesQuality(scan, left_out=left_out)
-        for time in range(scan.length):
+        for time in neighbours.inner(scan.length):
             quality.add(time, made(time))
         numbers = quality.found()
         found[name] = [numbers[column] for column in columns]

@@ -10,6 +10,7 @@ from headstart.cohort.settings import Judged
 from headstart.common.schema import Section
 from headstart.evaluation.results import Protocol
 from headstart.imaging.config import MaskClasses
+from headstart.tasks.neighbours import Neighbours
 
 
 class EvaluateSettings(Judged):
@@ -22,6 +23,7 @@ class EvaluateSettings(Judged):
         seeds: Of which seeds, likewise.
         primary: Name of the metric that the result is told by.
         noise: Standard deviation of the noise of scans that are denoised, where it is given.
+        neighbours: Those by which a volume of a series is told; None without series.
         control: Whether it is a control, which chooses nothing: no opening of the test of its own.
     """
 
@@ -30,6 +32,7 @@ class EvaluateSettings(Judged):
     folds: tuple[int, ...]
     seeds: tuple[int, ...]
     noise: float | None = Field(None, exclude_if=operator.not_)
+    neighbours: Neighbours | None = Field(None, exclude_if=operator.not_)
     control: bool = Field(False, exclude_if=operator.not_)
 
 

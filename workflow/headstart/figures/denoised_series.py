@@ -63,15 +63,18 @@ def _draw_row(row: Sequence[Axes], result: Result, key: Key) -> None:
 
 
 def _measured(result: Result, key: Key) -> SeriesQuality:
-    """Measure the first network's answer again, for its maps."""
-    quality = SeriesQuality(result.scans[key])
+    """Measure the first network's answer again, by the volumes that it was judged by."""
+    scan, neighbours = result.scans[key], result.neighbours
+    if neighbours is None:
+        raise RuntimeError("series, but no neighbours that tell their volumes")
+    quality = SeriesQuality(scan)
     for run in result.runs:
         found = read_image(run, key, result.task, series=True)
         if found is None:
             continue
         (cells,) = (row.answer for row in run.rows if row.key == key)
-        for number in range(found.length):
-            volume = to_canonical(found.at(number).values(np.float32), found.affine)
-            quality.add(int(cells["first_volume"]) + number, volume)
+        for time in neighbours.inner(scan.length):
+            volume = found.at(time - int(cells["first_volume"])).values(np.float32)
+            quality.add(time, to_canonical(volume, found.affine))
         return quality
     raise RuntimeError(f"no image of {key}")

@@ -95,6 +95,7 @@ def plot(
                 metrics=having(measured, protocol=protocol),
                 comparison=having(differences, protocol=protocol),
                 noise=settings.noise,
+                neighbours=settings.neighbours,
             )
             draw_evaluation(pages, result)
 

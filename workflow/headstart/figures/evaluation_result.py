@@ -39,6 +39,7 @@ from headstart.figures.style import room
 from headstart.imaging.mask_classes import Classes
 from headstart.tasks.base import Task
 from headstart.tasks.metrics import METRICS
+from headstart.tasks.neighbours import Neighbours
 
 LABEL_WIDTH = 28  # characters of a row's label, which is wrapped
 # mm: a row of one line, each line more, and what is above and below a panel's rows
@@ -69,6 +70,7 @@ class Result:
         metrics: metrics.csv, of this protocol.
         comparison: comparison.csv, likewise.
         noise: Standard deviation of the scans' noise, where it is given.
+        neighbours: By which the network tells a volume of a series; None without series.
     """
 
     title: str
@@ -85,6 +87,7 @@ class Result:
     metrics: Sequence[MetricRow]
     comparison: Sequence[DifferenceRow]
     noise: float | None = None
+    neighbours: Neighbours | None = None
 
     @property
     def names(self) -> Sequence[str]:

@@ -12,6 +12,7 @@ from headstart.common.ordered import Ordered
 from headstart.common.schema import Section
 from headstart.data.label_table import IMAGES
 from headstart.imaging.config import MaskClasses
+from headstart.tasks.neighbours import Neighbours
 
 
 class PlotSettings(Section):
@@ -53,11 +54,13 @@ class ExperimentPlotSettings(QuestionPlotSettings):
         primary: Name of the metric that its result is told by.
         instances: Whether masks are judged by their objects too.
         noise: Standard deviation of the noise of scans that are denoised, where it is given.
+        neighbours: Those by which a volume of a series is told; None without series.
     """
 
     primary: str
     instances: bool = Field(False, exclude_if=operator.not_)
     noise: float | None = Field(None, exclude_if=operator.not_)
+    neighbours: Neighbours | None = Field(None, exclude_if=operator.not_)
     augment: tuple[dict[str, dict[str, Any]], ...] = ()
 
 

@@ -162,6 +162,7 @@ class Slices:
             folds=self.config.folds(experiment),
             seeds=self.config.experiments[experiment].seeds,
             noise=self.config.experiments[experiment].predict.noise,
+            neighbours=self.config.experiments[experiment].train.neighbours,
             **self._of_masks(experiment),
         )
 
@@ -198,6 +199,7 @@ class Slices:
             primary=self.config.primary_metric(experiment),
             instances=chosen.instances,
             noise=chosen.predict.noise,
+            neighbours=chosen.train.neighbours,
         )
 
     def _plot_sweep(self, name: str) -> SweepPlotSettings:

@@ -41,12 +41,14 @@ class ToldSeries:
     Attributes:
         volume: Returns the volume of a time, from 0, (x, y, z), on the prepared scale.
         times: The times that are answered for.
+        judged: Those that it is judged by, `Neighbours.inner`.
         edges: How the series' ends are treated, `predict.edges`.
         note: What the header is to say of it.
     """
 
     volume: Callable[[int], Image]
     times: range
+    judged: range
     edges: str
     note: str
 
@@ -58,7 +60,10 @@ class DeepInterpolation(Denoising):
     metrics = ("left_out_error", "tsnr_gain", "edges")
     further_metrics = ()
     headline = ()
-    judged_words = ""
+    judged_words = (
+        "Networks and baselines were judged by the same volumes: those with all neighbours in time "
+        "that the networks see."
+    )
     baselines = "series"
     figure = "series"
     answer_words = "series without noise, in the scan's own unit"
@@ -136,6 +141,6 @@ def _volumes(series: ToldSeries, scan: Scan, quality: SeriesQuality | None) -> I
     lowest = min(0.0, float(scan.signal().min()))  # no magnitude is negative
     for time in series.times:
         image = np.maximum(scan.intensities[0].restored(series.volume(time)), np.float32(lowest))
-        if quality is not None:
+        if quality is not None and time in series.judged:
             quality.add(time, image)
         yield image

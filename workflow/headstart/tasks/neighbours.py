@@ -7,6 +7,8 @@ from pydantic import model_validator
 
 from headstart.common.schema import Section
 
+JUDGED = 3  # volumes with all neighbours, at the least: their spread about a line in time is known
+
 
 class Neighbours(Section):
     """The volumes of a series that tell of one between them, which is left out."""
@@ -33,8 +35,8 @@ class Neighbours(Section):
 
     @property
     def fewest(self) -> int:
-        """Volumes that a series needs: at each, every neighbour is there, or its mirror image."""
-        return 2 * max(self.before, self.after) + 1
+        """Volumes that a series needs: all have neighbours or mirror images, some can be judged."""
+        return max(2 * max(self.before, self.after) + 1, self.before + self.after + JUDGED)
 
     def around(self, time: int, length: int) -> list[int]:
         """Return the volumes by which one is told; that one itself is never among them.
@@ -49,5 +51,9 @@ class Neighbours(Section):
         return [time + n if 0 <= time + n < length else time - n for n in self.steps]
 
     def inner(self, length: int) -> range:
-        """Return the volumes that have all neighbours, in a series of so many."""
+        """Return the volumes that have all neighbours, in a series of so many.
+
+        By them alone networks and baselines are judged: whatever is made of a series' ends, all
+        then tell the same volumes, and none has seen a mirror image in place of a neighbour.
+        """
         return range(self.before, length - self.after)

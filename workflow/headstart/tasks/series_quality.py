@@ -51,7 +51,7 @@ class _Moments:
 
 
 class SeriesQuality:
-    """Measures a denoised series inside the head, volume by volume.
+    """Measures a denoised series inside the head, volume by volume; three of them or more.
 
     Args:
         scan: The series as it was measured.

@@ -131,7 +131,8 @@ class Predict(Section):
         description="denoising of series: volumes that lack neighbours, at both ends. pad: a "
         "neighbour that is not there is replaced by the one as far on the other side, so that the "
         "series keeps its length, and those volumes are told from one side; truncate: they are "
-        "left out, and the header's toffset says when the series then begins",
+        "left out, and the header's toffset says when the series then begins. Either way the "
+        "others alone are judged",
     )
 
     @field_validator("edges", mode="before")

@@ -60,9 +60,10 @@ def told_series(
         output = predict(scan.at(neighbours.around(time, scan.length)))
         return output[0, 0].float().cpu().numpy()
 
-    times = neighbours.inner(scan.length) if edges == "truncate" else range(scan.length)
+    inner = neighbours.inner(scan.length)
+    times = inner if edges == "truncate" else range(scan.length)
     note = f"told from {neighbours.before} before, {neighbours.after} after; edges: {edges}"
-    return ToldSeries(volume, times, edges, note)
+    return ToldSeries(volume, times, inner, edges, note)
 
 
 def tell_from_mean(network: nn.Module) -> None:

@@ -127,6 +127,17 @@ def take_sample(folder: Path, paths: Sequence[str], *, series: bool = False) -> 
     return Sample(good, faults, _triple(sizes, 3), _triple(needed, 1))
 
 
+def are_series(folder: Path, paths: Sequence[str]) -> bool:
+    """Whether more of some files are 4-D series than 3-D volumes, by the headers of a sample."""
+    several = spread(paths, HEADERS)
+
+    def count(*, series: bool) -> int:
+        read = _side_by_side(lambda path: read_header(folder, path, series=series), several)
+        return sum(bool(header.shape) for header in read)
+
+    return count(series=True) > count(series=False)
+
+
 def read_header(folder: Path, path: str, *, series: bool = False) -> Header:
     """Read the header of a scan in a folder, and check it as the stage check will."""
     try:

@@ -14,6 +14,7 @@ from headstart.imaging.scan_check import check_scan
 from headstart.imaging.scan_rows import MASKS
 from headstart.imaging.scan_rows import CheckRow
 from headstart.planning.proposal import Found
+from headstart.planning.sample import are_series
 from headstart.planning.sample import spread
 from headstart.tasks.neighbours import Neighbours
 
@@ -23,7 +24,7 @@ SOME, MORE = 3, 12  # scans to look at, and how many more where all of those are
 def drop_bad_masks(folder: Path, found: Found, scans: Sequence[FoundScan]) -> bool:
     """Leave out masks that check would reject for every sampled scan; say what it rejects.
 
-    Where the scans are no 3-D volumes they are looked at as series, and found to be such.
+    Where most are 4-D series they are found to be such, and looked at as series.
 
     Args:
         folder: The folder of the scans.
@@ -36,11 +37,8 @@ def drop_bad_masks(folder: Path, found: Found, scans: Sequence[FoundScan]) -> bo
     Raises:
         UserError: If check would reject every scan looked at for its images.
     """
-    rows = _check_some(folder, found, scans)
-    if rows and all(row.reason == "not-3d" for row in rows):
-        of_series = _check_some(folder, found, scans, Neighbours().fewest)
-        found.series = any(row.reason != "not-4d" for row in of_series)
-        rows = of_series if found.series else rows
+    found.series = are_series(folder, [scan.path for scan in scans])
+    rows = _check_some(folder, found, scans, Neighbours().fewest if found.series else 0)
     bad = [row for row in rows if row.reason]
     final = bool(bad) and not any(REASONS[row.reason].acceptable for row in bad)
     if len(bad) < len(rows) or not final:
@@ -60,7 +58,7 @@ def drop_bad_masks(folder: Path, found: Found, scans: Sequence[FoundScan]) -> bo
 
 
 def _check_some(
-    folder: Path, found: Found, scans: Sequence[FoundScan], volumes: int = 0
+    folder: Path, found: Found, scans: Sequence[FoundScan], volumes: int
 ) -> list[CheckRow]:
     """Check a few scans, as series of so many volumes if any; more where all of those are bad."""
     channels = list(found.source["channels"])

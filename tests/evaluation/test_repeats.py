@@ -107,7 +107,8 @@ def test_baselines_and_corrections_have_not_seen_whom_they_answer_for(study: Stu
     files = inputs(study)
     cohort = read_cohort(files["passed"], files["splits"], files["prepared"], "age")
     task = AGE.from_cohort(cohort, ())
-    bench = Bench(task, cohort, {scan.key: "" for scan in cohort.scans}, 1.0)
+    sites = {scan.key: "" for scan in cohort.scans}
+    bench = Bench(task, cohort, sites, data=study.root, classes={}, tolerance=1.0)
     trial = bench.trial([read_run(path) for path in study.predictions], "fold")
     fitted = fitted_to_others(task, trial, trial)
     for fold in range(2 * REPEATS):

@@ -20,7 +20,7 @@ from study import write_study
 from headstart.cohort.new_scans import list_new_scans
 from headstart.cohort.prepare_new import check_and_prepare
 from headstart.common import files
-from headstart.imaging.config import Prepare
+from headstart.imaging.config import Preparation
 
 pytestmark = pytest.mark.slow
 
@@ -146,7 +146,8 @@ def test_commands_about_a_study(hostile: Checkout, words: tuple[str, ...]) -> No
 
 def test_scans_to_predict(hostile: Checkout, tmp_path: Path) -> None:
     scans = list_new_scans([hostile.folder / "scans"], ["T1"])
-    prepare = Prepare(**hostile.config()["prepare"])
+    given = hostile.config()["prepare"]
+    prepare = Preparation(**{key: value for key, value in given.items() if key != "shards"})
     reasons, prepared = check_and_prepare(
         scans, channels=["T1"], settings=prepare, scratch=tmp_path
     )

@@ -766,6 +766,7 @@ def test_neighbours_ask_for_series_that_are_long_enough() -> None:
         (("prepare", "series"), False, r"clean\.train\.neighbours: .*write prepare\.series: true"),
         (("experiments", "clean", "train", "neighbours"), None, "3-D scans.*series.* of its own"),
         (("prepare", "voxel_size"), [2, 2, 2], "write voxel_size: own"),
+        (("experiments", "clean", "train", "sampling", "foreground"), 0.5, "no classes that patch"),
         (("classes",), {1: "grey"}, "classes: series .* no masks"),
         (("data", 0, "channels", "T1"), "{subject}_T1.nii", "one series, but .* bold, T1"),
         (("experiments", "clean", "predict"), {"noise": 2}, "noise: not for a series"),

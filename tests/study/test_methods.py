@@ -37,7 +37,9 @@ from headstart.study.methods import study_files
 from headstart.study.methods import training
 from headstart.study.methods.chapters import Chapter
 from headstart.study.methods.chapters import TextTable
+from headstart.study.report import checklist_answers
 from headstart.tasks import TASKS
+from headstart.tasks.denoising import Denoising
 from headstart.tasks.instance_segmentation import InstanceSegmentation
 from headstart.tasks.regression import Regression
 from headstart.training.card import Count
@@ -228,12 +230,30 @@ def test_the_rule_by_which_objects_match_is_told_once() -> None:
     config: Any = SimpleNamespace(
         experiments={"a": one, "b": one}, primary_metric=lambda _: "lesion_f1"
     )
-    found: Any = [SimpleNamespace(experiment=name) for name in "abb"]
+    found: Any = [SimpleNamespace(experiment=name, defined={"dice"}) for name in "abb"]
     metrics, rule = results.primary_metrics(config, found)
     assert metrics.startswith("Of a and b, the lesion-wise F1, mean over classes was the primary")
     assert "(26 neighbours)" in rule
     assert "an IoU of 0.1 or more" in rule
     assert "an IoU above 0.5" in rule
+
+
+def test_metrics_without_a_value_are_no_secondary_ones() -> None:
+    config: Any = SimpleNamespace(
+        experiments={"clean": SimpleNamespace(kind=Denoising)}, primary_metric=lambda _: "sure"
+    )
+    defined = {"sure", "spots", "removed"}
+    found: Any = [SimpleNamespace(experiment="clean", defined=defined)]
+    (said,) = results.primary_metrics(config, found)
+    assert said == (
+        "Of clean, the squared error relative to the noise's variance, estimated without a "
+        "reference (SURE) was the primary metric; secondary: contrast kept of planted spots and "
+        "spread of what was removed, relative to the noise's."
+    )
+    known: Any = SimpleNamespace(study=SimpleNamespace(config=config), results=found)
+    named = checklist_answers._metrics(known)
+    assert named is not None
+    assert ("SURE" in named.text, "PSNR" in named.text) == (True, False)
 
 
 @pytest.mark.parametrize(("metric", "cited"), [("lesion_f1", True), ("pq", True), ("dice", False)])
@@ -424,6 +444,47 @@ def test_patches_and_mirror_images_are_told() -> None:
     assert "cropped to the head, the largest part above air, and 8 mm around it" in prepared
     whole = make_run(train=Train(network="sfcn"))
     assert "patch" not in training._training([make_card(whole)])
+
+
+def denoiser(predict: Predict, **how: Any) -> ModelCard:
+    sampling = {"patches": [48, 48, 48], "per_scan": 3}
+    train = Train(network="plain_unet", sampling=sampling, **how)
+    run = make_run(task="denoising", target="image", window="own", train=train)
+    return make_card(run, predict=predict)
+
+
+def test_patches_of_scans_without_masks_are_centred_on_no_class() -> None:
+    made = denoiser(Predict())
+    said = training._training([made])
+    assert "patches of 48 x 48 x 48 voxels, 3 of each scan an epoch, and predicted by tiles" in said
+    assert "class" not in said
+    assert not any("foreground" in line for line in citations.of_training([made.run]))
+
+
+@pytest.mark.parametrize(
+    ("predict", "how", "said", "cited"),
+    [
+        (
+            {"noise": 20},
+            {},
+            "the noise's standard deviation taken to be 20, as the study gives it",
+            False,
+        ),
+        ({}, {}, "the noise of each scan estimated from its air", True),
+        ({}, {"neighbours": {"before": 3, "after": 3}}, "", False),
+    ],
+)
+def test_how_strong_noise_was_taken_to_be_is_told(predict, how, said, cited) -> None:
+    made = denoiser(Predict(**predict), **how)
+    told = training._training([made])
+    assert said in told
+    assert ("noise" in told.replace("denoising", "").replace("Noise2Void", "")) == bool(said)
+    study: Any = SimpleNamespace(
+        folder=Path(),
+        synthetic=False,
+        config=SimpleNamespace(data=(), split=Split(), experiments={}, comparisons=()),
+    )
+    assert any("Gudbjartsson" in one for one in citations.citations(study, [made])) == cited
 
 
 def test_the_steps_of_preparation_are_told() -> None:

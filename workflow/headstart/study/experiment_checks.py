@@ -8,6 +8,7 @@ from headstart.data.label_table import IMAGES
 from headstart.data.label_table import MASK
 from headstart.study.start_checks import check_start
 from headstart.training.config import PREDICT
+from headstart.training.config import Patches
 from headstart.training.mirrors import check_masks_follow
 from headstart.training.mirrors import check_mirrors
 from headstart.training.mirrors import check_swap
@@ -89,6 +90,12 @@ def _check_masks(where: str, experiment: Experiment, config: Config) -> None:
         raise ValueError(
             f"{where}: {experiment.task} needs the key `mask` in every source of `data`"
         )
+    patches, usual = experiment.train.patches, Patches.model_fields["foreground"].default
+    if patches is not None and experiment.target != MASK and patches.foreground != usual:
+        raise ValueError(
+            f"{where}.train.sampling.foreground: a {experiment.task} has no classes that patches "
+            "could be centred on; remove it"
+        )
 
 
 def _check_space(where: str, experiment: Experiment, config: Config) -> None:
@@ -105,8 +112,8 @@ def _check_space(where: str, experiment: Experiment, config: Config) -> None:
             f"{where}.train.augment: {moved[0]} changes the noise that {experiment.task} is to "
             "tell from the scan; RandomFlip alone leaves it"
         )
-    series = experiment.train.neighbours is not None
-    for key, fits in (("noise", own and not series), ("dtype", own), ("edges", series)):
+    series, noise = experiment.train.neighbours is not None, experiment.kind.needs_noise
+    for key, fits in (("noise", noise), ("dtype", own), ("edges", series)):
         if not fits and getattr(experiment.predict, key) != getattr(PREDICT, key):
             of = "a series" if series else experiment.task
             raise ValueError(f"{where}.predict.{key}: not for {of}; remove it")

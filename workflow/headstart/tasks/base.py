@@ -68,6 +68,7 @@ class Task(ABC):
             a scan's own files, see `headstart.data.label_table.IMAGES`.
         per_voxel: Whether a network answers for every voxel.
         own_space: Whether it is of scans in their own voxels, neither resampled nor cropped.
+        needs_noise: Whether its answers hang on how strong a scan's noise is, `predict.noise`.
         local: Whether it asks for a network whose answer for a voxel hangs on its surroundings
             alone, and not on what else it sees.
         losses: What may be made small in training, by name; the first is the default.
@@ -97,6 +98,7 @@ class Task(ABC):
     target_kind: ClassVar[Literal["number", "class", "mask", "image"]]
     per_voxel: ClassVar[bool] = False
     own_space: ClassVar[bool] = False
+    needs_noise: ClassVar[bool] = False
     local: ClassVar[bool] = False
     losses: ClassVar[Mapping[str, Loss]]
     metrics: ClassVar[tuple[str, ...]]

@@ -57,6 +57,7 @@ class ToldSeries:
 class DeepInterpolation(Denoising):
     """The volumes of a series as they would be without noise."""
 
+    needs_noise = False
     metrics = ("left_out_error", "tsnr_gain", "edges")
     further_metrics = ()
     headline = ()

@@ -46,6 +46,7 @@ class Denoising(Task):
     target_kind = "image"
     per_voxel = True
     own_space = True
+    needs_noise = True
     local = True
     losses = {  # noqa: RUF012 never changed
         "blind_spot": Loss(

@@ -161,7 +161,9 @@ METRICS = {
     "ssim": Metric("SSIM in the head", mean_of_scans, "mean"),
     "nrmse": _error("NRMSE in the head", mean_of_scans, "log"),
     "sure": _error(
-        "squared error, of the noise's, estimated without a reference (SURE)", mean_of_scans, "mean"
+        "squared error relative to the noise's variance, estimated without a reference (SURE)",
+        mean_of_scans,
+        "mean",
     ),
     "spots": _kept("contrast kept of planted spots"),
     "edges": Metric(
@@ -171,7 +173,9 @@ METRICS = {
         higher_is_better=False,
         idle_is_best=True,
     ),
-    "removed": _between("spread of what was removed, of the noise", mean_of_scans, "mean"),
+    "removed": _between(
+        "spread of what was removed, relative to the noise's", mean_of_scans, "mean"
+    ),
     **{kind.metric: _kept(f"contrast kept of spots, {kind.words}") for kind in KINDS},
 }
 

@@ -81,9 +81,9 @@ class Patches(Section):
         0.33,
         ge=0,
         le=1,
-        description="share of the patches, 0 to 1, that are centred on a voxel of a class: first "
-        "one of those that the mask has is drawn, then one of its voxels; more of it for small "
-        "lesions",
+        description="segmentation: share of the patches, 0 to 1, that are centred on a voxel of a "
+        "class: first one of those that the mask has is drawn, then one of its voxels; more of it "
+        "for small lesions",
     )
 
 

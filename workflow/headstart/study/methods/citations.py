@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 
 from headstart.data.collections import read_catalogue
+from headstart.data.label_table import MASK
 from headstart.evaluation.baseline_rows import ROWS
 from headstart.evaluation.intervals import METHODS
 from headstart.study.methods.comparisons import compared
@@ -15,6 +16,7 @@ from headstart.study.methods.results import interval_methods
 from headstart.study.methods.results import outcomes
 from headstart.study.methods.study_files import StudyFiles
 from headstart.tasks import TASKS
+from headstart.tasks import task_with
 from headstart.tasks.base import Loss
 from headstart.training.card import ModelCard
 from headstart.training.registry import NETWORKS
@@ -30,6 +32,8 @@ REFERENCES = {
     "torch": "Paszke et al. 2019, PyTorch, https://doi.org/10.48550/arXiv.1912.01703",
     "monai": "Cardoso et al. 2022, MONAI, https://doi.org/10.48550/arXiv.2211.02701",
     "torchio": "Pérez-García et al. 2021, TorchIO, https://doi.org/10.1016/j.cmpb.2021.106236",
+    "air": "Gudbjartsson and Patz 1995, noise of magnitude images, "
+    "https://doi.org/10.1002/mrm.1910340618",
     "patches": "Isensee et al. 2021, patches with a share of foreground, "
     "https://doi.org/10.1038/s41592-020-01008-z",
     "split": "Sechidis et al. 2011, stratification, https://doi.org/10.1007/978-3-642-23808-6_10",
@@ -88,6 +92,10 @@ def citations(study: StudyFiles, cards: Sequence[ModelCard]) -> Iterator[str]:
     used += ["head"] * bool((zscore or n4) and of_head)
     maps = [one.method for groups in explained(study).values() for one in groups]
     used += [*sorted(set(maps)), *["shuffled"] * bool(maps)]
+    used += ["air"] * any(
+        task_with(card.run.task, card.run.train.loss).needs_noise and card.predict.noise is None
+        for card in cards
+    )
     yield from (REFERENCES[name] for name in used)
     models = {row.model for one in outcomes(study) for row in one.models}
     yield from dict.fromkeys(row.cite for name, row in ROWS.items() if name in models and row.cite)
@@ -116,7 +124,7 @@ def of_training(runs: Sequence[Run]) -> Iterator[str]:
         yield REFERENCES["monai"]
     if any(train.deep_supervision for train in trains):
         yield REFERENCES["deep"]
-    if any(train.patches for train in trains):
+    if any(run.train.patches and run.target == MASK for run in runs):
         yield REFERENCES["patches"]
     optimizers: Mapping[str, Part] = {t.optimizer: OPTIMIZERS[t.optimizer] for t in trains}
     schedules = {train.schedule: SCHEDULES[train.schedule] for train in trains}

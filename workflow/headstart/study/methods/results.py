@@ -189,7 +189,8 @@ def primary_metrics(config: Config, found: Sequence[Outcome]) -> Iterator[str]:
     matching: dict[str, None] = {}
     for name in dict.fromkeys(one.experiment for one in found):
         kind, primary = config.experiments[name].kind, config.primary_metric(name)
-        others = [METRICS[one].words for one in kind.metrics if one != primary]
+        known = set[str]().union(*(one.defined for one in found if one.experiment == name))
+        others = [METRICS[one].words for one in kind.metrics if one in known - {primary}]
         words = f"{METRICS[primary].words} was the primary metric"
         words += f"; secondary: {and_joined(others)}" if others else ""
         said.setdefault(words, []).append(name)

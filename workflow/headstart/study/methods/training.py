@@ -10,6 +10,7 @@ from headstart.common.text import counted
 from headstart.common.text import setting_in_words
 from headstart.common.text import value_in_words
 from headstart.data.label_table import IMAGES
+from headstart.data.label_table import MASK
 from headstart.figures.style import metric_name
 from headstart.study.config import Config
 from headstart.study.methods.phrases import and_joined
@@ -19,6 +20,7 @@ from headstart.study.methods.phrases import times
 from headstart.study.methods.study_files import StudyFiles
 from headstart.study.sweep import SEEDS
 from headstart.tasks import TASKS
+from headstart.tasks import task_with
 from headstart.training.card import ModelCard
 from headstart.training.config import Train
 from headstart.training.length import epochs_asked
@@ -224,16 +226,29 @@ def _of_a_step(train: Train) -> str:
 
 def _predicted(card: ModelCard) -> str:
     """Tell what the network saw of a scan, and how it predicts, if not whole scans as they are."""
-    patches, predict = card.run.train.patches, card.predict
+    train, predict = card.run.train, card.predict
+    patches = train.patches
+    share = (
+        f"{patches.foreground:.0%} of them centred on a voxel of a class drawn before, "
+        if patches is not None and card.run.target == MASK
+        else ""
+    )
     said = (
         ""
         if patches is None
         else f"; learnt from patches of {times(patches.patches)} voxels, {patches.per_scan} of "
-        f"each scan an epoch, {patches.foreground:.0%} of them centred on a voxel of a class drawn "
-        "before, and predicted by tiles of that size, with margins as wide as the network sees, or "
-        f"else with {predict.overlap:.0%} of a tile in the next one, each voxel written once"
+        f"each scan an epoch, {share}and predicted by tiles of that size, with margins as wide as "
+        f"the network sees, or else with {predict.overlap:.0%} of a tile in the next one, each "
+        "voxel written once"
     )
-    if (neighbours := card.run.train.neighbours) is not None:
+    if task_with(card.run.task, train.loss).needs_noise:
+        said += (
+            "; the noise of each scan estimated from its air"
+            if predict.noise is None
+            else f"; the noise's standard deviation taken to be {predict.noise:g}, as the study "
+            "gives it"
+        )
+    if (neighbours := train.neighbours) is not None:
         ends = {
             "pad": "at the ends, missing ones replaced by those as far on the other side",
             "truncate": "volumes without all of them left out",

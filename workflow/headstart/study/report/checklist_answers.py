@@ -149,12 +149,11 @@ def _ensemble(known: Known) -> Answer | None:
 
 
 def _metrics(known: Known) -> Answer | None:
-    kinds = {
-        one.experiment: known.study.config.experiments[one.experiment].kind for one in known.results
-    }
-    names = dict.fromkeys(
-        metric_name(m) for kind in kinds.values() for m in (*kind.metrics, *kind.further_metrics)
-    )
+    names: dict[str, None] = {}
+    for one in known.results:
+        kind = known.study.config.experiments[one.experiment].kind
+        told = (*kind.metrics, *kind.further_metrics)
+        names |= dict.fromkeys(metric_name(metric) for metric in told if metric in one.defined)
     return Answer(and_joined(names), "baselines") if names else None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import nibabel as nib
@@ -35,10 +36,11 @@ def clean_head(number: int) -> np.ndarray:
 
 
 class NoisyStudy:
-    """Six subjects, the last held out for the test; scans of whole numbers."""
+    """Six subjects, the last held out for the test; scans of whole numbers, some without air."""
 
-    def __init__(self, folder: Path, *, reference: bool) -> None:
+    def __init__(self, folder: Path, *, reference: bool, masked: Collection[int] = ()) -> None:
         self.data, self.prepared = folder / "data", folder / "prepare"
+        self._masked = masked
         self.passed, self.splits = folder / "passed.csv", folder / "splits.csv"
         self.data.mkdir(parents=True)
         self.prepared.mkdir()
@@ -74,6 +76,8 @@ class NoisyStudy:
         random, clean = np.random.default_rng(number), clean_head(number)
         real, imaginary = random.normal(0, NOISE, (2, *SHAPE))
         noisy = np.rint(np.hypot(clean + real, imaginary)).astype(np.int16)
+        if number in self._masked:
+            noisy[clean == 0] = 0
         images = {"T1": noisy, REFERENCE: clean.astype(np.float32)}
         for name in channels:
             nib.save(nib.Nifti1Image(images[name], AFFINE), self.data / f"{name}-{number}.nii")

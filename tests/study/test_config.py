@@ -785,6 +785,20 @@ def test_what_does_not_go_with_series_is_refused(path: Any, value: Any, says: st
         read_config(study)
 
 
+@pytest.mark.parametrize(
+    ("predict", "series", "air"),
+    [({}, False, True), ({"noise": 20}, False, False), ({}, True, False)],
+)
+def test_air_is_asked_for_where_the_noise_is_estimated_from_it(predict, series, air) -> None:
+    study = copy.deepcopy(SERIES)
+    study["experiments"]["clean"]["predict"] = predict
+    if not series:
+        study["prepare"].pop("series")
+        study["experiments"]["clean"]["train"].pop("neighbours")
+    assert Slices(read_config(study), Path()).gather().air == air
+    assert not Slices(read_config(copy.deepcopy(STUDY)), Path()).gather().model_dump()
+
+
 def test_ends_are_of_series_alone() -> None:
     assert "predict.edges: not for" in complaint("experiments.age.predict.edges", "truncate")
 

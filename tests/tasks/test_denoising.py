@@ -16,6 +16,7 @@ from noisy_study import NOISE
 from noisy_study import NoisyStudy
 from noisy_study import clean_head
 
+from headstart import cli
 from headstart.cohort.answers import gather_answers
 from headstart.cohort.new_scans import Share
 from headstart.cohort.new_scans import list_new_scans
@@ -218,6 +219,19 @@ def test_a_scan_without_air_asks_for_its_noise(tmp_path: Path) -> None:
         predict_new(runs=[model], scans=scans, output=answers, device="cpu", share=share)
     gather_answers(list_new_scans(scans, ["T1"]), 2, answers, "image")
     assert [answers.read_bytes(), image.read_bytes()] == once
+
+
+def test_scans_without_air_are_told_of_before_any_training(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = NoisyStudy(tmp_path / "study", reference=False, masked=(2, 4))
+    gathered = ["gather", "--passed", str(study.passed), "--output", str(tmp_path / "tables")]
+    gathered += ["--cards", str(study.prepared / "shard-0.json")]
+    assert cli.main([*gathered, "--settings", '{"air": true}']) == 2
+    said = capsys.readouterr().err
+    assert "2 of 6 scans can't be denoised, the first is subject 's2', session '1': has no" in said
+    assert "air that its noise could be told from; measure it, and write its" in said
+    assert cli.main([*gathered, "--settings", "{}"]) == 0  # the noise is given
 
 
 def noisy_scan(seed: int, *, air: bool) -> Any:

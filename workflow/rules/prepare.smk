@@ -50,5 +50,5 @@ checkpoint gather:
         folder=subpath(output.masks, parent=True),
         settings=slice_of("gather"),
     shell:
-        "headstart gather --cards {params.cards:q}"
+        "headstart gather --settings {params.settings:q} --cards {params.cards:q}"
         " --passed {input.passed:q} --output {params.folder:q} 2> {log:q}"

@@ -42,6 +42,8 @@ from headstart.imaging.planes import Planes
 from headstart.imaging.prepare import Prepared
 from headstart.imaging.prepare import prepare_scan
 from headstart.imaging.prepare_series import prepare_series
+from headstart.imaging.rician import NO_AIR
+from headstart.imaging.rician import air_noise
 from headstart.imaging.scan_rows import CheckRow
 from headstart.imaging.scan_rows import ScanFiles
 from headstart.imaging.small_volumes import SmallVolume
@@ -130,7 +132,7 @@ def prepare(
                     warning = f"warning: {row.subject} session {row.session}: {said}"
                     print(warning, file=sys.stderr)
                 offsets = images.tell(), labels.tell()
-                prepared_scans.append(_described(row, len(small), prepared, offsets))
+                prepared_scans.append(_described(row, len(small), prepared, offsets, settings))
                 images.write(prepared.volume.data)
                 if prepared.mask is not None:
                     labels.write(prepared.mask.data)
@@ -155,7 +157,9 @@ def prepare(
     card.write(output)
 
 
-def gather(*, cards: Sequence[Path], passed: Sequence[OfScan], output: Path) -> None:
+def gather(
+    *, cards: Sequence[Path], passed: Sequence[OfScan], output: Path, air: bool = False
+) -> None:
     """Check all shards together: write masks.csv, a row per mask and class.
 
     See `cohort/mask_report.py` for its columns, and `cohort/step_report.py` for those of steps.csv,
@@ -166,15 +170,18 @@ def gather(*, cards: Sequence[Path], passed: Sequence[OfScan], output: Path) -> 
         cards: The shards' `.json`.
         passed: check/passed.csv.
         output: Folder to write to.
+        air: Whether every scan needs air that its noise is estimated from.
 
     Raises:
-        UserError: If a scan that passed was refused, or a class is lost in all masks.
+        UserError: If a scan that passed was refused or lacks air that it needs, or a class is lost
+            in all masks.
     """
     shards = [ShardCard.read(card) for card in cards]
     among = {row.key for row in passed}  # also others are prepared
     refused = [scan for shard in shards for scan in shard.refused if scan.key in among]
     _check_refused(sorted(refused, key=lambda scan: scan.key))
     scans = [scan for shard in shards for scan in shard.scans if scan.key in among]
+    _check_air([scan for scan in scans if air and scan.without_air], len(scans))
     masks = tabulate_masks(sorted(scans, key=lambda scan: scan.key))
     said = check_left(masks)
     _remove_other_shards(cards)
@@ -204,6 +211,18 @@ def _check_refused(refused: Sequence[RefusedScan]) -> None:
         f"{len(refused)} scans that passed the check can't be prepared, the first is "
         f"subject '{first.subject}', session '{first.session}': {first.detail}; "
         "or leave them out with check.exclude"
+    )
+
+
+def _check_air(without: Sequence[ShardScan], count: int) -> None:
+    """Refuse scans without air before networks learn from them whose answers would need it."""
+    if not without:
+        return
+    first = min(without, key=lambda scan: scan.key)
+    raise UserError(
+        f"{len(without)} of {counted(count, 'scan')} can't be denoised, the first is subject "
+        f"'{first.subject}', session '{first.session}': {NO_AIR}; or leave them out with "
+        "check.exclude"
     )
 
 
@@ -333,7 +352,11 @@ def _warnings(prepared: Prepared) -> Iterator[str]:
 
 
 def _described(
-    row: CheckRow, index: int, prepared: Prepared, offsets: tuple[int, int]
+    row: CheckRow,
+    index: int,
+    prepared: Prepared,
+    offsets: tuple[int, int],
+    settings: Preparation,
 ) -> ShardScan:
     return ShardScan(
         subject=row.subject,
@@ -357,4 +380,13 @@ def _described(
         brain_ml=prepared.brain_ml,
         steps=prepared.steps,
         to_template=None if prepared.to_template is None else prepared.to_template.tolist(),
+        without_air=_is_without_air(prepared, settings),
     )
+
+
+def _is_without_air(prepared: Prepared, settings: Preparation) -> bool:
+    """See `ShardScan.without_air`; of the numbers that are answered for later."""
+    if settings.voxel_size != "own" or settings.series:
+        return False
+    image = prepared.intensities[0].restored(prepared.volume[0])
+    return air_noise(image, prepared.grid.voxel_size.tolist()) is None

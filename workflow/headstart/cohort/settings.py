@@ -41,6 +41,16 @@ class PrepareSettings(Section):
     accept: tuple[Accepted, ...] = ()
 
 
+class GatherSettings(Section):
+    """What is asked of all shards together.
+
+    Attributes:
+        air: Whether every scan needs air that its noise is estimated from.
+    """
+
+    air: bool = Field(False, exclude_if=operator.not_)
+
+
 class SplitSettings(Section):
     """How the subjects are divided.
 

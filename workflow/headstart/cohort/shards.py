@@ -80,6 +80,8 @@ class ShardScan(Section):
         brain_ml: The brain's volume in its raw mask; None without one, or by older code.
         steps: What the steps of preparation found; None where none was asked for.
         to_template: 4x4, from mm in the scan to the template's; None in native space.
+        without_air: Whether it has too little air that its noise could be estimated from; looked
+            for in scans that are left as they are, which alone are denoised.
     """
 
     subject: str
@@ -103,6 +105,7 @@ class ShardScan(Section):
     brain_ml: float | None = None
     steps: StepFigures | None = Field(None, exclude_if=operator.not_)
     to_template: Matrix | None = Field(None, exclude_if=operator.not_)
+    without_air: bool = Field(False, exclude_if=operator.not_)
 
     @property
     def key(self) -> Key:

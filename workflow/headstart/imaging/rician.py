@@ -14,6 +14,11 @@ from headstart.imaging.otsu import otsu
 HALO = 10.0  # mm around bright tissue that are no air: skin, and what moving heads leave
 FEWEST = 500  # voxels of air: the median of so many is known to 4 %
 MEDIAN = math.sqrt(2 * math.log(2))  # of a Rayleigh distribution, whose scale is 1
+# What is said of a scan with less than that.
+NO_AIR = (
+    "has no air that its noise could be told from; measure it, and write its standard deviation as "
+    "predict.noise of the study"
+)
 STRONG = 20.0  # standard deviations of the noise above which it is as good as Gaussian
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from headstart.cohort.settings import SHARES
 from headstart.cohort.settings import AuditSettings
 from headstart.cohort.settings import CheckScansSettings
+from headstart.cohort.settings import GatherSettings
 from headstart.cohort.settings import PrepareSettings
 from headstart.cohort.settings import Question
 from headstart.cohort.settings import SplitSettings
@@ -123,6 +124,13 @@ class Slices:
                 for entry in self.config.check.accept
                 if None in (shard, entry.subject) or shard == shard_of(str(entry.subject), shards)
             ),
+        )
+
+    def gather(self) -> GatherSettings:
+        """What is asked of all shards together: air, where an answer hangs on unknown noise."""
+        asked = self.config.experiments.values()
+        return GatherSettings(
+            air=any(one.kind.needs_noise and one.predict.noise is None for one in asked)
         )
 
     def train(self, experiment: str, fold: int, seed: int) -> Run:

@@ -270,13 +270,10 @@ def noise_of(scan: Scan, measured: float | None = None) -> float:
     Raises:
         NoAnswerError: If it is not known, and there is no air.
     """
+    from headstart.imaging.rician import NO_AIR
     from headstart.imaging.rician import air_noise
 
     noise = measured or air_noise(scan.signal(), scan.grid.voxel_size.tolist())
     if noise is None:
-        raise NoAnswerError(
-            f"subject '{scan.subject}', session '{scan.session}': has no air that its noise could "
-            "be told from; measure it, and write its standard deviation as predict.noise of the "
-            "study"
-        )
+        raise NoAnswerError(f"subject '{scan.subject}', session '{scan.session}': {NO_AIR}")
     return noise

@@ -62,7 +62,8 @@ def run(arguments: argparse.Namespace) -> None:
         )
     place = machine.site(Path("profiles/sge")) if arguments.profile else machine.this_machine()
 
-    found = discover(folder, list_files(folder), arguments.target)
+    clean = arguments.task is not None and TASKS[arguments.task].needs_noise
+    found = discover(folder, list_files(folder), arguments.target, clean=clean)
     sample = take_sample(folder, found.images, series=found.series)
     print("\n".join(describe_folder(folder, found, sample)))
     check_size(folder, found)

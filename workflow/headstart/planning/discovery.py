@@ -15,6 +15,7 @@ from headstart.data.column_names import LABELS
 from headstart.data.found_scans import NOT_PREFERRED
 from headstart.data.found_scans import OF_NO_SCAN
 from headstart.data.found_scans import FoundScan
+from headstart.data.label_table import REFERENCE
 from headstart.data.spellings import differing
 from headstart.data.templates import IMAGES
 from headstart.planning.bids_proposal import bids_folders
@@ -48,7 +49,11 @@ NOT_NIFTI = {
 
 
 def discover(
-    folder: Path, listing: tuple[list[str], list[str]], target: str | None = None
+    folder: Path,
+    listing: tuple[list[str], list[str]],
+    target: str | None = None,
+    *,
+    clean: bool = False,
 ) -> Found:
     """Find out how a folder of scans is laid out.
 
@@ -56,6 +61,7 @@ def discover(
         folder: The folder.
         listing: Its files and folders, as `walk.list_files` gives them.
         target: The label that is to be predicted, if it is known.
+        clean: Whether clean scans are looked for, as a reference of noisy ones.
 
     Returns:
         The best description; its scans are those that the stage label finds with it.
@@ -72,13 +78,14 @@ def discover(
     homes = bids_folders(images)
     cases = None if homes else propose_cases(folder, files, images)
     try:
-        found = cases or _propose(folder, listing, homes, images, tables, target)
+        found = cases or _propose(folder, listing, homes, images, tables, target, clean=clean)
         take_person(folder, found, tables)
         _read(folder, found)
     except UserError as error:
         lines = "\n  ".join(saw(images, tables))
         raise UserError(f"{error}\nwhat there is:\n  {lines}") from None
-    if not found.labels and not found.unjoined:
+    of_table = found.source.get("layout") == "table"  # which tells whose its scans are
+    if not found.labels and not found.unjoined and not of_table:
         found.unjoined = list(
             unlike_ids(found.subjects, tables, [scan.session for scan in found.scans])
         )
@@ -95,12 +102,14 @@ def _propose(
     images: Sequence[str],
     tables: Sequence[Table],
     target: str | None,
+    *,
+    clean: bool,
 ) -> Found:
     """Describe a folder by the first kind that fits it."""
     if homes:
         return propose_datasets(folder, listing, homes, target)
-    found = propose_table(folder, tables, set(images))
-    found = found or propose_names(folder, images, tables, target)
+    found = propose_table(folder, tables, set(images), clean=clean)
+    found = found or propose_names(folder, images, tables, target, clean=clean)
     found.notes += passed_over(folder, listing[0])
     return found
 
@@ -132,7 +141,8 @@ def _read(folder: Path, found: Found) -> None:
         scans, said = list_scans(folder, *found.sources)
     if _drop_other_grids(folder, found, [scan for scan in scans if not scan.reason]):
         scans, said = list_scans(folder, *found.sources)
-    if drop_bad_masks(folder, found, [scan for scan in scans if not scan.reason]):
+    bad = drop_bad_masks(folder, found, [scan for scan in scans if not scan.reason])
+    if bad or (found.series and _drop_reference(found)):
         scans, said = list_scans(folder, *found.sources)
     lines = dict.fromkeys(line.replace(f"{folder}/", "", 1) for line in said.splitlines())
     # what else lies there may have been told already, with the reason
@@ -153,6 +163,14 @@ def _read(folder: Path, found: Found) -> None:
     columns = describe_columns(found.scans, found.labels)
     found.columns = [column for column in columns if column.name != found.group]
     found.notes += _of_one_value(found)
+
+
+def _drop_reference(found: Found) -> bool:
+    """Leave out clean series, which nothing is judged by."""
+    text = found.source["channels"].pop(REFERENCE, None)
+    if text is not None:
+        found.notes.append(f"{text} is not used: series are judged by themselves")
+    return text is not None
 
 
 def _of_one_value(found: Found) -> Iterator[str]:

@@ -43,6 +43,12 @@ MASKS = {
 }
 # lesionmask, dseg, brainmask, whatever stands before
 MASK = re.compile(r"[a-z]*(mask|dseg|segmentation|label|lesion|parcellation|annotation)s?")
+# Scans without noise, e.g. of several averages, that stand beside noisy ones.
+REFERENCE = re.compile(
+    r"(?<![a-z0-9])(clean|ref|reference|gt|(ground[-_. ]?)?truth|averaged?|avg"
+    r"|(high|full|normal|standard)[-_. ]?dose|noise[-_. ]?(free|less))(?![a-z0-9])",
+    re.IGNORECASE,
+)
 BRAINS = {"brainmask", "brain", "bet", "skull"}
 IMAGES = {"image", "images", "imagestr", "anat", "nifti", "nii", "scans", "orig"}
 LEFT_OUT = {

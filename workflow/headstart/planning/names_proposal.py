@@ -27,6 +27,7 @@ from headstart.planning.name_fields import unused
 from headstart.planning.proposal import FILES_SHARE
 from headstart.planning.proposal import Found
 from headstart.planning.proposal import add_mask
+from headstart.planning.proposal import add_reference
 from headstart.planning.proposal import channel_name
 from headstart.planning.proposal import values_of
 from headstart.planning.run_names import choose_runs
@@ -41,14 +42,28 @@ MOST_KINDS = 4  # images and masks of a scan that no known word names
 
 
 def propose_names(
-    folder: Path, images: Sequence[str], tables: Sequence[Table], target: str | None = None
+    folder: Path,
+    images: Sequence[str],
+    tables: Sequence[Table],
+    target: str | None = None,
+    *,
+    clean: bool = False,
 ) -> Found:
     """Describe a folder by the names of its files; a table that has the target comes first.
+
+    Args:
+        folder: The folder.
+        images: Its files.
+        tables: Its tables.
+        target: The label that is to be predicted, if it is known.
+        clean: Whether clean scans are looked for, as a reference of noisy ones.
 
     Raises:
         UserError: If the names don't say whose scans these are.
     """
     every = file_kinds.kinds_of(images, lambda kind: join_words(kind, tables))
+    if clean:
+        every = [part for kind in every for part in _by_reference(kind)]
     every = sorted(
         (part for kind in every for part in _by_voxels(folder, kind)),
         key=lambda kind: -len(kind.paths),
@@ -57,7 +72,11 @@ def propose_names(
     kinds = [kind for kind in every if not set(kind.known) & file_words.LEFT_OUT] or every
     large = [kind for kind in kinds if len(kind.paths) >= max(2, 0.02 * len(kinds[0].paths))]
     values = {id(k): values_of(folder, k.paths) for k in large} if len(large) > 1 else {}
-    main = min(large or kinds, key=lambda k: _rank(k, values.get(id(k)), len(kinds[0].paths)))
+    apart = [kind for kind in large if clean and _says_reference(kind)]
+    main = min(
+        [kind for kind in large if kind not in apart] or large or kinds,
+        key=lambda k: _rank(k, values.get(id(k)), len(kinds[0].paths)),
+    )
     name_fields(main)
     if "subject" not in main.fields.values():
         raise UserError(
@@ -65,6 +84,7 @@ def propose_names(
             "scans these are; name the folder that holds all subjects"
         )
     repeats = settle_repeats(main, tables)
+    reference = next((kind for kind in apart if _has_one_contrast(kind, main)), None)
     others = [kind for kind in large if kind is not main]
     for kind in others:
         file_kinds.like(kind, main)
@@ -77,7 +97,7 @@ def propose_names(
     exact = [whole for whole in ways if not _strange(main, images, whole=whole)]
     doubts = [*united, *([repeats.sessions] if repeats.sessions else _doubt(main))]
     candidates = [
-        _described(main, others, values, tables, target, repeats, doubts, whole)
+        _described(main, others, reference, values, tables, target, repeats, doubts, whole)
         for whole in exact or ways
     ]
     # the names' own prefixes stay, unless only the bare number fits the files or a table
@@ -116,6 +136,26 @@ def _by_voxels(folder: Path, kind: Kind) -> list[Kind]:
     return [kind]
 
 
+def _by_reference(kind: Kind) -> list[Kind]:
+    """Split a kind at a word that tells clean scans from noisy ones, as noisy/01 and clean/01."""
+    for place in kind.differing():
+        if len(set(kind.values(place))) <= MOST_KINDS and file_kinds.nearly_all(kind, place):
+            parts = file_kinds.split_by(kind, kind.values(place))
+            if 0 < sum(map(_says_reference, parts)) < len(parts):
+                return parts
+    return [kind]
+
+
+def _says_reference(kind: Kind) -> bool:
+    return all(map(file_words.REFERENCE.search, kind.paths))
+
+
+def _has_one_contrast(kind: Kind, main: Kind) -> bool:
+    """Whether the names of two kinds say of no two contrasts."""
+    contrasts = {channel_name(one.paths[0], {}) for one in (kind, main)} - {"image"}
+    return kind is not main and len(contrasts) < 2
+
+
 def _doubt(main: Kind) -> Iterator[str]:
     """Say where the supposed session may be part of the subject, as 02 of 02-001."""
     for session in main.places("session")[:1]:
@@ -138,6 +178,7 @@ def _strange(main: Kind, images: Sequence[str], *, whole: bool) -> list[str]:
 def _described(
     main: Kind,
     others: Sequence[Kind],
+    reference: Kind | None,
     values: dict[int, list[set[int]] | None],
     tables: Sequence[Table],
     target: str | None,
@@ -186,12 +227,15 @@ def _described(
             source.pop("labels", None)
     else:
         take_sides(found, main.paths)
-    for kind in others:
+    for kind in sorted(others, key=lambda kind: kind is reference):  # which is the last channel
         example = f"{len(kind.paths)} files such as {kind.paths[0]}"
         if _share_with_one(kind, main, IDENTITY) < FILES_SHARE:
             found.notes.append(f"{example} are not used: not every scan has one")
         else:
             template = kind.template(whole=whole, wanted=wanted)
+            if kind is reference:
+                add_reference(found, template, example)
+                continue
             _add_kind(found, kind, template, values.get(id(kind)), example)
     return found
 

@@ -11,6 +11,7 @@ from headstart.common.errors import UserError
 from headstart.data.column_names import is_identity
 from headstart.data.column_names import names_a_visit
 from headstart.data.templates import IMAGES
+from headstart.planning.file_words import REFERENCE
 from headstart.planning.file_words import is_mask
 from headstart.planning.file_words import split_words
 from headstart.planning.join_proposal import ROWS_SHARE
@@ -18,6 +19,7 @@ from headstart.planning.label_columns import Table
 from headstart.planning.label_columns import column_of
 from headstart.planning.proposal import Found
 from headstart.planning.proposal import add_mask
+from headstart.planning.proposal import add_reference
 from headstart.planning.proposal import channel_name
 from headstart.planning.proposal import values_of
 
@@ -25,8 +27,16 @@ from headstart.planning.proposal import values_of
 LISTED_SHARE = 0.1
 
 
-def propose_table(folder: Path, tables: Sequence[Table], images: set[str]) -> Found | None:
+def propose_table(
+    folder: Path, tables: Sequence[Table], images: set[str], *, clean: bool = False
+) -> Found | None:
     """Describe a folder with a table that holds the scans' paths.
+
+    Args:
+        folder: The folder.
+        tables: Its tables.
+        images: Its files.
+        clean: Whether clean scans are looked for, as a reference of noisy ones.
 
     Raises:
         UserError: If the paths are absolute, or no column says who a scan belongs to.
@@ -47,15 +57,20 @@ def propose_table(folder: Path, tables: Sequence[Table], images: set[str]) -> Fo
             if there and there >= max(ROWS_SHARE * len(cells), LISTED_SHARE * len(images)):
                 columns[name] = inside
         if columns:
-            return _from_columns(folder, table, home, columns)
+            return _from_columns(folder, table, home, columns, clean=clean)
     return None
 
 
-def _from_columns(folder: Path, table: Table, home: str, columns: dict[str, list[str]]) -> Found:
+def _from_columns(
+    folder: Path, table: Table, home: str, columns: dict[str, list[str]], *, clean: bool
+) -> Found:
     source: dict[str, Any] = {"layout": "table", "path": home or ".", "channels": {}}
     found = Found(f"paths and labels in a table, {table.path}", source)
+    named_clean = [name for name in columns if clean and REFERENCE.search(name)]
+    reference = named_clean[0] if 0 < len(named_clean) < len(columns) else None
+    images = {name: paths for name, paths in columns.items() if name != reference}
     # images first: without one a mask is nothing
-    for name, paths in sorted(columns.items(), key=lambda column: is_mask(split_words(column[0]))):
+    for name, paths in sorted(images.items(), key=lambda column: is_mask(split_words(column[0]))):
         named = is_mask(split_words(name))
         values = values_of(folder, paths) if len(columns) > 1 or named else None
         channel = channel_name(f"{name} {paths[0]}", source["channels"])
@@ -65,6 +80,8 @@ def _from_columns(folder: Path, table: Table, home: str, columns: dict[str, list
             found.notes.append(f"column '{name}' is not used: it names masks, but holds images")
         else:
             source["channels"][channel] = name
+    if reference is not None:
+        add_reference(found, reference, f"column '{reference}'")
     rest = [name for name in table.columns if name not in columns]
     who = _who(table, rest)
     if not who:

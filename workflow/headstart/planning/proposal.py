@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from headstart.data.found_scans import FoundScan
+from headstart.data.label_table import REFERENCE
 from headstart.imaging.geometry import Grid
 from headstart.imaging.grids import difference
 from headstart.imaging.grids import relation
@@ -130,6 +131,21 @@ def add_mask(
         found.classes = {v: named.get(v, single if one else apart[v]) for v in present}
         if alone and not named:
             found.notes.append(_never_together(len(masks), single, apart, one=one))
+
+
+def add_reference(found: Found, text: str, where: str) -> None:
+    """Take a template or column as the last channel, of clean scans that judge the network.
+
+    Args:
+        found: What the folder holds.
+        text: The template or column.
+        where: The files as messages call them.
+    """
+    found.source["channels"][REFERENCE] = text
+    found.notes.append(
+        f"{where}: taken for the same scans without noise, as their name says; as the channel "
+        f"`{REFERENCE}` they judge the network, which never sees them; if they are none, remove it"
+    )
 
 
 def _never_together(count: int, single: str, apart: Mapping[int, str], *, one: bool) -> str:

@@ -127,15 +127,16 @@ def take_sample(folder: Path, paths: Sequence[str], *, series: bool = False) -> 
     return Sample(good, faults, _triple(sizes, 3), _triple(needed, 1))
 
 
-def are_series(folder: Path, paths: Sequence[str]) -> bool:
-    """Whether more of some files are 4-D series than 3-D volumes, by the headers of a sample."""
+def are_series(folder: Path, paths: Sequence[str], volumes: int) -> bool:
+    """Whether more of some files are series of so many volumes than are 3-D, by their headers."""
     several = spread(paths, HEADERS)
 
-    def count(*, series: bool) -> int:
+    def shapes(*, series: bool) -> list[tuple[int, ...]]:
         read = _side_by_side(lambda path: read_header(folder, path, series=series), several)
-        return sum(bool(header.shape) for header in read)
+        return [header.shape for header in read if header.shape]
 
-    return count(series=True) > count(series=False)
+    long = [shape for shape in shapes(series=True) if shape[3] >= volumes]
+    return len(long) > len(shapes(series=False))
 
 
 def read_header(folder: Path, path: str, *, series: bool = False) -> Header:

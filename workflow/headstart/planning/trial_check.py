@@ -37,8 +37,9 @@ def drop_bad_masks(folder: Path, found: Found, scans: Sequence[FoundScan]) -> bo
     Raises:
         UserError: If check would reject every scan looked at for its images.
     """
-    found.series = are_series(folder, [scan.path for scan in scans])
-    rows = _check_some(folder, found, scans, Neighbours().fewest if found.series else 0)
+    volumes = Neighbours().fewest
+    found.series = are_series(folder, [scan.path for scan in scans], volumes)
+    rows = _check_some(folder, found, scans, volumes if found.series else 0)
     bad = [row for row in rows if row.reason]
     final = bool(bad) and not any(REASONS[row.reason].acceptable for row in bad)
     if len(bad) < len(rows) or not final:

@@ -140,7 +140,7 @@ def _source(found: Found, section: Mapping[str, Any], question: Aim) -> list[str
         if key == "subject":
             lines.append(f"    # {SAME_ID if value == 'folder/id' else PAIRED_CASES}")
         lines.append("    " + _line(key, value).rstrip())
-    if kept or source.get("layout") == "table":
+    if kept or section.get("layout") == "table":
         lines.append("    # label: the table's column; only these columns are ever copied")
         rest = ", ".join(
             f"{label}: {column_of(entry)}" for label, entry in labels.items() if label not in kept

@@ -38,6 +38,7 @@ from headstart.tasks.spot_kinds import KINDS
 
 SHOWN = 3  # scans
 REACH = 8  # voxels on either side of a spot that its line shows
+ROW, BELOW = 34.0, 11.0  # mm: spots of a kind, and what the lines' axis and legend need
 STEPS, SEEN = np.arange(ZOOM) - ZOOM // 2, slice(ZOOM // 2 - REACH, ZOOM // 2 + REACH + 1)
 WITH, WITHOUT = "noisy, with spot", "without"
 Image = NDArray[np.float32]
@@ -186,7 +187,7 @@ class _Pictures:
         )
         top = float(np.percentile(images["noisy"][inside], 99.9))
         title = f"{self.result.heading}, intensities"
-        with document.page(title, height=62 + room(note), note=note) as figure:
+        with document.page(title, height=66 + room(note), note=note) as figure:
             left, right = figure.subplots(1, 2, width_ratios=[1, 1.5])
             for name, image in images.items():
                 colour = COLOURS.get(name, VERMILION)
@@ -195,7 +196,8 @@ class _Pictures:
                 right.plot(image[:, y, z], color=colour, lw=0.7, label=name)
             left.set(xlabel="intensity", ylabel="share of voxels")
             right.set(xlabel="voxel, from left to right", ylabel="intensity")
-            left.legend()
+            # above the panels: peaks may stand anywhere, and as high
+            right.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=len(images), borderpad=0)
 
     def zooms(self) -> Image | None:
         """Read what the first network made of the first scan's spots; None if it has none."""
@@ -221,9 +223,11 @@ class _Pictures:
         planted = {WITH: planting.planted, WITHOUT: planting.noisy}
         if self.best:
             planted[self.words] = self._filtered(scan, planting.planted)
-        height, title = 34 * len(KINDS) + room(note), f"{self.result.heading}, planted spots close"
+        heights = [ROW] * len(KINDS)
+        heights[-1] += BELOW
+        height, title = sum(heights) + room(note), f"{self.result.heading}, planted spots close"
         with document.page(title, height=height, note=note) as figure:
-            parts = figure.subfigures(len(KINDS), 1, squeeze=False)[:, 0]
+            parts = figure.subfigures(len(KINDS), 1, squeeze=False, height_ratios=heights)[:, 0]
             for number, (part, kind) in enumerate(zip(parts, KINDS, strict=True)):
                 rows = {name: planting.zoom(image, number) for name, image in planted.items()}
                 rows["network"] = zooms[number]
@@ -236,10 +240,9 @@ class _Pictures:
                 near = np.array([image[SEEN, ZOOM // 2] for image in rows.values()])
                 line.set(xlim=(-REACH, REACH), ylim=(near.min() * 0.95, near.max() * 1.05))
                 line.set_title(kind.words, size=7)
-                if number == 0:
-                    figure.legend(
-                        *line.get_legend_handles_labels(), ncols=4, loc="outside lower right"
-                    )
+                line.set_ylabel("intensity")
+            line.set_xlabel("voxels from the spot, left to right")
+            part.legend(*line.get_legend_handles_labels(), ncols=4, loc="outside lower right")
 
 
 def _draw_zoom(

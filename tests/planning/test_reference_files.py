@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import nibabel as nib
+import numpy as np
 import pytest
+from init_folder import AFFINE
 from init_folder import NUMBERS
 from init_folder import Folder
 
@@ -59,3 +62,20 @@ def test_a_table_may_name_the_reference(tmp_path: Path, capsys: pytest.CaptureFi
         ("image", "noisy"),
         ("reference", "clean"),
     ]
+
+
+@pytest.mark.parametrize("in_table", [False, True])
+def test_masks_whose_name_says_truth_are_no_reference(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], in_table: bool
+) -> None:
+    folder = Folder(tmp_path, capsys)
+    folder.scan(*(f"{n:03d}/T1.nii.gz" for n in NUMBERS))
+    for n in NUMBERS:
+        mask = np.zeros((10, 12, 11), np.uint8)
+        mask[3:6, 4:8, 5] = 1
+        nib.save(nib.Nifti1Image(mask, AFFINE), folder.scans / f"{n:03d}/gt.nii.gz")
+    if in_table:
+        rows = [[f"s{n}", f"{n:03d}/T1.nii.gz", f"{n:03d}/gt.nii.gz"] for n in NUMBERS]
+        folder.table("scans.csv", [["subject", "T1", "gt"], *rows])
+    study = folder.init("--task", "denoising")
+    assert list(study["data"][0]["channels"]) == ["T1"]

@@ -72,7 +72,11 @@ def propose_names(
     kinds = [kind for kind in every if not set(kind.known) & file_words.LEFT_OUT] or every
     large = [kind for kind in kinds if len(kind.paths) >= max(2, 0.02 * len(kinds[0].paths))]
     values = {id(k): values_of(folder, k.paths) for k in large} if len(large) > 1 else {}
-    apart = [kind for kind in large if clean and _says_reference(kind)]
+    apart = [
+        kind
+        for kind in large
+        if clean and _says_reference(kind) and not _is_mask(kind, values.get(id(kind)))
+    ]
     main = min(
         [kind for kind in large if kind not in apart] or large or kinds,
         key=lambda k: _rank(k, values.get(id(k)), len(kinds[0].paths)),
@@ -148,6 +152,11 @@ def _by_reference(kind: Kind) -> list[Kind]:
 
 def _says_reference(kind: Kind) -> bool:
     return all(map(file_words.REFERENCE.search, kind.paths))
+
+
+def _is_mask(kind: Kind, values: list[set[int]] | None) -> bool:
+    """Whether both name and values of a kind are those of masks, as of `gt.nii.gz` they may be."""
+    return values is not None and file_words.is_mask(kind.known)
 
 
 def _has_one_contrast(kind: Kind, main: Kind) -> bool:

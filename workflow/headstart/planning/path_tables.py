@@ -66,7 +66,13 @@ def _from_columns(
 ) -> Found:
     source: dict[str, Any] = {"layout": "table", "path": home or ".", "channels": {}}
     found = Found(f"paths and labels in a table, {table.path}", source)
-    named_clean = [name for name in columns if clean and REFERENCE.search(name)]
+    named_clean = [
+        name
+        for name, paths in columns.items()
+        if clean
+        and REFERENCE.search(name)
+        and not (is_mask(split_words(name)) and values_of(folder, paths) is not None)
+    ]
     reference = named_clean[0] if 0 < len(named_clean) < len(columns) else None
     images = {name: paths for name, paths in columns.items() if name != reference}
     # images first: without one a mask is nothing

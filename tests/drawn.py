@@ -11,15 +11,17 @@ from matplotlib.figure import Figure
 
 
 class Kept:
-    """A document that keeps its figures."""
+    """A document that keeps its figures, and what stands below each."""
 
     def __init__(self) -> None:
         self.pages: list[Figure] = []
+        self.notes: list[str] = []
 
     @contextmanager
     def page(self, title: str, *, height: float, note: str) -> Iterator[Figure]:
         assert title
         assert note
+        self.notes.append(note)
         self.pages.append(Figure(figsize=(7, height / 25)))
         yield self.pages[-1]
 

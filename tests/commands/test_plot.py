@@ -488,7 +488,9 @@ def test_without_validation_the_curves_are_those_of_training(tmp_path: Path, cap
         epochs = tuple(Epoch(one.number, 0.1, one.train_loss) for one in history.epochs)
         replace(history, epochs=epochs).write(path)
     output = tmp_path / "curves.pdf"
-    assert main(words(study, "curves", "regression", output)) == 0
+    last = shown("curves", "regression").model_copy(update={"keep": "last"})
+    given = ["--settings", settings_text(last), "--histories", *map(str, study.histories)]
+    assert main(["plot", "--kind", "curves", *given, "--output", str(output)]) == 0
     text = text_of(output)
     assert pages_of(output) == 2
     assert "nobody was set aside for validation" in " ".join(text.split())

@@ -156,6 +156,23 @@ def test_the_learning_curve_says_no_more_than_its_intervals(half: Point, said: s
     assert "8.0 [7.0, 9.0] with all of the training subjects" in told.words
 
 
+@pytest.mark.parametrize(
+    ("quarter", "half", "whole"),
+    [
+        ((11, None, None), (7.9, None, None), (8, None, None)),  # nothing gained
+        ((11, None, None), (10, None, None), (8, None, None)),
+        ((8, 7, 9), (8, 7, 9), (8, 7, 9)),
+    ],
+)
+def test_a_curve_that_tells_nothing_promises_nothing(
+    quarter: Point, half: Point, whole: Point
+) -> None:
+    of = {name: metrics("mae", point, 13) for name, point in (("quarter", quarter), ("half", half))}
+    (told,) = findings(control_rows(AGE, "mae", metrics("mae", whole, 13), of), "years")
+    assert "can't be told" in told.words
+    assert "promise" not in told.words
+
+
 def test_points_of_the_curve_are_in_order_and_by_the_first_metric() -> None:
     def both(area: float, loss: float) -> list[MetricRow]:
         ends = (area - 0.1, area + 0.05)

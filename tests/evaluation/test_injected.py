@@ -102,3 +102,32 @@ def test_what_is_never_labelled_says_nothing() -> None:
     (one,) = told(MASK, never)
     assert not one.warns
     assert "says nothing" in one.words
+
+
+def fading(*shares: float, subjects: int = 20) -> list[InjectedRow]:
+    """Masks of which such shares are labelled as they fade, a little more or less by subject."""
+    return [
+        InjectedRow(f"s{n:02d}", "1", 0, "lesion", dose, "mask", share * (0.9 + 0.01 * n))
+        for n in range(subjects)
+        for dose, share in zip((0.0, *FADING.doses), shares, strict=True)
+    ]
+
+
+def test_a_share_that_is_labelled_never_moves_by_more_than_there_was() -> None:
+    """A straight line through a share that is gone at the first dose falls by more."""
+    rows_ = fading(0.08, 0.0, 0.0, 0.0, 0.0)
+    slope = responses(rows_)[-1].change
+    (one,) = told(MASK, rows_)
+    said = one.words.replace("\N{MINUS SIGN}", "-")
+    assert slope < -0.08
+    assert "0.08 before, moves by -0.080 [-0.082, -0.077] in the end" in said
+
+
+def test_no_comma_follows_another_where_there_is_no_interval() -> None:
+    for found in (
+        told(MASK, fading(0.5, 0.5, 0.5, 0.4, 0.4, subjects=8)),
+        told(AGE, rows(AGE, 3.0, 1.0, subjects=9)),
+    ):
+        (one,) = found
+        assert ",," not in one.words
+        assert "(without an interval), and by" in one.words

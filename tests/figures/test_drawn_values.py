@@ -30,6 +30,7 @@ from headstart.figures.curves import Curve
 from headstart.figures.curves import draw_curves
 from headstart.figures.distributions import draw_distributions
 from headstart.figures.evaluation import draw_evaluation
+from headstart.figures.settings import Keep
 from headstart.imaging.scan_rows import CheckRow
 from headstart.tasks.metrics import DECISIONS
 from headstart.tasks.regression import Regression
@@ -64,6 +65,28 @@ def test_curves_are_the_history_with_a_circle_at_the_chosen_epoch():
             assert drawn(axes, [1, 2, 3, 4], one)
             assert drawn(axes, chosen, one[chosen - 1]) == (column != "train_loss")
         assert drawn(axes, [1, 2, 3, 4], np.mean(values, axis=0))
+
+
+@pytest.mark.parametrize(
+    ("keep", "validates", "said"),
+    [
+        ("best", True, "as its validation metric was best"),
+        ("last", True, "Circles: the last epoch, whose weights were kept"),
+        ("ema", True, "the moving average of the weights was kept"),
+        ("last", False, "The weights of the last epoch were kept"),
+        ("ema", False, "The moving average of the weights at the end of the last epoch was kept"),
+    ],
+)
+def test_the_curves_say_which_weights_were_kept(keep: Keep, validates: bool, said: str):
+    curves = [curve(fold, 0, chosen=4) for fold in (0, 1)]
+    if not validates:
+        epochs = tuple(Epoch(number, 0.1, 1.0) for number in range(1, 5))
+        curves = [replace(one, history=History("mae", epochs, 4)) for one in curves]
+    document = Kept()
+    draw_curves(document, curves, title="age", keep=keep)
+    first, second = document.notes
+    assert said in first
+    assert not validates or said in second
 
 
 def test_scatter_has_every_scan_and_the_mean_of_those_that_were_learnt_from():

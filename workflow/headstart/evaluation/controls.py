@@ -215,8 +215,13 @@ def _of_curve(curve: Sequence[ControlRow], unit: str) -> str:
     if len(values) < len(curve):
         return f"{capital(metric.words)}{of}: not defined for each point of the curve."
     half, whole = curve[-2:]
+    outcome = _outcome(whole, half)
     gained = (values[-1] > values[-2]) == metric.higher_is_better
-    if _outcome(whole, half) == "answers":
+    if len(set(values)) == 1:
+        said = "It is the same with each: whether more scans would help can't be told"
+    elif outcome == "unknown":
+        said = "Whether more scans would help can't be told, as there is no interval"
+    elif outcome == "answers":
         said = (
             "All are better than a half by more than the interval: more scans would probably help"
         )

@@ -151,12 +151,13 @@ def findings(rows: Sequence[InjectedRow], task: type[Task], unit: str) -> Iterat
         task: Its task.
         unit: Unit of the target; "" if it has none.
     """
-    slopes = {one.group: one for one in responses(rows) if one.dose is None}
+    # a share that is labelled falls to nothing and no further: of masks the whole dose is told
+    moves = {one.group: one for one in responses(rows) if (one.dose is not None) == task.per_voxel}
     told: dict[Outcome, list[str]] = {}
     for group, own in in_groups(rows).items():
-        outcome, size = _outcome(own, slopes[group], task)
-        told.setdefault(outcome, []).append(_phrase(outcome, size, own, slopes[group], task, unit))
-    people = counted(max(one.n for one in slopes.values()), "held-out subject")
+        outcome, size = _outcome(own, moves[group], task)
+        told.setdefault(outcome, []).append(_phrase(outcome, size, own, moves[group], task, unit))
+    people = counted(max(one.n for one in moves.values()), "held-out subject")
     for outcome, phrases in told.items():
         warns = outcome == "still"
         change = f"{'a warning: ' if warns else ''}{injection_of(task).change}, in {people}"
@@ -192,7 +193,7 @@ def _mean(group: str, dose: float | None, values: NDArray[np.float64]) -> Respon
 
 
 def _outcome(
-    rows: Sequence[InjectedRow], slope: Response, task: type[Task]
+    rows: Sequence[InjectedRow], response: Response, task: type[Task]
 ) -> tuple[Outcome, float]:
     """Tell how answers of a group move, and by how much on average, at the largest dose."""
     size = float(np.abs(changes(rows)[1][:, -1]).mean())
@@ -202,7 +203,7 @@ def _outcome(
     spread = np.std([float(row.target) for row in whole]) if task.target_kind == "number" else 1.0
     if size < NONE * spread or size == 0:
         return "still", size
-    low, high = slope.ci_low, slope.ci_high
+    low, high = response.ci_low, response.ci_high
     if low is None or high is None or low <= 0 <= high or (task.per_voxel and low > 0):
         return "scatters", size
     return "moves", size
@@ -212,21 +213,22 @@ def _phrase(
     outcome: Outcome,
     size: float,
     rows: Sequence[InjectedRow],
-    slope: Response,
+    response: Response,
     task: type[Task],
     unit: str,
 ) -> str:
     of = f" {unit}" if unit and task.target_kind == "number" else ""
-    number, low, high, average = numbers_alike(slope.change, slope.ci_low, slope.ci_high, size)
-    interval = f" [{low}, {high}]" if low else ", without an interval from so few,"
-    what = f"the probability of {slope.group}" if slope.group else "the answer"
+    number, *ends, average = numbers_alike(response.change, response.ci_low, response.ci_high, size)
+    interval = f" [{', '.join(ends)}]" if ends[0] else ""
+    what = f"the probability of {response.group}" if response.group else "the answer"
     per = " per 1 % of the head"
     if task.per_voxel:
         whole = np.mean([row.answer for row in rows if row.dose == 0])
-        what, per = f"the labelled share of {slope.group}, {whole:.2f} before,", ""
+        what, per = f"the labelled share of {response.group}, {whole:.2f} before,", " in the end"
     if outcome == "unlabelled":
         return f"{what} says that it is hardly found"
     if outcome == "still":
         return f"{what} does not move ({average}{of} on average at the most)"
-    moves = f"{what} moves by {number}{interval}{of}{per}"
-    return moves if outcome == "moves" else f"{moves}, and by {average}{of} whichever way"
+    told = "" if interval else " (without an interval)"
+    moves = f"{what} moves by {number}{interval}{of}{per}{told}"
+    return moves if outcome == "moves" else f"{moves}, and by {average}{of} whichever way at most"

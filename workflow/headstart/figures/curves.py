@@ -17,6 +17,7 @@ from matplotlib.ticker import NullFormatter
 from headstart.common.run_id import RunId
 from headstart.common.text import counted
 from headstart.figures.settings import ExperimentPlotSettings
+from headstart.figures.settings import Keep
 from headstart.figures.style import BLUE
 from headstart.figures.style import LINES
 from headstart.figures.style import VERMILION
@@ -29,6 +30,16 @@ from headstart.training.history import History
 from headstart.training.history import read_history
 
 FOLDS_PER_PAGE = 10
+KEPT = {
+    "best": "the epoch whose weights were kept, as its validation metric was best",
+    "last": "the last epoch, whose weights were kept",
+    "ema": "the last epoch, at whose end the moving average of the weights was kept; this average "
+    "is what was validated",
+}
+UNVALIDATED = {
+    "last": "The weights of the last epoch were",
+    "ema": "The moving average of the weights at the end of the last epoch was",
+}
 LOSSES = (
     ("train_loss", "training", BLUE, LINES[0]),
     ("val_loss", "validation", VERMILION, LINES[1]),
@@ -65,10 +76,17 @@ def plot(
     runs = [Curve(RunId.of(path), read_history(path)) for path in histories]
     title = settings.title
     with document(output, f"{title}: learning curves", stamp) as pages:
-        draw_curves(pages, runs, title=title, unit=settings.unit)
+        draw_curves(pages, runs, title=title, unit=settings.unit, keep=settings.keep)
 
 
-def draw_curves(document: Document, curves: Sequence[Curve], *, title: str, unit: str = "") -> None:
+def draw_curves(
+    document: Document,
+    curves: Sequence[Curve],
+    *,
+    title: str,
+    unit: str = "",
+    keep: Keep = "best",
+) -> None:
     """Draw all folds and seeds of an experiment on one page, and each fold by itself on the next.
 
     Args:
@@ -76,6 +94,7 @@ def draw_curves(document: Document, curves: Sequence[Curve], *, title: str, unit
         curves: The runs, of one task.
         title: The experiment in words.
         unit: Unit of the target, for metrics that carry it.
+        keep: Which weights were kept.
     """
     histories = [curve.history for curve in curves]
     metric, validates = histories[0].key_metric, histories[0].validates
@@ -87,10 +106,10 @@ def draw_curves(document: Document, curves: Sequence[Curve], *, title: str, unit
     note = (
         ("Thin: one run each. Bold: mean over runs. " if many else "")
         + (
-            "Circles: the epoch whose weights were kept. Validation: subjects of the training "
-            "folds that the network does not learn from. "
+            f"Circles: {KEPT[keep]}. Validation: subjects of the training folds that the network "
+            "does not learn from. "
             if validates
-            else "The weights of the last epoch were kept; nobody was set aside for validation. "
+            else f"{UNVALIDATED[keep]} kept; nobody was set aside for validation. "
         )
         + "Held-out subjects are not in this figure."
     )
@@ -110,19 +129,24 @@ def draw_curves(document: Document, curves: Sequence[Curve], *, title: str, unit
         for axes in (left, *others):
             _epochs(axes)
     for start in range(0, len(folds), FOLDS_PER_PAGE) if len(folds) > 1 else ():
-        _small_multiples(document, curves, folds[start : start + FOLDS_PER_PAGE], title, name)
+        _small_multiples(document, curves, folds[start : start + FOLDS_PER_PAGE], title, name, keep)
 
 
 def _small_multiples(
-    document: Document, curves: Sequence[Curve], folds: Sequence[int], title: str, name: str
+    document: Document,
+    curves: Sequence[Curve],
+    folds: Sequence[int],
+    title: str,
+    name: str,
+    keep: Keep,
 ) -> None:
     histories = [curve.history for curve in curves]
     validates = histories[0].validates
     columns = min(5, len(folds))
     rows = -(-len(folds) // columns)
     note = (
-        "Loss of training (solid) and validation (dashed), a pair of lines per seed. Circles: the "
-        f"epoch whose weights were kept. Above each panel: the validation {name} at that epoch."
+        "Loss of training (solid) and validation (dashed), a pair of lines per seed. "
+        f"Circles: {KEPT[keep]}. Above each panel: the validation {name} at that epoch."
         if validates
         else "Loss of training, a line per seed."
     )

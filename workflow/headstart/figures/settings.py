@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from typing import Any
+from typing import Literal
 
 from pydantic import Field
 
@@ -13,6 +14,8 @@ from headstart.common.schema import Section
 from headstart.data.label_table import IMAGES
 from headstart.imaging.config import MaskClasses
 from headstart.tasks.neighbours import Neighbours
+
+Keep = Literal["best", "last", "ema"]
 
 
 class PlotSettings(Section):
@@ -51,6 +54,7 @@ class ExperimentPlotSettings(QuestionPlotSettings):
 
     Attributes:
         augment: What its training scans go through.
+        keep: Which weights its trainings kept.
         primary: Name of the metric that its result is told by.
         instances: Whether masks are judged by their objects too.
         noise: Standard deviation of the noise of scans that are denoised, where it is given.
@@ -62,6 +66,7 @@ class ExperimentPlotSettings(QuestionPlotSettings):
     noise: float | None = Field(None, exclude_if=operator.not_)
     neighbours: Neighbours | None = Field(None, exclude_if=operator.not_)
     augment: tuple[dict[str, dict[str, Any]], ...] = ()
+    keep: Keep = Field("best", exclude_if=lambda keep: keep == "best")
 
 
 class SweepPlotSettings(QuestionPlotSettings):

@@ -204,6 +204,7 @@ class Slices:
             synthetic=synthetic,
             unit=chosen.unit,
             augment=chosen.train.augment,
+            keep=chosen.train.keep,
             primary=self.config.primary_metric(experiment),
             instances=chosen.instances,
             noise=chosen.predict.noise,

@@ -73,12 +73,17 @@ def _how_injected(experiment: str, task: type[Task]) -> str:
     doses = and_joined(f"{dose:g}" for dose in injected.injection_of(task).doses)
     change = (OF_MASKS if task.per_voxel else OF_HEADS).format(doses=doses, around=AROUND)
     none = " standard deviations of the targets" if task.target_kind == "number" else ""
+    told = (
+        "What is told is the mean change over subjects at the largest dose"
+        if task.per_voxel
+        else "The slope is the mean over subjects of least-squares slopes through no change at no "
+        "dose"
+    )
     return (
         f"As a control of {experiment}, a known change was injected into the prepared scans of at "
         f"most {injected.MOST} held-out subjects, whom the networks that answered had not seen: "
-        f"{change}. The slope is the mean over subjects of least-squares slopes through no change "
-        "at no dose, with a jackknife interval for these networks. Answers that move by less than "
-        f"{injected.NONE:g}{none} on average at the largest dose, a limit of headstart's own, "
+        f"{change}. {told}, with a jackknife interval for these networks. Answers that move by "
+        f"less than {injected.NONE:g}{none} on average at the largest dose, a limit of headstart's own, "
         "count as ones that do not move."
     )
 

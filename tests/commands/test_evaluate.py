@@ -110,7 +110,8 @@ def test_columns_and_protocols_are_as_promised(judged):
 def test_answers_have_a_row_for_each_held_out_scan_of_each_protocol(judged):
     task, study = judged
     answers = pd.read_csv(study.root / "evaluate/exp/answers.csv", dtype={"session": str})
-    assert list(answers)[:5] == ["subject", "session", "protocol", "fold", "target"]
+    assert list(answers)[:6] == ["subject", "session", "protocol", "fold", "repeats", "target"]
+    assert (answers["repeats"] == 1).all()
     assert not answers.duplicated(["subject", "session", "protocol"]).any()
     metrics, _ = tables(study)
     ours = metrics[metrics["model"].isin(OURS) & (metrics["group"] == "all")]

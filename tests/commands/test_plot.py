@@ -497,7 +497,7 @@ def test_without_validation_the_curves_are_those_of_training(tmp_path: Path, cap
     assert "Validation" not in text
     for histories in (study.histories[:1], study.histories[:2]):
         assert main(["plot", *map(str, histories)]) == 0
-        shown = capsys.readouterr().out
-        assert "training loss" in shown
-        assert "validation" not in shown
-        assert "kept:" in shown
+        printed = capsys.readouterr().out
+        assert "training loss" in printed
+        assert "validation" not in printed
+        assert "kept:" in printed

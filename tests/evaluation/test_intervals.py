@@ -494,3 +494,34 @@ def test_an_interval_holds_the_metric_and_is_never_of_width_0(data):
         if made.metric.interval in ("share", "recalls", "area", "dice"):
             assert not interval(made).low < 0
             assert not interval(made).high > 1
+
+
+def distance_of(values: np.ndarray, diagonal: float, other: float | None = None) -> Estimate:
+    """HD95 of a class, beside which nothing else is measured."""
+    nothing = np.empty((len(values), 0))
+    measured = as_measured(np.full((len(values), 1), 0.5))
+    measured[:, MASK.measures.index("hd95")] = values
+    largest = {"hd95": diagonal}
+    return estimate(MASK, single(len(values)), nothing, measured, {}, largest=largest)["hd95"]
+
+
+def test_an_interval_ends_where_the_metric_does():
+    """Heavy tails in few subjects reach beyond the diagonal of any image."""
+    far = np.r_[[20.0, 30, 40, 60, 90, 130] * 2]
+    free, bounded = (interval(distance_of(far, most)) for most in (math.inf, 95.0))
+    assert free.high > 95
+    assert ends(bounded) == (free.low, 95.0)
+    apart = difference(distance_of(far, 95.0), distance_of(far * np.linspace(0, 0.2, 12), 95.0))
+    assert apart.high <= 95
+
+
+def test_an_interval_that_reaches_ever_so_far_is_none():
+    wild = np.r_[np.full(6, 1.0), [3.0, 10, 30, 100, 150, 250]]
+    far = interval(distance_of(wild, 284.0))
+    assert far.method.startswith("none: too few tell it")
+
+
+def test_a_difference_of_shares_is_no_more_than_1():
+    found = np.r_[[1.0, 1, 1, 0.6] * 3]
+    assert jackknife_t(found.mean(), of_mean(found))[1] > 1
+    assert difference(dice_of(found), dice_of(np.zeros(12))).high == 1

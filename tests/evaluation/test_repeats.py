@@ -13,6 +13,7 @@ from simulated import AGE
 from simulated import SEX
 
 from headstart.cohort.prepared import read_cohort
+from headstart.common.run_id import RunId
 from headstart.evaluation.bench import Bench
 from headstart.evaluation.estimates import HeldOut
 from headstart.evaluation.estimates import estimate
@@ -82,21 +83,29 @@ def test_a_metric_is_the_mean_over_repeats_and_a_subject_counts_once(study: Stud
         if (row.model, row.metric, row.group) == ("network", "mae", "all")
         and row.protocol == "cross-validation"
     ]
-    table = pd.DataFrame(
-        [
-            (row.subject, row.session, int(row.fold) // 2, row.target, row.answer["prediction"])
-            for row in answers
-            if row.protocol == "cross-validation"
-        ],
-        columns=["subject", "session", "repeat", "target", "prediction"],
-    )
-    table["error"] = (table["prediction"].astype(float) - table["target"].astype(float)).abs()
-    assert (table.groupby(["subject", "session"])["repeat"].nunique() == REPEATS).all()
-    assert not table.duplicated(["subject", "session", "repeat"]).any()
+    held_out = [
+        (RunId.of(path).fold // 2, row.subject, row.session, float(row.answer["prediction"]))
+        for path in study.predictions
+        for row in read_run(path).rows
+        if row.part == "fold"
+    ]
+    table = pd.DataFrame(held_out, columns=["repeat", "subject", "session", "prediction"])
+    own = {(row.subject, row.session): row for row in answers if row.fold}
+    keys = [*zip(table["subject"], table["session"], strict=True)]
+    table = table[[key in own for key in keys]]
+    target = [float(own[key].target) for key in keys if key in own]
+    table["error"] = (table["prediction"] - target).abs()
     by_repeat = table.groupby(["repeat", "subject"])["error"].mean().groupby("repeat").mean()
     assert by_repeat.nunique() == REPEATS
     assert mae.value == pytest.approx(by_repeat.mean())
     assert mae.n == table["subject"].nunique()
+    # a t test over answers.csv counts nobody twice: a scan has one row, the mean over repeats
+    assert len(own) == sum(row.protocol == "cross-validation" for row in answers)
+    assert all(len(row.fold) == row.repeats == REPEATS for row in own.values())
+    means = table.groupby(["subject", "session"])["prediction"].mean()
+    for key, row in own.items():
+        assert float(row.answer["prediction"]) == pytest.approx(means[key])
+        assert float(row.answer["gap"]) == pytest.approx(means[key] - float(row.target))
     # half of the subjects are held out by each of two folds, however often that is done
     assert mae.ci_method.endswith("; variance x 3 for folds, mean of 2 repeats")
     assert {row.ci_method for row in metrics if "repeats" in row.ci_method}

@@ -116,8 +116,11 @@ class Bench:
             if model in baselines.CONSTANT
             else {}
         )
+        sample, truth = trial.sample.inside(inside), trial.truth[inside]
         said = trial.models[model][inside]
-        return estimate(self.task, trial.sample.inside(inside), trial.truth[inside], said, constant)
+        keys = [key for key, one in zip(trial.keys, inside, strict=True) if one]
+        largest = self.task.largest(self.scans_of(keys))
+        return estimate(self.task, sample, truth, said, constant, largest=largest)
 
     @cached_property
     def _heads(self) -> dict[Key, float]:

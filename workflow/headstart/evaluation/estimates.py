@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import replace
 from functools import cached_property
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 from typing import Any
 
@@ -138,6 +139,7 @@ class Estimate:
         values: The metric of the sample, and without each group, (1 + groups,).
         told: Which scans it is told from, (n,).
         constant: Whether it follows from how the model is made, whoever is asked.
+        most: The largest value that it can have of these scans, see `Task.largest`.
     """
 
     metric: Metric
@@ -147,6 +149,7 @@ class Estimate:
     values: Array
     told: NDArray[np.bool_]
     constant: bool = False
+    most: float = math.inf
 
     @property
     def value(self) -> float:
@@ -178,6 +181,7 @@ def estimate(
     constant: Mapping[str, float],
     *,
     fitted: bool = False,
+    largest: Mapping[str, float] = MappingProxyType({}),
 ) -> dict[str, Estimate]:
     """Compute a model's metrics, by name, NaN where undefined.
 
@@ -188,6 +192,7 @@ def estimate(
         prediction: What the model says of them.
         constant: Values that follow from how the model is made.
         fitted: Whether these are the task's `fitted_metrics`, and the prediction what they take.
+        largest: As `Task.largest` gives it.
     """
     measure = task.evaluate_fitted if fitted else task.evaluate
     return {
@@ -199,6 +204,7 @@ def estimate(
             values=np.full_like(values, constant[name]) if name in constant else values,
             told=_told(task, name, truth, prediction),
             constant=not math.isnan(constant.get(name, math.nan)),
+            most=largest.get(name, math.inf),
         )
         for name, values in evaluate(
             task, sample, truth, prediction, sample.weights, measure

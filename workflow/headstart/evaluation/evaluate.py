@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.cohort.prepared import read_cohort
+from headstart.common.keys import Key
 from headstart.common.records import read_rows
 from headstart.data.label_table import LabelRow
 from headstart.evaluation.bench import Bench
@@ -37,6 +38,7 @@ from headstart.evaluation.settings import EvaluateSettings
 from headstart.tasks import task_with
 from headstart.tasks.base import Task
 from headstart.tasks.base import UnfittedError
+from headstart.tasks.weighted import mean_of_known
 
 SMALLEST_SITE = 5  # subjects; below it a site has no row of its own
 
@@ -146,14 +148,15 @@ def _answer_rows(
         with suppress(UnfittedError):
             fitted = fitted_to_others(bench.task, trial, known)
     columns = bench.task.pooled_columns(trial.truth, trial.models[trial.ours], fitted)
-    held_out = trial.sample.folds.tolist()
-    for place, scan in enumerate(bench.scans_of(trial.keys)):
-        cells = {
-            name: "" if np.isnan(values[place]) else str(values[place])
-            for name, values in columns.items()
-        }
-        fold = "" if scan.test else str(held_out[place])
-        yield AnswerRow(*scan.key, protocol, fold, scan.target, cells)
+    places: dict[Key, list[int]] = {}  # of several repeats, a scan has one for each
+    for place, key in enumerate(trial.keys):
+        places.setdefault(key, []).append(place)
+    for key, its in places.items():
+        scan = bench.scans[key]
+        means = {name: float(mean_of_known([*of[its]])) for name, of in columns.items()}
+        cells = {name: "" if np.isnan(mean) else str(mean) for name, mean in means.items()}
+        folds = () if scan.test else tuple(map(str, trial.sample.folds[its].tolist()))
+        yield AnswerRow(*key, protocol, folds, len(its), scan.target, cells)
 
 
 def _metric_row(

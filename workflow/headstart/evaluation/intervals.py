@@ -42,10 +42,11 @@ def interval(estimate: Estimate) -> Interval:
         _check(estimate)
         if estimate.constant:
             raise NoIntervalError("the model says the same of everyone")
-        ends = method.limits(estimate)
+        low, high = method.limits(estimate)
     except NoIntervalError as reason:
         return Interval(f"none: {reason}")
-    return Interval(method.words + _folds(estimate), *ends)
+    least, most = _possible(estimate)
+    return Interval(method.words + _folds(estimate), max(low, least), min(high, most))
 
 
 def difference(one: Estimate, other: Estimate) -> Interval:
@@ -54,10 +55,18 @@ def difference(one: Estimate, other: Estimate) -> Interval:
     try:
         _check(one - other)
         jackknife_t.check_spread(one.value, (one - other).without)
-        ends = method.differ(one, other)
+        low, high = method.differ(one, other)
     except NoIntervalError as reason:
         return Interval(f"none: {reason}")
-    return Interval(method.paired + _folds(one), *ends)
+    least, most = _possible(one)
+    apart = most - least
+    return Interval(method.paired + _folds(one), max(low, -apart), min(high, apart))
+
+
+def _possible(estimate: Estimate) -> Ends:
+    """The smallest and the largest value that a metric can have."""
+    least, most = METHODS[estimate.metric.interval].possible
+    return least, min(most, estimate.most)
 
 
 def _check(estimate: Estimate) -> None:
@@ -150,6 +159,7 @@ class Method:
         limits: Returns the ends.
         differ: Returns the ends of the difference between two models.
         paired: Name of that.
+        possible: Smallest and largest value of the metrics.
     """
 
     words: str
@@ -157,8 +167,10 @@ class Method:
     limits: Callable[[Estimate], Ends]
     differ: Callable[[Estimate, Estimate], Ends]
     paired: str
+    possible: Ends = (-math.inf, math.inf)
 
 
+SHARE, ERROR, CORRELATION = (0.0, 1.0), (0.0, math.inf), (-1.0, 1.0)
 HALL = "Hall 1992, removal of skewness from a t statistic, J. R. Stat. Soc. B 54:221-228"
 SATTERTHWAITE = (
     "Satterthwaite 1946, degrees of freedom of a variance, https://doi.org/10.2307/3002019"
@@ -171,12 +183,21 @@ METHODS = {
         jackknife_t.paired,
         "paired jackknife-t",
     ),
+    "correlation": Method(
+        "jackknife-t",
+        SATTERTHWAITE,
+        jackknife_t.on_scale(lambda values: values, lambda value: value),
+        jackknife_t.paired,
+        "paired jackknife-t",
+        CORRELATION,
+    ),
     "log": Method(
         "jackknife-t (log scale)",
         HALL,
-        jackknife_t.on_scale(np.log, math.exp, skewed=True),
+        jackknife_t.on_log,
         jackknife_t.paired,
         "paired jackknife-t",
+        ERROR,
     ),
     "unexplained": Method(
         "jackknife-t (log of 1 - R2)",
@@ -191,6 +212,7 @@ METHODS = {
         jackknife_t.on_scale(np.arctanh, math.tanh, bounded=True),
         _of_both,
         "paired, of Fisher's z",
+        CORRELATION,
     ),
     "limit": Method(
         "jackknife-t without skewness",
@@ -205,6 +227,7 @@ METHODS = {
         jackknife_t.on_logit,
         jackknife_t.paired,
         "paired jackknife-t",
+        SHARE,
     ),
     "f1": Method(
         "jackknife-t (logit scale)",
@@ -212,6 +235,7 @@ METHODS = {
         jackknife_t.f1,
         jackknife_t.paired_f1,
         "paired jackknife-t",
+        SHARE,
     ),
     "brier": Method(
         "jackknife-t (log scale)",
@@ -219,6 +243,7 @@ METHODS = {
         jackknife_t.brier,
         jackknife_t.paired,
         "paired jackknife-t",
+        ERROR,
     ),
     "chosen": Method("", "", _is_chosen, lambda one, _: _is_chosen(one), ""),
     "none": Method("", "", _none_holds, lambda one, _: _none_holds(one), ""),
@@ -228,6 +253,7 @@ METHODS = {
         jackknife_t.distance,
         jackknife_t.paired_mean,
         "paired jackknife-t, unless rare failures were missed",
+        ERROR,
     ),
     "dice": Method(
         "jackknife-t (logit scale), unless rare failures were missed",
@@ -235,6 +261,7 @@ METHODS = {
         jackknife_t.dice,
         jackknife_t.paired_mean,
         "paired jackknife-t, unless rare failures were missed",
+        SHARE,
     ),
     "share": Method(
         "Wilson",
@@ -242,6 +269,7 @@ METHODS = {
         proportions.accuracy,
         _of_shares,
         "paired Wilson (Newcombe's method 10)",
+        SHARE,
     ),
     "recalls": Method(
         "mid-P by class",
@@ -249,6 +277,7 @@ METHODS = {
         proportions.mean_recall,
         _of_shares,
         "paired mid-P by class",
+        SHARE,
     ),
     "area": Method(
         "Newcombe",
@@ -256,5 +285,6 @@ METHODS = {
         proportions.area,
         _of_shares,
         "paired Newcombe",
+        SHARE,
     ),
 }

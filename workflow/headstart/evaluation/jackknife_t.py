@@ -18,6 +18,7 @@ TAIL = 0.975  # of the distribution below the upper end
 DIGITS = 12  # after the point that are no rounding
 RARE = 10  # failures; fewer do not tell how rare they are
 IN_CLASS = 10  # subjects of each class; of fewer, an F1 is known badly
+WIDE = 10  # times the value: an upper end beyond it says nothing
 FAR = 5  # times the distance of the quartiles: what lies further below them has failed
 
 
@@ -108,12 +109,20 @@ def paired(one: Estimate, other: Estimate) -> Ends:
 
 
 on_logit = on_scale(lambda p: np.log(p / (1 - p)), lambda x: 1 / (1 + math.exp(-x)), bounded=True)
-_on_log = on_scale(np.log, math.exp, skewed=True)
+_on_log_scale = on_scale(np.log, math.exp, skewed=True)
+
+
+def on_log(estimate: Estimate) -> Ends:
+    """Make the interval of an error, unless it reaches so far up that it says nothing."""
+    low, high = _on_log_scale(estimate)
+    if high > WIDE * estimate.value:
+        raise NoIntervalError(f"too few tell it: it would reach beyond {WIDE} times the value")
+    return low, high
 
 
 def brier(estimate: Estimate) -> Ends:
     """Make the interval of a Brier score, which ends where the score does."""
-    low, high = _on_log(estimate)
+    low, high = on_log(estimate)
     return low, min(high, 1.0 if estimate.prediction.shape[1] == 2 else 2.0)
 
 
@@ -145,7 +154,7 @@ def dice(estimate: Estimate) -> Ends:
 def distance(estimate: Estimate) -> Ends:
     """Make the interval of a mean distance, which a few failures would push up."""
     _check_failures(estimate)
-    return _on_log(estimate)
+    return on_log(estimate)
 
 
 def paired_mean(one: Estimate, other: Estimate) -> Ends:

@@ -79,17 +79,20 @@ class DifferenceRow:
 class AnswerRow(OfScan):
     """What is answered for a held-out scan, in answers.csv: the mean of the networks that answer.
 
-    By cross-validation with repeats, a scan has a row for each.
+    By cross-validation with repeats, it is the mean over these too: a scan has one row.
+
 
     Attributes:
         protocol: As in metrics.csv.
-        fold: The fold that it is held out with; "" for a test subject.
+        fold: The fold that it is held out with, of each repeat; () for a test subject.
+        repeats: How many repeats hold it out; 1 for a test subject.
         target: What is true.
         answer: The columns that the task adds, see `Task.pooled_columns`.
     """
 
     protocol: str
-    fold: str
+    fold: tuple[str, ...]
+    repeats: int
     target: str
     answer: Annotated[dict[str, str], ""]
 

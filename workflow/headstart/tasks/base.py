@@ -440,6 +440,10 @@ class Task(ABC):
         columns = prediction.reshape(len(prediction), -1).T
         return dict(zip(self.evaluated_columns, columns, strict=True))
 
+    def largest(self, scans: Sequence[Scan]) -> dict[str, float]:
+        """Name metrics whose largest value hangs on the scans, with that value."""
+        return {}
+
     @abstractmethod
     def truth(self, scans: Sequence[Scan]) -> NDArray[Any]:
         """What is true of scans, as the metrics take it."""

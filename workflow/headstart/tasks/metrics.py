@@ -158,7 +158,7 @@ METRICS = {
         "mean",
     ),
     "psnr": Metric("PSNR in the head (dB)", mean_of_scans, "mean"),
-    "ssim": Metric("SSIM in the head", mean_of_scans, "mean"),
+    "ssim": Metric("SSIM in the head", mean_of_scans, "correlation"),
     "nrmse": _error("NRMSE in the head", mean_of_scans, "log"),
     "sure": _error(
         "squared error relative to the noise's variance, estimated without a reference (SURE)",
@@ -169,7 +169,7 @@ METRICS = {
     "edges": Metric(
         "correlation of what was removed with edges",
         mean_of_scans,
-        "mean",
+        "correlation",
         higher_is_better=False,
         idle_is_best=True,
     ),

@@ -185,6 +185,13 @@ class Segmentation(Task):
         most = np.repeat(limits, len(self.classes))
         return np.asarray((empty | ((numbers >= 0) & (numbers <= most))).all(axis=1))
 
+    def largest(self, scans: Sequence[Scan]) -> dict[str, float]:
+        """See `Task.largest`; no two surfaces are farther apart than an image's diagonal, mm."""
+        grids = [scan.source for scan in scans]
+        longest = max(float(np.linalg.norm(grid.shape * grid.voxel_size)) for grid in grids)
+        names = [name for kind in ("hd95", "assd") for name in (kind, *self._each(kind))]
+        return dict.fromkeys(names, longest)
+
     def truth(self, scans: Sequence[Scan]) -> NDArray[Any]:
         """Nothing: masks are measured already, and that is all that is evaluated."""
         return np.empty((len(scans), 0))
@@ -192,15 +199,16 @@ class Segmentation(Task):
     def evaluate(
         self, truth: NDArray[Any], prediction: NDArray[Any], weights: Array
     ) -> dict[str, Array]:
-        """See `Task.evaluate`; each class's metrics after those of all."""
+        """See `Task.evaluate`; each class's metrics after those of all, unless there is but one."""
         measured = self._measured(prediction)
         values = {
             name: METRICS[name].compute(truth, measured[name], weights)
             for name in (*self.metrics, *self.further_metrics)
         }
+        told = values.keys() if len(self.classes) == 1 else ()
         for number, of in enumerate(self.classes):
-            for name, each in measured.items():
-                column = each[:, number : number + 1]
+            for name in (name for name in measured if name not in told):
+                column = measured[name][:, number : number + 1]
                 values[f"{name}_{of}"] = METRICS[name].compute(truth, column, weights)
         return values
 

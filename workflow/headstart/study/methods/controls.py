@@ -83,8 +83,8 @@ def _how_injected(experiment: str, task: type[Task]) -> str:
         f"As a control of {experiment}, a known change was injected into the prepared scans of at "
         f"most {injected.MOST} held-out subjects, whom the networks that answered had not seen: "
         f"{change}. {told}, with a jackknife interval for these networks. Answers that move by "
-        f"less than {injected.NONE:g}{none} on average at the largest dose, a limit of headstart's own, "
-        "count as ones that do not move."
+        f"less than {injected.NONE:g}{none} on average at the largest dose, a limit of headstart's "
+        "own, count as ones that do not move."
     )
 
 

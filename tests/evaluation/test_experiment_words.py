@@ -26,7 +26,7 @@ def test_each_sentence_says_what_is_known() -> None:
     )
     assert "has no interval" in sentence(UNKNOWN)
     dice = replace(APART, metric="dice", unit="", better="other")
-    assert "by 2.00 in Dice, mean over classes [" in sentence(dice)
+    assert "by 2.00 in Dice [" in sentence(dice)
 
 
 def test_p_values_are_corrected_for_as_many_as_there_are() -> None:

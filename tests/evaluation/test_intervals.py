@@ -496,7 +496,7 @@ def test_an_interval_holds_the_metric_and_is_never_of_width_0(data):
             assert not interval(made).high > 1
 
 
-def distance_of(values: np.ndarray, diagonal: float, other: float | None = None) -> Estimate:
+def distance_of(values: np.ndarray, diagonal: float) -> Estimate:
     """HD95 of a class, beside which nothing else is measured."""
     nothing = np.empty((len(values), 0))
     measured = as_measured(np.full((len(values), 1), 0.5))

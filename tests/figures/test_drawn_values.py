@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,8 +20,11 @@ from rows import label_rows
 
 from headstart.common.run_id import RunId
 from headstart.evaluation.bootstrap import subject_weights
+from headstart.evaluation.controls import ControlRow
+from headstart.evaluation.injected import InjectedRow
 from headstart.evaluation.results import MetricRow
 from headstart.figures import predicted_masks
+from headstart.figures import predicted_objects
 from headstart.figures.augmentation import always
 from headstart.figures.balance import draw_sites
 from headstart.figures.contact_sheet import MIDDLE
@@ -26,12 +32,17 @@ from headstart.figures.contact_sheet import Tile
 from headstart.figures.contact_sheet import draw_contact_sheet
 from headstart.figures.contact_sheet import largest_slices
 from headstart.figures.contact_sheet import mask_thumbnail
+from headstart.figures.controls import draw_controls
 from headstart.figures.curves import Curve
 from headstart.figures.curves import draw_curves
 from headstart.figures.distributions import draw_distributions
 from headstart.figures.evaluation import draw_evaluation
+from headstart.figures.injected import draw_injected
+from headstart.figures.predicted_objects import Seen
 from headstart.figures.settings import Keep
+from headstart.figures.style import metric_name
 from headstart.imaging.scan_rows import CheckRow
+from headstart.tasks.instance_segmentation import InstanceSegmentation
 from headstart.tasks.metrics import DECISIONS
 from headstart.tasks.regression import Regression
 from headstart.tasks.segmentation import Segmentation
@@ -151,10 +162,101 @@ def test_nothing_speaks_of_intervals_where_there_is_none():
     alone = result(SEX, ["F"], np.array([[0.8, 0.2]]))
     without = [replace(row, ci_low=None, ci_high=None) for row in alone.metrics]
     alone = replace(alone, metrics=without)
-    assert "95 %" not in alone.note
     document = Kept()
     draw_evaluation(document, alone)
+    assert not any("95 %" in note or "Band" in note for note in document.notes)
     assert not document.axes("ROC curve").collections
+
+
+def methods_of_pages(rows: dict[str, str], **of_result: Any) -> list[str]:
+    """What pages of an evaluation of sexes say of intervals, where metrics have such."""
+    one = result(SEX, ["F", "M"], np.array([[0.8, 0.2], [0.3, 0.7]]))
+    metrics = [replace(row, ci_method=rows.get(row.metric, "no")) for row in one.metrics]
+    document = Kept()
+    draw_evaluation(document, replace(one, metrics=metrics, **of_result))
+    return [re.findall(r"subjects the unit: (.*?)\. ", note)[0] for note in document.notes]
+
+
+def test_a_page_names_the_methods_of_its_own_metrics_in_short_words():
+    folds = "; variance x 2.5 for folds"
+    own = {
+        "log_loss": f"jackknife-t (log scale){folds}",
+        "auroc": f"Newcombe{folds}",
+        "brier": f"jackknife-t (logit scale), unless rare failures were missed{folds}",
+        "balanced_accuracy": f"mid-P by class{folds}",
+    }
+    first, second = methods_of_pages(own)
+    assert first == "jackknife-t; variance x 2.5 for folds"
+    assert second.startswith("Newcombe, mid-P by class, jackknife-t; variance x 2.5 for folds")
+    first, second = methods_of_pages(own, primary="auroc")
+    assert first == "Newcombe; variance x 2.5 for folds"
+    assert "Newcombe" not in second
+
+
+@pytest.mark.parametrize("primary", ["log_loss", "auroc", "balanced_accuracy"])
+def test_the_first_page_of_classes_draws_the_primary_metric_and_the_second_does_not(primary: str):
+    one = result(SEX, ["F", "M"], np.array([[0.8, 0.2], [0.3, 0.7]]))
+    document = Kept()
+    draw_evaluation(document, replace(one, primary=primary))
+    name = metric_name(primary)
+    first, second = ([axes.get_title() for axes in page.axes] for page in document.pages)
+    assert name in [title[:1].lower() + title[1:] for title in first]
+    assert not any(name in title.lower().replace("\n", " ") for title in second)
+
+
+def test_masks_are_drawn_and_ordered_by_the_primary_metric(monkeypatch: pytest.MonkeyPatch):
+    """The scan with the best Dice is the worst by lesions."""
+    task = InstanceSegmentation(("lesion",))
+    columns = {kind: np.full(3, 0.5) for kind in task.measures}
+    columns |= {"dice": np.array([0.9, 0.5, 0.7]), "lesion_f1": np.array([0.1, 0.8, 0.4])}
+    one = result(task, ["a", "b", "c"], np.column_stack([*columns.values()]))
+    mean_mask = replace(row_of("lesion_f1"), model="mean-mask")
+    one = replace(one, primary="lesion_f1", metrics=[row_of("lesion_f1"), mean_mask])
+    axes = Figure().subplots()
+    predicted_masks._by_class(axes, one)
+    assert axes.get_title() == "Lesion-wise F1"
+    assert sorted(axes.lines[0].get_ydata()) == [0.1, 0.4, 0.8]
+    assert "interval" not in axes.get_legend().get_texts()[0].get_text()
+    monkeypatch.setattr(predicted_masks, "_overlay", lambda *_: "")
+    document = Kept()
+    predicted_masks._draw_overlays(document, one)
+    titles = [title for axes in document.pages[0].axes if (title := axes.get_title())]
+    assert titles == [
+        "best: s1, session 1, lesion-wise F1 0.800",
+        "median: s2, session 1, lesion-wise F1 0.400",
+        "worst: s0, session 1, lesion-wise F1 0.100",
+    ]
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_captions_of_controls_speak_of_intervals_only_where_one_is_drawn(known: bool):
+    ends = (0.4, 0.6) if known else (None, None)
+    curve_ = [
+        ControlRow(name, "network", "dice", "test", 0.5, *ends, "", 8)
+        for name in ("quarter", "half", "none")
+    ]
+    document = Kept()
+    draw_controls(document, curve_, title="exp")
+    subjects = 12 if known else 8
+    answers = [
+        InjectedRow(f"s{n}", "1", 0, "lesion", dose, "mask", 0.5 - dose * n / 40)
+        for n in range(subjects)
+        for dose in (0.0, 1.0)
+    ]
+    draw_injected(document, answers, Segmentation, title="exp")
+    assert [("95 %" in note) for note in document.notes] == [known, known]
+    assert "Dashed" not in document.notes[0]  # of what must fail, which there is none of
+
+
+def test_true_objects_are_counted_by_point_and_scans_without_any_are_told():
+    sizes = np.geomspace(0.3, 0.4, 17)
+    seen = [Seen((f"s{n}", "1"), 1, "found", n, ml) for n, ml in enumerate(sizes)]
+    seen.append(Seen(("f", "1"), 1, "false", 1, 0.2))
+    assert "lesion 9, 8." in predicted_objects._of_points(seen, ["lesion", "core"])
+    keys = [*(one.key for one in seen), ("none", "1")]
+    of = SimpleNamespace(pooled=SimpleNamespace(keys=keys))
+    said = predicted_objects._counts(seen, of)  # type: ignore[arg-type]
+    assert "1 scan without any, true or predicted" in said
 
 
 def test_roc_goes_through_its_rates_inside_a_band_of_95_per_cent():

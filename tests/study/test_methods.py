@@ -212,6 +212,7 @@ def test_intervals_are_explained_only_where_there_are_some(people, tmp_path):
     config = SimpleNamespace(
         experiments={"age": age},
         comparisons=(),
+        classes={},
         folds=lambda _: [0],
         split=Split(),
         runs=lambda _: runs,
@@ -228,14 +229,19 @@ def test_intervals_are_explained_only_where_there_are_some(people, tmp_path):
 def test_the_rule_by_which_objects_match_is_told_once() -> None:
     one = SimpleNamespace(kind=InstanceSegmentation)
     config: Any = SimpleNamespace(
-        experiments={"a": one, "b": one}, primary_metric=lambda _: "lesion_f1"
+        experiments={"a": one, "b": one},
+        primary_metric=lambda _: "lesion_f1",
+        classes={"lesion": (1,)},
     )
     found: Any = [SimpleNamespace(experiment=name, defined={"dice"}) for name in "abb"]
     metrics, rule = results.primary_metrics(config, found)
-    assert metrics.startswith("Of a and b, the lesion-wise F1, mean over classes was the primary")
+    assert metrics.startswith("Of a and b, the lesion-wise F1 was the primary")
     assert "(26 neighbours)" in rule
     assert "an IoU of 0.1 or more" in rule
     assert "an IoU above 0.5" in rule
+    config.classes = {"rim": (1,), "core": (2,)}
+    _, over_classes, _ = results.primary_metrics(config, found)
+    assert "means over classes" in over_classes
 
 
 def test_metrics_without_a_value_are_no_secondary_ones() -> None:

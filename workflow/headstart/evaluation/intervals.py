@@ -16,6 +16,7 @@ from headstart.evaluation import proportions
 from headstart.evaluation.estimates import Estimate
 from headstart.evaluation.estimates import NoIntervalError
 from headstart.evaluation.jackknife_t import Ends
+from headstart.evaluation.results import MISSED
 
 FEW = 10  # subjects; from fewer, no interval is given
 
@@ -248,19 +249,19 @@ METHODS = {
     "chosen": Method("", "", _is_chosen, lambda one, _: _is_chosen(one), ""),
     "none": Method("", "", _none_holds, lambda one, _: _none_holds(one), ""),
     "distance": Method(
-        "jackknife-t (log scale), unless rare failures were missed",
+        f"jackknife-t (log scale), {MISSED}",
         SATTERTHWAITE,
         jackknife_t.distance,
         jackknife_t.paired_mean,
-        "paired jackknife-t, unless rare failures were missed",
+        f"paired jackknife-t, {MISSED}",
         ERROR,
     ),
     "dice": Method(
-        "jackknife-t (logit scale), unless rare failures were missed",
+        f"jackknife-t (logit scale), {MISSED}",
         SATTERTHWAITE,
         jackknife_t.dice,
         jackknife_t.paired_mean,
-        "paired jackknife-t, unless rare failures were missed",
+        f"paired jackknife-t, {MISSED}",
         SHARE,
     ),
     "share": Method(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated
@@ -16,6 +17,7 @@ Protocol = Literal["test", "cross-validation", "hold-out"]
 
 
 OURS = ("network", "ensemble")  # models that were trained; the others are baselines
+MISSED = "unless rare failures were missed"  # said of a method
 PROTOCOLS = {"test": "test", "cross-validation": "fold", "hold-out": "fold"}  # and their parts
 
 
@@ -160,6 +162,16 @@ def methods_of(rows: Iterable[MetricRow]) -> list[str]:
     """Name the methods of the intervals that some rows have, each once."""
     methods = (row.ci_method for row in rows if row.ci_low is not None)
     return list(dict.fromkeys(methods))
+
+
+def methods_in_short(methods: Iterable[str]) -> str:
+    """Name methods of intervals, without the scales that they are on; what they share, once."""
+    every = list(methods)
+    names = dict.fromkeys(re.split(r" \(|[;,]", method)[0] for method in every)
+    folds = dict.fromkeys(method.partition("; ")[2] for method in every)
+    missed = any(MISSED in method for method in every)
+    said = "; ".join(filter(None, (", ".join(names), *folds)))
+    return f"{said}. Rare failures may have been missed" if missed else said
 
 
 def verdict(row: DifferenceRow, *, higher_is_better: bool) -> str:

@@ -35,12 +35,13 @@ LABELS = {
     "shuffled": "labels permuted",
     CONSTANT: "the same for all",
 }
-NOTE = (
-    "Bars: 95 % intervals, subjects the unit. Dashed: the best answer that is the same for all. A "
-    "network that could learn nothing of the head is no better; orange: it is, by its whole "
-    "interval and by more than permuted labels teach by chance, which is a warning. Training on "
-    "fewer subjects took as many steps."
+BARS = "Bars: 95 % intervals, subjects the unit."
+OF_FAILING = (
+    "Dashed: the best answer that is the same for all. A network that could learn nothing of the "
+    "head is no better; orange: it is, by its whole interval and by more than permuted labels "
+    "teach by chance, which is a warning."
 )
+OF_CURVE = "Training on fewer subjects took as many steps."
 COLOURS = {"answers": VERMILION, "fails": BLUE, "unknown": GREY}
 
 
@@ -87,7 +88,13 @@ def draw_controls(
     heading = f"{title}: controls, n = {rows[0].n} subjects ({rows[0].protocol})"
     metrics = list(dict.fromkeys(row.metric for row in failing))
     tall = max(1, len(metrics))
-    with document.page(heading, height=34 + 42 * tall, note=NOTE) as figure:
+    told = {
+        BARS: any(row.ci_low is not None for row in rows),
+        OF_FAILING: bool(failing),
+        OF_CURVE: bool(curve),
+    }
+    note = " ".join(words for words, is_true in told.items() if is_true)
+    with document.page(heading, height=34 + 42 * tall, note=note) as figure:
         grid = figure.add_gridspec(tall, bool(failing) + bool(curve))
         for number, metric in enumerate(metrics):
             beside = [row for row in rows if row.metric == metric and row.control in LABELS]

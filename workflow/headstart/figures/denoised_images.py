@@ -49,8 +49,9 @@ def draw_denoised_images(document: Document, result: Result) -> None:
     """Draw the metrics beside those of the filters, and what some scans became."""
     first, second = _told(result)
     numbers, others = numbers_of(result, first), numbers_of(result, second)
-    height = max(numbers.height, others.height) + room(result.note)
-    with document.page(result.heading, height=height, note=result.note) as figure:
+    note = result.note(first, second)
+    height = max(numbers.height, others.height) + room(note)
+    with document.page(result.heading, height=height, note=note) as figure:
         left, right = halves(figure)
         numbers.draw(left)
         others.draw(right)

@@ -32,8 +32,9 @@ def draw_denoised_series(document: Document, result: Result) -> None:
     """Draw the metrics beside those of what needs no network, and maps of some scans."""
     second = "edges" if result.primary == "tsnr_gain" else "tsnr_gain"
     numbers, others = numbers_of(result, result.primary), numbers_of(result, second)
-    height = max(numbers.height, others.height) + room(result.note)
-    with document.page(result.heading, height=height, note=result.note) as figure:
+    note = result.note(result.primary, second)
+    height = max(numbers.height, others.height) + room(note)
+    with document.page(result.heading, height=height, note=note) as figure:
         left, right = halves(figure)
         numbers.draw(left)
         others.draw(right)

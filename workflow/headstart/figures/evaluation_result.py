@@ -28,6 +28,7 @@ from headstart.evaluation.results import OURS
 from headstart.evaluation.results import DifferenceRow
 from headstart.evaluation.results import MetricRow
 from headstart.evaluation.results import having
+from headstart.evaluation.results import methods_in_short
 from headstart.evaluation.results import methods_of
 from headstart.figures.style import BLACK
 from headstart.figures.style import BLUE
@@ -39,6 +40,7 @@ from headstart.figures.style import room
 from headstart.imaging.mask_classes import Classes
 from headstart.tasks.base import Task
 from headstart.tasks.metrics import METRICS
+from headstart.tasks.metrics import of_class
 from headstart.tasks.neighbours import Neighbours
 
 LABEL_WIDTH = 28  # characters of a row's label, which is wrapped
@@ -104,17 +106,15 @@ class Result:
         """What is true of each scan, as the task's metrics take it."""
         return self.task.truth([self.scans[key] for key in self.pooled.keys])
 
-    @property
-    def has_intervals(self) -> bool:
-        """Whether any metric has one: from a single subject there is none."""
-        return any(row.ci_low is not None for row in self.metrics)
-
-    @property
-    def _intervals(self) -> str:
-        """How intervals came about."""
-        ours = [row for row in self.metrics if row.model in OURS and row.group == "all"]
-        methods = methods_of(ours)
-        return f"Intervals (95 %), subjects the unit: {', '.join(methods)}." if methods else ""
+    def _intervals(self, metrics: Sequence[str]) -> str:
+        """How intervals of some metrics came about."""
+        told = [
+            row
+            for row in having(self.metrics, group="all")
+            if row.model in OURS and of_class(row.metric)[0] in metrics
+        ]
+        methods = methods_in_short(methods_of(told))
+        return f"Intervals (95 %), subjects the unit: {methods}." if methods else ""
 
     @property
     def _repeats(self) -> str:
@@ -127,9 +127,8 @@ class Result:
         """The experiment and the protocol in words."""
         return f"{self.title}: {'held-out test' if self.protocol == 'test' else self.protocol}"
 
-    @property
-    def note(self) -> str:
-        """What every page says of its numbers."""
+    def note(self, *metrics: str) -> str:
+        """What a page of some metrics says of its numbers."""
         people = len(set(self.subjects))
         of = {"metric": self.primary}
         everyone = having(self.metrics, group="all")
@@ -139,7 +138,8 @@ class Result:
             beside(type(self.task), judged, self.primary, everyone, self.comparison),
             f"{counted(people, 'subject')}, {counted(len(self.subjects), 'scan')}; "
             f"{CAPTIONS[self.protocol]}.",
-            self._intervals,
+            self._intervals(metrics),
+            self.task.over_classes(self.names),
             self._repeats,
             few(people),
             bool(self.comparison) * "Baselines are fitted on the subjects of the other folds.",
@@ -207,9 +207,9 @@ class Numbers:
 
 def draw_metrics(document: Document, result: Result) -> None:
     """Draw the primary metric, of a task that has no page of its own."""
-    numbers = numbers_of(result, result.primary)
-    height = numbers.height + room(result.note)
-    with document.page(result.heading, height=height, note=result.note) as figure:
+    numbers, note = numbers_of(result, result.primary), result.note(result.primary)
+    height = numbers.height + room(note)
+    with document.page(result.heading, height=height, note=note) as figure:
         numbers.draw(figure)
 
 

@@ -32,8 +32,9 @@ COLUMNS, ROWS = 3, 2  # panels of a page
 LETTERS = 30  # of a panel's title
 NOTE = (
     "Held-out scans, each by networks that never saw its subject. Grey: each subject. Blue: their "
-    "mean, with its interval (95 %) over subjects, for these networks. {meaning}"
+    "mean{interval}. {meaning}"
 )
+INTERVAL = ", with its interval (95 %) over subjects, for these networks"
 OF_HEADS = (
     "Of the head's voxels those nearest to its centre become air, in all channels. A network whose "
     "answers do not move does not look there; one whose answers move need not read it rightly."
@@ -80,7 +81,10 @@ def draw_injected(
     groups = in_groups(rows)
     people = counted(len({row.subject for row in rows}), "held-out subject")
     heading = f"{title}: a known change, injected into scans of {people}"
-    note = NOTE.format(meaning=OF_MASKS if task.per_voxel else OF_HEADS)
+    known = any(one.ci_low is not None for one in responses(rows))
+    note = NOTE.format(
+        interval=INTERVAL if known else "", meaning=OF_MASKS if task.per_voxel else OF_HEADS
+    )
     of_page = COLUMNS * ROWS
     for start in range(0, len(groups), of_page):
         names = list(groups)[start : start + of_page]

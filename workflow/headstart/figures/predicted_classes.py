@@ -30,14 +30,16 @@ from headstart.tasks.class_metrics import roc
 from headstart.tasks.metrics import DECISIONS
 from headstart.tasks.metrics import METRICS
 
+LOWER = "Log loss and Brier score: lower is better."
 QUARTERS = [0, 0.25, 0.5, 0.75, 1]
 
 
 def draw_predicted_classes(document: Document, result: Result) -> None:
     """Draw ROC curves, the confusion of classes, and the metrics, on two pages or three."""
     truth = result.truth
-    note = f"{result.note} Band: bootstrap of subjects, point by point."
-    numbers = numbers_of(result, "auroc")
+    band = "Band: bootstrap of subjects, point by point." if _has_band(result) else ""
+    note = f"{result.note(result.primary)} {band} {LOWER}"
+    numbers = numbers_of(result, result.primary)
     height = max(128, numbers.height + room(note))
     with document.page(result.heading, height=height, note=note) as figure:
         left, right = halves(figure)
@@ -45,24 +47,26 @@ def draw_predicted_classes(document: Document, result: Result) -> None:
         _roc(top, result, truth)
         _confusion(bottom, result, truth)
         numbers.draw(right)
+    told = _told_besides(result.primary)
     note = (
-        f"{result.note} Log loss: lower is better. Calibration: a circle per tenth of the "
+        f"{result.note(*told)} {LOWER} Calibration: a circle per tenth of the "
         "probabilities that has scans, its area their number; on the diagonal, what is predicted "
         f"with 70 % comes true in 70 %. {fitted_words(result.metrics, '')}"
     )
-    _draw_probabilities(document, result, truth, note)
+    _draw_probabilities(document, result, truth, note, told)
     _draw_decisions(document, result)
 
 
 def _draw_probabilities(
-    document: Document, result: Result, truth: NDArray[np.int64], note: str
+    document: Document,
+    result: Result,
+    truth: NDArray[np.int64],
+    note: str,
+    told: tuple[str, str, str],
 ) -> None:
     """Draw the calibration and what further metrics say, without the sites."""
-    brier, log_loss, balanced = (
-        numbers_of(result, name, by_site=False)
-        for name in ("brier", "log_loss", "balanced_accuracy")
-    )
-    heights = (log_loss.height, max(brier.height, balanced.height))
+    first, brier, last = (numbers_of(result, name, by_site=False) for name in told)
+    heights = (first.height, max(brier.height, last.height))
     title = f"{result.heading}, probabilities and decisions"
     with document.page(title, height=sum(heights) + room(note), note=note) as figure:
         left, right = halves(figure)
@@ -70,8 +74,14 @@ def _draw_probabilities(
         _calibration(top.subplots(), result, truth)
         brier.draw(bottom)
         top, bottom = above_and_below(right, heights)
-        log_loss.draw(top)
-        balanced.draw(bottom)
+        first.draw(top)
+        last.draw(bottom)
+
+
+def _told_besides(primary: str) -> tuple[str, str, str]:
+    """Name three metrics that are told besides the primary one."""
+    first = "log_loss" if primary == "auroc" else "auroc"
+    return first, "brier", "log_loss" if primary == "balanced_accuracy" else "balanced_accuracy"
 
 
 def _draw_decisions(document: Document, result: Result) -> None:
@@ -98,21 +108,25 @@ def _draw_decisions(document: Document, result: Result) -> None:
         colours=[BLUE] * len(rows),
     )
     heading = f"{result.heading}, at a threshold"
-    with document.page(heading, height=62, note=result.note) as figure:
+    with document.page(heading, height=62, note=result.note(*DECISIONS)) as figure:
         axes = figure.subplots()
         panel.draw(axes, decimals=3)
         axes.set_xlim(-0.02, 1.02)
         axes.set_xlabel(f"share that is called rightly; {positive} is called positive")
 
 
+def _has_band(result: Result) -> bool:
+    """Whether the curve has a band: one of classes told apart without a fault would be a line."""
+    area = [row for row in having(result.metrics, metric="auroc", group="all") if row.model in OURS]
+    known = any(row.ci_low is not None and row.value != 1 for row in area)
+    return len(result.names) == 2 and known
+
+
 def _roc(axes: Axes, result: Result, truth: NDArray[np.int64]) -> None:
     probability = result.pooled.mean
     weights = subject_weights(result.subjects, f"{result.title}/roc")
     grid = np.linspace(0, 1, 101)
-    two = len(result.names) == 2
-    area = [row for row in having(result.metrics, metric="auroc", group="all") if row.model in OURS]
-    # of classes that are told apart without a fault, a band would be a line
-    band = two and any(row.ci_low is not None and row.value != 1 for row in area)
+    two, band = len(result.names) == 2, _has_band(result)
     for number, index in enumerate([1] if two else range(len(result.names))):
         positive, score = truth == index, probability[:, index]
         style = {"color": COLOURS[number % len(COLOURS)], "ls": LINES[number % len(LINES)]}

@@ -1,4 +1,4 @@
-"""Predicted masks: Dice by class, surfaces, volumes, and outlines over the scans."""
+"""Predicted masks: the primary metric by class, surfaces, volumes, and outlines over the scans."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from headstart.cohort.prepared import Scan
 from headstart.common.keys import Key
+from headstart.common.text import capital
+from headstart.evaluation.cases import in_order
 from headstart.evaluation.predictions import NetworkPredictions
 from headstart.evaluation.predictions import read_image
 from headstart.evaluation.results import OURS
@@ -32,6 +34,7 @@ from headstart.figures.style import LINES
 from headstart.figures.style import MARKERS
 from headstart.figures.style import Document
 from headstart.figures.style import as_numbers
+from headstart.figures.style import metric_name
 from headstart.figures.style import room
 from headstart.figures.style import show_slice
 from headstart.imaging.mask_classes import Classes
@@ -43,22 +46,23 @@ CONTEXT = 15.0  # mm shown around a mask
 
 
 def draw_predicted_masks(document: Document, result: Result) -> None:
-    """Draw the Dice of each class, surfaces and volumes, and outlines over the scans."""
+    """Draw the metric of each class, surfaces and volumes, and outlines over the scans."""
     note = (
-        f"{result.note} Left: a dot per scan, with median, quartiles and whiskers of 1.5 times "
-        "their distance. The network is judged on the raw scan's grid, the mean mask on the "
-        "prepared one."
+        f"{result.note(result.primary)} Left: a dot per scan, with median, quartiles and "
+        "whiskers of 1.5 times their distance. The network is judged on the raw scan's grid, the "
+        "mean mask on the prepared one."
     )
-    numbers = numbers_of(result, "dice")
+    numbers = numbers_of(result, result.primary)
     height = max(100, numbers.height + room(note))
     with document.page(result.heading, height=height, note=note) as figure:
         left, right = halves(figure)
-        _dice_by_class(left.subplots(), result)
+        _by_class(left.subplots(), result)
         numbers.draw(right)
     note = (
-        f"{result.note} Lines: mean difference, and limits of agreement (1.96 standard "
-        "deviations), of each class. Where a class is in one mask alone, NSD is 0, and the "
-        "distance is the diagonal of the image; where it is in neither, there is none: "
+        f"{result.note('nsd', 'volume_error')} Lines: mean difference, and limits of "
+        "agreement (1.96 standard deviations), of each class. Where a class is in one mask alone, "
+        "NSD is 0, and the distance is the diagonal of the image; where it is in neither, there "
+        "is none: "
         f"{_empty(result)}."
     )
     nsd, volume = (numbers_of(result, name, by_site=False) for name in ("nsd", "volume_error"))
@@ -116,17 +120,23 @@ def _volumes(axes: Axes, result: Result) -> None:
     axes.legend(loc="best", frameon=True, framealpha=0.8, edgecolor="none")
 
 
-def _dice_by_class(axes: Axes, result: Result) -> None:
+def _by_class(axes: Axes, result: Result) -> None:
+    """Draw the primary metric of each scan and class, beside that of the mean mask."""
+    primary, several = result.primary, len(result.names) > 1
+    alone = np.eye(len(result.pooled.keys))
+    of_scans = result.task.evaluate(result.truth, result.pooled.mean, alone)
     rows = having(result.metrics, group="all", model="mean-mask")
     mean_mask = {row.metric: row for row in rows}
     spread = np.random.Generator(np.random.PCG64(0))  # sideways, so that dots do not hide others
-    for number, name in enumerate(result.names):
-        dice = result.pooled.mean[:, number]
-        dice = dice[~np.isnan(dice)]
-        aside = number - 0.12 + spread.uniform(-0.14, 0.14, len(dice))
-        axes.plot(aside, dice, "o", color=BLUE, ms=2, mew=0, alpha=0.45)
+    columns = [f"{primary}_{name}" for name in result.names] if several else [primary]
+    has_intervals = any(mean_mask[column].ci_low is not None for column in columns)
+    for number, column in enumerate(columns):
+        values = of_scans[column]
+        values = values[~np.isnan(values)]
+        aside = number - 0.12 + spread.uniform(-0.14, 0.14, len(values))
+        axes.plot(aside, values, "o", color=BLUE, ms=2, mew=0, alpha=0.45)
         axes.boxplot(
-            dice,
+            values,
             positions=[number - 0.12],
             widths=0.36,
             showfliers=False,
@@ -135,7 +145,7 @@ def _dice_by_class(axes: Axes, result: Result) -> None:
             whiskerprops={"lw": 0.8},
             capprops={"lw": 0.8},
         )
-        row = mean_mask[f"dice_{name}"]
+        row = mean_mask[column]
         value, *ends = as_numbers(row.value, row.ci_low, row.ci_high)
         axes.plot([number + 0.28] * 2, ends, color=GREY, lw=1.4)
         axes.plot(
@@ -144,40 +154,39 @@ def _dice_by_class(axes: Axes, result: Result) -> None:
             MARKERS[2],
             color=GREY,
             ms=4,
-            label=None if number else "mean mask: mean" + ", interval" * result.has_intervals,
+            label=None if number else "mean mask: mean" + ", interval" * has_intervals,
         )
     axes.set_xticks(range(len(result.names)), result.names)
     axes.set_xlim(-0.6, len(result.names) - 0.4)
     axes.set_ylim(top=1.0)
-    axes.set_ylabel("Dice")
-    axes.set_title("Dice by class")
+    axes.set_ylabel(metric_name(primary))
+    axes.set_title(capital(metric_name(primary)) + " by class" * several)
     axes.grid(axis="y")
     axes.legend(loc="lower right", bbox_to_anchor=(1.02, 1.0), borderpad=0)
 
 
 def _draw_overlays(document: Document, result: Result) -> None:
-    """Show the best, the median and the worst scan that has a Dice, on three axial slices each."""
-    dice = _measured(result, "dice")
-    known = np.asarray(~np.isnan(dice).all(axis=1))
-    if not known.any():  # every scan is rightly without a mask
+    """Show the best, the median and the worst scan that has a score, on three slices each."""
+    cases = in_order(
+        result.task, result.pooled.keys, result.truth, result.pooled.mean, result.primary
+    )[::-1]
+    if not cases:  # every scan is rightly without a mask
         return
-    score = np.nanmean(dice[known], axis=1)
-    keys = [key for key, is_known in zip(result.pooled.keys, known, strict=True) if is_known]
-    order = np.argsort(-score, kind="stable")
-    places = {"best": order[0], "median": order[len(order) // 2], "worst": order[-1]}
+    places = {"best": cases[0], "median": cases[len(cases) // 2], "worst": cases[-1]}
+    name = metric_name(cases[0].metric)
     note = (
         "Three axial slices through the mask; left is left. Filled: true. Line: predicted by the "
-        "first network. Order by the mean Dice over classes."
+        f"first network. Order by the {name}{', mean over classes' * (len(result.names) > 1)}."
     )
     with document.page(
         f"{result.heading}, best, median and worst", height=172, note=note
     ) as figure:
         grid = figure.subplots(3, 3)
-        for row, (word, place) in zip(grid, places.items(), strict=True):
-            key = keys[place]
-            remark = _overlay(row, result, key)
+        for row, (word, case) in zip(grid, places.items(), strict=True):
+            subject, session = case.key
+            remark = _overlay(row, result, case.key)
             row[0].set_title(
-                f"{word}: {key[0]}, session {key[1]}, Dice {score[place]:.3f}{remark}",
+                f"{word}: {subject}, session {session}, {name} {case.score:.3f}{remark}",
                 weight="normal",
                 size=7.5,
             )

@@ -28,7 +28,7 @@ def draw_predicted_numbers(document: Document, result: Result) -> None:
     """Draw predicted numbers and their errors over the true ones, beside the metrics."""
     truth = result.truth
     fitted = fitted_words(result.metrics, result.unit)
-    note = f"{result.note} {_range(result, truth)} {fitted}"
+    note = f"{result.note(result.primary, 'r', 'r2')} {_range(result, truth)} {fitted}"
     numbers = numbers_of(result, result.primary)
     height = max(140, numbers.height + room(note))
     with document.page(result.heading, height=height, note=note) as figure:
@@ -58,7 +58,7 @@ def _scatter(axes: Axes, result: Result, truth: NDArray[np.float64]) -> None:
     axes.plot(ends, ends, color=BLACK, lw=0.8, label="identity")
     known = {key: float(s.target) for key, s in result.scans.items() if not s.test}
     mean = np.average([*known.values()], weights=session_weights([subject for subject, _ in known]))
-    label = "mean of all subjects but the test's"
+    label = "mean, without the test"
     axes.axhline(float(mean), color=GREY, lw=0.9, ls=LINES[1], label=label)
     _dots(axes, result, truth, predicted)
     axes.set_xlim(ends)

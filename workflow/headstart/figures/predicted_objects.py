@@ -64,11 +64,13 @@ def draw_predicted_objects(document: Document, result: Result) -> None:
     """Draw what is drawn of masks, and how many of their objects are found, and which are not."""
     draw_predicted_masks(document, result)
     seen = [one for key in result.pooled.keys for one in _seen(result, key)]
-    numbers = [numbers_of(result, name, by_site=False) for name in ("lesion_f1", "pq")]
+    told = [name for name in result.task.metrics if name != result.primary]
+    numbers = [numbers_of(result, name, by_site=False) for name in told]
     heights = numbers[0].height, numbers[1].height
     note = (
-        f"{result.note} {result.task.matching} Left: those of the first network's masks on the "
-        f"prepared grid; a tick per object, found above and missed below. {_counts(seen, result)}"
+        f"{result.note(*told)} {result.task.matching} Left: those of the first network's masks on "
+        "the prepared grid; a tick per object, found above and missed below. "
+        f"{_of_points(seen, result.names)}{_counts(seen, result)}"
     )
     title = f"{result.heading}, objects"
     with document.page(title, height=sum(heights) + room(note), note=note) as figure:
@@ -85,7 +87,7 @@ def _counts(seen: Sequence[Seen], result: Result) -> str:
     without = len(set(result.pooled.keys) - {one.key for one in seen})
     return (
         f"{true}, {kinds.count('missed')} missed, {kinds.count('false')} false; "
-        f"{counted(without, 'scan')} without any."
+        f"{counted(without, 'scan')} without any, true or predicted."
     )
 
 
@@ -118,20 +120,36 @@ def _seen(result: Result, key: Key) -> Iterator[Seen]:
                 yield Seen(key, value, kind, number, float(sizes[number - 1]) * ml)
 
 
+def _bins(seen: Sequence[Seen], value: int) -> list[list[Seen]]:
+    """Divide the true objects of a class by their volume, the smallest first."""
+    true = sorted(
+        (one for one in seen if one.value == value and one.kind != "false"), key=lambda one: one.ml
+    )
+    parts = np.array_split(np.arange(len(true)), np.clip(len(true) // OF_A_BIN, 1, MOST_BINS))
+    return [[true[place] for place in part] for part in parts if len(part)]
+
+
+def _of_points(seen: Sequence[Seen], names: Sequence[str]) -> str:
+    """Say how many objects each point is of."""
+    each = [
+        f"{name} {', '.join(str(len(part)) for part in bins)}"
+        for value, name in enumerate(names, start=1)
+        if (bins := _bins(seen, value))
+    ]
+    return f"True objects of the points, smallest first: {'; '.join(each)}. " if each else ""
+
+
 def _found_by_volume(axes: Axes, seen: Sequence[Seen], names: Sequence[str]) -> None:
     for value, name in enumerate(names, start=1):
-        true = [one for one in seen if one.value == value and one.kind != "false"]
-        if not true:
+        bins = _bins(seen, value)
+        if not bins:
             continue
-        true.sort(key=lambda one: one.ml)
-        volumes = np.array([one.ml for one in true])
-        found = np.array([one.kind == "found" for one in true])
         colour, marker = COLOURS[(value - 1) % len(COLOURS)], MARKERS[(value - 1) % len(MARKERS)]
-        level = np.where(found, 1.06, -0.06)
-        axes.plot(volumes, level, "|", color=colour, ms=4, mew=0.6, alpha=0.6)
-        bins = np.array_split(np.arange(len(true)), np.clip(len(true) // OF_A_BIN, 1, MOST_BINS))
-        middles = [float(np.exp(np.log(volumes[of]).mean())) for of in bins]
-        shares = [float(found[of].mean()) for of in bins]
+        true = [one for part in bins for one in part]
+        level = [1.06 if one.kind == "found" else -0.06 for one in true]
+        axes.plot([one.ml for one in true], level, "|", color=colour, ms=4, mew=0.6, alpha=0.6)
+        middles = [float(np.exp(np.mean([np.log(one.ml) for one in part]))) for part in bins]
+        shares = [float(np.mean([one.kind == "found" for one in part])) for part in bins]
         axes.plot(middles, shares, color=colour, marker=marker, ms=4, lw=0.9, label=name)
     axes.set_ylim(-0.12, 1.12)
     axes.set_xlabel("volume of the true object (ml)")

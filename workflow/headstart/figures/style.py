@@ -248,7 +248,7 @@ def metric_name(metric: str, unit: str = "") -> str:
     """Return the metric in words; errors carry the target's unit."""
     name, of = of_class(metric)
     named = METRICS[name]
-    words = f"{named.words.removesuffix(', mean over classes')}, {of}" if of else named.words
+    words = f"{named.words}, {of}" if of else named.words
     return with_unit(words, unit if named.in_unit else "")
 
 
@@ -291,7 +291,8 @@ def intervals_plot(
     for row, colour, *cells in zip(rows, colours, values, lows, highs, strict=True):
         value, low, high = as_numbers(*cells)
         axes.plot([low, high], [row, row], color=colour, lw=1.4, solid_capstyle="butt")
-        axes.plot(value, row, MARKERS[0 if colour == BLUE else 2], color=colour, ms=4)
+        marker = MARKERS[0 if colour == BLUE else 2]
+        axes.plot(value, row, marker, color=colour, ms=4, clip_on=False)
         axes.annotate(
             number_with_interval(value, low, high, decimals),
             (1.02, row),
@@ -303,6 +304,8 @@ def intervals_plot(
     axes.set_yticks(list(rows), labels)
     axes.set_ylim(-0.6, len(labels) - 0.4)
     axes.margins(x=0.08)
+    if axes.dataLim.x0 >= 0 > axes.get_xlim()[0]:  # no room for what is not possible
+        axes.set_xlim(left=0)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.grid(axis="x")

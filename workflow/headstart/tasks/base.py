@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC
 from abc import abstractmethod
 from collections.abc import Callable
+from collections.abc import Collection
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -169,6 +170,11 @@ class Task(ABC):
     def told_beside(cls, primary: str) -> tuple[str, ...]:
         """Name metrics of which the first that is known is told with the primary one."""
         return ()
+
+    @classmethod
+    def over_classes(cls, classes: Collection[str]) -> str:
+        """Say what metrics that name none of these classes of masks are; "" where that is plain."""
+        return ""
 
     @classmethod
     def default_loss(cls) -> str:

@@ -116,14 +116,12 @@ METRICS = {
     "specificity": _decision("specificity", lambda truth, _: truth == 0),
     "ppv": _decision("positive predictive value", lambda _, said: classes.is_called(said)),
     "npv": _decision("negative predictive value", lambda _, said: ~classes.is_called(said)),
-    "dice": Metric("Dice, mean over classes", masks.mean_over_classes, "dice"),
-    "iou": Metric("IoU, mean over classes", masks.mean_over_classes, "dice"),
-    "nsd": Metric("NSD, mean over classes", masks.mean_over_classes, "dice"),
-    "hd95": _error("HD95 (mm), mean over classes", masks.mean_over_classes, "distance"),
-    "assd": _error("ASSD (mm), mean over classes", masks.mean_over_classes, "distance"),
-    "volume_error": _error(
-        "error of the volume (ml), mean over classes", masks.mean_over_classes, "distance"
-    ),
+    "dice": Metric("Dice", masks.mean_over_classes, "dice"),
+    "iou": Metric("IoU", masks.mean_over_classes, "dice"),
+    "nsd": Metric("NSD", masks.mean_over_classes, "dice"),
+    "hd95": _error("HD95 (mm)", masks.mean_over_classes, "distance"),
+    "assd": _error("ASSD (mm)", masks.mean_over_classes, "distance"),
+    "volume_error": _error("error of the volume (ml)", masks.mean_over_classes, "distance"),
     "volume_bias": _between(
         "volume bias (ml), predicted minus true", masks.mean_over_classes, "mean"
     ),
@@ -133,21 +131,13 @@ METRICS = {
     "volume_high": _between(
         "upper limit of agreement of the volume (ml)", masks.limit_of_agreement(1), "limit"
     ),
-    "lesion_f1": Metric("lesion-wise F1, mean over classes", masks.mean_over_classes, "dice"),
-    "lesion_sensitivity": Metric(
-        "lesion-wise sensitivity, mean over classes", masks.mean_over_classes, "dice"
-    ),
-    "lesion_precision": Metric(
-        "lesion-wise precision, mean over classes", masks.mean_over_classes, "dice"
-    ),
-    "false_lesions": _error(
-        "false objects per scan, mean over classes", masks.mean_over_classes, "distance"
-    ),
-    "pq": Metric("panoptic quality, mean over classes", masks.mean_over_classes, "dice"),
-    "sq": Metric(
-        "segmentation quality (of PQ), mean over classes", masks.mean_over_classes, "dice"
-    ),
-    "rq": Metric("recognition quality (of PQ), mean over classes", masks.mean_over_classes, "dice"),
+    "lesion_f1": Metric("lesion-wise F1", masks.mean_over_classes, "dice"),
+    "lesion_sensitivity": Metric("lesion-wise sensitivity", masks.mean_over_classes, "dice"),
+    "lesion_precision": Metric("lesion-wise precision", masks.mean_over_classes, "dice"),
+    "false_lesions": _error("false objects per scan", masks.mean_over_classes, "distance"),
+    "pq": Metric("panoptic quality", masks.mean_over_classes, "dice"),
+    "sq": Metric("segmentation quality (of PQ)", masks.mean_over_classes, "dice"),
+    "rq": Metric("recognition quality (of PQ)", masks.mean_over_classes, "dice"),
     "hidden_error": _error("error of hidden voxels", mean_of_scans, "log"),
     "left_out_error": _error(
         "error against the volumes left out (% of the head's signal)", mean_of_scans, "log"

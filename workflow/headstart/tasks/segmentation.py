@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -78,6 +79,11 @@ class Segmentation(Task):
     def from_config(cls, classes: Sequence[str], channels: Sequence[str]) -> Self:
         """See `Task.from_config`."""
         return cls(tuple(classes))
+
+    @classmethod
+    def over_classes(cls, classes: Collection[str]) -> str:
+        """See `Task.over_classes`."""
+        return "Metrics that name no class are means over classes." * (len(classes) > 1)
 
     def unseen(self, training: Sequence[Scan]) -> tuple[str, ...]:
         """See `Task.unseen`; masks are read until each class was found."""

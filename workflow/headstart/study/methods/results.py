@@ -186,7 +186,7 @@ def _folds(config: Config, experiment: str) -> str:
 def primary_metrics(config: Config, found: Sequence[Outcome]) -> Iterator[str]:
     """Name the metrics of each experiment that has a result, and by what rule objects match."""
     said: dict[str, list[str]] = {}
-    matching: dict[str, None] = {}
+    further: dict[str, None] = {}
     for name in dict.fromkeys(one.experiment for one in found):
         kind, primary = config.experiments[name].kind, config.primary_metric(name)
         known = set[str]().union(*(one.defined for one in found if one.experiment == name))
@@ -194,10 +194,10 @@ def primary_metrics(config: Config, found: Sequence[Outcome]) -> Iterator[str]:
         words = f"{METRICS[primary].words} was the primary metric"
         words += f"; secondary: {and_joined(others)}" if others else ""
         said.setdefault(words, []).append(name)
-        matching[kind.matching] = None
+        further |= dict.fromkeys((kind.over_classes(config.classes), kind.matching))
     for words, names in said.items():
         yield f"Of {and_joined(names)}, the {words}."
-    yield from filter(None, matching)
+    yield from filter(None, further)
 
 
 def interval_methods(found: Sequence[Outcome]) -> list[str]:

@@ -56,6 +56,7 @@ class Answers:
 
     Attributes:
         asked: The experiment.
+        primary: The metric that its result is told by.
         task: Its task.
         classes: Each foreground class's values in the files.
         runs: The networks' own files.
@@ -64,6 +65,7 @@ class Answers:
     """
 
     asked: Experiment
+    primary: str
     task: Task
     classes: Classes
     runs: Sequence[NetworkPredictions]
@@ -74,7 +76,7 @@ class Answers:
     def ordered(self) -> list[Case]:
         """The scans, from the worst to the best."""
         truth = self.task.truth([self.scans[key] for key in self.pooled.keys])
-        return in_order(self.task, self.pooled.keys, truth, self.pooled.mean)
+        return in_order(self.task, self.pooled.keys, truth, self.pooled.mean, self.primary)
 
 
 def cases(study: StudyFiles) -> PageSection:
@@ -131,7 +133,8 @@ def _answers(study: StudyFiles, name: str, protocol: str) -> Answers:
     paths = [study.folder / run.predicted / PREDICTIONS for run in study.config.runs(name)]
     runs = [read_run(path) for path in paths]
     pooled = pool_once(runs, PROTOCOLS[protocol], scans, task)
-    return Answers(asked, task, classes, runs, scans, pooled)
+    primary = study.config.primary_metric(name)
+    return Answers(asked, primary, task, classes, runs, scans, pooled)
 
 
 def _headers(answers: Answers) -> list[str]:

@@ -13,6 +13,7 @@ from headstart.common.text import numbers_alike
 from headstart.evaluation.baseline_rows import in_words
 from headstart.evaluation.results import MetricRow
 from headstart.evaluation.results import having
+from headstart.evaluation.results import methods_in_short
 from headstart.evaluation.results import methods_of
 from headstart.figures.style import metric_name
 from headstart.study.methods.results import Outcome
@@ -69,13 +70,14 @@ def _tables(study: StudyFiles, one: Outcome) -> Html:
         *names,
         f"{one.network.model} \u2212 baseline, {metric_name(one.metric, unit)}",
     ]
+    says = kind.matching, kind.over_classes(study.config.classes)
     methods = methods_of(row for row in everyone if row.metric in metrics)
     ours = [row for row in rows if row.model == one.network.model]
     title = f"{one.experiment}, {PROTOCOLS[one.protocol]}"
     return joined(
         [
             table(f"{title}, {people}", head, _by_model(one, everyone, metrics)),
-            tag("p", " ".join(_note(one, kind.matching, methods)), class_="note"),
+            tag("p", " ".join(_note(one, *says, methods)), class_="note"),
             _all_metrics(title, having(ours, group="all"), unit),
             _by_site(title, ours, metrics, names),
         ]
@@ -86,12 +88,11 @@ def _is_known(rows: Sequence[MetricRow], metric: str) -> bool:
     return any(row.value is not None for row in having(rows, metric=metric))
 
 
-def _note(one: Outcome, matching: str, methods: Sequence[str]) -> Iterator[str]:
+def _note(one: Outcome, matching: str, over_classes: str, methods: Sequence[str]) -> Iterator[str]:
     yield f"Primary metric: {metric_name(one.metric)}; the others are secondary."
-    if matching:
-        yield matching
+    yield from filter(None, (matching, over_classes))
     if methods:
-        yield f"In brackets: 95 % intervals ({', '.join(methods)})."
+        yield f"In brackets: 95 % intervals, by {methods_in_short(methods)}."
     if one.network.seed_sd is not None:
         yield "SD over seeds: of each seed's answers alone, where the row is of their mean."
     if one.fitted:

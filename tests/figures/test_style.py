@@ -3,7 +3,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from matplotlib import rc_context
+from matplotlib.figure import Figure
 
+from headstart.figures.style import STYLE
 from headstart.figures.style import WIDTH
 from headstart.figures.style import Stamp
 from headstart.figures.style import document
@@ -82,3 +85,23 @@ def test_a_failed_drawing_leaves_nothing(tmp_path: Path):
     ):
         _ = 1 / 0
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "labels"),
+    [
+        (0.25, 0.5, ["0.3", "0.4"]),
+        (0.03, 0.45, ["0.05", "0.1", "0.2"]),  # and neither 0.3 nor 0.4, which would touch
+        (0.005, 20, ["0.01", "0.1", "1", "10"]),
+    ],
+)
+def test_labels_of_a_logarithmic_axis_keep_apart(low: float, high: float, labels: list[str]):
+    with rc_context(STYLE):
+        figure = Figure()
+        axes = figure.subplots()
+        set_logarithmic(axes, "x")
+        axes.set_xlim(low, high)
+        figure.draw_without_rendering()
+        ticks = [*axes.get_xticklabels(), *axes.get_xticklabels(minor=True)]
+    shown = {one.get_text() for one in ticks if low < one.get_position()[0] < high} - {""}
+    assert sorted(shown) == labels

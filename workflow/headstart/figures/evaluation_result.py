@@ -182,6 +182,8 @@ class Panel:
         )
         if self.of_differences:
             axes.axvline(0, color=BLACK, lw=0.6)
+        elif axes.dataLim.x0 >= 0 > axes.get_xlim()[0]:  # no room for what is not possible
+            axes.set_xlim(left=0)
         axes.set_title(self.title)
 
 

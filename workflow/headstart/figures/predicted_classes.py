@@ -37,8 +37,8 @@ QUARTERS = [0, 0.25, 0.5, 0.75, 1]
 def draw_predicted_classes(document: Document, result: Result) -> None:
     """Draw ROC curves, the confusion of classes, and the metrics, on two pages or three."""
     truth = result.truth
-    band = "Band: bootstrap of subjects, point by point." if _has_band(result) else ""
-    note = f"{result.note(result.primary)} {band} {LOWER}"
+    band = "Band: bootstrap of subjects, point by point. " if _has_band(result) else ""
+    note = f"{result.note(result.primary)} {band}{LOWER}"
     numbers = numbers_of(result, result.primary)
     height = max(128, numbers.height + room(note))
     with document.page(result.heading, height=height, note=note) as figure:

@@ -78,6 +78,9 @@ STYLE: dict[Any, Any] = {
 UNSAID = dict.fromkeys(("Date", "Creator", "Format", "Type"))  # what an SVG says of its making
 AXIAL = 0.6  # height of an axial slice: above the eyes of a head that is centred
 
+# Labels of a logarithmic axis beside powers of ten: where its ends are more than this factor apart,
+# 2 and 5 alone have one; where they are more powers of ten apart, none has.
+CROWDED, SEEN_APART = 4.0, 1.3
 SUPERSCRIPT = str.maketrans("-\N{MINUS SIGN}0123456789", "⁻⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -220,6 +223,9 @@ class PowersOfTen(LogFormatterSciNotation):
 
     def __call__(self, x: float, pos: int | None = None) -> str:
         """Return the label of a tick."""
+        low, high = self.axis.get_view_interval()  # type: ignore[union-attr]  # it has one by now
+        if high > CROWDED * low and f"{x:.0e}"[0] not in "125":
+            return ""
         label = super().__call__(x, pos)
         for tex, plain in (
             ("$", ""),
@@ -236,7 +242,8 @@ def set_logarithmic(axes: Axes, axis: str) -> None:
     axes.set(**{f"{axis}scale": "log"})
     chosen: Axis = getattr(axes, f"{axis}axis")
     chosen.set_major_formatter(PowersOfTen())
-    chosen.set_minor_formatter(PowersOfTen(labelOnlyBase=False))
+    few = PowersOfTen(labelOnlyBase=False, minor_thresholds=(SEEN_APART, SEEN_APART))
+    chosen.set_minor_formatter(few)
 
 
 def with_unit(name: str, unit: str) -> str:
@@ -304,8 +311,6 @@ def intervals_plot(
     axes.set_yticks(list(rows), labels)
     axes.set_ylim(-0.6, len(labels) - 0.4)
     axes.margins(x=0.08)
-    if axes.dataLim.x0 >= 0 > axes.get_xlim()[0]:  # no room for what is not possible
-        axes.set_xlim(left=0)
-    axes.tick_params(axis="y", length=0)
+    axes.tick_params(axis="y", length=0, pad=5)  # beside a mark at the very end
     axes.spines["left"].set_visible(False)
     axes.grid(axis="x")

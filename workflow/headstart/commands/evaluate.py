@@ -6,9 +6,9 @@ averaged, not the masks, and so is what is measured of their objects.) Over seve
 area under the ROC curve are means over folds, the other metrics are those of all folds'
 predictions. A threshold between two classes, and the correction of a predicted number for the true
 one, are fitted to predictions for other held-out subjects. answers.csv has what is answered for
-each scan: of a number, such as an age, with the gap, predicted minus true, as it is and corrected.
-Subjects are the unit of intervals, whose method is in the column `ci_method`; differences are
-paired.
+each scan, the mean over repeats if there are some: of a number, such as an age, with the gap,
+predicted minus true, as it is and corrected. Subjects are the unit of intervals, whose method is in
+the column `ci_method`; differences are paired.
 """
 
 from __future__ import annotations

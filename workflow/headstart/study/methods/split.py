@@ -81,7 +81,8 @@ def _how(settings: Split) -> str:
 def _again(settings: Split) -> str:
     if settings.repeats == 1:
         return ""
-    return f", {settings.repeats} times, each time otherwise"
+    first = "; the table of parts is that of the first time"
+    return f", {settings.repeats} times, each time otherwise{first}"
 
 
 def _choosers(config: Config) -> str:

@@ -75,6 +75,7 @@ def test_few_subjects_give_no_interval() -> None:
     (one,) = told(AGE, rows(AGE, 3.0, 1.0, subjects=9))
     assert not one.warns
     assert "without an interval" in one.words
+    assert "down in others" not in one.words  # all go up
 
 
 def test_masks_that_stay_where_nothing_is_to_be_seen_are_a_warning() -> None:

@@ -27,7 +27,7 @@ MOST = 20  # subjects
 # Mean change at the largest dose that counts as none: of a probability or a share, and of a number
 # in standard deviations of the targets. The limit is ours.
 NONE = 0.01
-Outcome = Literal["moves", "scatters", "still", "unlabelled"]
+Outcome = Literal["moves", "scatters", "unsure", "still", "unlabelled"]
 
 
 @dataclass(frozen=True)
@@ -165,14 +165,17 @@ def findings(rows: Sequence[InjectedRow], task: type[Task], unit: str) -> Iterat
         yield Finding(INJECTED, warns, capital(f"{change}: {'; '.join(phrases)}. {moral}."))
 
 
+UNSURE = "Whether they would move in other people can't be told without an interval"
 MORALS: Mapping[Outcome, str] = {
     "moves": "The networks look there; that they read rightly what they see, this does not show",
+    "unsure": UNSURE,
     "scatters": "The networks look there, but answers go up in some subjects and down in others",
     "still": "The networks do not look at the middle of the head: what they say rests on other "
     "places, or on nothing in the scan",
 }
 OF_MASKS: Mapping[Outcome, str] = {
     "moves": "The networks find it by what it looks like, not by its place alone",
+    "unsure": UNSURE,
     "scatters": "Nothing shows that the networks find it by what it looks like",
     "still": "The networks label by place alone, and not by what they see",
     "unlabelled": "What is not found can't be lost, so that this says nothing",
@@ -204,7 +207,9 @@ def _outcome(
     if size < NONE * spread or size == 0:
         return "still", size
     low, high = response.ci_low, response.ci_high
-    if low is None or high is None or low <= 0 <= high or (task.per_voxel and low > 0):
+    if low is None or high is None:
+        return "unsure", size
+    if low <= 0 <= high or (task.per_voxel and low > 0):
         return "scatters", size
     return "moves", size
 

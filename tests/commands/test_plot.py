@@ -489,7 +489,8 @@ def test_without_validation_the_curves_are_those_of_training(tmp_path: Path, cap
         replace(history, epochs=epochs).write(path)
     output = tmp_path / "curves.pdf"
     last = shown("curves", "regression").model_copy(update={"keep": "last"})
-    given = ["--settings", settings_text(last), "--histories", *map(str, study.histories)]
+    given = ["--settings", settings_text(last), *study.tables]
+    given += ["--histories", *map(str, study.histories)]
     assert main(["plot", "--kind", "curves", *given, "--output", str(output)]) == 0
     text = text_of(output)
     assert pages_of(output) == 2

@@ -246,7 +246,9 @@ def test_the_rule_by_which_objects_match_is_told_once() -> None:
 
 def test_metrics_without_a_value_are_no_secondary_ones() -> None:
     config: Any = SimpleNamespace(
-        experiments={"clean": SimpleNamespace(kind=Denoising)}, primary_metric=lambda _: "sure"
+        experiments={"clean": SimpleNamespace(kind=Denoising)},
+        primary_metric=lambda _: "sure",
+        classes={},
     )
     defined = {"sure", "spots", "removed"}
     found: Any = [SimpleNamespace(experiment="clean", defined=defined)]

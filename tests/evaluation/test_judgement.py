@@ -77,8 +77,8 @@ def test_it_is_said_in_words_with_the_unit_where_the_metric_has_one():
         f"Nothing shows that it beats {than}: their difference has no interval."
     )
     assert said(DICE, 0.15, 0.1, 0.2) == (
-        "Beats the best baseline (mask of the most similar training scan) by 0.150 in Dice, mean "
-        "over classes [0.100, 0.200]."
+        "Beats the best baseline (mask of the most similar training scan) by 0.150 in Dice "
+        "[0.100, 0.200]."
     )
     assert sentence(judge(of("mae", network=6.0), []), "") == "No baseline stands beside it."
 

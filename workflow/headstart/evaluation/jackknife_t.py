@@ -109,15 +109,7 @@ def paired(one: Estimate, other: Estimate) -> Ends:
 
 
 on_logit = on_scale(lambda p: np.log(p / (1 - p)), lambda x: 1 / (1 + math.exp(-x)), bounded=True)
-_on_log_scale = on_scale(np.log, math.exp, skewed=True)
-
-
-def on_log(estimate: Estimate) -> Ends:
-    """Make the interval of an error, unless it reaches so far up that it says nothing."""
-    low, high = _on_log_scale(estimate)
-    if high > WIDE * estimate.value:
-        raise NoIntervalError(f"too few tell it: it would reach beyond {WIDE} times the value")
-    return low, high
+on_log = on_scale(np.log, math.exp, skewed=True)
 
 
 def brier(estimate: Estimate) -> Ends:
@@ -152,9 +144,15 @@ def dice(estimate: Estimate) -> Ends:
 
 
 def distance(estimate: Estimate) -> Ends:
-    """Make the interval of a mean distance, which a few failures would push up."""
+    """Make the interval of a mean distance, which a few failures would push up.
+
+    Distances end at an image's diagonal: what reaches far beyond the value says nothing of them.
+    """
     _check_failures(estimate)
-    return on_log(estimate)
+    low, high = on_log(estimate)
+    if high > WIDE * estimate.value:
+        raise NoIntervalError(f"too few tell it: it would reach beyond {WIDE} times the value")
+    return low, high
 
 
 def paired_mean(one: Estimate, other: Estimate) -> Ends:

@@ -236,7 +236,9 @@ BREAK: dict[str, Callable[[Path], Any]] = {
 def test_break_run_fix_and_the_same_command_for_every_code(new_checkout: Checkout) -> None:
     found_later = {"brain-mask", "registration"}  # the stage prepare tells of them, and stops
     of_series = {"not-4d"}
-    assert set(BREAK) == set(REASONS) - found_later - of_series, "a code has no way to break a scan here"
+    assert set(BREAK) == set(REASONS) - found_later - of_series, (
+        "a code has no way to break a scan here"
+    )
     scans = new_checkout.folder / "scans"
     shutil.rmtree(scans)
     for number, code in enumerate((*BREAK, "twin", "good")):

@@ -28,7 +28,7 @@ from headstart.imaging.rejection_codes import ACCEPTABLE
 
 # Counts up where the same settings make other volumes of a scan: a network that learnt from others
 # answers for none of these.
-VOLUMES = 3
+VOLUMES = 4
 HEAD = (170.0, 220.0, 220.0)  # mm: the box around a head, from the neck on
 USUAL_VOXEL = (1.0, 1.0, 1.0)  # mm: of a structural head scan
 CLASSES_SCHEMA = {

@@ -9,6 +9,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from hypothesis import example
 from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -185,6 +186,7 @@ def test_several_gzip_streams_in_a_row(tmp_path: Path, expected: tuple[np.ndarra
     version=st.sampled_from([nib.Nifti1Image, nib.Nifti2Image]),
     changes=st.lists(st.tuples(st.integers(0, 543), st.integers(0, 255)), min_size=1, max_size=3),
 )
+@example(version=nib.Nifti2Image, changes=[(183, 71)])  # a slope beyond any number
 def test_whatever_the_header_what_is_prepared_is_finite_and_the_rest_refused(
     version: type, changes: list[tuple[int, int]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -12,8 +11,6 @@ import numpy as np
 from matplotlib.figure import SubFigure
 from numpy.typing import NDArray
 
-from headstart.cohort.outliers import FAR
-from headstart.cohort.outliers import FEW
 from headstart.cohort.prepared import Scan
 from headstart.cohort.prepared import scan_of
 from headstart.cohort.shards import ShardCard
@@ -22,6 +19,9 @@ from headstart.common.keys import Key
 from headstart.common.records import read_rows
 from headstart.common.text import counted
 from headstart.figures.mask_colours import outline
+from headstart.figures.scan_pages import MOST
+from headstart.figures.scan_pages import draw_scans
+from headstart.figures.scan_pages import far_away
 from headstart.figures.settings import CohortPlotSettings
 from headstart.figures.style import GREY
 from headstart.figures.style import VERMILION
@@ -33,8 +33,6 @@ from headstart.figures.style import shortened
 from headstart.imaging.geometry import extent
 from headstart.imaging.geometry import head
 
-COLUMNS, ROWS = 2, 5  # scans on a page
-MOST = 4 * COLUMNS * ROWS  # scans; of a larger cohort, those that are least like the others
 SHOWN = 3  # channels of a scan, of those that were brought onto the first one the first two
 TALL = 40.0  # mm: a scan's name, its planes and what was measured
 HEIGHT = 0.7  # of the head, from below: a plane through brain, and above eyes and nose
@@ -81,18 +79,13 @@ def draw_channels(
         channels: Names of the channels that are drawn, and their places in the volumes.
         study: Name of the study.
     """
-    far = FAR if len(rows) >= FEW else math.inf  # of fewer none tells what is usual
-    shown, per_page = rows[:MOST], COLUMNS * ROWS
+    far, shown = far_away(len(rows)), rows[:MOST]
     note = _note(len(shown), len(rows), next(iter(channels)))
-    pages = range(0, max(len(shown), 1), per_page)
-    for page, start in enumerate(pages, start=1):
-        part = shown[start : start + per_page]
-        tall = max(1, -(-len(part) // COLUMNS))
-        title = f"{study}: channels, page {page} of {len(pages)}"
-        with document.page(title, height=30 + TALL * tall, note=note) as figure:
-            cells = figure.subfigures(tall, COLUMNS, squeeze=False, wspace=0.02).ravel()
-            for cell, row in zip(cells, part, strict=False):
-                _draw_scan(cell, row, scans[row.key], channels, far)
+
+    def draw(cell: SubFigure, row: StepRow) -> None:
+        _draw_scan(cell, row, scans[row.key], channels, far)
+
+    draw_scans(document, f"{study}: channels", note, shown, TALL, draw)
 
 
 def _note(shown: int, scans: int, first: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -20,6 +19,9 @@ from headstart.common.keys import Key
 from headstart.common.records import read_rows
 from headstart.common.text import counted
 from headstart.figures.mask_colours import outline
+from headstart.figures.scan_pages import MOST
+from headstart.figures.scan_pages import draw_scans
+from headstart.figures.scan_pages import far_away
 from headstart.figures.settings import CohortPlotSettings
 from headstart.figures.style import GREY
 from headstart.figures.style import SKY
@@ -34,8 +36,6 @@ from headstart.imaging.planes import IN_TEMPLATE
 from headstart.imaging.planes import NEAR
 from headstart.imaging.planes import Planes
 
-COLUMNS, ROWS = 2, 5  # scans on a page
-MOST = 4 * COLUMNS * ROWS  # scans; of a larger cohort, those that are least like the others
 TALL = 44.0  # mm: a scan's name, its planes and what was measured
 LOW, HIGH = 0.23, 0.66  # of that: where the planes begin, and how high they are
 THIN = 0.6  # points: two outlines lie side by side
@@ -91,17 +91,12 @@ def draw_preparation(
     """
     placed = any(row.overlap is not None for row in rows)
     note = _note(len(rows), scans, placed=placed)
-    far = FAR if scans >= FEW else math.inf  # of fewer none tells what is usual
-    per_page = COLUMNS * ROWS
-    pages = range(0, max(len(rows), 1), per_page)
-    for page, start in enumerate(pages, start=1):
-        part = rows[start : start + per_page]
-        tall = max(1, -(-len(part) // COLUMNS))
-        title = f"{study}: preparation, page {page} of {len(pages)}"
-        with document.page(title, height=30 + TALL * tall, note=note) as figure:
-            cells = figure.subfigures(tall, COLUMNS, squeeze=False, wspace=0.02).ravel()
-            for cell, row in zip(cells, part, strict=False):
-                _draw_scan(cell, row, planes[row.key], far)
+    far = far_away(scans)
+
+    def draw(cell: SubFigure, row: StepRow) -> None:
+        _draw_scan(cell, row, planes[row.key], far)
+
+    draw_scans(document, f"{study}: preparation", note, rows, TALL, draw)
 
 
 def _note(shown: int, scans: int, *, placed: bool) -> str:

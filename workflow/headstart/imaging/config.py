@@ -237,7 +237,7 @@ class Preparation(Steps):
         align: How channels on other grids than the first one are brought onto it.
     """
 
-    align: Ordered[Column, Alignment] = Field({}, exclude_if=lambda align: not align)
+    align: Ordered[Column, Alignment] = Field({}, exclude_if=operator.not_)
 
     @property
     def steps(self) -> bool:

@@ -191,6 +191,14 @@ def sampled(array: Array, source: Grid, target: Grid, fill: float) -> Array:
     return moved
 
 
+def within(marked: NDArray[Any], source: Grid, target: Grid) -> NDArray[np.bool_]:
+    """Say of each marked voxel of a grid, in the order of `np.nonzero`, if another one holds it."""
+    step = np.linalg.inv(target.affine) @ source.affine
+    there = step[:3, :3] @ np.array(np.nonzero(marked)) + step[:3, 3:]
+    ends = np.array(target.shape)[:, None] - 0.5
+    return np.asarray(((there >= -0.5) & (there < ends)).all(axis=0))
+
+
 def crop_or_pad(array: np.ndarray, window: Sequence[int], fill: float) -> np.ndarray:
     """Crop or pad about the centre.
 

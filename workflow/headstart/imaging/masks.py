@@ -18,6 +18,7 @@ from headstart.imaging.geometry import cut
 from headstart.imaging.geometry import extent
 from headstart.imaging.geometry import interpolate
 from headstart.imaging.geometry import smoothing
+from headstart.imaging.geometry import within
 
 # Voxels that touch by a corner are of one structure.
 TOUCHING = np.ones((3, 3, 3))
@@ -62,7 +63,7 @@ def resample_mask(mask: Mask, source: Grid, target: Grid) -> Mask:
     if source.shape == target.shape and np.allclose(step, np.eye(4), atol=1e-4):
         return mask
     result = np.zeros(target.shape, np.uint8)
-    structures = _structures(_within(mask, step, target.shape), abs(np.linalg.det(step[:3, :3])))
+    structures = _structures(_within(mask, source, target), abs(np.linalg.det(step[:3, :3])))
     reach = _reach(source, target)
     for one in sorted(structures, key=lambda one: one.voxels):
         seen = _grown(one.box, reach)
@@ -121,16 +122,14 @@ def decide_mask(probabilities: Array, source: Grid, target: Grid) -> Mask:
     return result
 
 
-def _within(mask: Mask, step: Affine, shape: Sequence[int]) -> Mask:
+def _within(mask: Mask, source: Grid, target: Grid) -> Mask:
     """Return a mask without the voxels that lie beyond the target."""
-    places = np.nonzero(mask)
-    there = step[:3, :3] @ np.array(places) + step[:3, 3:]
-    beyond = ((there < -0.5) | (there >= np.array(shape)[:, None] - 0.5)).any(axis=0)
+    beyond = ~within(mask, source, target)
     if not beyond.any():
         return mask
-    within = mask.copy()
-    within[tuple(axis[beyond] for axis in places)] = 0
-    return within
+    left = mask.copy()
+    left[tuple(axis[beyond] for axis in np.nonzero(mask))] = 0
+    return left
 
 
 def _structures(mask: Mask, worth: float) -> Iterator[_Structure]:

@@ -199,8 +199,7 @@ def prepare_scan(
             array, _ = unbiased(array, path, canonical, done.brain, settings)
             array, wild = move.intensities(array, fill=raw.quantiles[0]), wild + more
         _check_inside(array, brain, path, mask_file)
-        volume, means = _scaled(array, brain, box, path, settings)
-        check_volume(volume, path, was_constant=raw.constant)
+        volume, means = _scaled(array, brain, box, path, settings, was_constant=raw.constant)
         volumes.append(volume)
         intensities.append(means)
 
@@ -285,10 +284,7 @@ def _aligned(
 
 def _covered(first: geometry.Array, target: geometry.Grid, own: geometry.Grid, path: str) -> float:
     """Tell which share of the head, as the first channel shows it, a channel's own grid holds."""
-    step = np.linalg.inv(own.affine) @ target.affine
-    there = step[:3, :3] @ np.array(np.nonzero(geometry.head(first))) + step[:3, 3:]
-    ends = np.array(own.shape)[:, None] - 0.5
-    covered = float(((there >= -0.5) & (there < ends)).all(axis=0).mean())
+    covered = float(geometry.within(geometry.head(first), target, own).mean())
     if covered == 0:
         raise UnusableError(
             f"{path}: shows nothing of the head that the first channel shows, by the places in "
@@ -343,6 +339,8 @@ def _scaled(
     box: Box,
     path: str,
     settings: Preparation,
+    *,
+    was_constant: bool,
 ) -> tuple[NDArray[np.float16], ChannelScale]:
     """Bring a resampled channel to one scale of intensity, in place, and cut it."""
     within = brain if settings.normalise == "zscore" or settings.brain != "none" else None
@@ -354,6 +352,8 @@ def _scaled(
     whole = list(box) == [(0, length) for length in array.shape]
     part = array if whole else geometry.cut(array, box, level)
     volume = half(part, path, settings.normalise)
+    # first: of intensities beyond any number, neither mean nor scale is one
+    check_volume(volume, path, was_constant=was_constant)
     return volume, ChannelScale(mean=mean, scale=scale, air=level)
 
 

@@ -25,6 +25,7 @@ from headstart.evaluation.evaluate import evaluate
 from headstart.evaluation.experiments import compare
 from headstart.evaluation.openings import opening
 from headstart.evaluation.openings import record
+from headstart.evaluation.results import AnswerRow
 from headstart.evaluation.results import DifferenceRow
 from headstart.evaluation.results import ExperimentRow
 from headstart.evaluation.results import MetricRow
@@ -107,7 +108,7 @@ def _evaluate(folder: Path, slices: Slices, name: str) -> None:
     for run in runs:
         _write_card(folder, slices, run)
     paths = [folder / run.predicted / PREDICTIONS for run in runs]
-    metrics, comparison, _ = evaluate(
+    metrics, comparison, answers = evaluate(
         settings=slices.evaluate(name),
         **_cohort(folder),
         data=folder / "data",
@@ -118,6 +119,7 @@ def _evaluate(folder: Path, slices: Slices, name: str) -> None:
     if not slices.evaluate(name).control:
         record(folder / study_paths.OPENINGS, opening(paths, metrics, primary, "0" * 16))
     write_rows(folder / study_paths.COMPARISON.format(experiment=name), DifferenceRow, comparison)
+    write_rows(folder / study_paths.EVALUATED_ANSWERS.format(experiment=name), AnswerRow, answers)
 
 
 def _cohort(folder: Path) -> dict[str, Path]:

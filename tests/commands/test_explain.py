@@ -30,6 +30,7 @@ from headstart.explanation.results import ExplainedGroup
 from headstart.explanation.results import read_map
 from headstart.explanation.settings import ExplainSettings
 from headstart.imaging.geometry import head
+from headstart.tasks import TASKS
 from headstart.training.predict import predict
 from headstart.training.settings import PredictSettings
 
@@ -71,7 +72,8 @@ class Answered:
 
     def explain(self, output: Path, **asked: Any) -> int:
         asked = {"methods": ("occlusion", "grad-cam++"), "patch": 4, "stride": 4, **asked}
-        settings = ExplainSettings(**self._question(), explain=Explain(**asked))
+        primary = TASKS[self.run.task].metrics[0]
+        settings = ExplainSettings(**self._question(), explain=Explain(**asked), primary=primary)
         folder = self.study.folder
         given = {
             **self.study.inputs,

@@ -177,11 +177,12 @@ def test_it_is_said_in_words() -> None:
     rows = [row("threshold_M", 0.4321, None, None)]
     rows += [row(name, share, share - 0.1, share + 0.05) for name, share in shares.items()]
     said = fitted_words([*rows, replace(rows[0], model="mean", value=0.1)], "")
-    assert said.startswith("Called M from a probability of about 0.43 on")
+    assert said.startswith("At a threshold of about 0.43 on the probability of M")
     assert "sensitivity 0.800 [0.700, 0.850], specificity 0.700 [0.600, 0.750]" in said
     assert "(of single" not in said
     mean = [replace(one, model="ensemble") for one in rows]
     assert "(of single folds' networks; here the mean of all is judged)" in fitted_words(mean, "")
     gap = [row("corrected_gap", 4.0, 3.0, 5.5), row("corrected_gap_r", 0.01, -0.2, 0.2)]
-    assert "mean size of 4.00 [3.00, 5.50] years and r = 0.010 [" in fitted_words(gap, "years")
+    size = "mean absolute size of 4.00 [3.00, 5.50] years and r = 0.010 ["
+    assert size in fitted_words(gap, "years")
     assert fitted_words([row("dice", 0.8, 0.7, 0.9)], "") == ""

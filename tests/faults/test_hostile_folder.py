@@ -148,7 +148,7 @@ def test_scans_to_predict(hostile: Checkout, tmp_path: Path) -> None:
     scans = list_new_scans([hostile.folder / "scans"], ["T1"])
     given = hostile.config()["prepare"]
     prepare = Preparation(**{key: value for key, value in given.items() if key != "shards"})
-    reasons, prepared = check_and_prepare(
+    reasons, prepared, _ = check_and_prepare(
         scans, channels=["T1"], settings=prepare, scratch=tmp_path
     )
     assert len(reasons) == len(scans.names)

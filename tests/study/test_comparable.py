@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
+from headstart.study.comparable import other_volumes
 from headstart.study.config import Config
 from headstart.study.config import read_config
+from headstart.tasks.neighbours import Neighbours
 
 AGE = {"task": "regression", "target": "age", "train": {"network": "sfcn", "epochs": 2}}
 SEX = AGE | {"task": "classification", "target": "sex"}
@@ -58,3 +61,19 @@ def test_what_was_chosen_from_a_sweep_is() -> None:
     swept = AGE | {"sweep": {"train.learning_rate": [1e-3, 1e-4]}}
     config = study(["a", "b-learning-rate-0-001"], a=AGE, b=swept)
     assert groups(config)[0] == ("test", ("a", "b-learning-rate-0-001"))
+
+
+def test_series_that_are_judged_by_other_volumes_are_told_so() -> None:
+    def told(**before: int) -> str:
+        experiments = {
+            name: SimpleNamespace(train=SimpleNamespace(neighbours=Neighbours(before=n, after=1)))
+            for name, n in before.items()
+        }
+        return other_volumes(SimpleNamespace(experiments=experiments), experiments)  # type: ignore[arg-type]
+
+    assert told(a=3, b=3) == ""
+    assert told(b=3, a=1) == (
+        "They are judged by different volumes of the same series: a by those with 1 volume before "
+        "and 1 after them; b by those with 3 volumes before and 1 after them."
+    )
+    assert other_volumes(study([], a=AGE, b=AGE), "ab") == ""

@@ -13,6 +13,7 @@ from cards import make_start
 from docutils.core import publish_parts
 from hypothesis import given
 from hypothesis import strategies as st
+from reported import make_finished
 
 from headstart.cohort.config import Split
 from headstart.cohort.covariates import ClassCovariate
@@ -23,6 +24,7 @@ from headstart.cohort.rates import Rates
 from headstart.common.records import write_rows
 from headstart.common.run_id import RunId
 from headstart.evaluation.intervals import few
+from headstart.evaluation.results import AnswerRow
 from headstart.evaluation.results import DifferenceRow
 from headstart.evaluation.results import MetricRow
 from headstart.figures.near_duplicates import tell_simulated
@@ -37,6 +39,7 @@ from headstart.study.methods import study_files
 from headstart.study.methods import training
 from headstart.study.methods.chapters import Chapter
 from headstart.study.methods.chapters import TextTable
+from headstart.study.methods.tell import tell
 from headstart.study.report import checklist_answers
 from headstart.tasks import TASKS
 from headstart.tasks.denoising import Denoising
@@ -103,17 +106,20 @@ def test_weights_of_the_catalogue_are_cited():
 
 
 def test_nothing_is_said_of_a_time_that_depends_on_the_machine_s_load():
-    assert training.tell_common([card("sfcn")]).endswith("1 training ran on AMD EPYC.")
+    assert training.tell_common([card("sfcn")]).endswith("1 network was trained on AMD EPYC.")
 
 
 @pytest.mark.parametrize(
     ("choices", "said"),
     [
-        ({"age": "last"}, "; they show how the training went, and decide nothing"),
-        ({"age": "best", "sex": "best"}, ", and they choose the epoch whose weights are kept"),
+        ({"age": "last"}, "; they show how the training went, and decided nothing"),
+        (
+            {"age": "best", "sex": "best"},
+            ", and the epoch whose weights are kept was chosen on them",
+        ),
         (
             {"age": "best", "sex": "last"},
-            ", and they choose the epoch of age whose weights are kept",
+            ", and the epoch of age whose weights are kept was chosen on them",
         ),
     ],
 )
@@ -133,9 +139,12 @@ def test_a_training_says_which_epoch_was_kept(keep):
     run = make_run(train=Train(network="sfcn", keep=keep, batch_size=1, epochs=1))
     by = "mae" if keep == "best" else None
     said = training._training([make_card(run, counts=counts, chosen_epoch=7, chosen_by=by)])
-    assert "1 scan to learn from, 2 for validation" in said
-    assert "1 scan a step, 1 epoch;" in said
+    assert (
+        "1 network (fold 0 held out, seed 0) was trained on 1 scan, with 2 for validation." in said
+    )
+    assert "1 scan a step, for 1 epoch;" in said
     assert "none for validation" not in said
+    assert "without a target" not in said
     assert ("the last epoch" in said) == (keep == "last")
     assert ("(epoch 7)" in said) == (keep == "best")
     assert not {"val_loss", "keep"} & set(said.split())
@@ -178,7 +187,7 @@ def test_one_source_has_all_scans_and_several_have_each_their_own():
 
 def test_what_was_simulated_and_found_is_told_plainly():
     said = tell_simulated(OfRescans(scans=14, certain=0, listed=12, lowest=0.5, median=0.6))
-    assert "simulated (copies of 14 scans, turned, moved, shaded, mirrored or cut)" in said
+    assert "simulated (copies of 14 scans, rotated, shifted, shaded, mirrored or cropped)" in said
     assert "it found 12 of 14, none of them beyond doubt." in said
 
 
@@ -207,6 +216,8 @@ def test_intervals_are_explained_only_where_there_are_some(people, tmp_path):
     write_rows(tmp_path / "evaluate/age/metrics.csv", MetricRow, metrics)
     against = DifferenceRow("mae", "test", "mean", -1.0, **rest)
     write_rows(tmp_path / "evaluate/age/comparison.csv", DifferenceRow, [against])
+    answers = [AnswerRow(f"s{n}", "1", "test", (), 1, "40", {}) for n in range(people)]
+    write_rows(tmp_path / "evaluate/age/answers.csv", AnswerRow, answers)
     runs = [RunId("age", 0, 0)]
     age = SimpleNamespace(kind=Regression, unit="years", seeds=[0])
     config = SimpleNamespace(
@@ -222,7 +233,7 @@ def test_intervals_are_explained_only_where_there_are_some(people, tmp_path):
     make_card(make_run()).write(tmp_path / runs[0].trained)
     tables = study_files.StudyFiles(tmp_path, config, synthetic=False)  # type: ignore[arg-type]
     said = chapters.as_text([Chapter("Results", list(results.tell_results(tables)))])
-    assert ("Brackets hold 95 %" in said) == ("[1.50, 4.00]" in said) == (people > 1)
+    assert ("Brackets give 95 %" in said) == ("[1.50, 4.00]" in said) == (people > 1)
     assert ("no interval" in said) == (people == 1)
 
 
@@ -235,7 +246,7 @@ def test_the_rule_by_which_objects_match_is_told_once() -> None:
     )
     found: Any = [SimpleNamespace(experiment=name, defined={"dice"}) for name in "abb"]
     metrics, rule = results.primary_metrics(config, found)
-    assert metrics.startswith("Of a and b, the lesion-wise F1 was the primary")
+    assert metrics.startswith("Primary metric of a and b: lesion-wise F1")
     assert "(26 neighbours)" in rule
     assert "an IoU of 0.1 or more" in rule
     assert "an IoU above 0.5" in rule
@@ -254,8 +265,8 @@ def test_metrics_without_a_value_are_no_secondary_ones() -> None:
     found: Any = [SimpleNamespace(experiment="clean", defined=defined)]
     (said,) = results.primary_metrics(config, found)
     assert said == (
-        "Of clean, the squared error relative to the noise's variance, estimated without a "
-        "reference (SURE) was the primary metric; secondary: contrast kept of planted spots and "
+        "Primary metric of clean: squared error relative to the noise's variance, estimated "
+        "without a reference (SURE); secondary metrics: contrast kept of planted spots and "
         "spread of what was removed, relative to the noise's."
     )
     known: Any = SimpleNamespace(study=SimpleNamespace(config=config), results=found)
@@ -267,7 +278,7 @@ def test_metrics_without_a_value_are_no_secondary_ones() -> None:
 @pytest.mark.parametrize(("metric", "cited"), [("lesion_f1", True), ("pq", True), ("dice", False)])
 def test_metrics_of_objects_are_cited_where_they_have_a_value(monkeypatch, metric, cited) -> None:
     row = SimpleNamespace(model="network", ci_low=None, ci_method="none")
-    found = SimpleNamespace(protocol="test", defined={metric}, models=[row])
+    found = SimpleNamespace(protocol="test", defined={metric}, models=[row], told=[row])
     for name, said in (("outcomes", [found]), ("explained", {}), ("compared", [])):
         monkeypatch.setattr(citations, name, lambda _, said=said: said)
     nothing = SimpleNamespace(file="mine.csv", stable=False)
@@ -361,7 +372,7 @@ def test_a_training_without_validation_says_so():
     counts = counts.model_copy(update={"training": Count(scans=3, subjects=3)})
     run = make_run(train=Train(network="sfcn", keep="last", epochs=1))
     said = training._training([make_card(run, counts=counts, chosen_by=None)])
-    assert "3 scans to learn from, none for validation; " in said
+    assert "was trained on 3 scans, with none for validation. " in said
 
 
 def test_what_is_seen_beside_the_scan_is_told():
@@ -370,40 +381,47 @@ def test_what_is_seen_beside_the_scan_is_told():
     beside = make_card(make_run(), covariates=Covariates(fitted=(age, sex)))
     said = training._training([beside])
     assert (
-        "from random weights, with age (mean 40.3, standard deviation 9.87) and sex (F, M) beside "
-        "the scan, standardised by the training scans: a perceptron of them with one hidden layer "
-        "adds to the network's output; fold 0"
+        "from random weights, with age (mean 40.3, standard deviation 9.87) and sex (F, M) as "
+        "covariates, standardised by the training scans: a perceptron of them with one hidden "
+        "layer adds to the network's output. 1 network"
     ) in said
     counts = beside.counts.model_copy(update={"without_covariate": 3})
     said = training._training([beside.model_copy(update={"counts": counts})])
-    assert "output (3 scans without one of them left out); fold 0" in said
-    assert "beside the scan" not in training._training([make_card(make_run())])
+    assert "output (3 scans without one of them left out). 1 network" in said
+    assert "covariates" not in training._training([make_card(make_run())])
 
 
 def test_a_training_says_how_its_weights_were_changed():
-    plain = training._optimization(Train(network="sfcn"))
-    assert plain == (
-        "optimized by AdamW, whose learning rate rose linearly to 0.001 over 5% of the steps and "
-        "then fell to 0 as half a cosine, weight decay 0.01"
+    def said(**train: Any) -> str:
+        return training._optimization([make_card(make_run(train=Train(network="sfcn", **train)))])
+
+    assert said(epochs=1) == (
+        "Weights were optimised by AdamW (weight decay 0.01), 4 scans a step, for 1 epoch; the "
+        "learning rate rose linearly to 0.001 over the first 5% of the steps and then fell to 0 "
+        "along half a cosine."
     )
     sgd = {"optimizer": "sgd", "learning_rate": 0.01, "weight_decay": 3e-5}
-    said = training._optimization(Train(network="sfcn", schedule="constant", clip=12, **sgd))
-    assert "Nesterov's momentum of 0.99" in said
-    assert said.endswith(
-        "then stayed there, weight decay 3e-05, gradients scaled down to a norm of 12"
-    )
+    told = said(schedule="constant", clip=12, **sgd)
+    assert (
+        "Nesterov's momentum of 0.99 (weight decay 3e-05, gradients scaled down to a norm of at "
+        "most 12)"
+    ) in told
+    assert told.endswith("then stayed there.")
 
 
 def test_a_training_says_what_changed_its_scans_and_how():
     def said(*augment: dict[str, dict[str, Any]]) -> str:
         return training._augmentation(Train(network="sfcn", augment=augment))
 
-    assert said() == "no augmentation"
+    assert said() == "No augmentation was used."
     assert said({"RandomFlip": {}}, {"RandomNoise": {"std": 0.1, "p": 0.5}}) == (
-        "augmentation as TorchIO defines it, but neighbouring spatial transforms in one "
-        "interpolation, and bias fields and gammas of the signal above the scan's minimum, "
-        "normalised again: "
-        "RandomFlip; RandomNoise (p 0.5, std 0.1)"
+        "Training scans were augmented by TorchIO's transforms: RandomFlip; RandomNoise (p 0.5, "
+        "std 0.1). Neighbouring spatial transforms shared one interpolation."
+    )
+    assert said({"RandomFlip": {}}).endswith("transforms: RandomFlip.")
+    assert said({"RandomGamma": {}}).endswith(
+        "RandomGamma. Bias fields and gammas acted on the signal above the scan's minimum, which "
+        "was then normalised again."
     )
 
 
@@ -423,18 +441,18 @@ def test_a_training_says_what_its_loss_was():
         run = make_run(task=task, train=Train(network="sfcn", **train))
         return training._training([make_card(run)])
 
-    assert "; loss l1; " in said("regression")
-    assert "; loss cross_entropy, labels smoothed by 0.1; " in said(
+    assert "The loss was l1 (mean absolute error). " in said("regression")
+    assert "The loss was cross_entropy, labels smoothed by 0.1. " in said(
         "classification", label_smoothing=0.1
     )
-    assert "loss focal (gamma 2, which" in said("classification", loss="focal")
+    assert "loss was focal (gamma 2, which" in said("classification", loss="focal")
     assert "false negatives weigh 0.7" in said("segmentation", loss="tversky")
 
 
 def test_a_loss_of_ones_own_is_told_by_its_digest_and_cites_nothing():
     run = make_run(train=Train(network="sfcn", loss="my_loss.py:Loss"))
     said = training._training([make_card(run, loss_digest="cd" * 32)])
-    assert "; loss my_loss.py:Loss (sha256 cdcdcdcdcdcdcdcd); " in said
+    assert "The loss was my_loss.py:Loss (sha256 cdcdcdcdcdcdcdcd). " in said
     assert not [one for one in citations.of_training([run]) if "MONAI" in one]
     assert [one for one in citations.of_training([run]) if "SFCN" in one]
 
@@ -445,8 +463,8 @@ def test_patches_and_mirror_images_are_told() -> None:
     run = make_run(task="segmentation", target="mask", window="own", train=train)
     said = training._training([make_card(run, predict=Predict(flips=8))])
     assert "2 patches a step" in said
-    assert "patches of 96 x 80 x 64 voxels, 3 of each scan an epoch, 50% of them centred" in said
-    assert said.endswith("mean of the outputs for 8 mirror images.")
+    assert "patches of 96 x 80 x 64 voxels, 3 per scan and epoch, 50% of them centred" in said
+    assert said.endswith("means of the outputs for 8 mirror images.")
     assert any("foreground" in line for line in citations.of_training([run]))
     prepared = training.tell_preparation(make_card(run))
     assert "cropped to the head, the largest part above air, and 8 mm around it" in prepared
@@ -464,7 +482,7 @@ def denoiser(predict: Predict, **how: Any) -> ModelCard:
 def test_patches_of_scans_without_masks_are_centred_on_no_class() -> None:
     made = denoiser(Predict())
     said = training._training([made])
-    assert "patches of 48 x 48 x 48 voxels, 3 of each scan an epoch, and predicted by tiles" in said
+    assert "patches of 48 x 48 x 48 voxels, 3 per scan and epoch. Predictions" in said
     assert "class" not in said
     assert not any("foreground" in line for line in citations.of_training([made.run]))
 
@@ -475,10 +493,10 @@ def test_patches_of_scans_without_masks_are_centred_on_no_class() -> None:
         (
             {"noise": 20},
             {},
-            "the noise's standard deviation taken to be 20, as the study gives it",
+            "The noise's standard deviation was taken to be 20, as the study gives it.",
             False,
         ),
-        ({}, {}, "the noise of each scan estimated from its air", True),
+        ({}, {}, "The noise of each scan was estimated from its air.", True),
         ({}, {"neighbours": {"before": 3, "after": 3}}, "", False),
     ],
 )
@@ -502,9 +520,9 @@ def test_the_steps_of_preparation_are_told() -> None:
     assert told.startswith("The bias field was estimated by N4 within the brain mask")
     placed = Preparation(brain="deepbet", space="rigid")
     told = training.tell_preparation(make_card(make_run(), prepare=placed))
-    assert "found by deepbet" in told
-    assert "onto MNI152" in told
-    assert "a turn and a shift" in told
+    assert "extracted by deepbet" in told
+    assert "registered to the MNI152 template" in told
+    assert "by a rigid transform" in told
     assert "standard deviation 1 over the brain" in told
     assert "head" not in told
 
@@ -525,3 +543,86 @@ def test_how_long_trainings_were(done: list[int], train: dict[str, Any], said: s
     counts = make_card(run).counts.model_copy(update={"training": Count(scans=32, subjects=32)})
     cards = [make_card(run, counts=counts, spent=[Spent()] * number) for number in done]
     assert training._epochs(cards).startswith(said)
+
+
+def test_who_lacks_a_target_is_told() -> None:
+    counts = make_card(make_run()).counts.model_copy(update={"without_target": 2})
+    said = training._training([make_card(make_run(), counts=counts)])
+    assert "for validation; 2 scans without a target were left out." in said
+
+
+def test_targets_are_told_to_be_standardised_where_they_are() -> None:
+    def said(task: str, **train: Any) -> str:
+        run = make_run(task=task, train=Train(network="sfcn", **train))
+        return training._training([make_card(run)])
+
+    assert "Targets were standardised by the mean and standard deviation" in said("regression")
+    assert "standardised" not in said("classification")
+
+
+def test_a_network_is_told_with_its_number_of_parameters() -> None:
+    told = training._network(make_card(make_run(), parameters=2951040))
+    assert told == "the SFCN (2,951,040 parameters), from random weights"
+
+
+def test_the_kernel_and_the_masks_are_told_as_they_are() -> None:
+    told = training.tell_preparation(make_card(make_run()))
+    assert "linear interpolation, whose kernel was widened where the new voxels are larger" in told
+    assert "a tenth of the way from the 2nd to the 98th percentile" in told
+    masks: Any = SimpleNamespace(classes={"1": "rim"}, prepare=Preparation())
+    assert "each connected structure keeps its volume" in training.tell_masks(masks)
+    own: Any = SimpleNamespace(
+        classes={"1": "rim"}, prepare=Preparation(voxel_size="own", window="own")
+    )
+    none: Any = SimpleNamespace(classes={}, prepare=Preparation())
+    assert not training.tell_masks(own)
+    assert not training.tell_masks(none)
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> str:
+    study = make_finished(tmp_path_factory.mktemp("results"))
+    return tell(study.folder, study.slices)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "exp, on the test set (10 subjects, 12 scans), of each scan the mean prediction of 4 "
+        "networks:",
+        "A subject with several scans counts once: they share its weight in all metrics",
+        "every scan weighs the same.",
+        "all above Otsu's threshold in the prepared scan",
+        "fitted to the subjects of the other folds, including those for validation",
+        "SD over seeds",
+        "depend on the spread of the target",
+        "de Lange et al. 2022, metrics and the range",
+        "Linear models are ridge regressions",
+        "jackknife-t (Fisher's z)",
+        "r of the gap (predicted minus true) with the truth",
+        "The ensemble does not beat the best baseline",
+        "of each, t1 was used.",
+        "fold 0, training or held out",
+    ],
+)
+def test_what_reviewers_missed_is_told(told: str, said: str) -> None:
+    assert said in told
+
+
+def test_every_metric_is_told_with_its_interval_and_how_that_was_made(told: str) -> None:
+    rows = [line for line in told.splitlines() if line.startswith("Pearson's r ")]
+    assert len(rows) == 2
+    assert all("[" in row and "Fisher" in row for row in rows)
+    assert "Hall 1992" in told
+    assert "Satterthwaite 1946" in told
+
+
+def test_metrics_of_surfaces_are_explained(tmp_path: Path) -> None:
+    study = make_finished(tmp_path, "segmentation")
+    said = tell(study.folder, study.slices)
+    assert "NSD is the share of both surfaces that lies within 1 mm of the other one" in said
+    assert "segmentation of the masks (rim and core) by" in said
+    assert "Primary metric of exp: Dice; secondary metrics: NSD, HD95 (mm) and" in said
+    assert "each connected structure keeps its volume" in said
+    assert "Dice, core " in said
+    assert "Linear models" not in said

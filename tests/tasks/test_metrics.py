@@ -247,3 +247,9 @@ def test_a_class_may_be_named_as_it_likes():
     assert of_class("volume_error") == ("volume_error", "")
     assert of_class("volume_error_left_error") == ("volume_error", "left_error")
     assert of_class("dice_nsd") == ("dice", "nsd")
+
+
+def test_the_dice_of_a_single_class_is_told_once() -> None:
+    assert Segmentation(("lesion",)).score(NOTHING, np.array([[0.8], [0.6]])) == {
+        "dice": pytest.approx(0.7)
+    }

@@ -129,7 +129,7 @@ def describe(tmp_path: Path, cohort: Cohort) -> Callable[..., ModelCard]:
         computation = Computation(device="a GPU", precision="bf16", micro_batch=3)
         identity, task = make_identity(run, parent="whence"), Regression(40.0, 10.0)
         return describe_run(
-            identity, cohort, task, NO_COVARIATES, progress, tmp_path, computation, start
+            identity, cohort, task, NO_COVARIATES, progress, tmp_path, computation, 12, start
         )
 
     return described
@@ -145,6 +145,7 @@ def test_a_card_says_what_was_trained_and_how(
     assert card.chosen_epoch == 7
     assert card.history_sha256 == files.sha256(tmp_path / "history.csv")
     assert card.weights_sha256 == files.sha256(tmp_path / "model.safetensors")
+    assert card.parameters == 12
     assert (card.device, card.precision, card.micro_batch) == ("a GPU", "bf16", 3)
     assert [epoch.seconds for epoch in card.spent] == [7, 56]
     assert card.seconds == 63

@@ -30,13 +30,16 @@ def test_methods_say_what_the_files_say(checkout: Checkout) -> None:
     card = ModelCard.read(checkout.study / RunId("age", 0, 0).trained)
     assert f"{len(passed)} scans of {passed['subject'].nunique()} subjects were used." in text
     assert f"age: mean {passed['age'].mean():.1f}," in text
-    assert f"{splits['test'].sum()} were held out for the test" in text
+    assert f"{splits['test'].sum()} were held out as the test set" in text
     assert (
-        "identical voxels and near-duplicate scans that are in two parts at once, and found none"
+        "scans with identical voxels and near-duplicate scans in more than one part, and found none"
         in text
     )
     assert "resampled to 4 x 4 x 4 mm" in text
-    assert f"{card.counts.training.scans} scans to learn from" in text
+    assert f"was trained on {card.counts.training.scans} scans, with" in text
+    assert (
+        f"({card.parameters:,} parameters)" in text or f", {card.parameters:,} parameters" in text
+    )
     assert f"(epoch {card.chosen_epoch})" in text
     assert f"torch {card.versions['torch']}" in text
     assert "RandomFlip" not in text
@@ -79,7 +82,7 @@ def test_snakemake_s_report_tells_the_story_in_order(finished_study: Path) -> No
     places = [page.index(f"<h1>{name}</h1>") for name in headings]
     assert places == sorted(places)
     assert "system-message" not in page
-    assert "Every file was read to its last byte" in page
+    assert "Every file was read in full" in page
     for category in ("1. Data and exclusions", "2. Split and balance", "3. Learning curves"):
         assert category in page
     assert "4. Results beside baselines" in page

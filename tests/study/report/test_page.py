@@ -93,7 +93,7 @@ def test_the_primary_metric_is_the_headline_everywhere(tmp_path: Path) -> None:
     assert f"{number} years root mean squared error" in headline_of(page)
     assert "Experiments against each other" not in page  # there is but one
     assert "The test set was opened once, by exp on " in text_of(page)
-    assert "secondary: mean absolute error, Pearson's r and R²" in text_of(page)
+    assert "secondary metrics: mean absolute error, Pearson's r and R²" in text_of(page)
     asked = {"metric": "rmse", "protocol": "test"}
     models = having(read_rows(study.folder / "evaluate/exp/metrics.csv", MetricRow), **asked)
     against = having(

@@ -16,8 +16,8 @@ def test_it_is_said_how_often_subjects_were_dealt_into_folds(tmp_path: Path) -> 
     draw(study)
     page = page_of(study)
     text = (study.folder / study_paths.METHODS).read_text()
-    assert "were dealt into 2 folds, 2 times, each time otherwise; the table of parts" in text
-    assert "on the subjects of 2 folds, repeated 2 times, held out" in text
+    assert "were divided into 2 folds, 2 times, each time differently; the table of parts" in text
+    assert "on 2 folds, repeated 2 times, each held out in turn (" in text
     assert "a subject counts once" in text
     assert "Who is in each part, in the first repeat" in page
     assert "Scans are drawn as the first repeat holds them out" in page

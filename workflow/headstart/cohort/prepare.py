@@ -332,6 +332,18 @@ def _warnings(prepared: Prepared) -> Iterator[str]:
             f"the scan itself cuts its brain, of which {steps.brain_at_edge} voxels lie at its "
             "faces; look at it"
         )
+    yield from on_channels(steps)
+    before, after = prepared.millilitres or ({}, {})
+    for name, volume in before.items():
+        if volume > 0 and after[name] == 0:
+            yield (
+                f"nothing is left of '{name}' ({volume:.3g} ml); choose a smaller "
+                "prepare.voxel_size or enlarge prepare.window"
+            )
+
+
+def on_channels(steps: StepFigures) -> Iterator[str]:
+    """Yield what a person should know of how further channels were brought onto the first one."""
     if (steps.moved or 0) > MOVED:
         yield (
             f"a further channel was moved by {steps.moved:.1f} mm from where its header says: the "
@@ -342,13 +354,6 @@ def _warnings(prepared: Prepared) -> Iterator[str]:
             f"a further channel shows {100 * steps.covered:.0f} % of the head alone: it is a slab, "
             "or its header has another place; look at both"
         )
-    before, after = prepared.millilitres or ({}, {})
-    for name, volume in before.items():
-        if volume > 0 and after[name] == 0:
-            yield (
-                f"nothing is left of '{name}' ({volume:.3g} ml); choose a smaller "
-                "prepare.voxel_size or enlarge prepare.window"
-            )
 
 
 def _described(

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from headstart.cohort.new_scans import NewScans
+from headstart.cohort.prepare import on_channels
 from headstart.cohort.prepare import prepare
 from headstart.cohort.prepared import Scan
 from headstart.cohort.prepared import scan_of
@@ -17,6 +18,7 @@ from headstart.imaging.plausible import field_of_view
 from headstart.imaging.plausible import out_of_range
 from headstart.imaging.scan_check import check_scans
 from headstart.imaging.scan_rows import CheckRow
+from headstart.imaging.step_figures import StepFigures
 
 
 def check_and_prepare(
@@ -26,7 +28,7 @@ def check_and_prepare(
     settings: Preparation,
     scratch: Path,
     volumes: int = 0,
-) -> tuple[list[str], dict[str, Scan]]:
+) -> tuple[list[str], dict[str, Scan], dict[str, str]]:
     """Check the scans and prepare those that are fit for use, as the workflow does.
 
     Args:
@@ -37,7 +39,8 @@ def check_and_prepare(
         volumes: Fewest volumes of each series; 0 where scans are no series.
 
     Returns:
-        Why each scan was rejected, "" if it was not; and the prepared scans by name.
+        Why each scan was rejected, "" if it was not; the prepared scans by name; and by name what
+        there is to say of their further channels, "" if nothing.
 
     Raises:
         UserError: As `headstart.cohort.prepare.prepare`.
@@ -67,7 +70,11 @@ def check_and_prepare(
         f"{row.reason}: {row.detail}" if row.reason else refused.get(row.subject, "")
         for row in checked
     ]
-    return reasons, {scan.subject: scan_of(card, scan) for scan in shard.scans}
+    prepared = {scan.subject: scan_of(card, scan) for scan in shard.scans}
+    remarks = {
+        scan.subject: "; ".join(on_channels(scan.steps or StepFigures())) for scan in shard.scans
+    }
+    return reasons, prepared, remarks
 
 
 def _check_size(row: CheckRow, prepare: Preparation) -> CheckRow:

@@ -19,7 +19,9 @@ from headstart.explanation.settings import ExplainSettings
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument(
-        "--settings", required=True, help="JSON: experiment, task, target, classes, explain"
+        "--settings",
+        required=True,
+        help="JSON: experiment, task, target, classes, explain, primary",
     )
     add_predictions(parser)
     parser.add_argument(

@@ -24,6 +24,11 @@ def question(row: ExperimentRow) -> tuple[object, ...]:
     return row.task, row.target, row.protocol, row.folds
 
 
+def names_of(family: Sequence[ExperimentRow]) -> set[str]:
+    """Return the experiments of a family."""
+    return {name for row in family for name in (row.experiment, row.other)}
+
+
 def sentence(row: ExperimentRow) -> str:
     """Say which of two experiments is better, or why none is said to be."""
     one, other = row.experiment, row.other

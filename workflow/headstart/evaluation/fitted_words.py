@@ -41,9 +41,9 @@ def _of_decisions(rows: Mapping[str, MetricRow]) -> str:
     each = ", ".join(f"{METRICS[name].words} {_number(rows[name])}" for name in DECISIONS)
     positive = of_class(least.metric)[1]
     return (
-        f"Called {positive} from a probability of about {least.value:.2g} on, which Youden's index "
-        f"chose on held-out predictions for other subjects{of_one}: {each}; predictive values are "
-        f"those at this sample's share of {positive}."
+        f"At a threshold of about {least.value:.2g} on the probability of {positive}, chosen by "
+        f"Youden's index on held-out predictions for other subjects{of_one}: {each}. Predictive "
+        f"values hold for this sample's share of {positive}."
     )
 
 
@@ -54,9 +54,9 @@ def _of_gap(rows: Mapping[str, MetricRow], unit: str) -> str:
     of = f" {unit}" if unit else ""
     return (
         "Corrected for the truth by a line through held-out predictions for other subjects (de "
-        f"Lange and Cole 2020), the gap, predicted minus true, has a mean size of {_number(size)}"
-        f"{of} and r = {_number(r)} with the truth. The truth itself goes into the correction: "
-        "this says nothing of how well it is predicted."
+        "Lange and Cole 2020), the gap, predicted minus true, has a mean absolute size of "
+        f"{_number(size)}{of} and r = {_number(r)} with the truth. The truth itself enters the "
+        "correction, so this says nothing of how well it is predicted."
     )
 
 

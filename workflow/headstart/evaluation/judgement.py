@@ -72,12 +72,13 @@ def _against(baseline: MetricRow, differences: Sequence[DifferenceRow]) -> Judge
     return Judgement("unknown", baseline)
 
 
-def sentence(judgement: Judgement, unit: str) -> str:
+def sentence(judgement: Judgement, unit: str, network: str = "") -> str:
     """Say whether a network beats its best baseline.
 
     Args:
         judgement: What the numbers say.
         unit: Unit of the target; "" if it has none.
+        network: What the sentence calls it; "" where that stands beside it.
     """
     best, row = judgement.baseline, judgement.difference
     if best is None:
@@ -90,12 +91,13 @@ def sentence(judgement: Judgement, unit: str) -> str:
     own = f" {unit}" if unit and metric.in_unit else f" in {metric.words}"
     if judgement.outcome == "open":
         number, low, high = numbers_alike(row.difference, row.ci_low, row.ci_high)
-        said = f"Does not beat {than}: the difference is {number}{own} [{low}, {high}]."
+        said = f"does not beat {than}: the difference is {number}{own} [{low}, {high}]."
+        said = capital(f"{network} {said}".lstrip())
         return " ".join(filter(None, (said, _cheaper(judgement))))
     ends = sorted(abs(end or 0) for end in (row.ci_low, row.ci_high))
     number, low, high = numbers_alike(abs(row.difference or 0), *ends)
-    verb = "Beats" if judgement.outcome == "better" else "Is worse than"
-    said = f"{verb} {than} by {number}{own} [{low}, {high}]."
+    verb = "beats" if judgement.outcome == "better" else "is worse than"
+    said = capital(f"{network} {verb} {than} by {number}{own} [{low}, {high}].".lstrip())
     return " ".join(filter(None, (said, _cheaper(judgement))))
 
 

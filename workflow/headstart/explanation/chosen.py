@@ -41,7 +41,9 @@ def groups_of(task: Task) -> tuple[str, ...]:
     return task.classes or ("",)
 
 
-def choose(task: Task, scans: Mapping[Key, Scan], pooled: Pooled, most: int) -> list[Chosen]:
+def choose(
+    task: Task, scans: Mapping[Key, Scan], pooled: Pooled, most: int, primary: str
+) -> list[Chosen]:
     """Choose scans of each class by their answers: a third each best, typical and worst.
 
     A subject's first scan alone counts. The typical answers are those about the median of the
@@ -53,9 +55,10 @@ def choose(task: Task, scans: Mapping[Key, Scan], pooled: Pooled, most: int) -> 
         scans: The scans whose target is known.
         pooled: Answers for them, by networks that have not seen them.
         most: How many of each class.
+        primary: Name of the metric that orders them, as for `in_order`.
     """
     truth = task.truth([scans[key] for key in pooled.keys])
-    ordered = in_order(task, pooled.keys, truth, pooled.mean)
+    ordered = in_order(task, pooled.keys, truth, pooled.mean, primary)
     first: dict[str, Key] = {}
     for case in sorted(ordered, key=lambda one: one.place):
         first.setdefault(case.key[0], case.key)

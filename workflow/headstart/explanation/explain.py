@@ -97,7 +97,8 @@ def explain(
     of_run = {run.path: file.parent for run, file in zip(runs, weights, strict=True)}
     scans = {(scan.subject, scan.session): scan for scan in cohort.scans if scan.target}
     runs, scans = of_one_repeat(runs, scans)
-    chosen = choose(task, scans, pool(runs, "fold", scans, task), settings.explain.cases)
+    pooled = pool(runs, "fold", scans, task)
+    chosen = choose(task, scans, pooled, settings.explain.cases, settings.primary)
     maps = _Maps(output, settings, groups_of(task), cohort.prepare.usual_voxel_size)
     maps.clear()
     for fold in sorted({run.fold for run in runs}):

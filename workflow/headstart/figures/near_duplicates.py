@@ -140,16 +140,17 @@ def tell_simulated(simulated: OfRescans) -> str:
     Args:
         simulated: What the search makes of simulated ones.
     """
+    every = simulated.certain == simulated.listed
+    certain = "all" if every else simulated.certain or "none"
     found = (
-        f"{simulated.listed} of {simulated.scans}, {simulated.certain or 'none'} of them beyond "
-        "doubt"
+        f"{simulated.listed} of {simulated.scans}, {certain} of them beyond doubt"
         if simulated.listed
         else "none"
     )
     return (
         "As a test of this search, second scans of one person were simulated (copies of "
-        f"{counted(simulated.scans, 'scan')}, turned, moved, shaded, mirrored or cut): it found "
-        f"{found}."
+        f"{counted(simulated.scans, 'scan')}, rotated, shifted, shaded, mirrored or cropped): it "
+        f"found {found}."
     )
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from headstart.common.text import counted
 from headstart.evaluation.results import Protocol
 from headstart.evaluation.results import protocol_of
 from headstart.evaluation.settings import Comparable
@@ -33,6 +35,19 @@ def comparable(config: Config) -> tuple[Comparable, ...]:
         for question, names in sorted(groups.items(), key=lambda group: group[0][0] != "test")
         if len(names) > 1
     )
+
+
+def other_volumes(config: Config, names: Iterable[str]) -> str:
+    """Say of experiments of series that they are judged by different volumes; "" if they aren't."""
+    seen = {name: config.experiments[name].train.neighbours for name in sorted(names)}
+    if len(set(seen.values())) == 1:
+        return ""
+    told = "; ".join(
+        f"{name} by those with {counted(its.before, 'volume')} before and {its.after} after them"
+        for name, its in seen.items()
+        if its is not None
+    )
+    return f"They are judged by different volumes of the same series: {told}."
 
 
 def _questions(config: Config, name: str) -> Iterator[Question]:

@@ -180,8 +180,11 @@ class Slices:
 
     def explain(self, experiment: str) -> ExplainSettings:
         """Whose answers are explained, and how."""
-        asked = self.config.experiments[experiment].explain
-        return ExplainSettings(**self._question(experiment), explain=asked)
+        return ExplainSettings(
+            **self._question(experiment),
+            explain=self.config.experiments[experiment].explain,
+            primary=self.config.primary_metric(experiment),
+        )
 
     def inject(self, experiment: str) -> Question:
         """Whose answers are to move."""

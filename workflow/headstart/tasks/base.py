@@ -88,6 +88,7 @@ class Task(ABC):
             beside; "" if answers are no images.
         answer_words: What its answers are, in words.
         matching: By which rule objects are matched, in words; "" if none are.
+        target_words: What is done to targets before they are learnt, in a sentence.
         judged_words: How it is measured what they are worth, where the metrics' names do not say.
         classes: What is told apart; () for a number.
         weights: Weight of each class in the loss; (): all the same.
@@ -115,6 +116,7 @@ class Task(ABC):
     file: ClassVar[str] = ""
     answer_words: ClassVar[str]
     matching: ClassVar[str] = ""
+    target_words: ClassVar[str] = ""
     judged_words: ClassVar[str] = ""
     classes: tuple[str, ...] = ()
     weights: tuple[float, ...] = ()

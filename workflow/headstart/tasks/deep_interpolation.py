@@ -63,7 +63,8 @@ class DeepInterpolation(Denoising):
     headline = ()
     judged_words = (
         "Networks and baselines were judged by the same volumes: those with all neighbours in time "
-        "that the networks see."
+        "that the networks see. The weighted mean was fitted to series of other folds; all other "
+        "filters learn from the series itself, or from nothing."
     )
     baselines = "series"
     figure = "series"

@@ -75,7 +75,8 @@ class Denoising(Task):
         "deep in the head where it is bright and even: before the noise where a scan had a "
         "reference, else on its magnitude. What is kept of their contrast is the difference "
         "between the answers with and without them. The error without a reference is Stein's "
-        "unbiased risk estimate, which holds for noise that is independent between voxels."
+        "unbiased risk estimate, which holds for noise that is independent between voxels. Each "
+        "filter has the strength that errs least on two scans of other folds."
     )
 
     @classmethod

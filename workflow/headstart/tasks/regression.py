@@ -36,8 +36,8 @@ class _OfNumbers(Task):
     name = "regression"
     target_kind = "number"
     losses = {  # noqa: RUF012 never changed, as for the columns
-        "l1": Loss(),
-        "mse": Loss(),
+        "l1": Loss("mean absolute error"),
+        "mse": Loss("mean squared error"),
         "huber": Loss(),
         "soft_label": Loss(
             "the Kullback-Leibler divergence of 40 bins' probabilities from a normal distribution "
@@ -53,6 +53,10 @@ class _OfNumbers(Task):
     failing = {"shuffled": "mae", "background": "r"}  # noqa: RUF012
     figure = "numbers"
     answer_words = "number"
+    judged_words = (
+        "Mean absolute error, r and R² depend on the spread of the target among those who are "
+        "evaluated: between studies they compare only where that is alike (de Lange et al. 2022)."
+    )
     columns = evaluated_columns = ["prediction"]  # noqa: RUF012
 
     @classmethod
@@ -142,6 +146,7 @@ class Regression(_OfNumbers):
     standard_deviation: float = 1.0
 
     out_channels = 1
+    target_words = "Targets were standardised by the mean and standard deviation of training scans."
 
     def fit(self, training: Sequence[Scan], *, class_weights: bool) -> Self:
         """See `Task.fit`; all targets the same are an error."""

@@ -219,9 +219,10 @@ class Segmentation(Task):
         return values
 
     def score(self, truth: NDArray[Any], prediction: NDArray[Any]) -> dict[str, float]:
-        """See `Task.score`; with the Dice of each class."""
+        """See `Task.score`; with the Dice of each class, where there are several."""
         alike = np.ones((1, len(prediction)))
-        each = {f"dice_{of}": prediction[:, [n]] for n, of in enumerate(self.classes)}
+        several = self.classes if len(self.classes) > 1 else ()
+        each = {f"dice_{of}": prediction[:, [n]] for n, of in enumerate(several)}
         return {
             name: float(METRICS["dice"].compute(truth, dice, alike)[0])
             for name, dice in {"dice": prediction, **each}.items()

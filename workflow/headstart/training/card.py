@@ -107,6 +107,7 @@ class ModelCard(RunIdentity, Computation, Publication):
         weights_sha256: Digest of the weights.
         spent: What each epoch took.
         versions: Version of each package in use.
+        parameters: Numbers that the network learns; cards of before they were counted do not say.
         start: What it began from; None for random weights.
         snapshots: Digests of the weights that `train.save_every` kept, by their epoch.
     """
@@ -124,6 +125,7 @@ class ModelCard(RunIdentity, Computation, Publication):
     weights_sha256: str
     spent: tuple[Spent, ...]
     versions: dict[str, str]
+    parameters: int = Field(0, exclude_if=operator.not_)
     start: StartCard | None = None
     snapshots: dict[int, str] = Field(default_factory=dict, exclude_if=operator.not_)
 
@@ -204,6 +206,7 @@ def describe_run(
     progress: Progress,
     attempt: Path,
     computation: Computation,
+    parameters: int,
     start: StartCard | None,
 ) -> ModelCard:
     """Tell what there is to say about a network that was trained.
@@ -216,6 +219,7 @@ def describe_run(
         progress: Its epochs, and what each of them took.
         attempt: Folder with the history and the weights.
         computation: How it computed.
+        parameters: Numbers that the network learns.
         start: What it began from.
     """
     run, history = identity.run, progress.history
@@ -242,6 +246,7 @@ def describe_run(
         history_sha256=files.sha256(attempt / HISTORY),
         weights_sha256=files.sha256(attempt / WEIGHTS),
         spent=tuple(progress.spent),
+        parameters=parameters,
         start=start,
         snapshots={
             epoch: files.sha256(snapshot_file(attempt.parent, epoch))

@@ -159,8 +159,10 @@ def fit(
 
     with files.temporary(attempt / WEIGHTS) as draft:
         save_file(progress.kept, draft)
+    parameters = sum(weights.numel() for weights in network.parameters())
     return describe_run(
-        identity, cohort, task, covariates, progress, attempt, stepper.computation, start
+        *(identity, cohort, task, covariates, progress, attempt),
+        *(stepper.computation, parameters, start),
     )
 
 

@@ -115,7 +115,7 @@ def _answered(
     """Check and prepare a scan, and answer for it: the cells of its row."""
     card = networks[0].card
     with tempfile.TemporaryDirectory(prefix="headstart-predict-") as scratch:
-        (reason,), prepared = check_and_prepare(
+        (reason,), prepared, remarks = check_and_prepare(
             new,
             channels=card.run.channels,
             settings=card.prepare,
@@ -129,13 +129,15 @@ def _answered(
         image = f"{output.stem}-{networks[0].task.file}s/{name}.nii.gz"
         how, classes = card.predict, card.run.classes
         file = AnswerFile(scan, output.parent, image, classes, noise=how.noise, kind=how.dtype)
-        row = _answer(networks, file)
+        row = _answer(networks, file, remarks[name])
     if calibration and "prediction" in row:
         row.update(calibration.cells(row["prediction"]))
     return row
 
 
-def _answer(networks: Sequence[TrainedNetwork], file: AnswerFile) -> dict[str, Any]:
+def _answer(
+    networks: Sequence[TrainedNetwork], file: AnswerFile, on_channels: str
+) -> dict[str, Any]:
     """Answer for a scan: by the mean of what each network predicts, each by its own fitted task."""
     scan, first = file.scan, networks[0]
     task = first.task
@@ -143,7 +145,7 @@ def _answer(networks: Sequence[TrainedNetwork], file: AnswerFile) -> dict[str, A
     if any(faults):
         return {"rejected": next(filter(None, faults))}
     row = {
-        "warning": _warning(scan, [network.card for network in networks]),
+        "warning": _warning(scan, [network.card for network in networks], on_channels),
         "target": first.card.run.target,
         "unit": task.unit(first.card.unit),
         "networks": len(networks),
@@ -157,12 +159,13 @@ def _answer(networks: Sequence[TrainedNetwork], file: AnswerFile) -> dict[str, A
     return row | answer | {"spread": task.spread(predictions, scan)}
 
 
-def _warning(scan: Scan, cards: Sequence[ModelCard]) -> str:
-    """What there is to say against a prediction of this scan."""
+def _warning(scan: Scan, cards: Sequence[ModelCard], on_channels: str) -> str:
+    """What there is to say against a prediction of this scan, with what its channels say."""
     if any(card.seen & digests_of(scan) for card in cards):
         return "a network has learnt from this very scan"
     beside = [said for card in cards for said in card.covariates.unlike(scan.covariates)]
-    return "; ".join([*dict.fromkeys(beside), *cards[0].training_scans.unlike(scan)])
+    told = [on_channels, *dict.fromkeys(beside), *cards[0].training_scans.unlike(scan)]
+    return "; ".join(filter(None, told))
 
 
 def _check_alike(runs: Sequence[Path], cards: Sequence[ModelCard]) -> None:

@@ -323,7 +323,7 @@ OPTIMIZERS = {
 SCHEDULES = {
     "cosine": Part(
         "headstart.training.schedule:cosine",
-        "then fell to 0 as half a cosine",
+        "then fell to 0 along half a cosine",
         "Loshchilov and Hutter 2017, SGDR, https://doi.org/10.48550/arXiv.1608.03983",
     ),
     "polynomial": Part(

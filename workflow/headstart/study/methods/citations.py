@@ -41,6 +41,8 @@ REFERENCES = {
     "p value": "Altman and Bland 2011, p value of an interval, https://doi.org/10.1136/bmj.d2304",
     "holm": "Holm 1979, multiple tests, Scand. J. Stat. 6:65-70",
     "threshold": "Youden 1950, index for rating diagnostic tests, Cancer 3:32-35",
+    "spread": "de Lange et al. 2022, metrics and the range of the target, "
+    "https://doi.org/10.1002/hbm.25837",
     "gap": "de Lange and Cole 2020, age bias of the gap, "
     "https://doi.org/10.1016/j.nicl.2020.102229",
     "lesion_f1": "Maier-Hein et al. 2024, Metrics reloaded, "
@@ -77,6 +79,7 @@ def citations(study: StudyFiles, cards: Sequence[ModelCard]) -> Iterator[str]:
     found = list(outcomes(study)) if cards else []
     used += ["folds"] * any(one.protocol == "cross-validation" for one in found)
     used += ["threshold"] * any("threshold" in one.defined for one in found)
+    used += ["spread"] * any("mae" in one.defined and "r2" in one.defined for one in found)
     used += ["gap"] * any("corrected_gap" in one.defined for one in found)
     cited = ("lesion_f1", "pq", "sure")
     used += [name for name in cited if any(name in one.defined for one in found)]

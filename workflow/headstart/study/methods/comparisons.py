@@ -8,11 +8,13 @@ from headstart.common import study_paths
 from headstart.common.records import read_rows
 from headstart.common.text import counted
 from headstart.evaluation.experiment_words import explanation
+from headstart.evaluation.experiment_words import names_of
 from headstart.evaluation.experiment_words import primary_families
 from headstart.evaluation.experiment_words import sentence
 from headstart.evaluation.openings import OpeningRow
 from headstart.evaluation.openings import read_openings
 from headstart.evaluation.results import ExperimentRow
+from headstart.study.comparable import other_volumes
 from headstart.study.methods.phrases import and_joined
 from headstart.study.methods.study_files import StudyFiles
 
@@ -30,7 +32,9 @@ def tell_comparisons(study: StudyFiles) -> Iterator[str]:
     for family in compared(study):
         first = family[0]
         said = " ".join(map(sentence, family))
-        yield f"{first.task} of {first.target}, {first.protocol}: {explanation(family)} {said}"
+        other = other_volumes(study.config, names_of(family))
+        how = " ".join(filter(None, (explanation(family), other)))
+        yield f"{first.task} of {first.target}, {first.protocol}: {how} {said}"
 
 
 def tell_openings(study: StudyFiles) -> Iterator[str]:

@@ -39,7 +39,9 @@ def tell_data(study: StudyFiles) -> Iterator[str]:
     yield (
         f"{counted(len(labels), 'scan')} of {found} "
         f"{'was' if len(labels) == 1 else 'were'} collected from "
-        f"{_sources([row.source for row in labels])}" + (f", {sites} sites." if sites > 1 else ".")
+        f"{_sources([row.source for row in labels])}"
+        + (f", from {sites} sites" if sites > 1 else "")
+        + f"; of each, {and_joined(config.channels)} was used."
     )
     unusable, bad = (
         [row.reason for row in read_rows(study.path(f"{stage}/rejected.csv"), RejectedRow)]
@@ -47,9 +49,10 @@ def tell_data(study: StudyFiles) -> Iterator[str]:
     )
     if unusable:
         yield f"In collecting them, {_rejected(unusable)}."
-    yield f"Every file was read to its last byte; {_rejected(bad)}."
+    yield f"Every file was read in full; {_rejected(bad)}."
     if config.check.accept:
-        yield f"{counted(len(config.check.accept), 'decision')} by hand kept scans despite a check."
+        by_hand = counted(len(config.check.accept), "decision")
+        yield f"{by_hand} by hand kept scans that a check rejected."
     people = first_scans(passed)
     yield (
         f"{counted(len(passed), 'scan')} of {counted(len(people), 'subject')} "

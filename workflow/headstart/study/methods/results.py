@@ -6,10 +6,13 @@ from collections.abc import Iterator
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from headstart.common import study_paths
 from headstart.common.records import read_rows
 from headstart.common.text import counted
 from headstart.common.text import decimals_of
 from headstart.common.text import number_with_interval
+from headstart.evaluation.baseline_rows import PENALISED
+from headstart.evaluation.baseline_rows import ROWS
 from headstart.evaluation.baseline_rows import in_words
 from headstart.evaluation.baseline_rows import kind_of
 from headstart.evaluation.fitted_words import fitted_words
@@ -19,6 +22,7 @@ from headstart.evaluation.judgement import judge
 from headstart.evaluation.judgement import sentence
 from headstart.evaluation.results import OURS
 from headstart.evaluation.results import PROTOCOLS
+from headstart.evaluation.results import AnswerRow
 from headstart.evaluation.results import DifferenceRow
 from headstart.evaluation.results import MetricRow
 from headstart.evaluation.results import having
@@ -40,30 +44,33 @@ def tell_results(study: StudyFiles) -> Iterator[str | TextTable]:
     found = list(outcomes(study))
     if any(one.has_intervals for one in found):
         yield (
-            f"Brackets hold 95 % intervals by {and_joined(interval_methods(found))}, whose unit is "
-            "the subject; differences are paired."
+            "Brackets give 95 % confidence intervals with the subject as the unit, by the methods "
+            "that stand beside each metric below; differences from baselines are paired."
         )
         if any(one.protocol == "cross-validation" for one in found):
             yield (
-                "The folds' networks have learnt from each other's held-out subjects, for which "
-                "the variance of every metric by cross-validation was multiplied by 1 + k times "
-                "held-out over training subjects, of k folds (Nadeau and Bengio)."
+                "Since the networks of different folds share training subjects, the variance of "
+                "every metric by cross-validation was multiplied by 1 + k times held-out over "
+                "training subjects, where k is the number of folds (Nadeau and Bengio 2003)."
                 f"{REPEATED * (study.config.split.repeats > 1)}"
             )
+    if any(one.scans > one.models[0].n for one in found):
+        yield SESSIONS
     parts = {
-        "test": "the test subjects",
-        "cross-validation": "the subjects of {}",
-        "hold-out": "the subjects of {} alone",
+        "test": "the test set",
+        "cross-validation": "{}, each held out in turn",
+        "hold-out": "{}, held out",
     }
     yield from primary_metrics(study.config, found)
     kinds = [study.config.experiments[one.experiment].kind for one in found]
     yield from filter(None, dict.fromkeys(kind.judged_words for kind in kinds))
+    yield from tell_baselines(found)
     for one in found:
         people = one.models[0].n
         of = _folds(study.config, one.experiment)
         yield (
-            f"{one.experiment}, on {parts[one.protocol].format(of)}, held out "
-            f"({counted(people, 'subject')}), "
+            f"{one.experiment}, on {parts[one.protocol].format(of)} "
+            f"({counted(people, 'subject')}, {counted(one.scans, 'scan')}), "
             f"{who_predicts(study.config, one.experiment, one.protocol)}:"
         )
         unit = study.config.experiments[one.experiment].unit
@@ -79,7 +86,7 @@ def tell_results(study: StudyFiles) -> Iterator[str | TextTable]:
                 for row in one.models
             ],
         )
-        yield sentence(judge(one.models, one.differences), unit)
+        yield sentence(judge(one.models, one.differences), unit, f"the {one.network.model}")
         if one.beside:
             yield one.beside
         if one.fitted:
@@ -87,7 +94,11 @@ def tell_results(study: StudyFiles) -> Iterator[str | TextTable]:
         if few(people):
             yield few(people)
         elif one.verdicts:
-            yield f"By the intervals of {METRICS[one.metric].words}, {one.verdicts}."
+            yield (
+                f"By the intervals of these differences in {METRICS[one.metric].words}, "
+                f"{one.verdicts}."
+            )
+        yield _every_metric(one, unit)
     yield from tell_comparisons(study)
     yield from tell_openings(study)
 
@@ -95,6 +106,22 @@ def tell_results(study: StudyFiles) -> Iterator[str | TextTable]:
 REPEATED = (
     " Over repeats, whose folds hold out the same subjects again, a metric is a mean: a subject "
     "counts once, with the mean of its answers' losses, and k is the number of folds of one repeat."
+)
+SURFACES = (
+    "NSD is the share of both surfaces that lies within {tolerance:g} mm of the other one, HD95 "
+    "the larger of the two 95th percentiles of the distances from one to the other, and ASSD the "
+    "mean distance. A class that is in neither mask of a scan is left out of its metrics; where it "
+    "is in one alone, Dice and NSD are 0 and the distances the diagonal of the scan."
+)
+LINEAR_MODELS = (
+    "Linear models are ridge regressions, for classes logistic ones with a penalty, which was "
+    "chosen by cross-validation within the subjects that they were fitted to. Volumes enter them "
+    "as logarithms, voxels as up to 500 principal components at whichever resolution did better in "
+    "that cross-validation."
+)
+SESSIONS = (
+    "A subject with several scans counts once: they share its weight in all metrics, intervals and "
+    "baselines. In training, and where validation chooses an epoch, every scan weighs the same."
 )
 
 
@@ -110,7 +137,8 @@ class Outcome:
         differences: Network minus each baseline.
         beside: What is told with the metric, lest it mislead, in words.
         fitted: What came out of answers that were fitted to other folds first, in words.
-        defined: Names of all metrics of the network that have a value.
+        told: All metrics of the network that have a value.
+        scans: How many scans are evaluated.
     """
 
     experiment: str
@@ -120,12 +148,18 @@ class Outcome:
     differences: Sequence[DifferenceRow]
     beside: str
     fitted: str
-    defined: frozenset[str]
+    told: Sequence[MetricRow]
+    scans: int
 
     @property
     def network(self) -> MetricRow:
         """The row of the network, or of the ensemble of several."""
         return next(row for row in self.models if row.model in OURS)
+
+    @property
+    def defined(self) -> frozenset[str]:
+        """Names of the metrics that have a value."""
+        return frozenset(of_class(row.metric)[0] for row in self.told)
 
     @property
     def decimals(self) -> int:
@@ -143,7 +177,7 @@ class Outcome:
             said = verdict(row, higher_is_better=better)
             by_verdict.setdefault(said, []).append(f"'{in_words(row.baseline)}'")
         each = [f"{said} {and_joined(names)}" for said, names in by_verdict.items()]
-        return f"the {self.models[0].model} {', '.join(each)}" if each else ""
+        return f"the {self.models[0].model} {and_joined(each)}" if each else ""
 
     @property
     def has_intervals(self) -> bool:
@@ -162,6 +196,9 @@ def outcomes(study: StudyFiles) -> Iterator[Outcome]:
             continue
         metrics = read_rows(folder / "metrics.csv", MetricRow)
         comparison = read_rows(folder / "comparison.csv", DifferenceRow)
+        answers = read_rows(
+            study.path(study_paths.EVALUATED_ANSWERS.format(experiment=name)), AnswerRow
+        )
         key = study.config.primary_metric(name)
         for protocol in PROTOCOLS:
             models = having(metrics, group="all", metric=key, protocol=protocol)
@@ -171,9 +208,9 @@ def outcomes(study: StudyFiles) -> Iterator[Outcome]:
                 against = having(comparison, protocol=protocol)
                 also = beside(experiment.kind, judge(models, differences), key, told, against)
                 ours = [row for row in told if row.model in OURS and row.value is not None]
-                defined = frozenset(of_class(row.metric)[0] for row in ours)
                 fitted = fitted_words(told, experiment.unit)
-                yield Outcome(name, protocol, key, models, differences, also, fitted, defined)
+                scans = len(having(answers, protocol=protocol))
+                yield Outcome(name, protocol, key, models, differences, also, fitted, ours, scans)
 
 
 def _folds(config: Config, experiment: str) -> str:
@@ -190,19 +227,22 @@ def primary_metrics(config: Config, found: Sequence[Outcome]) -> Iterator[str]:
     for name in dict.fromkeys(one.experiment for one in found):
         kind, primary = config.experiments[name].kind, config.primary_metric(name)
         known = set[str]().union(*(one.defined for one in found if one.experiment == name))
-        others = [METRICS[one].words for one in kind.metrics if one in known - {primary}]
-        words = f"{METRICS[primary].words} was the primary metric"
-        words += f"; secondary: {and_joined(others)}" if others else ""
+        told = dict.fromkeys((*kind.metrics, *kind.told_first()))
+        others = [METRICS[one].words for one in told if one in known - {primary}]
+        words = METRICS[primary].words
+        words += f"; secondary metrics: {and_joined(others)}" if others else ""
         said.setdefault(words, []).append(name)
         further |= dict.fromkeys((kind.over_classes(config.classes), kind.matching))
+        if "nsd" in known:
+            further |= {SURFACES.format(tolerance=config.evaluate.surface_tolerance): None}
     for words, names in said.items():
-        yield f"Of {and_joined(names)}, the {words}."
+        yield f"Primary metric of {and_joined(names)}: {words}."
     yield from filter(None, further)
 
 
 def interval_methods(found: Sequence[Outcome]) -> list[str]:
     """How intervals came about, each way once; the factor of folds is told apart."""
-    rows = [row for one in found for row in one.models if row.model in OURS]
+    rows = [row for one in found for row in one.told]
     return list(dict.fromkeys(method.split(";")[0] for method in methods_of(rows)))
 
 
@@ -213,7 +253,36 @@ def who_predicts(config: Config, experiment: str, protocol: str) -> str:
     if count == 1:
         return "each scan predicted by one network"
     what = config.experiments[experiment].kind.averaged
-    return f"the mean {what} of {count} networks for each scan"
+    return f"of each scan the mean {what} of {count} networks"
+
+
+def tell_baselines(found: Sequence[Outcome]) -> Iterator[str]:
+    """Say what the baselines are, and whom they learnt from."""
+    names = [name for name in ROWS if any(row.model == name for one in found for row in one.models)]
+    if any(not ROWS[name].kind for name in names):
+        yield (
+            "For each fold, baselines were fitted to the subjects of the other folds, including "
+            "those for validation; on the test set they are averaged over folds."
+        )
+    if how := [f"'{ROWS[name].words}' {ROWS[name].how}" for name in names if ROWS[name].how]:
+        yield f"Of the baselines, {'; '.join(dict.fromkeys(how))}."
+    if any(ROWS[name].cite == PENALISED for name in names):
+        yield LINEAR_MODELS
+
+
+def _every_metric(one: Outcome, unit: str) -> TextTable:
+    seeds = any(row.seed_sd is not None for row in one.told)
+    rows = [
+        [
+            metric_name(row.metric, unit),
+            number_with_interval(row.value, row.ci_low, row.ci_high),
+            row.ci_method.split(";")[0],
+            *(["\u2014" if row.seed_sd is None else f"{row.seed_sd:.2g}"] if seeds else []),
+        ]
+        for row in one.told
+    ]
+    head = ["metric", one.network.model, "interval by", *(["SD over seeds"] if seeds else [])]
+    return TextTable(f"{one.experiment}: all metrics", head, rows, numbers=False)
 
 
 def _difference(one: Outcome, model: str) -> str:

@@ -23,7 +23,7 @@ def tell_split(study: StudyFiles) -> Iterator[str]:
     audit = Audit.read(study.path(study_paths.AUDIT))
     test = sum(row.test for row in splits)
     were = "was" if test == 1 else "were"
-    held = f"{test} {were} held out for the test, the other " if test else ""
+    held = f"{test} {were} held out as the test set, and the other " if test else ""
     folds = len({row.fold for row in splits if not row.test})
     validation = sum(row.validation for row in splits)
     settings = study.config.split
@@ -31,21 +31,22 @@ def tell_split(study: StudyFiles) -> Iterator[str]:
         f", one per site ({and_joined(settings.sites)})" if settings.sites else ""
     )
     yield (
-        f"Subjects, with all their sessions, were divided ({_how(settings)}): "
-        f"{held}{len(splits) - test} were dealt into {into}{_again(settings)}."
+        f"Subjects were assigned with all their sessions ({_how(settings)}): "
+        f"{held}{len(splits) - test} were divided into {into}{_again(settings)}."
     )
     if settings.group:
         yield f"Subjects of one {settings.group} stayed together."
     if validation:
+        subjects = "subject" if validation == 1 else "subjects"
         yield (
-            f"{validation} of these {'is' if validation == 1 else 'are'} for validation wherever "
-            f"their fold is trained on: no network learns from them{_choosers(study.config)}."
+            f"{validation} of these served as validation {subjects} wherever their fold was not "
+            f"held out: no network was trained on them{_choosers(study.config)}."
         )
     leaks = len(audit.leaks)
     doubtful = describe_pairs([tie.subjects for tie in audit.doubtful])
     yield (
-        "The audit looked for subjects, families, identical voxels and near-duplicate scans that "
-        f"are in two parts at once, and found {leaks or 'none'}"
+        "An audit searched for subjects, families, scans with identical voxels and near-duplicate "
+        f"scans in more than one part, and found {leaks or 'none'}"
         f"{doubtful and f'; left to be judged by eye: {doubtful}'}."
     )
     yield from _near_duplicates(audit.rates)
@@ -60,8 +61,8 @@ def _near_duplicates(rates: Rates) -> Iterator[str]:
         yield f"Near-duplicates were not looked for: {rates.unknown}."
         return
     yield (
-        "Near-duplicates are scans so alike that they may be of one person, under whatever name: "
-        "all pairs of scans were aligned and compared."
+        "Near-duplicates, scans so alike that they may be of one person under two names, were "
+        "sought by aligning and comparing all pairs of scans."
     )
     if rates.search.simulated.scans:
         yield tell_simulated(rates.search.simulated)
@@ -73,16 +74,16 @@ def _how(settings: Split) -> str:
     if settings.file:
         return f"as the file {settings.file} says"
     if settings.stable:
-        return f"seed {settings.seed}, by a hash of each name, so that new ones move nobody"
-    stratify = f", in equal shares of {and_joined(settings.stratify)}" if settings.stratify else ""
-    return f"seed {settings.seed}{stratify}"
+        return f"by a hash of each name, seed {settings.seed}, so that new ones move nobody"
+    strata = f", stratified by {and_joined(settings.stratify)}" if settings.stratify else ""
+    return f"at random, seed {settings.seed}{strata}"
 
 
 def _again(settings: Split) -> str:
     if settings.repeats == 1:
         return ""
     first = "; the table of parts is that of the first time"
-    return f", {settings.repeats} times, each time otherwise{first}"
+    return f", {settings.repeats} times, each time differently{first}"
 
 
 def _choosers(config: Config) -> str:
@@ -90,6 +91,6 @@ def _choosers(config: Config) -> str:
     every = {name: one for name, one in config.experiments.items() if not one.control_of}
     choosing = [name for name, one in every.items() if one.train.keep == "best"]
     if not choosing:
-        return "; they show how the training went, and decide nothing"
+        return "; they show how the training went, and decided nothing"
     of = "" if len(choosing) == len(every) else f" of {and_joined(choosing)}"
-    return f", and they choose the epoch{of} whose weights are kept"
+    return f", and the epoch{of} whose weights are kept was chosen on them"

@@ -18,6 +18,7 @@ from headstart.study.methods.results import tell_results
 from headstart.study.methods.split import tell_split
 from headstart.study.methods.study_files import StudyFiles
 from headstart.study.methods.training import tell_common
+from headstart.study.methods.training import tell_masks
 from headstart.study.methods.training import tell_preparation
 from headstart.study.methods.training import tell_trainings
 from headstart.study.methods.training import tell_versions
@@ -56,7 +57,9 @@ def chapters(study: StudyFiles) -> list[Chapter]:
     if every:
         trained = [tell_common(every), *tell_trainings(study, cards), *tell_controls(study)]
         told += [
-            Chapter("Preparation", [one_line(tell_preparation(every[0]))]),
+            Chapter(
+                "Preparation", [one_line(tell_preparation(every[0]), tell_masks(study.config))]
+            ),
             Chapter("Training", list(map(one_line, trained))),
             Chapter("Results", [*tell_results(study), *tell_findings(study)]),
             *_explanation(study),

@@ -33,12 +33,6 @@ from headstart.training.start import StartCard
 def tell_preparation(card: ModelCard) -> str:
     """Tell what was done to each volume."""
     settings = card.prepare
-    scale = {
-        "zscore": f"to mean 0 and standard deviation 1 over {_inside(card)}, both of intensities "
-        "clipped to their 0.5th and 99.5th percentile",
-        "percentile": "from the 1st and 99th percentile to 0 and 1",
-        "none": "not at all",
-    }[settings.normalise]
     about = "the head's" if settings.brain == "none" else "the brain's"
     part = "head, the largest part above air," if settings.brain == "none" else "brain"
     cropped = (
@@ -46,71 +40,103 @@ def tell_preparation(card: ModelCard) -> str:
         if settings.window == "own"
         else f"cropped or padded about {about} centre to {times(settings.window)} voxels"
     )
-    size = settings.voxel_size
     where = (
-        "turned to the nearest of right-anterior-superior and kept at their own voxels, uncropped"
-        if size == "own"
-        else f"{_place(settings.space)} {times(size)} mm by a linear kernel, {cropped}"
+        "reoriented to the nearest right-anterior-superior axes and kept at their own voxels, "
+        "uncropped"
+        if settings.voxel_size == "own"
+        else f"{_resampled(settings.space, times(settings.voxel_size))}, and {cropped}"
     )
-    steps = "".join(_steps(card))
-    return f"{steps}Volumes were {where}, and their intensities scaled {scale}."
+    return f"{''.join(_steps(card))}Volumes were {where}. {_scaled(card)}"
 
 
-def _inside(card: ModelCard) -> str:
-    """Name the part of a scan that its intensities are looked at in."""
-    if card.prepare.brain != "none":
-        return "the brain"
-    where = {"all": "the brain mask", "some": "the brain mask, or without one the head"}
-    return where.get(card.brain_masks, "the head (all above Smith's threshold)")
-
-
-def _place(space: str) -> str:
+def _resampled(space: str, size: str) -> str:
     """Tell how voxels came to lie where they lie."""
     if space == "native":
-        return "turned to the nearest of right-anterior-superior, resampled to"
-    how = "an affine map of twelve numbers" if space == "affine" else "a turn and a shift"
+        return (
+            f"reoriented to the nearest right-anterior-superior axes, resampled to {size} mm by "
+            "linear interpolation, whose kernel was widened where the new voxels are larger"
+        )
+    how = "an affine" if space == "affine" else "a rigid"
     return (
-        f"brought onto MNI152 (ICBM 2009a nonlinear symmetric) by {how}, which maximises the "
-        "squared local correlation of the brains, and resampled, once, to"
+        f"registered to the MNI152 template (ICBM 2009a nonlinear symmetric) by {how} transform "
+        "that maximises the squared local correlation of the brains, resampled once, to "
+        f"{size} mm, by linear interpolation, after smoothing where the new voxels are larger"
     )
+
+
+def _scaled(card: ModelCard) -> str:
+    """Tell what was done to intensities."""
+    return {
+        "zscore": "Intensities were standardised to mean 0 and standard deviation 1 over "
+        f"{_inside(card)}, both computed after clipping to the 0.5th and 99.5th percentiles.",
+        "percentile": "Intensities were scaled linearly, the 1st percentile to 0 and the 99th to "
+        f"1, of {_inside(card, 'the whole volume')}.",
+        "none": "Intensities were kept as they are.",
+    }[card.prepare.normalise]
+
+
+HEAD = "the head (all above a tenth of the way from the 2nd to the 98th percentile)"
+
+
+def _inside(card: ModelCard, otherwise: str = HEAD) -> str:
+    """Name the part of a scan that its intensities are looked at in: the brain, or otherwise."""
+    if card.prepare.brain != "none":
+        return "the brain"
+    where = {"all": "the brain mask", "some": f"the brain mask, or without one {otherwise}"}
+    return where.get(card.brain_masks, otherwise)
 
 
 def _steps(card: ModelCard) -> Iterator[str]:
     """Tell of the steps that came before, if any was asked for."""
-    found = {"deepbet": "by deepbet's networks", "given": "by the brain masks that came with it"}
+    by = {"deepbet": "deepbet", "given": "the brain masks that came with the scans"}
     if card.prepare.brain != "none":
         yield (
-            f"The brain was found {found[card.prepare.brain]}, and what lies outside it set to the "
-            "level of air. "
+            f"The brain was extracted by {by[card.prepare.brain]}, and voxels outside it were set "
+            "to the level of air. "
         )
     for how in sorted(set(card.prepare.align.values())):
         names = [name for name, its in card.prepare.align.items() if its == how]
         what = f"{and_joined(names)} {'was' if len(names) == 1 else 'were'}"
+        first = card.run.channels[0]
         yield (
-            f"{what} brought onto the first channel as the files' headers say. "
+            f"{what} aligned with {first} by the coordinates in the files' headers. "
             if how == "header"
-            else f"{what} registered with the first channel by a turn and a shift that maximise "
-            "their mutual information (Mattes et al. 2003). "
+            else f"{what} registered to {first} by a rigid transform that maximises their mutual "
+            "information (Mattes et al. 2003). "
         )
     if card.prepare.bias != "none":
-        yield f"The bias field was estimated by N4 within {_inside(card)}, and divided out. "
+        yield f"The bias field was estimated by N4 within {_inside(card)} and divided out. "
+
+
+def tell_masks(config: Config) -> str:
+    """Tell what was done to masks; "" if there are none, or they were left as they are."""
+    if not config.classes or config.prepare.voxel_size == "own":
+        return ""
+    return (
+        "Masks were resampled so that each connected structure keeps its volume: it was given as "
+        "many voxels as it is large, those of which it fills the most. Predicted masks were "
+        "brought back to each scan's own voxels, where they and those of baselines were evaluated."
+    )
 
 
 def tell_common(cards: Sequence[ModelCard]) -> str:
     """Tell what all trainings have in common."""
     devices = sorted({card.device for card in cards})
-    return f"{counted(len(cards), 'training')} ran on {and_joined(devices)}."
+    were = "was" if len(cards) == 1 else "were"
+    return f"{counted(len(cards), 'network')} {were} trained on {and_joined(devices)}."
 
 
 def _network(card: ModelCard) -> str:
     """Name the network, and what its weights were before the training."""
     train = card.run.train
     name, ours = train.network, NETWORKS.get(train.network)
-    arguments = ", ".join(f"{key} {value}" for key, value in train.network_arguments.items())
+    arguments = [f"{key} {value}" for key, value in train.network_arguments.items()]
+    arguments += [f"{card.parameters:,} parameters"] * bool(card.parameters)
     of_file = f" (sha256 {card.network_digest[:16]}), whose own code sets the weights it starts"
     own = f"the network {name}{of_file} from"
     begins = _start(card.start) if card.start else ", from random weights" if ours else ""
-    return (ours.words if ours else own) + (f" ({arguments})" if arguments else "") + begins
+    how = f" ({', '.join(arguments)})" if arguments else ""
+    return (ours.words if ours else own) + how + begins
 
 
 def _start(start: StartCard) -> str:
@@ -169,7 +195,7 @@ def _sweep(config: Config, variants: Sequence[str]) -> str:
     seeds = f"seed{'s' * (len(first.seeds) > 1)} {and_joined(map(str, first.seeds))}"
     chosen = [f"{name} was chosen" for name in variants if config.is_evaluated(name)]
     return (
-        f"{len(variants)} combinations of {settings}, trained with {seeds} each, were compared by "
+        f"{len(variants)} combinations of {settings}, each trained with {seeds}, were compared by "
         f"the {metric_name(first.kind.key_metric(), first.unit)} of the validation subjects; "
         f"{and_joined(chosen) if chosen else 'none is evaluated on held-out subjects'}. "
         "All other settings are those of the first."
@@ -180,27 +206,45 @@ def _training(cards: Sequence[ModelCard]) -> str:
     card = cards[0]
     run, train = card.run, card.run.train
     of = f"of the {run.target}s" if run.target in IMAGES else f"of {run.target}"
-    folds = sorted({one.run.fold for one in cards})
-    seeds = sorted({one.run.seed for one in cards})
-    learnt = span([one.counts.training.scans for one in cards])
-    validation = [one.counts.validation.scans for one in cards]
-    chose = f"{span(validation)} for validation" if any(validation) else "none for validation"
-    epochs = span([one.chosen_epoch for one in cards])
+    of += f" ({and_joined(run.classes)})" if run.target == MASK and run.classes else ""
     kept = (
         f"those of the epoch with the best validation {metric_name(card.chosen_by)} "
-        f"(epoch {epochs})"
+        f"(epoch {span([one.chosen_epoch for one in cards])})"
         if card.chosen_by
         else {"ema": "their moving average at the end"}.get(train.keep, "those of the last epoch")
     )
+    sentences = [
+        f"{run.task} {of} by {_network(card)}{_covariates(cards)}.",
+        _seen(cards),
+        card.task.target_words,
+        f"The loss was {_loss(card)}.",
+        _optimization(cards),
+        _augmentation(train),
+        f"The weights kept are {kept}.",
+        *_predicted(card),
+    ]
+    return " ".join(filter(None, sentences))
+
+
+def _seen(cards: Sequence[ModelCard]) -> str:
+    """Tell how many networks there are, and whom each of them saw."""
+    folds = sorted({one.run.fold for one in cards})
+    seeds = sorted({one.run.seed for one in cards})
+    learnt = scans_text(span([one.counts.training.scans for one in cards]))
+    validation = [one.counts.validation.scans for one in cards]
+    missing = span([one.counts.without_target for one in cards])
     return (
-        f"{run.task} {of} by {_network(card)}{_covariates(cards)}; "
-        f"fold{'s' * (len(folds) > 1)} {and_joined(map(str, folds))} held out, "
-        f"seed{'s' * (len(seeds) > 1)} {and_joined(map(str, seeds))}; {scans_text(learnt)} to "
-        f"learn from, {chose}; loss {_loss(card)}; {_optimization(train)}, "
-        f"{_of_a_step(train)} a step, "
-        f"{_epochs(cards)}{_precision(cards)}; "
-        f"{_augmentation(train)}; the weights kept are {kept}{_predicted(card)}."
+        f"{counted(len(cards), 'network')} ({_numbered('fold', folds)} held out"
+        f"{' in turn' * (len(folds) > 1)}, {_numbered('seed', seeds)}) "
+        f"{'was' if len(cards) == 1 else 'were'} trained on {learnt}{' each' * (len(cards) > 1)}, "
+        f"with {span(validation) if any(validation) else 'none'} for validation"
+        + ("." if missing == "0" else f"; {scans_text(missing)} without a target were left out.")
     )
+
+
+def _numbered(what: str, numbers: Sequence[int]) -> str:
+    """Name folds or seeds: fold 0, seeds 0 and 1."""
+    return f"{what}{'s' * (len(numbers) > 1)} {and_joined(map(str, numbers))}"
 
 
 def _covariates(cards: Sequence[ModelCard]) -> str:
@@ -211,8 +255,8 @@ def _covariates(cards: Sequence[ModelCard]) -> str:
     told = and_joined(one.words for one in card.covariates.fitted)
     lost = span([one.counts.without_covariate for one in cards])
     return (
-        f", with {told} beside the scan, standardised by the training scans: a perceptron of them "
-        f"with one hidden layer adds to the network's output"
+        f", with {told} as covariates, standardised by the training scans: a perceptron of them "
+        "with one hidden layer adds to the network's output"
         + ("" if lost == "0" else f" ({scans_text(lost)} without one of them left out)")
     )
 
@@ -224,41 +268,39 @@ def _of_a_step(train: Train) -> str:
     return f"{train.batch_size} patch{'es' * (train.batch_size != 1)}"
 
 
-def _predicted(card: ModelCard) -> str:
+def _predicted(card: ModelCard) -> Iterator[str]:
     """Tell what the network saw of a scan, and how it predicts, if not whole scans as they are."""
     train, predict = card.run.train, card.predict
-    patches = train.patches
-    share = (
-        f"{patches.foreground:.0%} of them centred on a voxel of a class drawn before, "
-        if patches is not None and card.run.target == MASK
-        else ""
-    )
-    said = (
-        ""
-        if patches is None
-        else f"; learnt from patches of {times(patches.patches)} voxels, {patches.per_scan} of "
-        f"each scan an epoch, {share}and predicted by tiles of that size, with margins as wide as "
-        f"the network sees, or else with {predict.overlap:.0%} of a tile in the next one, each "
-        "voxel written once"
-    )
+    if (patches := train.patches) is not None:
+        share = (
+            f", {patches.foreground:.0%} of them centred on a voxel of a class drawn beforehand"
+            if card.run.target == MASK
+            else ""
+        )
+        yield (
+            f"Training was on patches of {times(patches.patches)} voxels, {patches.per_scan} per "
+            f"scan and epoch{share}. Predictions were made in tiles of that size, with margins as "
+            f"wide as the network's field of view, or else with {predict.overlap:.0%} of a tile "
+            "shared with the next one; each voxel was written once."
+        )
     if task_with(card.run.task, train.loss).needs_noise:
-        said += (
-            "; the noise of each scan estimated from its air"
+        yield (
+            "The noise of each scan was estimated from its air."
             if predict.noise is None
-            else f"; the noise's standard deviation taken to be {predict.noise:g}, as the study "
-            "gives it"
+            else f"The noise's standard deviation was taken to be {predict.noise:g}, as the study "
+            "gives it."
         )
     if (neighbours := train.neighbours) is not None:
         ends = {
-            "pad": "at the ends, missing ones replaced by those as far on the other side",
-            "truncate": "volumes without all of them left out",
+            "pad": "at the ends, missing ones were replaced by those as far on the other side",
+            "truncate": "volumes without all of them were left out",
         }
-        said += (
-            f"; each volume told from {neighbours.before} before and {neighbours.after} after it, "
-            f"as the difference from their mean, {ends[predict.edges]}"
+        yield (
+            f"Each volume was predicted from {neighbours.before} before and {neighbours.after} "
+            f"after it, as the difference from their mean; {ends[predict.edges]}."
         )
-    flips = predict.flips
-    return said + ("" if flips == "none" else f"; mean of the outputs for {flips} mirror images")
+    if predict.flips != "none":
+        yield f"Predictions are means of the outputs for {predict.flips} mirror images."
 
 
 def _loss(card: ModelCard) -> str:
@@ -304,28 +346,30 @@ def _precision(cards: Sequence[ModelCard]) -> str:
 def _augmentation(train: Train) -> str:
     """Tell what changed the training scans."""
     said = "; ".join(
-        f"{kind} ({', '.join(f'{key} {value}' for key, value in arguments.items())})"
-        if arguments
-        else kind
+        f"{kind} ({value_in_words(arguments)})" if arguments else kind
         for transform in train.augment
         for kind, arguments in transform.items()
     )
     if not said:
-        return "no augmentation"
-    return (
-        "augmentation as TorchIO defines it, but neighbouring spatial transforms in one "
-        f"interpolation, and bias fields and gammas of the signal above the scan's minimum, "
-        f"normalised again: {said}"
+        return "No augmentation was used."
+    kinds = {kind for transform in train.augment for kind in transform}
+    shared = ". Neighbouring spatial transforms shared one interpolation" * (len(kinds) > 1)
+    signal = (
+        ". Bias fields and gammas acted on the signal above the scan's minimum, which was then "
+        "normalised again" * bool(kinds & {"RandomBiasField", "RandomGamma"})
     )
+    return f"Training scans were augmented by TorchIO's transforms: {said}{shared}{signal}."
 
 
-def _optimization(train: Train) -> str:
-    """Tell what the weights were changed by."""
-    clipped = f", gradients scaled down to a norm of {train.clip:g}" if train.clip else ""
+def _optimization(cards: Sequence[ModelCard]) -> str:
+    """Tell what the weights were changed by, and for how long."""
+    train = cards[0].run.train
+    clipped = f", gradients scaled down to a norm of at most {train.clip:g}" if train.clip else ""
     return (
-        f"optimized by {OPTIMIZERS[train.optimizer].words}, whose learning rate rose linearly to "
-        f"{train.learning_rate:g} over {train.warmup:.0%} of the steps and "
-        f"{SCHEDULES[train.schedule].words}, weight decay {train.weight_decay:g}{clipped}"
+        f"Weights were optimised by {OPTIMIZERS[train.optimizer].words} (weight decay "
+        f"{train.weight_decay:g}{clipped}), {_of_a_step(train)} a step, for {_epochs(cards)}"
+        f"{_precision(cards)}; the learning rate rose linearly to {train.learning_rate:g} over the "
+        f"first {train.warmup:.0%} of the steps and {SCHEDULES[train.schedule].words}."
     )
 
 
@@ -339,5 +383,5 @@ def tell_versions(cards: Sequence[ModelCard]) -> str:
     cohorts = sorted({card.splits_digest[:8] for card in cards})
     return (
         ", ".join(f"{name} {' and '.join(sorted(v))}" for name, v in seen.items())
-        + f"; code of the training {and_joined(codes)}; splits.csv sha256 {and_joined(cohorts)}."
+        + f"; training code {and_joined(codes)}; splits.csv sha256 {and_joined(cohorts)}."
     )

@@ -78,6 +78,12 @@ class Answers:
         truth = self.task.truth([self.scans[key] for key in self.pooled.keys])
         return in_order(self.task, self.pooled.keys, truth, self.pooled.mean, self.primary)
 
+    @property
+    def dice_of(self) -> tuple[str, ...]:
+        """The classes whose Dice is told beside the score; none where that is the Dice of one."""
+        is_score = len(self.task.classes) == 1 and self.ordered[0].metric == "dice"
+        return () if is_score else self.task.classes
+
 
 def cases(study: StudyFiles) -> PageSection:
     """Show each complete experiment's worst cases."""
@@ -142,7 +148,7 @@ def _headers(answers: Answers) -> list[str]:
     return {
         "number": [f"{target}, true", "predicted"],
         "class": [f"{target}, true", "predicted, with its probability"],
-        "mask": [f"Dice, {name}" for name in answers.task.classes],
+        "mask": [f"Dice, {name}" for name in answers.dice_of],
     }.get(answers.task.target_kind, [])
 
 
@@ -156,7 +162,7 @@ def _told(answers: Answers, case: Case) -> list[str]:
         most = int(np.argmax(predicted))
         return [true, f"{answers.task.classes[most]} ({predicted[most]:.2f})"]
     if answers.task.target_kind == "mask":
-        dice = predicted[: len(answers.task.classes)]
+        dice = predicted[: len(answers.dice_of)]
         return ["in neither mask" if np.isnan(one) else f"{one:.3f}" for one in dice]
     return []
 

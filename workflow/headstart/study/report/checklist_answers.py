@@ -7,14 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from headstart.cohort.splits import read_splits
 from headstart.common import study_paths
 from headstart.common.records import read_rows
+from headstart.common.text import capital
 from headstart.common.text import counted
 from headstart.data.label_table import IMAGES
 from headstart.data.label_table import LabelRow
 from headstart.figures.style import metric_name
+from headstart.imaging.scan_rows import CheckRow
 from headstart.study.methods.chapters import Chapter
+from headstart.study.methods.controls import found
 from headstart.study.methods.explanation import explained
 from headstart.study.methods.phrases import and_joined
 from headstart.study.methods.results import Outcome
@@ -22,7 +24,10 @@ from headstart.study.methods.results import interval_methods
 from headstart.study.methods.results import outcomes
 from headstart.study.methods.results import who_predicts
 from headstart.study.methods.study_files import StudyFiles
+from headstart.tasks.metrics import DECISIONS
+from headstart.tasks.metrics import METRICS
 from headstart.training.card import ModelCard
+from headstart.training.registry import NETWORKS
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,13 @@ def _kind(known: Known) -> Answer | None:
     if not known.cards:
         return None
     tasks = sorted({one.task for one in known.study.config.experiments.values()})
-    return Answer(f"Deep learning: 3-D networks for {and_joined(tasks)}")
+    return Answer(f"Deep learning: neural networks for {and_joined(tasks)}")
+
+
+def _development(known: Known) -> Answer | None:
+    targets = dict.fromkeys(one.target for one in known.study.config.experiments.values())
+    text = f"Development, with evaluation on held-out subjects, for {and_joined(targets)}"
+    return Answer(text, "results", left="the population") if known.cards else None
 
 
 def _sources(known: Known) -> Answer:
@@ -86,23 +97,38 @@ def _sources(known: Known) -> Answer:
 
 def _sites(known: Known) -> Answer | None:
     sites = sorted({row.site for row in known.passed} - {""})
-    return Answer(f"{counted(len(sites), 'site')}: {and_joined(sites)}") if sites else None
+    if not sites:
+        return None
+    return Answer(f"{counted(len(sites), 'site')}: {and_joined(sites)}", left="setting and place")
+
+
+def _acquisition(known: Known) -> Answer:
+    rows = read_rows(known.study.path(study_paths.SUMMARY), CheckRow)
+    used = {row.key for row in known.passed}
+    sizes = [size for row in rows if row.key in used for size in row.voxel_size]
+    channels = and_joined(known.study.config.channels)
+    return Answer(
+        f"{channels}; voxels of {min(sizes):.3g} to {max(sizes):.3g} mm, as the files' headers say",
+        "quality",
+        left="scanner, sequence and field strength",
+    )
 
 
 def _selected(known: Known) -> Answer | None:
     if not known.cards:
         return None
     patches = any(card.run.train.patches for card in known.cards)
-    return Answer(
-        "Patches of each scan" if patches else "None: the whole prepared volume of each scan"
-    )
+    what = "Patches" if patches else "The whole"
+    return Answer(f"{what} of each prepared scan; how these were cropped is in Preparation")
 
 
 def _missing(known: Known) -> Answer:
     targets = {e.target for e in known.study.config.experiments.values()} - set(IMAGES)
     lack = {name: sum(not row.values.get(name) for row in known.passed) for name in sorted(targets)}
     told = and_joined(f"{name} in {counted(n, 'scan')}" for name, n in lack.items()) if lack else ""
-    rule = "A scan without its target is left out of that experiment; nothing is imputed"
+    beside = any(one.covariates for one in known.study.config.experiments.values())
+    what = "its target or a covariate" if beside else "its target"
+    rule = f"A scan without {what} is left out of that experiment; nothing is imputed"
     return Answer(rule + (f". Missing: {told}" if told else ""), "quality")
 
 
@@ -112,7 +138,17 @@ def _reference(known: Known) -> Answer:
 
 
 def _predictors(known: Known) -> Answer:
-    return Answer(f"The voxels of {and_joined(known.study.config.channels)}; nothing else")
+    voxels = f"The voxels of {and_joined(known.study.config.channels)}"
+    experiments = known.study.config.experiments.items()
+    beside = [
+        f"{and_joined(one.covariates)} in {name}" for name, one in experiments if one.covariates
+    ]
+    return Answer(
+        f"{voxels}, and the covariates {and_joined(beside)}"
+        if beside
+        else f"{voxels}; nothing else",
+        left="why these",
+    )
 
 
 def _disjoint(known: Known) -> Answer:
@@ -123,8 +159,12 @@ def _disjoint(known: Known) -> Answer:
 def _start(known: Known) -> Answer | None:
     if not known.cards:
         return None
-    begun = any(card.start for card in known.cards)
-    return Answer("From earlier weights, see Training" if begun else "See Training, in the methods")
+    if any(card.start for card in known.cards):
+        return Answer("From earlier weights, see Training")
+    if any(card.run.train.network not in NETWORKS for card in known.cards):
+        return Answer("By the code of one's own network, see Training")
+    seeds = sorted({card.run.seed for card in known.cards})
+    return Answer(f"At random, by the seed{'s' * (len(seeds) > 1)} {and_joined(map(str, seeds))}")
 
 
 def _chosen(known: Known) -> Answer | None:
@@ -136,7 +176,11 @@ def _chosen(known: Known) -> Answer | None:
         "last": "the last epoch",
         "ema": "the moving average of the weights at the end",
     }
-    return Answer(f"Kept: {and_joined(words.get(keep, keep) for keep in keeps)}")
+    tried = dict.fromkeys(card.run.experiment for card in known.cards)
+    return Answer(
+        f"Kept: {and_joined(words.get(keep, keep) for keep in keeps)}; "
+        f"{counted(len(known.cards), 'network')} trained, in {counted(len(tried), 'experiment')}"
+    )
 
 
 def _ensemble(known: Known) -> Answer | None:
@@ -162,8 +206,26 @@ def _uncertainty(known: Known) -> Answer | None:
     return Answer(f"95 % intervals: {and_joined(methods)}", "baselines") if methods else None
 
 
-def _of_results(text: str, anchor: str) -> Callable[[Known], Answer | None]:
-    return lambda known: Answer(text, anchor) if known.results else None
+def _of_results(text: str, anchor: str, left: str = "") -> Callable[[Known], Answer | None]:
+    return lambda known: Answer(text, anchor, left) if known.results else None
+
+
+def _performance(known: Known) -> Answer | None:
+    if not known.results:
+        return None
+    intervals = any(one.has_intervals for one in known.results)
+    return Answer(f"Every metric{', with its interval' * intervals}", "baselines")
+
+
+def _robustness(known: Known) -> Answer | None:
+    told = [
+        f"controls of {name}" for name in known.study.config.experiments if found(known.study, name)
+    ]
+    told += ["results by site"] * bool(_groups(known))
+    told += ["standard deviations over seeds"] * any(
+        row.seed_sd is not None for one in known.results for row in one.told
+    )
+    return Answer(capital(and_joined(told)), "baselines") if told else None
 
 
 def _groups(known: Known) -> Answer | None:
@@ -188,53 +250,67 @@ def _internal(known: Known) -> Answer | None:
 
 
 def _external(known: Known) -> Answer | None:
+    if not known.results:
+        return None
     sites = known.study.config.split.sites
-    return Answer(f"Folds are whole sites: {and_joined(sites)}", "results") if sites else None
+    of_sites = f", but folds are whole sites: {and_joined(sites)}" if sites else ""
+    return Answer(
+        f"None in the study's files{of_sites}", "results", left="evaluation elsewhere, if any"
+    )
 
 
 def _diagnostic(known: Known) -> Answer | None:
-    kinds = {
-        known.study.config.experiments[one.experiment].kind.target_kind for one in known.results
-    }
-    return Answer("Classification, with intervals", "baselines") if "class" in kinds else None
+    shares = [
+        METRICS[name].words
+        for name in DECISIONS
+        if any(name in one.defined for one in known.results)
+    ]
+    return Answer(capital(and_joined(shares)), "baselines") if shares else None
 
 
 def _imbalance(known: Known) -> Answer | None:
     classes = [card.run for card in known.cards if card.task.target_kind == "class"]
-    if not classes:
+    if not known.cards:
         return None
+    if not classes:
+        return Answer("No class of scans is predicted")
     weighted = any(run.train.class_weights for run in classes)
     return Answer("Classes were weighted in the loss" if weighted else "Nothing was done about it")
 
 
 def _output(known: Known) -> Answer | None:
     answers = dict.fromkeys(card.task.answer_words for card in known.cards)
-    return Answer(and_joined(answers)) if answers else None
+    chosen = any("threshold" in one.defined for one in known.results)
+    threshold = "; a threshold by Youden's index on held-out predictions" * chosen
+    return Answer(and_joined(answers) + threshold) if answers else None
 
 
-def _sizes(known: Known) -> Answer:
-    splits = read_splits(known.study.path(study_paths.SPLITS))
-    test = sum(row.test for row in splits)
-    return Answer(f"{counted(len(splits), 'subject')}, {test} of them for the test", "balance")
+def _sizes(known: Known) -> Answer | None:
+    each = [
+        f"{one.experiment}, {one.protocol}: {counted(one.models[0].n, 'subject')}, "
+        f"{counted(one.scans, 'scan')}"
+        for one in known.results
+    ]
+    return Answer("; ".join(each), "balance") if each else None
 
 
-def _available(known: Known) -> Answer | None:
-    if not known.cards:
-        return None
-    return Answer(
-        "Code: headstart, Apache-2.0, in the version named under Versions",
-        left="where weights and data can be had",
-    )
+CODE = "Code: headstart, Apache-2.0, in the version named under Versions"
+
+
+def _trained(text: str, left: str) -> Callable[[Known], Answer | None]:
+    return lambda known: Answer(text, left=left) if known.cards else None
 
 
 # By the name that checklists.yaml has for it.
 ANSWERS: dict[str, Callable[[Known], Answer | None]] = {
     "kind": _kind,
+    "development": _development,
     "sources": _sources,
     "sites": _sites,
     "exclusion": lambda _: Answer(
-        "Scans were rejected by the rules that the table names", "quality"
+        "Scans were rejected by the rules that the table names", "quality", "who was eligible"
     ),
+    "acquisition": _acquisition,
     "preparation": lambda known: known.said("Preparation"),
     "selected": _selected,
     "missing": _missing,
@@ -251,17 +327,29 @@ ANSWERS: dict[str, Callable[[Known], Answer | None]] = {
     "metrics": _metrics,
     "uncertainty": _uncertainty,
     "groups": _groups,
+    "robustness": _robustness,
     "explanation": _explanation,
     "internal": _internal,
     "external": _external,
     "flow": lambda _: Answer("The flow diagram", "flow"),
-    "balance": lambda _: Answer("The table of labels by part", "balance"),
-    "performance": _of_results("Every metric with its interval", "baselines"),
+    "balance": lambda _: Answer(
+        "The table of labels by part", "balance", "what the table of labels does not say"
+    ),
+    "performance": _performance,
     "diagnostic": _diagnostic,
-    "failures": _of_results("The worst cases", "cases"),
+    "failures": _of_results("The worst cases", "cases", "why they failed"),
+    "updating": _of_results("None: networks are evaluated as they were trained", "baselines"),
     "imbalance": _imbalance,
     "output": _output,
     "sizes": _sizes,
-    "protocol": lambda _: Answer("config.json beside this page has every setting", "files"),
-    "available": _available,
+    "protocol": lambda _: Answer(
+        "config.json beside this page has every setting", "files", "where the protocol is"
+    ),
+    "available": _trained(CODE, "where weights and data can be had"),
+    "code": _trained(CODE, "where changes to it can be had, if any"),
+    "model": _trained("model.safetensors and model.json of each training", "where they can be had"),
+    "inputs": _trained(
+        "predict rejects scans that it can't read, and marks those unlike the training scans",
+        "what users are to do then",
+    ),
 }

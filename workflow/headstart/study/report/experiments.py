@@ -9,6 +9,7 @@ from headstart.common import study_paths
 from headstart.common.records import read_rows
 from headstart.common.text import numbers_alike
 from headstart.evaluation.experiment_words import explanation
+from headstart.evaluation.experiment_words import names_of
 from headstart.evaluation.experiment_words import p_words
 from headstart.evaluation.experiment_words import primary_families
 from headstart.evaluation.experiment_words import question
@@ -17,6 +18,7 @@ from headstart.evaluation.results import ExperimentRow
 from headstart.evaluation.results import having
 from headstart.figures.registry import STUDY_FOLDER
 from headstart.figures.style import metric_name
+from headstart.study.comparable import other_volumes
 from headstart.study.methods.study_files import StudyFiles
 from headstart.study.report.drawings import drawing
 from headstart.study.report.markup import Html
@@ -40,12 +42,14 @@ def experiments(study: StudyFiles) -> list[PageSection]:
     shown = [tag("p", "They are not compared yet.", class_="missing")]
     if path.is_file():
         rows = read_rows(path, ExperimentRow)
-        families = [_family(family, rows) for family in primary_families(rows)]
+        families = [_family(study, family, rows) for family in primary_families(rows)]
         shown = [*families, drawing(study, STUDY_FOLDER, "experiments")]
     return [PageSection("experiments", "Experiments against each other", joined(shown))]
 
 
-def _family(family: Sequence[ExperimentRow], rows: Sequence[ExperimentRow]) -> Html:
+def _family(
+    study: StudyFiles, family: Sequence[ExperimentRow], rows: Sequence[ExperimentRow]
+) -> Html:
     first = family[0]
     title = f"{first.task} of {first.target}, {first.protocol}"
     same = [row for row in rows if question(row) == question(first)]
@@ -54,7 +58,11 @@ def _family(family: Sequence[ExperimentRow], rows: Sequence[ExperimentRow]) -> H
         [
             tag("h3", title),
             tag("ul", *(tag("li", sentence(row)) for row in family)),
-            tag("p", explanation(family), class_="note"),
+            tag(
+                "p",
+                f"{explanation(family)} {other_volumes(study.config, names_of(family))}".rstrip(),
+                class_="note",
+            ),
             folded(
                 "Secondary metrics",
                 _table(f"{title}, secondary metrics", secondary),

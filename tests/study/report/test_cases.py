@@ -1,0 +1,35 @@
+"""What the table of the worst cases tells of each."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from measured import as_measured
+
+from headstart.evaluation.predictions import Pooled
+from headstart.study.report import cases
+from headstart.tasks.segmentation import Segmentation
+
+
+@pytest.mark.parametrize(
+    ("dice", "headers", "told"),
+    [
+        ({"lesion": [0.4, 0.8]}, [], []),
+        (
+            {"rim": [0.4, 0.8], "core": [0.6, 0.9]},
+            ["Dice, rim", "Dice, core"],
+            ["0.400", "0.600"],
+        ),
+    ],
+)
+def test_the_dice_of_a_single_class_is_told_once(dice, headers, told) -> None:
+    mean = as_measured(np.transpose([*dice.values()]))
+    pooled = Pooled((("a", "1"), ("b", "1")), (0, 0), (mean,), mean)
+    asked: Any = SimpleNamespace(target="mask", unit="")
+    scans: Any = dict.fromkeys(pooled.keys, SimpleNamespace(target="m.nii.gz"))
+    answers = cases.Answers(asked, "dice", Segmentation((*dice,)), {}, [], scans, pooled)
+    assert cases._headers(answers) == headers
+    assert cases._told(answers, answers.ordered[0]) == told

@@ -217,6 +217,7 @@ def test_masks_are_drawn_and_ordered_by_the_primary_metric(monkeypatch: pytest.M
     assert axes.get_title() == "Lesion-wise F1"
     assert sorted(axes.lines[0].get_ydata()) == [0.1, 0.4, 0.8]
     assert "interval" not in axes.get_legend().get_texts()[0].get_text()
+    assert "judged on each scan's own grid" in predicted_masks.DOTS  # as evaluate does
     monkeypatch.setattr(predicted_masks, "_overlay", lambda *_: "")
     document = Kept()
     predicted_masks._draw_overlays(document, one)

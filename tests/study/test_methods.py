@@ -595,6 +595,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> str:
         "all above Otsu's threshold in the prepared scan",
         "fitted to the subjects of the other folds, including those for validation",
         "SD over seeds",
+        "not corrected for the number of metrics",
         "depend on the spread of the target",
         "de Lange et al. 2022, metrics and the range",
         "Linear models are ridge regressions",
@@ -626,3 +627,14 @@ def test_metrics_of_surfaces_are_explained(tmp_path: Path) -> None:
     assert "each connected structure keeps its volume" in said
     assert "Dice, core " in said
     assert "Linear models" not in said
+
+
+def test_tiles_are_told_as_large_as_they_are() -> None:
+    def said(network: str) -> str:
+        train = Train(network=network, sampling={"patches": [48, 48, 32]})
+        run = make_run(task="segmentation", target="mask", window="own", train=train)
+        return " ".join(training._predicted(make_card(run)))
+
+    assert "in tiles of 48 x 48 x 32 voxels" in said("unet")
+    # the larger a tile, the less of it is margin
+    assert "in tiles of 96 x 96 x 64 voxels" in said("plain_unet")

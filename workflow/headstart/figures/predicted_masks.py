@@ -42,16 +42,16 @@ from headstart.imaging.mask_values import numbered
 from headstart.tasks.base import Task
 from headstart.tasks.mask_metrics import MEASURES
 
+DOTS = (
+    "Left: a dot per scan, with median, quartiles and whiskers of 1.5 times their distance. "
+    "Networks and baselines are judged on each scan's own grid."
+)
 CONTEXT = 15.0  # mm shown around a mask
 
 
 def draw_predicted_masks(document: Document, result: Result) -> None:
     """Draw the metric of each class, surfaces and volumes, and outlines over the scans."""
-    note = (
-        f"{result.note(result.primary)} Left: a dot per scan, with median, quartiles and "
-        "whiskers of 1.5 times their distance. The network is judged on the raw scan's grid, the "
-        "mean mask on the prepared one."
-    )
+    note = f"{result.note(result.primary)} {DOTS}"
     numbers = numbers_of(result, result.primary)
     height = max(100, numbers.height + room(note))
     with document.page(result.heading, height=height, note=note) as figure:

@@ -50,13 +50,13 @@ class Denoising(Task):
     local = True
     losses = {  # noqa: RUF012 never changed
         "blind_spot": Loss(
-            "voxels are hidden and told from their neighbours; in prediction the measured voxel "
-            "is put back by its local weight",
+            "voxels are hidden and predicted from their neighbours; the answer is a weighted mean "
+            "of that prediction and the measured voxel, by the local error and the noise",
             "Krull et al. 2019, Noise2Void, https://doi.org/10.1109/CVPR.2019.00223",
         ),
         "neighbours": Loss(
-            "each volume of a series is left out and told from those before and after it (mean "
-            "absolute error)",
+            "mean absolute error of each volume of a series, left out and predicted from those "
+            "before and after it",
             "Lecoq et al. 2021, DeepInterpolation, https://doi.org/10.1038/s41592-021-01285-2",
         ),
     }
@@ -72,8 +72,8 @@ class Denoising(Task):
     answer_words = "images without noise, in the scan's own unit"
     judged_words = (
         f"In held-out scans, soft-edged balls were planted ({'; '.join(k.words for k in KINDS)}), "
-        "deep in the head where it is bright and even: before the noise where a scan had a "
-        "reference, else on its magnitude. What is kept of their contrast is the difference "
+        "deep in the head where it is bright and even: under the noise where a scan had a "
+        "reference, otherwise on top of it. What is kept of their contrast is the difference "
         "between the answers with and without them. The error without a reference is Stein's "
         "unbiased risk estimate, which holds for noise that is independent between voxels. Each "
         "filter has the strength that errs least on two scans of other folds."

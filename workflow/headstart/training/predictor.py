@@ -19,6 +19,7 @@ from headstart.training.receptive_field import receptive_field
 from headstart.training.registry import NETWORKS
 from headstart.training.tiles import margins
 from headstart.training.tiles import padding
+from headstart.training.tiles import tile_of
 from headstart.training.tiles import tiles
 
 
@@ -34,10 +35,9 @@ def make_predictor(network: nn.Module, train: Train, predict: Predict) -> nn.Mod
         The network itself where it takes whole scans as they are.
     """
     if train.patches is not None:
-        ours, size = NETWORKS.get(train.network), train.patches.patches
-        steps = ours.multiples(train.network_arguments) if ours else _halved(size)
-        if ours and ours.local:  # the larger a tile, the less of it is margin
-            size = (2 * size[0], 2 * size[1], 2 * size[2])
+        ours, patch = NETWORKS.get(train.network), train.patches.patches
+        steps = ours.multiples(train.network_arguments) if ours else _halved(patch)
+        size = tile_of(patch, local=bool(ours and ours.local))
         network = Tiled(network, size, steps, predict.overlap)
     axes = flipped_axes(predict.flips, train.augment, train.swap)
     return Mirrored(network, axes) if axes else network

@@ -49,6 +49,18 @@ class TileBox:
 WIDEST = 0.25
 
 
+def tile_of(patch: Sequence[int], *, local: bool) -> tuple[int, int, int]:
+    """Choose the size of tiles, voxels.
+
+    Args:
+        patch: Voxels of the patches that the network learns from.
+        local: Whether its answer for a voxel hangs on its surroundings alone: the larger a tile,
+            the less of it is margin.
+    """
+    x, y, z = patch
+    return (2 * x, 2 * y, 2 * z) if local else (x, y, z)
+
+
 def margins(
     reach: Sequence[int | None], size: Sequence[int], steps: Sequence[int], overlap: float
 ) -> tuple[list[int], bool]:

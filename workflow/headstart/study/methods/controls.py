@@ -20,20 +20,20 @@ from headstart.tasks.base import Task
 from headstart.tasks.metrics import METRICS
 
 HOW = {
-    "shuffled": "with the targets permuted between the training subjects, and likewise between "
-    f"those for validation (of {PERMUTATIONS} permutations the one least correlated with the "
+    "shuffled": "with the targets permuted among the training subjects, and likewise among those "
+    f"for validation (of {PERMUTATIONS} random permutations, the one least correlated with the "
     "truth)",
     "background": "on the background of the scans alone, the box around each head filled with "
     "voxels drawn from the background",
-    "learning-curve": "on a quarter and on a half of the training subjects, by lot{strata}, in as "
-    "many steps",
+    "learning-curve": "on a quarter and on a half of the training subjects, drawn at random"
+    "{strata}, for as many steps",
 }
 
 
 WHY = {
-    "shuffled": "permuted labels, as what they teach is related to the truth by chance, but lowers "
-    "no loss by more than a bound",
-    "background": "the background, of which any relation to the truth is a shortcut",
+    "shuffled": "permuted labels: what they teach is related to the truth by chance alone, which "
+    "lowers this error by no more than a bound",
+    "background": "the background: any relation of it to the truth is a shortcut",
 }
 OF_HEADS = (
     "of the head's voxels those nearest to its centre of mass became air in all channels, "
@@ -48,7 +48,7 @@ OF_MASKS = (
 def tell_controls(study: StudyFiles) -> Iterator[str]:
     """Tell how the finished controls of each experiment were made."""
     stratify = study.config.split.stratify
-    strata = f", in equal shares of {and_joined(stratify)}" if stratify else ""
+    strata = f" and stratified by {and_joined(stratify)}" if stratify else ""
     for name, experiment in study.config.experiments.items():
         if _of_trainings(study, name):
             how = [HOW[one].format(strata=strata) for one in experiment.controls if one in HOW]
@@ -66,7 +66,7 @@ def _judged(experiment: Experiment) -> str:
     ways = [
         f"{METRICS[failing[one]].words} ({WHY[one]})" for one in experiment.controls if one in WHY
     ]
-    return f" Those that must fail are judged by {' and by '.join(ways)}." if ways else ""
+    return f" Controls that must fail are judged by {' and by '.join(ways)}." if ways else ""
 
 
 def _how_injected(experiment: str, task: type[Task]) -> str:

@@ -28,10 +28,10 @@ def tell_explanations(study: StudyFiles) -> Iterator[str]:
         each = " of each class" if classes > 1 else ""
         yield (
             f"{name}: answers for at most {asked.cases} held-out subjects{each}, a third each of "
-            f"the best, the typical and the worst, were explained by {how}, by networks that had "
-            "not seen the subject. As a check, the maps were made again with shuffled weights; a "
-            f"rank correlation of {SAME:g} or more, a limit of headstart's own, counts as a map "
-            "that does not show what was learnt. "
+            "the best, the typical and the worst by the primary metric, were explained by "
+            f"{how}, with networks that had not seen the subject. As a check, the maps were made "
+            f"again with shuffled weights; a rank correlation of {SAME:g} or more, a limit of "
+            "headstart's own, counts as a map that does not show what was learnt. "
             + " ".join(f"{one.title}: {verdict(one)}." for one in groups)
         )
 

@@ -45,7 +45,8 @@ def tell_results(study: StudyFiles) -> Iterator[str | TextTable]:
     if any(one.has_intervals for one in found):
         yield (
             "Brackets give 95 % confidence intervals with the subject as the unit, by the methods "
-            "that stand beside each metric below; differences from baselines are paired."
+            "that stand beside each metric below, not corrected for the number of metrics; "
+            "differences from baselines are paired."
         )
         if any(one.protocol == "cross-validation" for one in found):
             yield (
@@ -114,7 +115,7 @@ SURFACES = (
     "is in one alone, Dice and NSD are 0 and the distances the diagonal of the scan."
 )
 LINEAR_MODELS = (
-    "Linear models are ridge regressions, for classes logistic ones with a penalty, which was "
+    "Linear models are ridge regressions (for classes, penalised logistic ones), whose penalty was "
     "chosen by cross-validation within the subjects that they were fitted to. Volumes enter them "
     "as logarithms, voxels as up to 500 principal components at whichever resolution did better in "
     "that cross-validation."

@@ -28,6 +28,7 @@ from headstart.training.registry import NETWORKS
 from headstart.training.registry import OPTIMIZERS
 from headstart.training.registry import SCHEDULES
 from headstart.training.start import StartCard
+from headstart.training.tiles import tile_of
 
 
 def tell_preparation(card: ModelCard) -> str:
@@ -277,11 +278,14 @@ def _predicted(card: ModelCard) -> Iterator[str]:
             if card.run.target == MASK
             else ""
         )
+        ours = NETWORKS.get(train.network)
+        tile = tile_of(patches.patches, local=bool(ours and ours.local))
         yield (
             f"Training was on patches of {times(patches.patches)} voxels, {patches.per_scan} per "
-            f"scan and epoch{share}. Predictions were made in tiles of that size, with margins as "
-            f"wide as the network's field of view, or else with {predict.overlap:.0%} of a tile "
-            "shared with the next one; each voxel was written once."
+            f"scan and epoch{share}. Predictions were made in tiles of {times(tile)} voxels, of "
+            "which the inner part alone was kept: margins are as wide as the network's field of "
+            "view where that is at most a quarter of a tile; otherwise neighbouring tiles share "
+            f"{predict.overlap:.0%} of their length."
         )
     if task_with(card.run.task, train.loss).needs_noise:
         yield (

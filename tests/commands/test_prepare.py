@@ -844,6 +844,12 @@ def test_a_channel_on_its_own_grid_comes_onto_the_first(
     words = [text.get_text() for text in page.findobj(Text)]
     assert f"moved {row.moved:.1f} mm; {100 * row.covered:.0f} % of the head covered" in words
     assert row.covered > 0.95
+    nothing = replace(row, moved=None, covered=None, distance=0.0, farthest="")
+    without = {row.key: scans[row.key].without([1])}
+    draw_channels(kept, [nothing], without, {"T1": 0, "FLAIR": 1}, study="s")
+    page = kept.pages[1]
+    assert len([axes for axes in page.findobj(Axes) if axes.images]) == 2
+    assert {"T1", "FLAIR", "missing"} < {text.get_text() for text in page.findobj(Text)}
     if how == "rigid":
         assert likeness > 0.9
         assert row.moved == pytest.approx(np.hypot(6, 4), abs=1)

@@ -153,6 +153,50 @@ def test_the_other_channels_and_masks_are_looked_up(tree: Callable[..., Path]) -
     assert "2 files fit" in next(scan.detail for scan in scans if scan.subject == "d")
 
 
+@pytest.mark.parametrize("layout", ["files", "table", "pairs", "bids"])
+def test_an_optional_channel_may_be_lacking_and_no_other(
+    tree: Callable[..., Path], layout: str
+) -> None:
+    names = ["{}/T1.nii", "{}/flair.nii"]
+    if layout == "bids":
+        names = ["sub-{0}/anat/sub-{0}_T1w.nii.gz", "sub-{0}/anat/sub-{0}_FLAIR.nii.gz"]
+    files = [name.format(one) for name in names for one in "ab"]
+    folder = tree(*files, names[0].format("c"))
+    pairs = [{"image": names[0].format(one), "flair": names[1].format(one)} for one in "abc"]
+    pairs[2]["flair"] = ""
+    if layout == "pairs":
+        (folder / "dataset.json").write_text(json.dumps({"training": pairs}))
+    if layout == "table":
+        rows = [
+            f"{one},{pair['image']},{pair['flair']}" for one, pair in zip("abc", pairs, strict=True)
+        ]
+        (folder / "t.csv").write_text("\n".join(["subject,image,flair", *rows]))
+    section: dict[str, Any] = {"layout": layout}
+    keys = ["{subject}/T1.nii", "{subject}/flair*.nii"] if layout == "files" else ["image", "flair"]
+    keys = ["T1w", "FLAIR"] if layout == "bids" else keys
+    section |= {"table": {"path": "t.csv"}} if layout == "table" else {}
+    for optional in (False, True):
+        channels = {"T1": keys[0], "FLAIR": {"path": keys[1], "optional": optional}}
+        scans = scans_of(folder, **section, channels=channels)
+        by_path = {scan.path.removeprefix("scans/"): scan for scan in scans}
+        lacking = by_path.pop(names[0].format("c"))
+        assert lacking.reason == ("" if optional else "missing-channel")
+        assert ("FLAIR" not in lacking.paths) or not optional
+        assert [scan.reason for scan in by_path.values()] == ["", ""]
+
+
+def test_a_mistake_in_an_optional_channel_is_told(tree: Callable[..., Path]) -> None:
+    """Of two files none is taken, and a path that is written leads somewhere."""
+    folder = tree("a.nii", "b.nii", "b_flair_1.nii", "b_flair_2.nii")
+    flair = {"path": "{subject}_flair*", "optional": True}
+    scans = scans_of(folder, channels={"T1": "{subject}.nii", "FLAIR": flair})
+    assert reasons(scans) == {"b": "missing-channel"}
+    (folder / "t.csv").write_text("subject,T1,flair\na,a.nii,a_flair.nii\nb,b.nii,\n")
+    channels = {"T1": "T1", "FLAIR": {"path": "flair", "optional": True}}
+    section = {"layout": "table", "table": {"path": "t.csv"}, "channels": channels}
+    assert reasons(scans_of(folder, **section)) == {"a": "missing-channel"}
+
+
 def test_a_subject_folder_without_a_scan_is_rejected(tree: Callable[..., Path]) -> None:
     folder = tree("a/s1/T1.nii", "a/s2/notes.txt", "b/s1/T2.nii", "tables/ages.csv")
     (folder / "tables/ages.csv").write_text("subject\na\nb\n")

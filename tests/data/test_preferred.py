@@ -288,3 +288,13 @@ def test_the_word_that_is_told_decides(
     assert f"`prefer: {word}`" in told
     scans = scans_of(tmp_path, **section, prefer=word)
     assert [one.reason for one in scans if one.found] == [""]
+
+
+def test_a_scan_with_its_optional_channel_comes_before_one_without(tmp_path: Path) -> None:
+    for name in ("a_run-1_T1", "a_run-2_T1", "a_run-2_FLAIR", "b_run-1_T1", "b_run-2_T1"):
+        scan(tmp_path / f"{name}.nii")
+    flair = {"path": "{subject}_{run}_FLAIR.nii", "optional": True}
+    channels = {"T1": "{subject}_{run}_T1.nii", "FLAIR": flair}
+    found = scans_of(tmp_path, channels=channels, prefer="run-1")
+    taken = {one.subject: one.path for one in found if not one.reason}
+    assert taken == {"a": "a_run-2_T1.nii", "b": "b_run-1_T1.nii"}

@@ -69,9 +69,7 @@ def test_a_visit_that_lacks_a_channel_takes_no_other_visits(
     paths = export(tmp_path, visits, name, lambda n, visit, s: (n, visit, s) == (5, 1, "FLAIR"))
     found = discover(tmp_path, list_files(tmp_path))
     assert list(found.source["channels"]) == ["T1", "T2", "FLAIR"]
-    assert {one.path: one.paths for one in found.scans} == {
-        path: own for path, own in paths.items() if "FLAIR" in own
-    }
+    assert {one.path: one.paths for one in found.scans} == paths
 
 
 @pytest.mark.parametrize("lost", [0, 1])
@@ -84,6 +82,4 @@ def test_a_person_with_a_channel_at_one_of_two_visits(tmp_path: Path, lost: int)
         lambda n, visit, s: n == 5 and visit == lost and s != "T1",
     )
     found = discover(tmp_path, list_files(tmp_path))
-    assert {one.path: one.paths for one in found.scans} == {
-        path: own for path, own in paths.items() if "FLAIR" in own
-    }
+    assert {one.path: one.paths for one in found.scans} == paths

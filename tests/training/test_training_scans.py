@@ -29,6 +29,7 @@ class Head:
     source_affine: Any = dataclasses.field(default_factory=lambda: SOURCE)
     source_shape: tuple[int, ...] = (180, 220, 180)
     raw: str = ""
+    lacking: tuple[int, ...] = ()
 
     def volume(self) -> Any:
         return self.voxels[None].astype(np.float16)

@@ -7,6 +7,7 @@ import itertools
 import os
 import re
 from collections import Counter
+from collections.abc import Collection
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -102,16 +103,20 @@ class NewScans:
 
 
 def list_new_scans(
-    given: Sequence[Path], channels: Sequence[str], covariates: Sequence[str] = ()
+    given: Sequence[Path],
+    channels: Sequence[str],
+    covariates: Sequence[str] = (),
+    optional: Collection[str] = (),
 ) -> NewScans:
     """Find out which scans are meant.
 
     Args:
-        given: NIfTI files of the only channel, or folders that hold them; or one CSV, with a
-            column of paths per channel, which start at the table's folder, a column per covariate,
-            perhaps `brain_mask`, and whatever else.
+        given: NIfTI files of the only channel that a scan must have, or folders that hold them; or
+            one CSV, with a column of paths per channel, which start at the table's folder, a column
+            per covariate, perhaps `brain_mask`, and whatever else.
         channels: Names of the image channels.
         covariates: Labels that the network sees beside a scan.
+        optional: Channels of which a cell may be empty, or the column not there.
 
     Raises:
         UserError: If there are several channels or tables, the table lacks a column, or a folder
@@ -120,16 +125,17 @@ def list_new_scans(
     if given[0].suffix == ".csv":
         if len(given) > 1:
             raise UserError(f"--scans: one table, or NIfTI files, but not {len(given)} of them")
-        return _listed(given[0], channels, covariates)
-    if len(channels) > 1:
+        return _listed(given[0], channels, covariates, optional)
+    needed = [name for name in channels if name not in optional]
+    if len(needed) > 1:
         raise UserError(
-            f"--scans: the network sees {len(channels)} channels; give a table (.csv) with the "
-            f"columns {', '.join([*channels, *covariates])}"
+            f"--scans: the network sees {len(needed)} channels; give a table (.csv) with the "
+            f"columns {', '.join([*needed, *covariates])}"
         )
     if covariates:
         raise UserError(
             f"--scans: the network sees {' and '.join(covariates)} beside the scan; give a table "
-            f"(.csv) with the columns {', '.join([*channels, *covariates])}"
+            f"(.csv) with the columns {', '.join([*needed, *covariates])}"
         )
     for path in given:
         # a disk that is not mounted is no scan that is missing
@@ -137,7 +143,8 @@ def list_new_scans(
             raise UserError(f"{path}: is not there; name a folder, NIfTI files or a table (.csv)")
     found = [scan for path in given for scan in (_scans_below(path) if path.is_dir() else [path])]
     table = pd.DataFrame({"scan": [str(path) for path in found]})
-    return _collected(table, [{channels[0]: path.absolute()} for path in found])
+    lacking = dict.fromkeys(channels[1:])
+    return _collected(table, [{channels[0]: path.absolute()} | lacking for path in found])
 
 
 def _scans_below(folder: Path) -> list[Path]:
@@ -148,20 +155,23 @@ def _scans_below(folder: Path) -> list[Path]:
     return shown
 
 
-def _listed(path: Path, channels: Sequence[str], covariates: Sequence[str]) -> NewScans:
+def _listed(
+    path: Path, channels: Sequence[str], covariates: Sequence[str], optional: Collection[str]
+) -> NewScans:
     if not path.is_file():
         raise UserError(f"{path}: is not there; give a table with a column per channel")
     table = read_all(path).reset_index(drop=True)
-    missing = [name for name in [*channels, *covariates] if name not in table.columns]
+    needed = [name for name in channels if name not in optional]
+    missing = [name for name in [*needed, *covariates] if name not in table.columns]
     if missing or table.empty:
         wrong = f"lacks the column {missing[0]}" if missing else "lists no scan"
         beside = f", and the covariates {', '.join(covariates)}" if covariates else ""
-        raise UserError(f"{path}: {wrong}; it needs paths in {', '.join(channels)}{beside}")
+        raise UserError(f"{path}: {wrong}; it needs paths in {', '.join(needed)}{beside}")
     folder = path.absolute().parent
     columns = [*channels, *(["brain_mask"] if "brain_mask" in table.columns else [])]
     rows = [
         {name: folder / cell if cell else None for name, cell in zip(columns, row, strict=True)}
-        for row in table[columns].to_numpy().tolist()
+        for row in table.reindex(columns=columns, fill_value="").to_numpy().tolist()
     ]
     return _collected(table, rows)
 

@@ -52,6 +52,7 @@ def check_and_prepare(
         classes={},
         volumes=volumes,
         aligned=tuple(settings.align),
+        optional=settings.optional,
     )
     checked = [_check_size(row, settings) for row in found]
     card = scratch / "shard-0.json"

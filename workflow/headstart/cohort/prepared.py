@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -36,6 +37,7 @@ from headstart.data.label_table import LabelRow
 from headstart.data.label_table import labels_of
 from headstart.data.label_table import seen_channels
 from headstart.imaging.background import background_of
+from headstart.imaging.channel_scale import LACKING
 from headstart.imaging.channel_scale import ChannelScale
 from headstart.imaging.config import Preparation
 from headstart.imaging.geometry import Grid
@@ -109,6 +111,32 @@ class Scan(OfScan):
         """The folds that hold the subject out, one of each repeat; () for test subjects."""
         return () if self.fold is None else (self.fold, *self.repeats)
 
+    @property
+    def optional(self) -> tuple[int, ...]:
+        """Places of the channels that a scan of the cohort may lack."""
+        return tuple(n for n, scale in enumerate(self.intensities) if scale.there is not None)
+
+    @property
+    def lacking(self) -> tuple[int, ...]:
+        """Places of the channels that the scan lacks."""
+        return tuple(n for n, scale in enumerate(self.intensities) if scale.there is False)
+
+    @property
+    def flags(self) -> tuple[float, ...]:
+        """Of each optional channel 1 where the scan has it, else 0: seen behind the channels."""
+        return tuple(float(place not in self.lacking) for place in self.optional)
+
+    @property
+    def air(self) -> tuple[float, ...]:
+        """The level of no signal of all that the network sees; that of a flag is its own."""
+        return (*(channel.air for channel in self.intensities), *self.flags)
+
+    def without(self, places: Collection[int]) -> Scan:
+        """Return the scan as if it lacked some channels."""
+        scales = enumerate(self.intensities)
+        kept = tuple(LACKING if place in places else scale for place, scale in scales)
+        return replace(self, intensities=kept)
+
     def in_repeat(self, number: int) -> Scan:
         """Return the scan as it is held out in one of the repeats, the first of which is 0."""
         return self if self.fold is None else replace(self, fold=self.folds[number], repeats=())
@@ -129,12 +157,16 @@ class Scan(OfScan):
         return self.volumes.shape[1:] if self.box is None else tuple(b - a for a, b in self.box)
 
     def volume(self) -> NDArray[np.float16]:
-        """Read the prepared volume, (channels, x, y, z); beyond the scan there is no signal."""
+        """Read the prepared volume, (channels, x, y, z), 0 in channels that the scan lacks.
+
+        Beyond the scan there is no signal.
+        """
         volume = self._channels()[: len(self.intensities)]
-        if not self.background:
-            return volume
-        seed = int.from_bytes(rank(0, "\0".join(self.key))[:8])
-        return background_of(volume, self.grid.voxel_size.tolist(), seed)
+        if self.background:
+            seed = int.from_bytes(rank(0, "\0".join(self.key))[:8])
+            volume = background_of(volume, self.grid.voxel_size.tolist(), seed)
+        volume[list(self.lacking)] = 0
+        return volume
 
     def signal(self) -> NDArray[np.float32]:
         """Read the first channel in its raw intensities, (x, y, z)."""

@@ -30,6 +30,7 @@ class CheckScansSettings(Section):
     # of a cohort without series nothing is written, as before there were any
     volumes: int = Field(0, exclude_if=operator.not_)
     aligned: tuple[Column, ...] = Field((), exclude_if=operator.not_)
+    optional: tuple[Column, ...] = Field((), exclude_if=operator.not_)
 
 
 class PrepareSettings(Section):

@@ -32,5 +32,6 @@ def run(arguments: argparse.Namespace) -> None:
         classes=settings.classes,
         volumes=settings.volumes,
         aligned=settings.aligned,
+        optional=settings.optional,
     )
     write_rows(arguments.output, CheckRow, checked)

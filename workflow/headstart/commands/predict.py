@@ -100,7 +100,8 @@ def run(arguments: argparse.Namespace) -> None:
         _check_given(arguments, NEW)
         if arguments.gather:
             card = ModelCard.read(arguments.runs[0])
-            scans = list_new_scans(arguments.scans, card.run.channels, card.run.covariates)
+            seen = card.run
+            scans = list_new_scans(arguments.scans, seen.channels, seen.covariates, seen.optional)
             gather_answers(scans, arguments.gather, arguments.output, card.task.file)
             return
         from headstart.training.predict_new import predict_new

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import re
 from typing import Annotated
 from typing import Any
@@ -163,7 +164,7 @@ AnyLabel = Annotated[Label, BeforeValidator(_label, json_schema_input_type=str |
 
 
 class Channel(Section):
-    """Where the images of a further channel are, and how they come onto the first one's grid."""
+    """Where images of a further channel are, how they come onto the first one's, who lacks them."""
 
     path: str = Field(description="template, column, key or suffix, as without a section")
     align: Alignment | None = Field(
@@ -174,6 +175,14 @@ class Channel(Section):
         "channel from there, by mutual information, some 2 CPU-seconds a scan. Either way they are "
         "interpolated once. Advice: rigid, for heads move between two sequences; header where both "
         "were registered already",
+    )
+    optional: bool = Field(
+        False,
+        exclude_if=operator.not_,
+        description="true: a scan may lack it (files: no file fits; table, pairs: an empty path). "
+        "The network then sees 0 in its place, and beside the channels a flag that says so; of the "
+        "training scans that have it, some are shown without (train.modality_dropout). Not for the "
+        "first channel. Without it a scan that lacks the channel is refused",
     )
 
 
@@ -228,7 +237,8 @@ class Source(Section):
         "table: the column with the path; pairs: the key in dataset.json, `image`; bids: the "
         "suffix, after entities where files need them to be told apart: `T1w` or `run-1_T1w`; "
         "a public collection has its own. A section with `path` and `align` for a channel that "
-        "lies on another grid than the first",
+        "lies on another grid than the first, with `path` and `optional` for one that some scans "
+        "lack",
     )
     mask: str | None = Field(
         None,
@@ -286,6 +296,11 @@ class Source(Section):
         return {name: one.align for name, one in channels if one.align is not None}
 
     @property
+    def optional(self) -> tuple[str, ...]:
+        """Channels that a scan may lack."""
+        return tuple(name for name, channel in self.channels.items() if channel.optional)
+
+    @property
     def request(self) -> Request | None:
         """What is to be fetched; None if the folder is the user's own."""
         if not self.modality and self.url is None:
@@ -316,7 +331,13 @@ class Source(Section):
                     f"labels: '{name}' is what a target is called that is the scan itself; choose "
                     "another name"
                 )
-        kept = {*list(self.channels)[:1], REFERENCE} & set(self.align)
+        fixed = {*list(self.channels)[:1], REFERENCE}
+        if needed := fixed & set(self.optional):
+            raise ValueError(
+                f"channels: '{min(needed)}' can't be optional: the first channel says where a scan "
+                "lies, and a clean scan judges its noisy one; remove `optional`"
+            )
+        kept = fixed & set(self.align)
         if kept:
             raise ValueError(
                 f"channels: '{min(kept)}' can't be aligned: the others are brought onto the first "

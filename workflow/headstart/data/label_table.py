@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
 from headstart.common.keys import OfScan
+from headstart.common.text import counted
 from headstart.imaging.scan_rows import CHANNEL
 from headstart.imaging.scan_rows import ScanFiles
 
@@ -61,6 +63,16 @@ def first_scans(rows: Sequence[LabelRow]) -> list[LabelRow]:
     for row in rows:
         first.setdefault(row.subject, row)
     return list(first.values())
+
+
+def lacking(rows: Sequence[LabelRow]) -> dict[str, int]:
+    """Count the scans that lack a channel, of each that any scan lacks."""
+    return dict(Counter(name for row in rows for name, path in row.channels.items() if not path))
+
+
+def lacking_text(name: str, count: int, scans: int) -> str:
+    """Say how many scans lack a channel."""
+    return f"{count} of {counted(scans, 'scan')} {'lacks' if count == 1 else 'lack'} {name}"
 
 
 def seen_channels(channels: Sequence[str]) -> tuple[str, ...]:

@@ -30,6 +30,14 @@ def preferred(paths: Sequence[str], words: Sequence[str]) -> list[str]:
     return found
 
 
+def complete(scans: Sequence[FoundScan]) -> list[str]:
+    """Return of a session's scans those that lack least: a word decides among them alone."""
+    usable = [scan for scan in scans if not scan.reason]
+    most = max((len(scan.paths) for scan in usable), default=0)
+    whole = [scan.path for scan in usable if len(scan.paths) == most]
+    return whole or [scan.path for scan in scans]
+
+
 def deciding_word(paths: Sequence[str]) -> str:
     """Return a word for `prefer` that takes one of some files, '' if no word does.
 
@@ -116,8 +124,7 @@ def take_preferred(scans: Sequence[FoundScan], words: Sequence[str], folder: Pat
             sessions[scan.visit].append(scan)
     away = []
     for own in sessions.values():
-        complete = [scan.path for scan in own if not scan.reason]
-        taken = preferred(complete or [scan.path for scan in own], words)
+        taken = preferred(complete(own), words)
         for scan in own:
             if scan.path not in taken:
                 lack = f"; of this one, {scan.detail}" if scan.reason else ""

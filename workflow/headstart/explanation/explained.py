@@ -34,14 +34,13 @@ class Explained:
 
     @cached_property
     def volume(self) -> Tensor:
-        """The scan, (channels, x, y, z), where the network computes."""
+        """The scan, (channels and flags, x, y, z), where the network computes."""
         return load_volume(self.scan).to(self.trained.place)
 
     @cached_property
     def air(self) -> Tensor:
-        """The level of no signal of each channel, (channels, 1, 1, 1)."""
-        levels = [channel.air for channel in self.scan.intensities]
-        return self.volume.new_tensor(levels).reshape(-1, 1, 1, 1)
+        """The level of no signal of each channel and flag, (channels, 1, 1, 1)."""
+        return self.volume.new_tensor(self.scan.air).reshape(-1, 1, 1, 1)
 
     @cached_property
     def covariates(self) -> tuple[Tensor, ...]:

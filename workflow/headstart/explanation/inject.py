@@ -116,8 +116,7 @@ def _answers(task: Task, scan: Scan, networks: Sequence[TrainedNetwork]) -> Iter
 def _injected(volume: Volume, scan: Scan, dose: float, *, masks: bool) -> Volume:
     if masks:
         return faded(volume, scan.mask(), dose)
-    air = [channel.air for channel in scan.intensities]
-    return with_hole(volume, air, scan.grid.voxel_size.tolist(), dose)
+    return with_hole(volume, scan.air, scan.grid.voxel_size.tolist(), dose)
 
 
 def _predict(trained: TrainedNetwork, scan: Scan, volume: Volume) -> Any:

@@ -81,7 +81,6 @@ def draw_augmentation(
     import torch
 
     from headstart.training.augmentation.augmentation import Augmentation
-    from headstart.training.data import load_volume
     from headstart.training.data import seed_of
 
     sets: list[tuple[str, list[Any]]] = [
@@ -89,7 +88,7 @@ def draw_augmentation(
     ]
     if len(transforms) > 1:
         sets.append(("all of them,\nas trained", list(transforms)))
-    volume = load_volume(scan)
+    volume = torch.from_numpy(scan.volume()).float()
     truth = torch.tensor(0)
     if with_mask:
         truth = torch.from_numpy(np.array(scan.mask()))[None]

@@ -52,7 +52,7 @@ def plot(
         steps: `prepare/steps.csv`.
         prepared: Folder of the prepared shards.
     """
-    rows = sorted(read_rows(steps, StepRow), key=lambda row: (row.covered or 0, -row.distance))
+    rows = sorted(read_rows(steps, StepRow), key=_by_fit)
     cards = {path: ShardCard.read(path) for path in sorted(prepared.glob("shard-*.json"))}
     scans = {scan.key: scan_of(path, scan) for path, card in cards.items() for scan in card.scans}
     first = next(iter(cards.values()))
@@ -60,6 +60,11 @@ def plot(
     places = {name: first.channels.index(name) for name in names}
     with document(output, f"{settings.study}: channels", stamp) as pages:
         draw_channels(pages, rows, scans, places, study=settings.study)
+
+
+def _by_fit(row: StepRow) -> tuple[float, float]:
+    """Order scans by how little their channels fit; those that lack them come last."""
+    return 1.0 if row.covered is None else row.covered, -row.distance
 
 
 def draw_channels(
@@ -104,20 +109,25 @@ def _draw_scan(
     name = subject if session == "1" else f"{subject}, session {session}"
     cell.text(0.01, 0.99, shortened(name, 40), va="top", size=7, weight="bold")
     unusual = row.farthest.startswith("channels") and row.distance > far
-    cell.text(
-        0.99,
-        0.99,
-        f"moved {row.moved:.1f} mm; {100 * (row.covered or 0):.0f} % of the head covered",
-        va="top",
-        ha="right",
-        size=6.5,
-        color=VERMILION if unusual else GREY,
-    )
+    if row.covered is not None:
+        cell.text(
+            0.99,
+            0.99,
+            f"moved {row.moved:.1f} mm; {100 * row.covered:.0f} % of the head covered",
+            va="top",
+            ha="right",
+            size=6.5,
+            color=VERMILION if unusual else GREY,
+        )
     volumes = scan.volume().astype(np.float32)
     inside = head(volumes[0])
     wide = 1 / (2 * len(channels))
     for place, (channel, number) in enumerate(channels.items()):
-        cell.text((2 * place + 1) * wide, 0.02, channel, ha="center", size=6.5)
+        middle = (2 * place + 1) * wide
+        cell.text(middle, 0.02, channel, ha="center", size=6.5)
+        if number in scan.lacking:
+            cell.text(middle, 0.5, "missing", ha="center", va="center", size=6.5, color=GREY)
+            continue
         for plane, (seen, marked) in enumerate(_planes(volumes[number], inside)):
             left = (2 * place + plane) * wide
             axes = cell.add_axes((left + 0.005, 0.1, wide - 0.01, 0.78))

@@ -235,9 +235,11 @@ class Preparation(Steps):
 
     Attributes:
         align: How channels on other grids than the first one are brought onto it.
+        optional: Channels that a scan may lack.
     """
 
     align: Ordered[Column, Alignment] = Field({}, exclude_if=operator.not_)
+    optional: tuple[Column, ...] = Field((), exclude_if=operator.not_)
 
     @property
     def steps(self) -> bool:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from headstart.common.errors import UserError
 from headstart.common.text import times
 from headstart.imaging import geometry
+from headstart.imaging.channel_scale import LACKING
 from headstart.imaging.channel_scale import ChannelScale
 from headstart.imaging.config import Alignment
 from headstart.imaging.config import Preparation
@@ -55,7 +56,7 @@ class Prepared:
     """A prepared scan.
 
     Attributes:
-        volume: float16, (channels, x, y, z).
+        volume: float16, (channels, x, y, z); 0 in an optional channel that the scan lacks.
         intensities: What the numbers of each channel mean.
         mask: uint8, (x, y, z), all 0 for a scan without one; None if masks are not asked for.
         grid: Where the prepared voxels lie.
@@ -188,6 +189,10 @@ def prepare_scan(
     fits: list[tuple[float, float]] = []
     seen_first = array
     for number, (name, path) in enumerate(scan.channels.items()):
+        if not path and name in settings.optional:
+            volumes.append(np.zeros([b - a for a, b in box], np.float16))
+            intensities.append(LACKING)
+            continue
         raw = first if number == 0 else _read(data / path)
         if name in settings.align:
             how = settings.align[name]
@@ -201,7 +206,8 @@ def prepare_scan(
         _check_inside(array, brain, path, mask_file)
         volume, means = _scaled(array, brain, box, path, settings, was_constant=raw.constant)
         volumes.append(volume)
-        intensities.append(means)
+        there = True if name in settings.optional else None
+        intensities.append(means.model_copy(update={"there": there}))
 
     found = done.figures
     if fits:

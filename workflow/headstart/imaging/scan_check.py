@@ -39,6 +39,7 @@ def check_scans(
     classes: Classes,
     volumes: int = 0,
     aligned: Collection[str] = (),
+    optional: Collection[str] = (),
 ) -> list[CheckRow]:
     """Read all files of some scans to the last byte.
 
@@ -49,12 +50,13 @@ def check_scans(
         classes: Each class's values in the masks; if there are none, any whole number will do.
         volumes: Fewest volumes of each series; 0 where scans are no series.
         aligned: Channels that may lie on other grids than the first one.
+        optional: Channels that a scan may lack.
 
     Returns:
         One row per scan, in the same order. A bad file gives a reason, never an error.
     """
     return [
-        check_scan(scan, data, masks, classes, volumes, aligned)
+        check_scan(scan, data, masks, classes, volumes, aligned, optional)
         for scan in progress(scans, total=len(scans), label="scans checked")
     ]
 
@@ -66,6 +68,7 @@ def check_scan(
     classes: Classes,
     volumes: int = 0,
     aligned: Collection[str] = (),
+    optional: Collection[str] = (),
 ) -> CheckRow:
     """Read all files of a scan to the last byte, and say all that is wrong with them.
 
@@ -76,6 +79,7 @@ def check_scan(
         classes: Each class's values in the masks; if there are none, any whole number will do.
         volumes: Fewest volumes of a series; 0 where scans are no series.
         aligned: Channels that may lie on other grids than the first one.
+        optional: Channels that a scan may lack.
 
     Returns:
         The worst fault in words, the codes of the others, and facts of the first channel. A bad
@@ -83,7 +87,8 @@ def check_scan(
         an error, never a reason.
     """
     needed = {name: path for name, path in scan.masks.items() if path or (masks and name == "mask")}
-    paths = scan.channels | needed
+    channels = {n: path for n, path in scan.channels.items() if path or n not in optional}
+    paths = channels | needed
     found: list[BadScanError] = []
     read = {}
     facts: dict[str, Any] = {}

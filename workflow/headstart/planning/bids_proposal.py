@@ -19,6 +19,7 @@ from headstart.planning import file_words
 from headstart.planning.bids_labels import bids_join
 from headstart.planning.label_columns import Table
 from headstart.planning.label_columns import open_tables
+from headstart.planning.proposal import CONTRAST_SHARE
 from headstart.planning.proposal import FILES_SHARE
 from headstart.planning.proposal import Found
 from headstart.planning.proposal import add_mask
@@ -144,7 +145,9 @@ def propose_bids(
     _take(found, main, ways[main])
     for suffix in others:
         new = channel_name(suffix, {}) not in source["channels"]
-        if new and suffix in SUFFIXES and ways[main].found.keys() <= ways[suffix].found.keys():
+        both = ways[main].found.keys() & ways[suffix].found.keys()
+        often = len(both) >= CONTRAST_SHARE * len(ways[main].found)
+        if new and suffix in SUFFIXES and often:
             _take(found, suffix, ways[suffix])
     _name_others(found, raw, ways)
     _add_masks(folder, found, images, ways[main].found)

@@ -16,6 +16,7 @@ from headstart.data.found_scans import NOT_PREFERRED
 from headstart.data.found_scans import OF_NO_SCAN
 from headstart.data.found_scans import FoundScan
 from headstart.data.label_table import REFERENCE
+from headstart.data.label_table import lacking_text
 from headstart.data.spellings import differing
 from headstart.data.templates import IMAGES
 from headstart.planning.bids_proposal import bids_folders
@@ -30,9 +31,12 @@ from headstart.planning.label_columns import open_tables
 from headstart.planning.names_proposal import propose_names
 from headstart.planning.path_tables import propose_table
 from headstart.planning.person_column import take_person
+from headstart.planning.proposal import CONTRAST_SHARE
 from headstart.planning.proposal import FILES_SHARE
 from headstart.planning.proposal import Found
+from headstart.planning.proposal import channel_path
 from headstart.planning.proposal import grid_difference
+from headstart.planning.proposal import optional_channels
 from headstart.planning.same_ids import lettered_pairs
 from headstart.planning.sample import spread
 from headstart.planning.trial import list_scans
@@ -137,6 +141,8 @@ def _read(folder: Path, found: Found) -> None:
     if any(scan.reason == "conflicting-labels" for scan in scans):
         _drop_conflicts(folder, found)
         scans, said = list_scans(folder, *found.sources)
+    if _allow_lacking(found, scans):
+        scans, said = list_scans(folder, *found.sources)
     if _drop_rare_channels(found, scans):
         scans, said = list_scans(folder, *found.sources)
     if _drop_other_grids(folder, found, [scan for scan in scans if not scan.reason]):
@@ -148,6 +154,7 @@ def _read(folder: Path, found: Found) -> None:
     # what else lies there may have been told already, with the reason
     found.notes += [line for line in lines if not found.notes or "fit no template" not in line]
     found.scans = [scan for scan in scans if not scan.reason]
+    found.notes += _tell_lacking(found)
     reasons: dict[str, list[FoundScan]] = defaultdict(list)
     for scan in scans:
         if scan.reason and scan.reason != NOT_PREFERRED:  # of those, label has told
@@ -209,11 +216,46 @@ def _drop_conflicts(folder: Path, found: Found) -> None:
         found.notes.append(f"left out, with several values for one scan: {', '.join(dropped)}")
 
 
+def _allow_lacking(found: Found, scans: Sequence[FoundScan]) -> bool:
+    """Let scans lack a channel that at least half of them have."""
+    first, *others = found.source["channels"]
+    there = [scan for scan in scans if scan.paths.get(first) and scan.reason != NOT_PREFERRED]
+    lacking = {name: sum(not scan.paths.get(name) for scan in there) for name in others}
+    allowed = [
+        name
+        for name, count in lacking.items()
+        if 0 < count <= (1 - CONTRAST_SHARE) * len(there) and name != REFERENCE
+    ]
+    for name in allowed:
+        for source in found.sources:
+            source["channels"][name] = {"path": source["channels"][name], "optional": True}
+    return bool(allowed)
+
+
+def _tell_lacking(found: Found) -> Iterator[str]:
+    """Say how many scans lack a channel; ask for it again where they only had several files."""
+    for name in optional_channels(found.source):
+        lack = sum(name not in scan.paths for scan in found.scans)
+        if lack:
+            yield (
+                f"{lacking_text(name, lack, len(found.scans))}: `optional: true` keeps them, and "
+                f"the network is told where it is missing; remove `optional` to learn from scans "
+                f"that have {name} alone, or the channel to learn without it"
+            )
+            continue
+        for source in found.sources:
+            source["channels"][name] = source["channels"][name]["path"]
+
+
 def _drop_rare_channels(found: Found, scans: Sequence[FoundScan]) -> bool:
     """Leave out channels that many scans lack or have several times: scans count for more."""
     first, *others = found.source["channels"]
-    there = [scan for scan in scans if first in scan.paths and scan.reason != NOT_PREFERRED]
-    lacking = {name: [scan for scan in there if name not in scan.paths] for name in others}
+    there = [scan for scan in scans if scan.paths.get(first) and scan.reason != NOT_PREFERRED]
+    optional = optional_channels(found.source)
+    lacking = {
+        name: [s for s in there if not s.paths.get(name) and (s.reason or name not in optional)]
+        for name in others
+    }
     dropped = [n for n in others if len(lacking[n]) > (1 - FILES_SHARE) * len(there)]
     for name in dropped:
         # a scan's detail tells of the first channel that it lacks
@@ -221,7 +263,7 @@ def _drop_rare_channels(found: Found, scans: Sequence[FoundScan]) -> bool:
         own = [scan.detail for scan in lacking[name] if scan.paths.keys() >= set(before)]
         example = own[0] if own else f"{lacking[name][0].path} has no such file, or several"
         found.notes.append(
-            f"the channel {name} ({found.source['channels'][name]}) is not used: "
+            f"the channel {name} ({channel_path(found.source, name)}) is not used: "
             f"{len(lacking[name])} of {len(there)} scans would be lost, e.g. {example}"
         )
         for source in found.sources:
@@ -232,18 +274,23 @@ def _drop_rare_channels(found: Found, scans: Sequence[FoundScan]) -> bool:
 def _drop_other_grids(folder: Path, found: Found, scans: Sequence[FoundScan]) -> bool:
     """Leave out channels that lie on another grid than the first in any of a few scans."""
     first, *others = found.source["channels"]
-    some = spread(scans, GRIDS)
+    some = {name: spread([scan for scan in scans if name in scan.paths], GRIDS) for name in others}
     apart = {
-        name: next(filter(None, (grid_difference(folder, s.path, s.paths[name]) for s in some)), "")
+        name: next(filter(None, (_apart(folder, scan, name) for scan in some[name])), "")
         for name in others
     }
     dropped = [name for name in others if apart[name]]
     for name in dropped:
+        more = ", optional: true" if name in optional_channels(found.source) else ""
         found.notes.append(
-            f"{len(scans)} files such as {some[0].paths[name]} lie on another grid than the "
+            f"{len(scans)} files such as {some[name][0].paths[name]} lie on another grid than the "
             f"{first} and are not used: {apart[name]}; to have them registered, write among the "
-            f"channels `{name}: {{path: '{found.source['channels'][name]}', align: rigid}}`"
+            f"channels `{name}: {{path: '{channel_path(found.source, name)}', align: rigid{more}}}`"
         )
         for source in found.sources:
             del source["channels"][name]
     return bool(dropped)
+
+
+def _apart(folder: Path, scan: FoundScan, name: str) -> str:
+    return grid_difference(folder, scan.path, scan.paths[name])

@@ -24,6 +24,7 @@ from headstart.planning.label_columns import Table
 from headstart.planning.mixed_names import unite
 from headstart.planning.name_fields import name_fields
 from headstart.planning.name_fields import unused
+from headstart.planning.proposal import CONTRAST_SHARE
 from headstart.planning.proposal import FILES_SHARE
 from headstart.planning.proposal import Found
 from headstart.planning.proposal import add_mask
@@ -165,6 +166,13 @@ def _has_one_contrast(kind: Kind, main: Kind) -> bool:
     return kind is not main and len(contrasts) < 2
 
 
+def _is_contrast(kind: Kind, main: Kind, values: list[set[int]] | None) -> bool:
+    """Whether the files of a kind are images whose names say of another contrast."""
+    contrasts = [channel_name(one.paths[0], {}) for one in (kind, main)]
+    other = contrasts[0] not in ("image", contrasts[1])
+    return other and values is None and not file_words.is_mask(kind.known)
+
+
 def _doubt(main: Kind) -> Iterator[str]:
     """Say where the supposed session may be part of the subject, as 02 of 02-001."""
     for session in main.places("session")[:1]:
@@ -238,7 +246,9 @@ def _described(
         take_sides(found, main.paths)
     for kind in sorted(others, key=lambda kind: kind is reference):  # which is the last channel
         example = f"{len(kind.paths)} files such as {kind.paths[0]}"
-        if _share_with_one(kind, main, IDENTITY) < FILES_SHARE:
+        contrast = kind is not reference and _is_contrast(kind, main, values.get(id(kind)))
+        least = CONTRAST_SHARE if contrast else FILES_SHARE
+        if _share_with_one(kind, main, IDENTITY) < least:
             found.notes.append(f"{example} are not used: not every scan has one")
         else:
             template = kind.template(whole=whole, wanted=wanted)

@@ -29,6 +29,7 @@ MASKS_TRIED = 5  # masks of a kind whose voxels are read
 MOST_VALUES = 20  # classes of a mask that init offers to learn
 ON = {1, 255}  # how programs write the voxels of a mask of one class
 FILES_SHARE = 0.9  # a kind of file belongs to the scans if so many have one
+CONTRAST_SHARE = 0.5  # and a further contrast, which others may lack, if so many do
 
 
 @dataclass
@@ -89,6 +90,17 @@ class Found:
     def images(self) -> list[str]:
         """Each scan's first channel."""
         return [scan.path for scan in self.scans]
+
+
+def channel_path(source: Mapping[str, Any], name: str) -> str:
+    """Return what the files of a channel are found by."""
+    entry = source["channels"][name]
+    return entry if isinstance(entry, str) else str(entry["path"])
+
+
+def optional_channels(source: Mapping[str, Any]) -> list[str]:
+    """Return the channels that a scan may lack."""
+    return [name for name, entry in source["channels"].items() if not isinstance(entry, str)]
 
 
 def add_mask(

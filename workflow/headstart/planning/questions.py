@@ -16,8 +16,10 @@ from headstart.common.errors import UserError
 from headstart.data.column_names import plain
 from headstart.data.column_names import words_of
 from headstart.data.label_table import MASK
+from headstart.data.label_table import lacking_text
 from headstart.planning.label_columns import Column
 from headstart.planning.proposal import Found
+from headstart.planning.proposal import channel_path
 from headstart.planning.sample import Sample
 from headstart.planning.write_study import Aim
 from headstart.tasks import TASKS
@@ -42,8 +44,10 @@ def describe_folder(folder: Path, found: Found, sample: Sample) -> Iterator[str]
     several = sum(count > 1 for count in visits.values())
     more = f", {several} of them with several sessions" if several else ""
     yield from row("scans", f"{len(found.scans)} of {len(visits)} subjects{more}")
-    for channel, text in found.source["channels"].items():
-        yield from row(channel, text)
+    for channel in found.source["channels"]:
+        lack = sum(channel not in scan.paths for scan in found.scans)
+        some = f" ({lacking_text(channel, lack, len(found.scans))})" if lack else ""
+        yield from row(channel, f"{channel_path(found.source, channel)}{some}")
     for key in ("mask", "brain_mask"):
         if key in found.source:
             values = ", ".join(f"{value} {word}" for value, word in found.classes.items())

@@ -14,6 +14,7 @@ from headstart.imaging.scan_check import check_scan
 from headstart.imaging.scan_rows import MASKS
 from headstart.imaging.scan_rows import CheckRow
 from headstart.planning.proposal import Found
+from headstart.planning.proposal import optional_channels
 from headstart.planning.sample import are_series
 from headstart.planning.sample import spread
 from headstart.tasks.neighbours import Neighbours
@@ -75,6 +76,7 @@ def _check_some(
                 "mask" in found.source,
                 classes,
                 volumes,
+                optional=optional_channels(found.source),
             )
             for scan in spread(scans, count)
         ]

@@ -125,11 +125,12 @@ class Config(Section):
                     f"data: source '{source.source}' has the channels {list(source.channels)}, but "
                     f"'{self.data[0].source}' has {list(first)}; all need the same, in order"
                 )
-            if source.align != self.data[0].align:
-                raise ValueError(
-                    f"data: source '{source.source}' aligns other channels than "
-                    f"'{self.data[0].source}', or otherwise; all need the same `align`"
-                )
+            for key in ("align", "optional"):
+                if getattr(source, key) != getattr(self.data[0], key):
+                    raise ValueError(
+                        f"data: source '{source.source}' has another `{key}` of channels than "
+                        f"'{self.data[0].source}'; all need the same"
+                    )
         names = [source.source for source in self.data]
         if len(set(names)) < len(names):
             raise ValueError(f"data: the names of sources must differ, but are {names}")
@@ -228,12 +229,17 @@ class Config(Section):
     def preparation(self) -> Preparation:
         """What is done to each volume."""
         steps = self.prepare.model_dump(exclude={"shards"})
-        return Preparation(**steps, align=self.data[0].align)
+        return Preparation(**steps, align=self.data[0].align, optional=self.optional)
 
     @property
     def channels(self) -> tuple[str, ...]:
         """Names of the channels that networks see, in the order of the prepared volumes."""
         return seen_channels(tuple(self.data[0].channels))
+
+    @property
+    def optional(self) -> tuple[str, ...]:
+        """Names of the channels that a scan may lack."""
+        return self.data[0].optional
 
     def primary_metric(self, experiment: str) -> str:
         """Name of the metric that an experiment's result is told by."""

@@ -8,6 +8,7 @@ from headstart.data.label_table import IMAGES
 from headstart.data.label_table import MASK
 from headstart.study.start_checks import check_start
 from headstart.training.config import PREDICT
+from headstart.training.config import USUAL_DROPOUT
 from headstart.training.config import Patches
 from headstart.training.mirrors import check_masks_follow
 from headstart.training.mirrors import check_mirrors
@@ -40,6 +41,7 @@ def check_experiment(name: str, config: Config) -> None:
     _check_series(where, experiment, config)
     _check_lengths(where, experiment.train, config)
     _check_saved(where, experiment.train)
+    _check_dropout(where, experiment.train, config)
     if experiment.train.patches is None and experiment.predict.overlap != PREDICT.overlap:
         raise ValueError(
             f"{where}.predict.overlap: a network that learnt from whole scans predicts them whole, "
@@ -68,6 +70,15 @@ def _check_saved(where: str, train: Train) -> None:
         raise ValueError(
             f"{where}.train.save_every: no epoch is kept, as there are {train.epochs}; write a "
             "smaller number, or remove it"
+        )
+
+
+def _check_dropout(where: str, train: Train, config: Config) -> None:
+    """Check that there are channels that a network may learn to do without."""
+    if train.modality_dropout != USUAL_DROPOUT and not config.optional:
+        raise ValueError(
+            f"{where}.train.modality_dropout: no channel is optional; write `optional: true` at "
+            "one that scans may lack, or remove this"
         )
 
 

@@ -20,6 +20,8 @@ from headstart.data.found_scans import FoundScan
 from headstart.data.found_scans import RejectedRow
 from headstart.data.found_scans import lost_of
 from headstart.data.label_table import LabelRow
+from headstart.data.label_table import lacking
+from headstart.data.label_table import lacking_text
 from headstart.data.layouts.source import read_source
 from headstart.data.scan_rules import apply_rules
 from headstart.imaging.scan_rows import ScanFiles
@@ -90,6 +92,7 @@ def label(
     _report(kept, rejected, table, max_rejected)
 
     labels = _label_rows(sorted(kept, key=place), list(sources[0].channels))
+    _tell_lacking(labels, sources[0])
     if len(labels) + len(rejected) != len(scans):
         raise RuntimeError(f"{len(scans)} in, {len(labels)} out, {len(rejected)} rejected")
     for question in targets:
@@ -121,6 +124,17 @@ def _label_rows(scans: Sequence[FoundScan], channels: Sequence[str]) -> list[Lab
         )
         for scan in scans
     ]
+
+
+def _tell_lacking(labels: Sequence[LabelRow], source: Source) -> None:
+    """Print how many scans lack an optional channel; fail if all do, as by a misspelt template."""
+    for name, count in lacking(labels).items():
+        if count == len(labels):
+            raise UserError(
+                f"label: no scan has the optional channel {name}, by {source.templates[name]}; "
+                "correct it, or remove the channel"
+            )
+        print(f"label: {lacking_text(name, count, len(labels))}", file=sys.stderr)
 
 
 def _report(

@@ -72,7 +72,7 @@ def _trial(config: Config, name: str, project: Path) -> Trial:
         augment=train.augment,
         task=experiment.task,
         classes=tuple(config.classes),
-        channels=train.inputs(config.channels),
+        channels=train.inputs(config.channels, config.optional),
         window=train.seen(config.prepare.window),
         start=_start(config, name, project),
     )

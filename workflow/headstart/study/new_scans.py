@@ -52,7 +52,8 @@ def _planned(asked: AskedScans, config: Config, project: Path) -> PlannedScans:
 
 def _shares(asked: AskedScans, run: Run, project: Path) -> tuple[PlannedShare, ...]:
     """List the scans, and say which are in which share."""
-    scans = list_new_scans([project / asked.scans], run.channels, run.covariates)
+    given = [project / asked.scans]
+    scans = list_new_scans(given, run.channels, run.covariates, run.optional)
     shares = asked.shards or _usual_number(len(scans.files))
     parts = [scans.share(Share(number, shares)) for number in range(shares)]
     return tuple(PlannedShare(part.digest(), len(part.files)) for part in parts)

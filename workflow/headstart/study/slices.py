@@ -90,6 +90,7 @@ class Slices:
             classes=self.config.classes,
             volumes=max(one.train.volumes for one in self.config.experiments.values()),
             aligned=tuple(self.config.data[0].align),
+            optional=self.config.optional,
         )
 
     def check(self) -> Check:
@@ -142,6 +143,7 @@ class Slices:
             **self._question(experiment),
             train=train,
             channels=self.config.channels,
+            optional=self.config.optional,
             window=self.config.prepare.window,
             fold=fold,
             seed=seed,

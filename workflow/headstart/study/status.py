@@ -27,6 +27,9 @@ from headstart.common.text import counted
 from headstart.data.demo_card import synthetic
 from headstart.data.found_scans import RejectedRow
 from headstart.data.inventory import markers_of
+from headstart.data.label_table import LabelRow
+from headstart.data.label_table import lacking
+from headstart.data.label_table import lacking_text
 from headstart.evaluation import experiment_words
 from headstart.evaluation.judgement import beside
 from headstart.evaluation.judgement import judge
@@ -212,7 +215,8 @@ class Study:
         if stage == "label":
             scans, rejected = _rows(folder / "labels.csv"), _rows(folder / "rejected.csv")
             entries = "entry" if rejected == 1 else "entries"
-            return f"{counted(scans, 'scan')}; {rejected} {entries} rejected{_reasons(folder)}"
+            told = f"{counted(scans, 'scan')}; {rejected} {entries} rejected{_reasons(folder)}"
+            return told + self._lacking(folder / "labels.csv")
         if stage == "check":
             rejected = _rows(folder / "rejected.csv")
             if _is_written(folder / "passed.csv"):
@@ -220,7 +224,8 @@ class Study:
             else:  # too many were rejected
                 read = sum(_rows(shard) for shard in (folder / "shards").glob("*.csv"))
                 passed = read - rejected
-            return f"{counted(passed, 'scan')} passed; {rejected} rejected{_reasons(folder)}"
+            told = f"{counted(passed, 'scan')} passed; {rejected} rejected{_reasons(folder)}"
+            return told + self._lacking(folder / "passed.csv")
         if stage == "split":
             audit = Audit.read(folder / "audit.json")
             return f"{audit.subjects} subjects; {audit.test} held out for the test"
@@ -231,6 +236,13 @@ class Study:
         if stage == "evaluate":
             return " ".join(self._results())
         return ""
+
+    def _lacking(self, table: Path) -> str:
+        """Say how many scans of a table lack an optional channel; "" where none may."""
+        if not self.slices.config.optional or not _is_written(table):
+            return ""
+        rows = read_rows(table, LabelRow)
+        return "".join(f"; {lacking_text(*one, len(rows))}" for one in lacking(rows).items())
 
     def _results(self) -> Iterator[str]:
         """Say which experiments beat their baselines; on the test subjects once these are open."""

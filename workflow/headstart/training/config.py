@@ -47,6 +47,14 @@ def _networks(*, per_voxel: bool) -> str:
     return f"{', '.join(networks_for(per_voxel=per_voxel))} ({', '.join(tasks)})"
 
 
+# Share of the training scans that have an optional channel and are shown without.
+USUAL_DROPOUT = 0.2
+
+
+def _is_usual_dropout(share: float) -> bool:
+    return share == USUAL_DROPOUT
+
+
 def _is_none(value: Any) -> bool:
     """Leave a key out of a training's identity that says nothing: older ones did not have it."""
     return value is None
@@ -340,6 +348,15 @@ class Train(Section):
         description="pairs of classes that a left-right mirror turns into each other, e.g. "
         "`[[hippocampus_left, hippocampus_right]]`: a mirrored scan gets the other name",
     )
+    modality_dropout: float = Field(
+        USUAL_DROPOUT,
+        ge=0,
+        lt=1,
+        exclude_if=_is_usual_dropout,
+        description="probability, 0 to below 1, that a training scan is shown without an optional "
+        "channel that it has (`optional: true`), each by itself, drawn for each epoch; the more "
+        "scans will lack it later, the higher. Validation and prediction see what there is",
+    )
     flip_reason: Annotated[str, StringConstraints(strip_whitespace=True)] = Field(
         "",
         description="why RandomFlip leaves the label true although a name speaks of a side, "
@@ -356,10 +373,10 @@ class Train(Section):
         """How patches are drawn; None for whole scans."""
         return None if self.sampling == "whole" else self.sampling
 
-    def inputs(self, channels: Sequence[str]) -> tuple[str, ...]:
-        """Name what the network sees: a scan's channels, or some of a series' volumes."""
+    def inputs(self, channels: Sequence[str], optional: Sequence[str] = ()) -> tuple[str, ...]:
+        """Name what the network sees: a scan's channels and flags, or some of a series' volumes."""
         if self.neighbours is None:
-            return tuple(channels)
+            return (*channels, *(f"has {name}" for name in optional))
         return tuple(f"{step:+d}" for step in self.neighbours.steps)
 
     @property

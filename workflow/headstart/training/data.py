@@ -19,6 +19,7 @@ from headstart.cohort.prepared import Scan
 from headstart.data.label_table import MASK
 from headstart.training.augmentation.augmentation import Augmentation
 from headstart.training.augmentation.augmentation import Draw
+from headstart.training.augmentation.base import send
 from headstart.training.length import steps_of_epoch
 from headstart.training.patches import PatchPlaces
 from headstart.training.series import drawn
@@ -85,7 +86,7 @@ class Batch(NamedTuple):
 
     Attributes:
         scans: The scans.
-        volumes: (n, channels, x, y, z), float32, where the network computes.
+        volumes: (n, channels and flags, x, y, z), float32, where the network computes.
         targets: What `Task.target` says of each: scalars (n,), or masks (n, 1, x, y, z) of uint8.
         covariates: What is seen beside each, (n, columns), float32; None for nothing.
     """
@@ -112,7 +113,7 @@ def read_batch(
     place: torch.device,
     covariates: Covariates = NO_COVARIATES,
 ) -> Batch:
-    """Read scans as they were prepared, and send them to where the network computes.
+    """Read scans as they were prepared, without flags, and send them to the network's place.
 
     Half the bytes are sent, from pinned memory, so that nobody waits for their arrival.
     """
@@ -139,8 +140,30 @@ def encode(scans: Sequence[Scan], covariates: Covariates, place: torch.device) -
 
 
 def load_volume(scan: Scan) -> Tensor:
-    """Read a prepared volume as (channels, x, y, z) float32."""
-    return torch.from_numpy(scan.volume()).float()
+    """Read a prepared volume as a network sees it, (channels and flags, x, y, z), float32."""
+    return with_flags(torch.from_numpy(scan.volume()).float()[None], [scan])[0]
+
+
+def with_flags(volumes: Tensor, scans: Sequence[Scan]) -> Tensor:
+    """Put a flag for each optional channel behind the channels: 1 where a scan has it, else 0.
+
+    A channel that a scan lacks is 0 everywhere, whatever augmentation has made of it.
+
+    Args:
+        volumes: Prepared or augmented, (n, channels, x, y, z).
+        scans: Whose they are; all have the same optional channels.
+
+    Returns:
+        (n, channels + optional channels, x, y, z).
+    """
+    if not scans[0].optional:
+        return volumes
+    count, channels, *voxels = volumes.shape
+    has = np.array([[place not in scan.lacking for place in range(channels)] for scan in scans])
+    there = send(has[..., None, None, None], volumes.device) > 0
+    flags = send(np.array([scan.flags for scan in scans]), volumes.device)
+    planes = flags[..., None, None, None].expand(count, -1, *voxels)
+    return torch.cat([torch.where(there, volumes, 0), planes], 1)
 
 
 class EpochLoader:
@@ -175,7 +198,7 @@ class EpochLoader:
         self.augmentation = Augmentation(config.augment, task.swap_table(config.swap))
         masks = task.target_kind == MASK
         self._patches = None if config.patches is None else PatchPlaces(config.patches, masks=masks)
-        self._neighbours = config.neighbours
+        self._neighbours, self._dropout = config.neighbours, config.modality_dropout
 
     def items(self, steps: int) -> int:
         """Scans, or patches, of so many steps of an epoch."""
@@ -207,23 +230,34 @@ class EpochLoader:
     def _read(self, items: Sequence[Item], epoch: int) -> Batch:
         if self._neighbours is not None:
             items = [self._at_time(item, self._neighbours, epoch) for item in items]
+        items = [self._with_some_channels(item, epoch) for item in items]
+        scans = [item.scan for item in items]
         seeds = [item.seed(self._seed, "pose", epoch) for item in items]
         if self._patches is not None:
             patches = [self._read_patch(item, self._patches, epoch) for item in items]
             volumes, targets = (torch.cat(part) for part in zip(*patches, strict=True))
-            volumes, targets = self._task.pose(volumes, targets, seeds)
-            return Batch([item.scan for item in items], volumes, targets)
-        scans = [item.scan for item in items]
+            volumes, targets = self._task.pose(with_flags(volumes, scans), targets, seeds)
+            return Batch(scans, volumes, targets)
         batch = read_batch(scans, self._task, self._place, self._covariates)
         draws = [self._draw(item, epoch) for item in items]
         affines = [scan.affine for scan in scans]
         volumes, targets = self.augmentation.apply(batch.volumes, batch.targets, draws, affines)
-        volumes, targets = self._task.pose(volumes, targets, seeds)
+        volumes, targets = self._task.pose(with_flags(volumes, scans), targets, seeds)
         return batch._replace(volumes=volumes, targets=targets)
 
     def _at_time(self, item: Item, neighbours: Neighbours, epoch: int) -> Item:
         seed = item.seed(self._seed, "time", epoch)
         return item._replace(scan=drawn(item.scan, neighbours, seed))
+
+    def _with_some_channels(self, item: Item, epoch: int) -> Item:
+        """Take optional channels from a scan at random, so that the network learns to do without.
+
+        It is called modality dropout (Neverova et al. 2016,
+        https://doi.org/10.1109/TPAMI.2015.2461544).
+        """
+        random = np.random.default_rng(item.seed(self._seed, "channels", epoch))
+        gone = [place for place in item.scan.optional if random.random() < self._dropout]
+        return item._replace(scan=item.scan.without(gone)) if gone else item
 
     def _read_patch(self, item: Item, places: PatchPlaces, epoch: int) -> tuple[Tensor, Tensor]:
         """Read a patch with as much around it as its augmentation needs, and augment it."""
@@ -254,5 +288,6 @@ def validation_batches(
     for start in range(0, len(scans), size):
         batch = read_batch(scans[start : start + size], task, place, covariates)
         seeds = [seed_of("validation", scan.subject, scan.session) for scan in batch.scans]
-        volumes, targets = task.pose(batch.volumes, batch.targets, seeds)
+        seen = with_flags(batch.volumes, batch.scans)
+        volumes, targets = task.pose(seen, batch.targets, seeds)
         yield batch._replace(volumes=volumes, targets=targets)

@@ -104,7 +104,7 @@ def network_of(run: Run, task: Task, folder: Path) -> nn.Module:
     network = build_network(
         run.train.network,
         run.train.network_arguments,
-        in_channels=len(run.train.inputs(run.channels)),
+        in_channels=len(run.inputs),
         out_channels=task.out_channels,
         folder=folder,
         deep_supervision=run.train.deep_supervision,

@@ -81,7 +81,8 @@ def predict_new(
     cards = [ModelCard.read(run) for run in runs]
     _check_alike(runs, cards)
     first = cards[0]
-    new = list_new_scans(scans, first.run.channels, first.run.covariates)
+    seen = first.run
+    new = list_new_scans(scans, seen.channels, seen.covariates, seen.optional)
     if first.prepare.brain != "deepbet":  # which looks at no mask
         check_masked(new, first.brain_masks)
     calibrated = Calibration.read(calibration, cards) if calibration else None
@@ -163,8 +164,9 @@ def _warning(scan: Scan, cards: Sequence[ModelCard], on_channels: str) -> str:
     """What there is to say against a prediction of this scan, with what its channels say."""
     if any(card.seen & digests_of(scan) for card in cards):
         return "a network has learnt from this very scan"
+    lacking = [f"told without {cards[0].run.channels[place]}" for place in scan.lacking]
     beside = [said for card in cards for said in card.covariates.unlike(scan.covariates)]
-    told = [on_channels, *dict.fromkeys(beside), *cards[0].training_scans.unlike(scan)]
+    told = [*lacking, on_channels, *dict.fromkeys(beside), *cards[0].training_scans.unlike(scan)]
     return "; ".join(filter(None, told))
 
 

@@ -24,6 +24,7 @@ class Run(Question):
     """The settings of one training: an experiment, one fold, one seed.
 
     Attributes:
+        optional: Channels that a scan may lack.
         control: Which control it is; None for none.
         stratify: Labels that a control's share of the subjects has like all of them.
     """
@@ -33,9 +34,15 @@ class Run(Question):
     train: Train
     fold: int
     seed: int
-    # as in `Question`: of what is no control nothing is written
+    # as in `Question`: of what is no control, and lacks nothing, nothing is written
+    optional: tuple[Column, ...] = Field((), exclude_if=operator.not_)
     control: Control | None = Field(None, exclude_if=operator.not_)
     stratify: tuple[str, ...] = Field((), exclude_if=operator.not_)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Name what the network sees, as `Train.inputs` does."""
+        return self.train.inputs(self.channels, self.optional)
 
 
 class RunIdentity(Section):

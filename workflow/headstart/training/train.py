@@ -158,9 +158,16 @@ def _check_cohort(cohort: Cohort, run: Run, splits: Path) -> None:
             f"{cohort.window}, but the settings say {list(run.channels)} and {run.window}; "
             "run the stage prepare again"
         )
+    training = cohort.training(run.fold)
+    for place, name in enumerate(run.channels):
+        if training and all(place in scan.lacking for scan in training):
+            raise UserError(
+                f"{splits}: fold {run.fold} trains on no scan with the optional channel {name}; "
+                "use other folds, or remove the channel"
+            )
     wanted = " and ".join([f"a {run.target}", *run.covariates])
     for name, scans in (
-        ("training", cohort.training(run.fold)),
+        ("training", training),
         ("validation", cohort.validation(run.fold)),
     ):
         if not scans and not (name == "validation" and run.train.keep != "best"):

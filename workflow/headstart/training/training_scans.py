@@ -82,7 +82,10 @@ class TrainingScans(Section):
 
 @dataclass(frozen=True)
 class _Look:
-    """One scan: a small copy, percentiles of its intensities, mm along right, front and up."""
+    """One scan: a small copy, percentiles of its intensities, mm along right, front and up.
+
+    There is NaN for channels that it lacks: what is missing is like no other scan.
+    """
 
     small: Array
     percentiles: Array
@@ -92,8 +95,10 @@ class _Look:
     def of(cls, scan: Scan) -> _Look:
         small, percentiles = [], []
         # one by one: where training is by patches, memory may not hold much more than a scan
-        for half in scan.volume():
+        for place, half in enumerate(scan.volume()):
             channel = half.astype(np.float32)
+            if place in scan.lacking:
+                channel[:] = np.nan
             small.append(_small(channel))
             percentiles.append(np.percentile(channel, PERCENTILES))
         return cls(np.concatenate(small), np.concatenate(percentiles), _extent(scan))
@@ -108,17 +113,19 @@ def describe(scans: Sequence[Scan], others: Sequence[Scan]) -> TrainingScans:
     """
     looks = [_Look.of(scan) for scan in scans]
     small = np.stack([look.small for look in looks])
-    percentiles = np.median([look.percentiles for look in looks], axis=0)
+    percentiles = np.array([*map(_median, zip(*(look.percentiles for look in looks), strict=True))])
     extent = np.median([look.field_of_view for look in looks], axis=0)
     # each is compared with the mean of the others, as a new one is with the mean of all
-    rest = (small.sum(axis=0) - small) / max(len(small) - 1, 1)
+    known = ~np.isnan(small)
+    total, count = np.nansum(small, axis=0), known.sum(axis=0)
+    rest = (total - np.nan_to_num(small)) / np.maximum(count - known, 1)
     distances = [
         _distances(look, template, percentiles, extent)
         for look, template in zip(looks, rest, strict=True)
     ]
     by_name = {name: [one[name] for one in distances] for name in WORDS}
     return TrainingScans(
-        template=_rounded(small.mean(axis=0)),
+        template=_rounded(total / np.maximum(count, 1)),
         percentiles=_rounded(percentiles),
         field_of_view=_rounded(extent),
         farthest={name: float(np.max(values)) for name, values in by_name.items()},
@@ -134,12 +141,20 @@ def digests_of(scan: Scan) -> set[str]:
 
 
 def _distances(look: _Look, template: Array, percentiles: Array, extent: Array) -> dict[str, float]:
+    there, known = ~np.isnan(look.small), ~np.isnan(look.percentiles)
+    apart = look.percentiles[known] - percentiles[known]
     return {
         # sizes by their ratio: twice as long is as far as half as long
         "field_of_view": float(np.abs(np.log(look.field_of_view / extent)).max()),
-        "intensities": float(np.sqrt(np.mean((look.percentiles - percentiles) ** 2))),
-        "similarity": 1 - _correlation(look.small, template),
+        "intensities": float(np.sqrt(np.mean(apart**2))),
+        "similarity": 1 - _correlation(look.small[there], template[there]),
     }
+
+
+def _median(values: Sequence[float]) -> float:
+    """Median of what is there; 0 of nothing."""
+    there = [value for value in values if not np.isnan(value)]
+    return float(np.median(there)) if there else 0.0
 
 
 def _correlation(one: Array, other: Array) -> float:

@@ -43,7 +43,7 @@ def start_from(network: nn.Module, parent: Parent, run: Run, task: Task) -> Star
         ours,
         theirs,
         parent.start.origin,
-        in_channels=len(run.train.inputs(run.channels)),
+        in_channels=len(run.inputs),
         out_channels=task.out_channels,
     )
     check_patterns(network, parent.start, found.new)

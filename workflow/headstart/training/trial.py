@@ -21,7 +21,7 @@ class Trial(Section):
         augment: `train.augment`.
         task: Name of the task.
         classes: Names of the masks' foreground classes.
-        channels: Names of the image channels.
+        channels: Names of what the network sees, see `Train.inputs`.
         window: Voxels that the network sees at once.
         start: What it starts from; None for random weights.
     """

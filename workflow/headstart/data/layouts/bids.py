@@ -15,6 +15,7 @@ from headstart.data.layouts.lookup import bindings
 from headstart.data.layouts.lookup import of_another
 from headstart.data.layouts.lookup import reason_of
 from headstart.data.layouts.lookup import wanted_files
+from headstart.data.preferred import complete
 from headstart.data.preferred import of_same_scan
 from headstart.data.preferred import preferred
 
@@ -57,8 +58,7 @@ def from_bids(source: Source, folder: Path) -> list[FoundScan]:
             _visit_scan(source, names, visit, path, {n: there[n][visit] for n in names}, bound)
             for path in names[first].choose(there[first][visit]) or [""]
         ]
-        ready = [scan.path for scan in own if not scan.reason]
-        left = preferred(ready or [scan.path for scan in own], source.prefer)
+        left = preferred(complete(own), source.prefer)
         if len(left) > 1:
             home = _home(*visit)
             own = own[:1]
@@ -120,6 +120,8 @@ def _visit_scan(
         found = [path] if path and name == first else wanted.choose(own, source.prefer)
         if len(found) == 1:
             scan.paths[name] = found[0]
+        elif name in source.optional and not found:
+            continue
         elif not found and (others := wanted.choose(fit)):
             scan.reject(reason_of(name), of_another(name, others[0], path))
         else:

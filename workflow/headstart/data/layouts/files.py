@@ -124,7 +124,7 @@ def _take_files(
     templates: Mapping[str, Template],
     source: Source,
 ) -> set[str]:
-    """Give each scan the file of each channel and mask, or a reason.
+    """Give each scan the file of each channel and mask that it must have, or a reason.
 
     Returns:
         All files that belong to a scan, those too that were not taken.
@@ -154,6 +154,8 @@ def _take_files(
             found = preferred(own, source.prefer)
             if len(found) == 1:
                 scan.paths[name] = found[0]
+            elif name in source.optional and not own:
+                continue
             elif there and not found:
                 scan.reject(reason_of(name), of_another(name, there[0], scan.path))
             elif (away := fitting[name][number][1]) and not there:

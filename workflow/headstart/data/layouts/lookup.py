@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import posixpath
+from collections.abc import Collection
 from collections.abc import Mapping
 from collections.abc import Sequence
 from pathlib import Path
@@ -54,10 +55,20 @@ def of_another_folder(name: str, file: str, first: str) -> str:
     )
 
 
-def look_up(scan: FoundScan, paths: Mapping[str, str], folder: Path, where: str) -> None:
-    """Keep the paths of a scan that exist below the source's folder, or reject the scan."""
-    scan.paths = dict(paths)
-    for name, path in paths.items():
+def look_up(
+    scan: FoundScan, paths: Mapping[str, str], folder: Path, where: str, optional: Collection[str]
+) -> None:
+    """Keep the paths of a scan that exist below the source's folder, or reject the scan.
+
+    Args:
+        scan: The scan.
+        paths: What is said of each channel and mask, "" for nothing.
+        folder: The source's folder.
+        where: What says so, for messages.
+        optional: Channels of which nothing need be said.
+    """
+    scan.paths = {name: path for name, path in paths.items() if path or name not in optional}
+    for name, path in scan.paths.items():
         if path.startswith(("/", "~", "\\")) or ".." in path.split("/") or path[1:2] == ":":
             scan.reject(
                 "outside-root",

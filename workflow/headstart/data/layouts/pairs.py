@@ -49,6 +49,6 @@ def from_pairs(source: Source, folder: Path) -> list[FoundScan]:
         first = next(iter(paths.values()))
         case = re.sub(r"\.nii(\.gz)?$", "", posixpath.basename(first))
         scan = make_scan(source, {"subject": case}, first or path.name, first_folder(source, first))
-        look_up(scan, paths, folder, f"{path}, entry {number}")
+        look_up(scan, paths, folder, f"{path}, entry {number}", source.optional)
         scans.append(scan)
     return scans

@@ -60,7 +60,7 @@ def read_source(source: Source, data: Path) -> list[FoundScan]:
         scan.source = source.source
         scan.site = scan.labels.pop("site", "") or scan.site or source.site or ""
         scan.path = _below(source, scan.path)
-        scan.paths = {name: _below(source, path) for name, path in scan.paths.items()}
+        scan.paths = {n: path and _below(source, path) for n, path in scan.paths.items()}
     _leave_out(source, scans)
     return scans
 

@@ -54,6 +54,6 @@ def from_table(source: Source, folder: Path) -> list[FoundScan]:
         scan.labels = {str(label): value for label, value in own.items()}
         if "session" not in fields:  # visits may lie in folders
             scan.place = (posixpath.dirname(first),)
-        look_up(scan, paths, folder, f"{path}, row {number}")
+        look_up(scan, paths, folder, f"{path}, row {number}", source.optional)
         scans.append(scan)
     return scans

@@ -56,6 +56,7 @@ REFERENCES = {
     "deepbet": "Fisch et al. 2024, deepbet, https://doi.org/10.1016/j.compbiomed.2024.108845",
     "fit": "Avants et al. 2008, local correlation, https://doi.org/10.1016/j.media.2007.06.004",
     "deep": "Lee et al. 2015, deep supervision, https://proceedings.mlr.press/v38/lee15a.html",
+    "dropout": "Neverova et al. 2016, ModDrop, https://doi.org/10.1109/TPAMI.2015.2461544",
     "occlusion": "Zeiler and Fergus 2014, occlusion, https://doi.org/10.1007/978-3-319-10590-1_53",
     "grad-cam++": "Chattopadhay et al. 2018, Grad-CAM++, https://doi.org/10.1109/WACV.2018.00097",
     "shuffled": "Adebayo et al. 2018, sanity checks for maps, "
@@ -127,6 +128,8 @@ def of_training(runs: Sequence[Run]) -> Iterator[str]:
         yield REFERENCES["monai"]
     if any(train.deep_supervision for train in trains):
         yield REFERENCES["deep"]
+    if any(run.optional and run.train.modality_dropout for run in runs):
+        yield REFERENCES["dropout"]
     if any(run.train.patches and run.target == MASK for run in runs):
         yield REFERENCES["patches"]
     optimizers: Mapping[str, Part] = {t.optimizer: OPTIMIZERS[t.optimizer] for t in trains}

@@ -17,6 +17,8 @@ from headstart.data.found_scans import RejectedRow
 from headstart.data.label_table import IMAGES
 from headstart.data.label_table import LabelRow
 from headstart.data.label_table import first_scans
+from headstart.data.label_table import lacking
+from headstart.data.label_table import lacking_text
 from headstart.data.rejection_words import in_words
 from headstart.study.config import Config
 from headstart.study.methods.phrases import and_joined
@@ -58,6 +60,8 @@ def tell_data(study: StudyFiles) -> Iterator[str]:
         f"{counted(len(passed), 'scan')} of {counted(len(people), 'subject')} "
         f"{'was' if len(passed) == 1 else 'were'} used."
     )
+    for name, count in lacking(passed).items():
+        yield f"{lacking_text(name, count, len(passed))}, which is optional."
     for label in labels_told(config, people):
         yield f"{label}: {of_label(config, label, people)}."
 

@@ -221,6 +221,7 @@ def _training(cards: Sequence[ModelCard]) -> str:
         f"The loss was {_loss(card)}.",
         _optimization(cards),
         _augmentation(train),
+        _dropped(card),
         f"The weights kept are {kept}.",
         *_predicted(card),
     ]
@@ -363,6 +364,17 @@ def _augmentation(train: Train) -> str:
         "normalised again" * bool(kinds & {"RandomBiasField", "RandomGamma"})
     )
     return f"Training scans were augmented by TorchIO's transforms: {said}{shared}{signal}."
+
+
+def _dropped(card: ModelCard) -> str:
+    """Tell what the network saw of channels that a scan lacks, and which were taken away."""
+    if not card.run.optional:
+        return ""
+    return (
+        f"{and_joined(card.run.optional)}, where a scan lacks it, was seen as 0, with a flag that "
+        f"says so beside the channels; {card.run.train.modality_dropout:.0%} of the training scans "
+        "that have it, drawn for each epoch, were shown without (modality dropout)."
+    )
 
 
 def _optimization(cards: Sequence[ModelCard]) -> str:

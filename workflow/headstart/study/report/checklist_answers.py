@@ -13,6 +13,8 @@ from headstart.common.text import capital
 from headstart.common.text import counted
 from headstart.data.label_table import IMAGES
 from headstart.data.label_table import LabelRow
+from headstart.data.label_table import lacking
+from headstart.data.label_table import lacking_text
 from headstart.figures.style import metric_name
 from headstart.imaging.scan_rows import CheckRow
 from headstart.study.methods.chapters import Chapter
@@ -129,7 +131,9 @@ def _missing(known: Known) -> Answer:
     beside = any(one.covariates for one in known.study.config.experiments.values())
     what = "its target or a covariate" if beside else "its target"
     rule = f"A scan without {what} is left out of that experiment; nothing is imputed"
-    return Answer(rule + (f". Missing: {told}" if told else ""), "quality")
+    without = [lacking_text(*one, len(known.passed)) for one in lacking(known.passed).items()]
+    seen = f". {and_joined(without)}, in whose place networks see 0 and a flag" if without else ""
+    return Answer(rule + (f". Missing: {told}" if told else "") + seen, "quality")
 
 
 def _reference(known: Known) -> Answer:
@@ -138,8 +142,10 @@ def _reference(known: Known) -> Answer:
 
 
 def _predictors(known: Known) -> Answer:
-    voxels = f"The voxels of {and_joined(known.study.config.channels)}"
-    experiments = known.study.config.experiments.items()
+    config = known.study.config
+    flags = f", and whether a scan has {and_joined(config.optional)}" if config.optional else ""
+    voxels = f"The voxels of {and_joined(config.channels)}{flags}"
+    experiments = config.experiments.items()
     beside = [
         f"{and_joined(one.covariates)} in {name}" for name, one in experiments if one.covariates
     ]

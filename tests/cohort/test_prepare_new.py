@@ -45,7 +45,7 @@ def test_a_channel_that_shows_little_of_the_head_is_told(
 
 def test_it_stands_in_the_row_s_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(predict_new, "digests_of", lambda _: set())
-    scan: Any = SimpleNamespace(covariates=())
+    scan: Any = SimpleNamespace(covariates=(), lacking=())
     card: Any = SimpleNamespace(
         seen=set(),
         covariates=SimpleNamespace(unlike=lambda _: ["older"]),

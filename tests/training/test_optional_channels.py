@@ -29,6 +29,7 @@ from headstart.imaging.config import Preparation
 from headstart.imaging.scan_check import check_scans
 from headstart.study.labels import label
 from headstart.tasks.regression import Regression
+from headstart.training import remarks
 from headstart.training.card import ModelCard
 from headstart.training.config import Train
 from headstart.training.data import EpochLoader
@@ -298,10 +299,18 @@ def test_a_network_learns_with_it_and_answers_without(
     alone = {told[name]["prediction"] for name in ("T1", "cell", "column")}
     assert len(alone) == 1
     assert told["both"]["prediction"] not in alone
-    assert [str(row["warning"]).startswith("told without FLAIR") for row in told.values()] == [
-        *([True] * 3),
-        False,
-    ]
+    without = ["told without FLAIR" in str(row["warning"]) for row in told.values()]
+    assert without == [True, True, True, False]
+    output = tmp_path / "known.csv"
+    known = study.folder / "data/own/s06/T1.nii"
+    predict_new(runs=[model], scans=[known], output=output, networks=study.folder, device="cpu")
+    (warning,) = pd.read_csv(output)["warning"]
+    assert warning == "told without FLAIR; a network has learnt from this very scan"
+
+
+def test_the_log_says_how_many_lack_it(study: Study) -> None:
+    said = [*remarks.on_lacking(("T1", "FLAIR"), study.scans()[:7])]
+    assert said == ["2 of 7 scans lack FLAIR, of those to learn from"]
 
 
 def test_a_scan_without_the_first_channel_is_refused(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -64,7 +65,7 @@ def plot(
 
 def _by_fit(row: StepRow) -> tuple[float, float]:
     """Order scans by how little their channels fit; those that lack them come last."""
-    return 1.0 if row.covered is None else row.covered, -row.distance
+    return math.inf if row.covered is None else row.covered, -row.distance
 
 
 def draw_channels(
@@ -85,7 +86,7 @@ def draw_channels(
         study: Name of the study.
     """
     far, shown = far_away(len(rows)), rows[:MOST]
-    note = _note(len(shown), len(rows), next(iter(channels)))
+    note = _note(shown, len(rows), next(iter(channels)))
 
     def draw(cell: SubFigure, row: StepRow) -> None:
         _draw_scan(cell, row, scans[row.key], channels, far)
@@ -93,10 +94,12 @@ def draw_channels(
     draw_scans(document, f"{study}: channels", note, shown, TALL, draw)
 
 
-def _note(shown: int, scans: int, first: str) -> str:
+def _note(shown: Sequence[StepRow], scans: int, first: str) -> str:
+    lacking = any(row.covered is None for row in shown)
     return (
-        f"{shown} of {counted(scans, 'scan')}, first those of which a channel covers least of the "
-        "head, then those whose channels were moved farthest. Of each channel a coronal and an "
+        f"{len(shown)} of {counted(scans, 'scan')}, first those of which a channel covers least of "
+        "the head, then those whose channels were moved farthest"
+        f"{', last those that lack them' if lacking else ''}. Of each channel a coronal and an "
         f"axial plane; left is left. Yellow: the head's outline in {first}, which the others are "
         "to fill as well. Numbers: prepare/steps.csv."
     )

@@ -109,6 +109,8 @@ def fit(
     )
     if warning := remarks.on_unseen(task.unseen(training)):
         print(warning, file=sys.stderr, flush=True)
+    for remark in remarks.on_lacking(this.channels, training):
+        print(remark, file=sys.stderr, flush=True)
     for warning in on_covariates(covariates, cohort, this.fold, task):
         print(warning, file=sys.stderr, flush=True)
     if loader.augmentation.where:

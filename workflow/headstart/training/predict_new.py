@@ -162,12 +162,12 @@ def _answer(
 
 def _warning(scan: Scan, cards: Sequence[ModelCard], on_channels: str) -> str:
     """What there is to say against a prediction of this scan, with what its channels say."""
-    if any(card.seen & digests_of(scan) for card in cards):
-        return "a network has learnt from this very scan"
     lacking = [f"told without {cards[0].run.channels[place]}" for place in scan.lacking]
+    if any(card.seen & digests_of(scan) for card in cards):
+        return "; ".join([*lacking, "a network has learnt from this very scan"])
     beside = [said for card in cards for said in card.covariates.unlike(scan.covariates)]
-    told = [*lacking, on_channels, *dict.fromkeys(beside), *cards[0].training_scans.unlike(scan)]
-    return "; ".join(filter(None, told))
+    unlike = cards[0].training_scans.unlike(scan)
+    return "; ".join(filter(None, [*lacking, on_channels, *dict.fromkeys(beside), *unlike]))
 
 
 def _check_alike(runs: Sequence[Path], cards: Sequence[ModelCard]) -> None:

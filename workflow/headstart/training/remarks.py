@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
+from headstart.data.label_table import lacking_text
 from headstart.training.history import History
 from headstart.training.spent import Spent
+
+if TYPE_CHECKING:
+    from headstart.cohort.prepared import Scan
 
 WAITING = 0.05  # share of an epoch
 RISEN = 1.1  # of the validation loss over its lowest
@@ -22,6 +27,14 @@ def on_unseen(classes: Sequence[str]) -> str:
         "it is evaluated all the same; take fewer folds, get more subjects who have it, or merge "
         "it with another class"
     )
+
+
+def on_lacking(channels: Sequence[str], scans: Sequence[Scan]) -> Iterator[str]:
+    """Yield how many of the scans to learn from lack a channel, of each that any lacks."""
+    for place, name in enumerate(channels):
+        count = sum(place in scan.lacking for scan in scans)
+        if count:
+            yield f"{lacking_text(name, count, len(scans))}, of those to learn from"
 
 
 def on_waiting(spent: Spent) -> str:

@@ -70,8 +70,8 @@ def test_what_networks_see_of_a_channel_that_scans_lack_is_told():
     run = make_run(train=Train(network="sfcn", modality_dropout=0.3)).model_copy(update=optional)
     assert training._dropped(make_card(run)) == (
         "FLAIR, where a scan lacks it, was seen as 0, with a flag that says so beside the "
-        "channels; 30% of the training scans that have it, drawn for each epoch, were shown without "
-        "(modality dropout)."
+        "channels; 30% of the training scans that have it, drawn for each epoch, were shown "
+        "without (modality dropout)."
     )
     assert any("ModDrop" in cited for cited in citations.of_training([run]))
     assert not any("ModDrop" in cited for cited in citations.of_training([make_run()]))

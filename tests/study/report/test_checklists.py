@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -55,7 +56,11 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Known:
     ("name", "text", "left"),
     [
         ("kind", "Deep learning: neural networks for classification", ""),
-        ("development", "Development, with evaluation on held-out subjects, for sex", "population"),
+        (
+            "development",
+            "Development, with evaluation on held-out subjects, for sex",
+            "population and aims",
+        ),
         ("acquisition", "t1; voxels of 4 to 4 mm", "scanner, sequence and field strength"),
         ("selected", "The whole of each prepared scan; how these were cropped", ""),
         ("predictors", "The voxels of t1; nothing else", "why these"),
@@ -64,7 +69,8 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Known:
         ("robustness", "Results by site and standard deviations over seeds", ""),
         ("external", "None in the study's files", "elsewhere"),
         ("diagnostic", "Sensitivity, specificity, positive predictive value and negative", ""),
-        ("imbalance", "Nothing was done about it", ""),
+        ("imbalance", "Nothing was done about it in training", ""),
+        ("explanation", "No maps were made", "other methods"),
         ("output", "a threshold by Youden's index", ""),
         ("sizes", "exp, test: 10 subjects, 12 scans", ""),
         ("model", "model.safetensors and model.json", "where they can be had"),
@@ -95,3 +101,12 @@ def test_covariates_are_predictors_and_may_lack() -> None:
     missing = ANSWERS["missing"](beside)
     assert missing is not None
     assert missing.text.startswith("A scan without its target or a covariate is left out")
+
+
+def test_what_is_answered_with_images_is_told_as_such(tmp_path: Path) -> None:
+    study = make_finished(tmp_path, "segmentation")
+    known = Known(StudyFiles(study.folder, study.slices.config, synthetic=False), {})
+    output, missing = ANSWERS["output"](known), ANSWERS["missing"](known)
+    assert output == Answer("masks on the scans' own grids")
+    assert missing is not None
+    assert "Missing" not in missing.text

@@ -89,7 +89,7 @@ def _kind(known: Known) -> Answer | None:
 def _development(known: Known) -> Answer | None:
     targets = dict.fromkeys(one.target for one in known.study.config.experiments.values())
     text = f"Development, with evaluation on held-out subjects, for {and_joined(targets)}"
-    return Answer(text, "results", left="the population") if known.cards else None
+    return Answer(text, "results", left="population and aims") if known.cards else None
 
 
 def _sources(known: Known) -> Answer:
@@ -127,7 +127,8 @@ def _selected(known: Known) -> Answer | None:
 def _missing(known: Known) -> Answer:
     targets = {e.target for e in known.study.config.experiments.values()} - set(IMAGES)
     lack = {name: sum(not row.values.get(name) for row in known.passed) for name in sorted(targets)}
-    told = and_joined(f"{name} in {counted(n, 'scan')}" for name, n in lack.items()) if lack else ""
+    missing = [f"{name} in {counted(n, 'scan')}" for name, n in lack.items() if n]
+    told = and_joined(missing) if missing else ""
     beside = any(one.covariates for one in known.study.config.experiments.values())
     what = "its target or a covariate" if beside else "its target"
     rule = f"A scan without {what} is left out of that experiment; nothing is imputed"
@@ -241,8 +242,10 @@ def _groups(known: Known) -> Answer | None:
 
 def _explanation(known: Known) -> Answer | None:
     methods = {one.method for groups in explained(known.study).values() for one in groups}
-    if not methods:
+    if not known.results:
         return None
+    if not methods:
+        return Answer("No maps were made", left="other methods, if any")
     return Answer(
         f"{and_joined(sorted(methods))}, with a check by shuffled weights",
         "explanation",
@@ -281,11 +284,17 @@ def _imbalance(known: Known) -> Answer | None:
     if not classes:
         return Answer("No class of scans is predicted")
     weighted = any(run.train.class_weights for run in classes)
-    return Answer("Classes were weighted in the loss" if weighted else "Nothing was done about it")
+    return Answer(
+        "Classes were weighted in the loss" if weighted else "Nothing was done about it in training"
+    )
 
 
 def _output(known: Known) -> Answer | None:
-    answers = dict.fromkeys(card.task.answer_words for card in known.cards)
+    tasks = [card.task for card in known.cards]
+    answers = dict.fromkeys(
+        f"{task.file}s on the scans' own grids" if task.file else task.answer_words
+        for task in tasks
+    )
     chosen = any("threshold" in one.defined for one in known.results)
     threshold = "; a threshold by Youden's index on held-out predictions" * chosen
     return Answer(and_joined(answers) + threshold) if answers else None
@@ -338,9 +347,7 @@ ANSWERS: dict[str, Callable[[Known], Answer | None]] = {
     "internal": _internal,
     "external": _external,
     "flow": lambda _: Answer("The flow diagram", "flow"),
-    "balance": lambda _: Answer(
-        "The table of labels by part", "balance", "what the table of labels does not say"
-    ),
+    "balance": lambda _: Answer("The table of labels by part", "balance", "what that table lacks"),
     "performance": _performance,
     "diagnostic": _diagnostic,
     "failures": _of_results("The worst cases", "cases", "why they failed"),

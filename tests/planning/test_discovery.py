@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -66,11 +67,15 @@ def look(folder: Path) -> Found:
         (("even:acq-a_T1w", "odd:run-01_T1w", "odd:run-02_T1w"), {"T1": "T1w"}, ["run-01"]),
         (("rec-norm_T1w", "T1w"), {"T1": "T1w"}, None),
         (("T1w", "FLAIR", "T2w"), {"T1": "T1w", "T2": "T2w", "FLAIR": "FLAIR"}, None),
-        (("T1w", "even:T2w"), {"T1": "T1w"}, None),
+        (
+            ("T1w", "even:T2w"),
+            {"T1": "T1w", "T2": {"path": "T2w", "optional": True}},
+            None,
+        ),
     ],
 )
 def test_names_of_bids_are_those_that_find_most(
-    tmp_path: Path, names: tuple[str, ...], channels: dict[str, str], prefer: list[str] | None
+    tmp_path: Path, names: tuple[str, ...], channels: dict[str, Any], prefer: list[str] | None
 ) -> None:
     bids(tmp_path, *names)
     found = look(tmp_path)

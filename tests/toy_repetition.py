@@ -61,14 +61,14 @@ class Repetition(Task):
         return np.zeros(len(errors)), errors
 
     def in_one_number(self, predictions, scan):
-        return np.array([prediction.mean() for prediction in predictions])
+        return np.array([told.whole().mean() for (told,) in predictions])
 
     def answer(self, decision, file):
-        file.write(file.to_own_grid(decision[0]))
+        file.write(file.to_own_grid(decision.whole()[0]))
         return {"image": file.name}
 
     def answer_held_out(self, decision, file, data):
-        error = np.abs(decision - self.target(file.scan)).mean()
+        error = np.abs(decision.whole() - self.target(file.scan)).mean()
         return self.answer(decision, file) | {"error": error, "image_sha256": file.sha256}
 
     def from_columns(self, numbers):

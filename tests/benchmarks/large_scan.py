@@ -1,8 +1,9 @@
-"""Peak memory and CPU time of `headstart predict` for one scan of EDGE³ voxels, float32, denoised.
+"""Peak memory and CPU time of `headstart predict` for one scan of EDGE³ voxels, float32.
 
-PYTHONPATH=workflow:tests python tests/benchmarks/large_scan.py [EDGE]
+PYTHONPATH=workflow:tests python tests/benchmarks/large_scan.py [EDGE [TASK [MEMORY]]]
 
-512 by default: some 7 CPU minutes.
+512 by default; TASK is denoising or segmentation, MEMORY what `--memory` says, such as 2G. On one
+core some 4 CPU minutes each.
 """
 
 from __future__ import annotations
@@ -12,30 +13,46 @@ import resource
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 from noisy_study import NOISE
 from noisy_study import NoisyStudy
+from small_study import WINDOW
+from small_study import SmallStudy
 
+from headstart.imaging.config import Preparation
+from headstart.training.card import ModelCard
 from headstart.training.config import Train
 from headstart.training.settings import Run
 from headstart.training.train import train
 
-QUESTION = {"experiment": "clean", "task": "denoising", "target": "image", "classes": {}}
+SAMPLING = {"patches": [24, 24, 24], "per_scan": 2}
 
 
-def train_small(folder: Path) -> Path:
-    """Train a small network; return its folder."""
-    study = NoisyStudy(folder / "study", reference=False)
-    network = {"network": "plain_unet", "network_arguments": {"channels": [8, 16]}}
-    settings = Train(
-        **network, sampling={"patches": [24, 24, 24], "per_scan": 2}, epochs=1, threads=1
+def train_small(folder: Path, task: str) -> Path:
+    """Train a small network for an epoch; return its folder."""
+    settings = {"sampling": SAMPLING, "epochs": 1, "threads": 1}
+    if task == "denoising":
+        study = NoisyStudy(folder / "study", reference=False)
+        asked = {"target": "image", "classes": {}, "window": "own"}
+        settings |= {"network": "plain_unet", "network_arguments": {"channels": [8, 16]}}
+    else:
+        study = SmallStudy(folder / "study")
+        asked = {"target": "mask", "classes": {"left": [1], "right": [2]}, "window": WINDOW}
+        arguments = {"channels": [8, 16], "strides": [2]}
+        settings |= {"network": "unet", "network_arguments": arguments}
+    run = Run(
+        **{"experiment": "small", "task": task, "channels": ("T1",), **asked},
+        **{"train": Train(**settings), "fold": 0, "seed": 0},
     )
-    run = Run(**QUESTION, channels=("T1",), window="own", train=settings, fold=0, seed=0)
     where = {"store": folder / "runs", "output": folder / "model", "device": "cpu"}
     train(run=run, code="x", **study.inputs, **where)
+    card = ModelCard.read(folder / "model")
+    own = Preparation(voxel_size="own", window="own", normalise=card.prepare.normalise)
+    card.model_copy(update={"prepare": own}).write(folder / "model")
     return folder / "model"
 
 
@@ -57,22 +74,29 @@ def write_ball(path: Path, edge: int) -> None:
             file.write(plane.astype(np.float32).tobytes(order="F"))
 
 
-def main(edge: int) -> None:
+def main(edge: int, task: str, memory: Sequence[str]) -> None:
     """Measure."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        model, scan = train_small(folder), folder / "scan.nii"
+        model, scan = train_small(folder, task), folder / "scan.nii"
         write_ball(scan, edge)
         words = ["predict", "--run", model, "--scans", scan, "--output", folder / "new.csv"]
+        words += [word for amount in memory for word in ("--memory", amount)]
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         environment = os.environ | {"OMP_NUM_THREADS": "1"}
         command = [sys.executable, "-m", "headstart", *map(str, words), "--device", "cpu"]
         subprocess.run(command, check=True, env=environment)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        memory = after.ru_maxrss * 1024 / 1e6
-        print(f"{edge}³ voxels, {4e-6 * edge**3:.0f} MB: {memory:.0f} MB, {seconds:.0f} CPU s")
+        peak = after.ru_maxrss * 1024 / 1e6
+        print(
+            f"{task}, {edge}³ voxels, {4e-6 * edge**3:.0f} MB, memory: {memory or 'not said'}: "
+            f"{peak:.0f} MB, {seconds:.0f} CPU s"
+        )
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 512)
+    given = sys.argv[1:]
+    defaults = ["512", "denoising"]
+    size, kind, *amount = [*given, *defaults[len(given) :]]
+    main(int(size), kind, amount)

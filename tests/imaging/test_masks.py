@@ -12,9 +12,11 @@ from scipy import ndimage
 
 from headstart.imaging.geometry import Grid
 from headstart.imaging.geometry import interpolate
+from headstart.imaging.masks import decide_by_slabs
 from headstart.imaging.masks import decide_mask
 from headstart.imaging.masks import resample_mask
 from headstart.imaging.registration import rotation
+from headstart.imaging.slabs import Slabs
 
 PLAIN = Grid((40, 44, 42), np.eye(4))
 
@@ -184,3 +186,20 @@ def test_a_surface_comes_back_between_large_voxels():
     back = decide_mask(np.stack([1 - share, share]), target, source)
     blocks = (share > 0.5).repeat(2, 0).repeat(2, 1).repeat(2, 2)
     assert dice(back > 0, true > 0) > 0.98 > dice(blocks, true > 0)
+
+
+@pytest.mark.parametrize("turned", [np.diag([1.0, 1, 1, 1]), np.diag([-0.7, 0.7, -1.4, 1])])
+def test_slabs_are_decided_as_all_at_once(turned: np.ndarray) -> None:
+    """Also on a grid with other axes, whose slabs lie along them."""
+    random = np.random.default_rng(0)
+    logits = ndimage.gaussian_filter(random.normal(size=(3, 50, 22, 18)), [0, 2, 2, 2])
+    shares = np.exp(40 * logits) / np.exp(40 * logits).sum(axis=0)
+    source = Grid((50, 22, 18), np.eye(4))
+    affine = turned[:, [1, 2, 0, 3]]
+    affine[:3, 3] = [40 if turned[0, 0] < 0 else -2, 1, 17 if turned[0, 0] < 0 else 0]
+    target = Grid((30, 28, 66), affine)
+    shares = shares.astype(np.float32)
+    decided = decide_by_slabs(Slabs.of(shares), source, target)
+    assert len(np.unique(decided)) == 3
+    different = decided != decide_mask(shares, source, target)
+    assert different.mean() < 1e-5  # of two classes as probable as each other

@@ -215,6 +215,16 @@ def complaint(path: str, value: Any) -> str:
             {"overlap": 0.5},
             "grey.predict.overlap: a network that learnt from whole scans predicts them whole",
         ),
+        (
+            "experiments.grey.predict",
+            {"memory": "2G"},
+            "grey.predict.memory: a network that learnt from whole scans predicts them whole",
+        ),
+        (
+            "experiments.grey.predict",
+            {"memory": "2 GiB"},
+            "'2 GiB' is no amount of memory; write e.g. 2G or 800M",
+        ),
         ("prepare", 3, "prepare: 3 is not allowed: must be a section of `key: value` lines"),
         ("experiments.age.learning_rate", 0.1, "did you mean 'train.learning_rate'?"),
         ("voxel_size", [1, 1, 1], "voxel_size: unknown key; did you mean 'check.voxel_size' or"),

@@ -89,6 +89,19 @@ def test_predictions(tmp_path: Path, experiment: str, expected: JobRequest) -> N
     assert request(settings(tmp_path, 50), "predict", experiment, gpu=False) == expected
 
 
+@pytest.mark.parametrize("network", ["unet", "my_net.py:Net"])
+def test_predictions_ask_for_the_memory_that_they_keep_to(tmp_path: Path, network: str) -> None:
+    made = settings(tmp_path, 50)
+    experiment = made.config.experiments["lesion"]
+    predict = experiment.predict.model_copy(update={"memory": "800M"})
+    train = experiment.train.model_copy(update={"network": network})
+    kept = experiment.model_copy(update={"predict": predict, "train": train})
+    made.config.experiments["lesion"] = kept
+    # and 2 GB besides
+    assert request(made, "predict", "lesion", gpu=False).memory == 3000
+    assert request(made, "train", "lesion", gpu=False).memory > 3000
+
+
 def test_of_a_network_of_the_user_s_own_nothing_is_known(tmp_path: Path) -> None:
     own = settings(tmp_path, 50, network="my_net.py:Net")
     for gpu in (True, False):

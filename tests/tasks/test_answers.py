@@ -17,6 +17,7 @@ from headstart.cohort.prepared import read_cohort
 from headstart.common import files
 from headstart.common.errors import UserError
 from headstart.imaging.geometry import Grid
+from headstart.imaging.slabs import Slabs
 from headstart.tasks.classification import Classification
 from headstart.tasks.classification import FocalClassification
 from headstart.tasks.classification import OrdinalClassification
@@ -236,11 +237,10 @@ def test_networks_are_as_far_apart_as_their_volumes_in_ml():
     masks[0][0, 0], masks[1][0, :2, :, 1:] = 1, 2  # 16 and 24 voxels
     grid = Grid((4, 4, 4), np.diag([-2.0, 2.0, 5.0, 1.0]))  # of 20 µl each
     scan = SimpleNamespace(grid=grid)
-    found = SIDES.in_one_number([probabilities_of(mask) for mask in masks], scan)
+    predictions = [[predicted(mask[0])] for mask in masks]
+    found = SIDES.in_one_number(predictions, scan)
     assert found == pytest.approx([0.32, 0.48])
-    assert SIDES.spread([probabilities_of(mask) for mask in masks], scan) == pytest.approx(
-        0.16 / 2**0.5
-    )
+    assert SIDES.spread(predictions, scan) == pytest.approx(0.16 / 2**0.5)
 
 
 def test_dice_of_each_class_and_scan():
@@ -262,7 +262,7 @@ def asked(tmp_path_factory):
 
 def predicted(mask):
     """What is predicted for one scan, where nothing is uncertain."""
-    return probabilities_of(mask[None])[0]
+    return Slabs.of(probabilities_of(mask[None])[0].numpy())
 
 
 def halves():

@@ -3,38 +3,27 @@
 from __future__ import annotations
 
 import itertools
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from prepared_shards import write_shard
+from tile_scans import filters
+from tile_scans import noise
+from tile_scans import scan_like
 from torch import Tensor
 from torch import nn
 
-from headstart.cohort.prepared import Scan
-from headstart.cohort.prepared import scan_of
-from headstart.cohort.shards import ShardCard
-from headstart.imaging.config import Preparation
-from headstart.imaging.geometry import Grid
 from headstart.training.config import Predict
 from headstart.training.config import Train
 from headstart.training.inference import predict_scan
+from headstart.training.inference import predict_slabs
 from headstart.training.predictor import Tiled
 from headstart.training.predictor import make_predictor
 from headstart.training.receptive_field import receptive_field
 
 CPU = torch.device("cpu")
 ONE = (1, 1, 1)
-
-
-def filters(channels: int = 1, layers: int = 2) -> nn.Module:
-    """Make a linear network that sees 2 voxels further for each layer."""
-    torch.manual_seed(0)
-    widths = [channels, *[3] * (layers - 1), 2]
-    pairs = itertools.pairwise(widths)
-    return nn.Sequential(*(nn.Conv3d(a, b, 5, padding=2) for a, b in pairs)).eval()
 
 
 class Halving(nn.Module):
@@ -51,10 +40,6 @@ class Halving(nn.Module):
         deep = self.deep(nn.functional.max_pool3d(top, 2)).relu()
         wide = nn.functional.interpolate(deep, scale_factor=2, mode="nearest")
         return self.last(torch.cat([top, wide], 1))
-
-
-def noise(*shape: int) -> Tensor:
-    return torch.from_numpy(np.random.default_rng(0).normal(size=shape).astype(np.float32))
 
 
 @pytest.mark.parametrize(
@@ -240,22 +225,6 @@ def test_an_answer_for_the_scan_is_not_mirrored_back() -> None:
         )
 
 
-def scan_like(folder: Path, volume: np.ndarray) -> Scan:
-    """Prepare a scan of these numbers, (channels, x, y, z)."""
-    shape = volume.shape[1:]
-    path, grid = folder / "shard-0.json", Grid(shape, np.eye(4))
-    write_shard(
-        path,
-        [("s", "1")],
-        volume[None],
-        np.zeros((1, *shape), np.uint8),
-        prepare=Preparation(voxel_size=(1, 1, 1), window="own", normalise="none"),
-        affine=np.eye(4),
-        source=grid,
-    )
-    return scan_of(path, ShardCard.read(path).scans[0])
-
-
 @pytest.mark.parametrize(
     ("channels", "flips", "shape"),
     [(1, "none", (31, 17, 24)), (3, 4, (16, 40, 12)), (2, 8, (29, 33, 22))],
@@ -295,6 +264,12 @@ def test_no_seams_in_what_a_linear_filter_says_of_a_scan_by_patches_and_mirror_i
             whole = filters(padded[None])[:, :, x, y, z]
         expected += whole.flip(dims) / len(images)
     np.testing.assert_allclose(tiled, expected, atol=2e-6)
+    # slab by slab, in memory and in a file, to the last bit
+    for scratch in (False, True):
+        slabs = predict_slabs(predictor, scan_like(tmp_path, volume.numpy()), CPU, scratch=scratch)
+        assert slabs.shape == (2, *shape)
+        np.testing.assert_array_equal(slabs.whole(), tiled[0])
+        np.testing.assert_array_equal(slabs.read(3, 9), tiled[0, :, 3:9])
     assert capsys.readouterr().err == (
         "tiles of 17x19x13 voxels with margins of 3x4x3: the same answer as for a whole scan at "
         "once\n"

@@ -22,7 +22,8 @@ from headstart.imaging.headers import image_like
 from headstart.imaging.mask_classes import Classes
 from headstart.imaging.mask_values import file_values
 from headstart.imaging.mask_values import millilitres
-from headstart.imaging.masks import decide_mask
+from headstart.imaging.masks import decide_by_slabs
+from headstart.imaging.slabs import Slabs
 
 Kind = TypeVar("Kind", bound=np.generic)
 
@@ -54,13 +55,13 @@ class AnswerFile:
         """Digest of the file that was written."""
         return files.sha256(self.folder / self.name)
 
-    def decided(self, probabilities: NDArray[np.float32]) -> NDArray[np.uint8]:
+    def decided(self, probabilities: Slabs) -> NDArray[np.uint8]:
         """Decide for a class in each voxel of the scan's own file; background beyond what is known.
 
         Args:
-            probabilities: Of the background and each class, (classes, x, y, z).
+            probabilities: Of the background and each class.
         """
-        return decide_mask(probabilities, self.scan.grid, self.scan.source)
+        return decide_by_slabs(probabilities, self.scan.grid, self.scan.source)
 
     def to_own_grid(self, image: NDArray[Kind]) -> NDArray[Kind]:
         """Bring an image (x, y, z) to the voxels of the scan's own file; 0 beyond it."""

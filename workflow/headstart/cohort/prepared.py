@@ -42,6 +42,7 @@ from headstart.imaging.channel_scale import ChannelScale
 from headstart.imaging.config import Preparation
 from headstart.imaging.geometry import Grid
 from headstart.imaging.geometry import shared
+from headstart.imaging.slabs import Slabs
 
 
 @dataclass(frozen=True)
@@ -167,6 +168,17 @@ class Scan(OfScan):
             volume = background_of(volume, self.grid.voxel_size.tolist(), seed)
         volume[list(self.lacking)] = 0
         return volume
+
+    def slabs(self) -> Slabs:
+        """The prepared volume, of which no more is in memory than is looked at; see `volume`."""
+        if self.background or self.box is not None:
+            return Slabs.of(self.volume())
+        sides = [(0, length) for length in self.shape[1:]]
+
+        def read(first: int, last: int) -> NDArray[np.float16]:
+            return self.part([(first, last), *sides]).volume()
+
+        return Slabs((len(self.intensities), *self.shape), read)
 
     def signal(self) -> NDArray[np.float32]:
         """Read the first channel in its raw intensities, (x, y, z)."""

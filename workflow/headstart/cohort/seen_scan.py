@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.cohort.prepared import Scan
+from headstart.imaging.slabs import Slabs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,3 +31,7 @@ class SeenScan(Scan):
         volume, scale = super().volume().copy(), self.intensities[0]
         volume[0] = (self.seen - np.float32(scale.mean)) / np.float32(scale.scale)
         return volume
+
+    def slabs(self) -> Slabs:
+        """See `Scan.slabs`; what is seen is in memory."""
+        return Slabs.of(self.volume())

@@ -29,6 +29,7 @@ from headstart.imaging.step_figures import StepFigures
 
 Matrix = tuple[tuple[float, float, float, float], ...]  # 4x4
 Box = Sequence[tuple[int, int]]  # first voxel along each axis, and the one after the last
+PIECE = 1 << 24  # bytes of a file that are read at once
 _checked: set[Stored] = set()  # what this process has held against its digest
 
 
@@ -213,9 +214,21 @@ class Stored:
     def check(self) -> None:
         """Check it against its digest, once per process."""
         if self not in _checked:
-            if array_digest(self._read(self._whole)) != self.sha256:
+            if self._digest() != self.sha256:
                 raise self._damage()
             _checked.add(self)
+
+    def _digest(self) -> str:
+        """Digest it as `array_digest` does, piece by piece: scans are larger than memory."""
+        kind = np.dtype(self.kind)
+        digest = _digest_of(kind, self.shape)
+        left = math.prod(self.shape) * kind.itemsize
+        with self.path.open("rb") as file:
+            file.seek(self.offset)
+            while left and (piece := file.read(min(PIECE, left))):
+                digest.update(piece)
+                left -= len(piece)
+        return digest.hexdigest()
 
     @property
     def _whole(self) -> Box:
@@ -232,7 +245,8 @@ class Stored:
         if any(len(part) < count for part in read):
             raise self._damage()
         outer = self.shape[:-3] if chosen is None else (len(chosen),)
-        slabs = np.concatenate(read).reshape(*outer, last - first, *self.shape[-2:])
+        voxels = read[0] if len(read) == 1 else np.concatenate(read)
+        slabs = voxels.reshape(*outer, last - first, *self.shape[-2:])
         return slabs[..., slice(*box[1]), slice(*box[2])]
 
     def _damage(self) -> UserError:
@@ -244,9 +258,13 @@ class Stored:
 
 def array_digest(array: NDArray[Any]) -> str:
     """Digest an array's type, shape and numbers; 64 hex digits."""
-    digest = hashlib.sha256(f"{array.dtype.str}{array.shape}".encode())
+    digest = _digest_of(array.dtype, array.shape)
     digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
+
+
+def _digest_of(kind: np.dtype[Any], shape: tuple[int, ...]) -> hashlib._Hash:
+    return hashlib.sha256(f"{kind.str}{shape}".encode())
 
 
 def _again(path: Path) -> str:

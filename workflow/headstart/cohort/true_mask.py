@@ -50,4 +50,4 @@ def true_mask(scan: Scan, data: Path, classes: Classes) -> NDArray[np.uint8]:
     if found is None:
         different = difference(raw.grid, scan.source)
         raise UserError(f"{path}: lies on another grid than its scan: {different}; resample it")
-    return numbered(found.apply(raw.values(np.float64), scan.source_shape, 0), classes)
+    return found.apply(numbered(raw.values(np.float64), classes), scan.source_shape, 0)

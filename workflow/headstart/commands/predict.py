@@ -68,6 +68,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "known: the interval (95 %%) of the offset, not one person's range",
     )
     new.add_argument(
+        "--memory",
+        metavar="2G",
+        help="most memory of this computer that is taken, in place of predict.memory of the study, "
+        "by networks that learnt from patches: scans of any size are told piece by piece",
+    )
+    new.add_argument(
         "--shard",
         type=Share.of,
         metavar="K/N",
@@ -113,6 +119,7 @@ def run(arguments: argparse.Namespace) -> None:
             calibration=arguments.calibration,
             share=arguments.shard,
             planned=arguments.planned,
+            memory=arguments.memory,
             **where,
         )
         return

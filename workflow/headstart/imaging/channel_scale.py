@@ -31,7 +31,9 @@ class ChannelScale(Section):
 
     def restored(self, prepared: NDArray[np.floating]) -> NDArray[np.float32]:
         """Return prepared numbers as raw intensities; what was 0 is 0 again, without rounding."""
-        raw = prepared.astype(np.float32) * np.float32(self.scale) + np.float32(self.mean)
+        raw = prepared.astype(np.float32)
+        raw *= np.float32(self.scale)
+        raw += np.float32(self.mean)
         if prepared.dtype == np.float16:
             zero = (np.float32(0) - np.float32(self.mean)) / np.float32(self.scale)
             raw[prepared == zero.astype(np.float16)] = 0

@@ -8,6 +8,7 @@ lay in the scanner.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,9 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
+from headstart.imaging.slabs import PLANES
+
+PIECE = 1 << 20  # values that are added up at once
 Array = NDArray[np.float32]
 Mask = NDArray[np.uint8]
 Affine = NDArray[np.float64]
@@ -144,9 +148,15 @@ def _resample_axis(array: Array, axis: int, length: int, ratio: float) -> Array:
 
     along = [1, 1, 1]
     along[axis] = length
-    result = np.take(array, taps[:, 0], axis) * weights[:, 0].reshape(along)
-    for tap in range(1, taps.shape[1]):
-        result += np.take(array, taps[:, tap], axis) * weights[:, tap].reshape(along)
+    shape = [length if one == axis else array.shape[one] for one in range(3)]
+    result = np.zeros(shape, np.float32)
+    # slab by slab along another axis: terms of the whole would take three times its memory
+    across = 1 if axis == 0 else 0
+    for first in range(0, shape[across], PLANES):
+        slab = (slice(None),) * across + (slice(first, first + PLANES),)
+        part, total = array[slab], result[slab]
+        for tap in range(taps.shape[1]):
+            total += np.take(part, taps[:, tap], axis) * weights[:, tap].reshape(along)
     return result
 
 
@@ -294,15 +304,24 @@ def normalisation(
     if method == "percentile":
         low, high = np.percentile(array if brain is None else array[brain], (1, 99))
         return float(low), float(high - low or 1)
-    where = head(array) if brain is None else brain
-    clipped = _clipped(array[where])
-    deviation = clipped.std(dtype=np.float64) or array[where].std(dtype=np.float64)
-    return float(clipped.mean(dtype=np.float64)), float(deviation or 1)
+    inside = array[head(array) if brain is None else brain]
+    ends = np.percentile(inside, CLIPPED).astype(np.float64)
+    mean = _sum(inside, lambda part: np.clip(part, *ends)) / len(inside)
+    squares = _sum(inside, lambda part: (np.clip(part, *ends) - mean) ** 2)
+    deviation = np.sqrt(squares / len(inside)) or inside.std(dtype=np.float64)
+    return float(mean), float(deviation or 1)
 
 
-def _clipped(intensities: Array) -> NDArray[np.float64]:
-    clipped: NDArray[np.float64] = np.clip(intensities, *np.percentile(intensities, CLIPPED))
-    return clipped
+def _sum(values: Array, change: Callable[[Array], NDArray[Any]]) -> float:
+    """Add up what values become, piece by piece: all at once would take four times their memory.
+
+    Pieces are cut where numpy's own pairwise summation cuts: the sum is numpy's, to the last bit.
+    """
+    if len(values) <= PIECE:
+        return float(np.sum(change(values)))
+    half = len(values) // 2
+    half -= half % 8
+    return _sum(values[:half], change) + _sum(values[half:], change)
 
 
 def rescaled(array: Array, mean: float, scale: float, out: Array | None = None) -> Array:

@@ -24,9 +24,12 @@ def numbered(values: NDArray[np.floating], classes: Classes) -> NDArray[np.uint8
     number = {0: 0} | {v: n for n, own in enumerate(classes.values(), 1) for v in own}
     known = np.array(sorted(number))
     numbers = np.array([number[value] for value in known], np.uint8)
-    whole = np.rint(values)
-    place = np.clip(np.searchsorted(known, whole), 0, len(known) - 1)
-    return np.where(known[place] == whole, numbers[place], np.uint8(0))
+    result = np.empty(values.shape, np.uint8)
+    for row, plane in enumerate(values):  # at once, places take eight times a mask's memory
+        whole = np.rint(plane)
+        place = np.clip(np.searchsorted(known, whole), 0, len(known) - 1)
+        result[row] = np.where(known[place] == whole, numbers[place], np.uint8(0))
+    return result
 
 
 def file_values(numbers: NDArray[np.uint8], classes: Classes) -> NDArray[np.integer[Any]]:
@@ -52,7 +55,9 @@ def millilitres(
     Returns:
         Name of the class: its volume, ml.
     """
-    counts = np.bincount(numbers.ravel(), minlength=len(classes) + 1)[1:]
+    # plane by plane: numpy counts in numbers eight times as long
+    planes = (np.bincount(plane.ravel(), minlength=len(classes) + 1) for plane in numbers)
+    counts = sum(planes, np.zeros(len(classes) + 1, np.int64))[1:]
     return {name: float(n) * voxel_ml for name, n in zip(classes, counts, strict=True)}
 
 

@@ -19,6 +19,8 @@ from headstart.imaging.geometry import extent
 from headstart.imaging.geometry import interpolate
 from headstart.imaging.geometry import smoothing
 from headstart.imaging.geometry import within
+from headstart.imaging.slabs import PLANES
+from headstart.imaging.slabs import Slabs
 
 # Voxels that touch by a corner are of one structure.
 TOUCHING = np.ones((3, 3, 3))
@@ -119,6 +121,25 @@ def decide_mask(probabilities: Array, source: Grid, target: Grid) -> Mask:
         where, share = moved(probabilities[value], box)
         wins = share > highest[where]
         result[where][wins], highest[where][wins] = value, share[wins]
+    return result
+
+
+def decide_by_slabs(probabilities: Slabs, source: Grid, target: Grid) -> Mask:
+    """Decide as `decide_mask` does, slab by slab, so that no more is in memory than one needs."""
+    step = np.linalg.inv(target.affine) @ source.affine
+    back = np.linalg.inv(source.affine) @ target.affine
+    along = int(np.abs(step[:3, 0]).argmax())  # the axis of the target that planes follow
+    reach = _reach(source, target)[0]
+    result = np.zeros(target.shape, np.uint8)
+    for first in range(0, target.shape[along], PLANES):
+        slab = [(0, length) for length in target.shape]
+        slab[along] = (first, min(first + PLANES, target.shape[along]))
+        (low, high), *_ = _box(slab, back, source.shape)
+        low, high = max(low - reach, 0), min(high + reach, source.shape[0])
+        if low < high:
+            part = source.cropped([(low, high), *((0, length) for length in source.shape[1:])])
+            decided = decide_mask(probabilities.read(low, high), part, target.cropped(slab))
+            result[tuple(slice(*side) for side in slab)] = decided
     return result
 
 

@@ -20,6 +20,7 @@ from isal import igzip
 from isal import isal_zlib
 from nibabel import imageglobals
 from nibabel.spatialimages import HeaderDataError
+from numpy.typing import NDArray
 
 from headstart.common.machine_errors import is_of_machine
 from headstart.common.text import times
@@ -186,7 +187,7 @@ def _volume(path: Path, file: io.BufferedIOBase, *, series: bool) -> Volume:
     between = max(0, offset - header.sizeof_hdr)
     extensions = _take(file, min(between, LARGEST_EXTENSION))
     _drain(file, between - len(extensions))
-    voxels = _take(file, declared if declared <= LARGEST else 0)
+    voxels = _voxels(file, declared if declared <= LARGEST else 0)
     surplus = _drain(file) - (declared - len(voxels))
     if surplus >= 0 and declared > LARGEST:
         at_once = "is read at once; cut it into series of fewer volumes"
@@ -203,10 +204,10 @@ def _volume(path: Path, file: io.BufferedIOBase, *, series: bool) -> Volume:
             f"declares {times(shape)} voxels, {declared} bytes, but holds {declared + surplus}; "
             f"{COPY_AGAIN}",
         )
-    digest = hashlib.sha256(voxels)
+    digest = hashlib.sha256(voxels.data)
     digest.update(f"{times(shape)} {kind.str}".encode())
     return Volume(
-        stored=np.frombuffer(voxels, kind).reshape(shape, order="F"),
+        stored=voxels.view(kind).reshape(shape, order="F"),
         slope=slope,
         intercept=intercept,
         affine=affine,
@@ -223,6 +224,17 @@ def _take(file: io.BufferedIOBase, size: int) -> bytearray:
     while len(taken) < size and (chunk := file.read(min(CHUNK, size - len(taken)))):
         taken += chunk
     return taken
+
+
+def _voxels(file: io.BufferedIOBase, size: int) -> NDArray[np.uint8]:
+    """Read `size` bytes, or what there is, to where they stay: what grows is moved, and is twice.
+
+    What a damaged header asks for and the file does not hold takes addresses alone.
+    """
+    taken, count = np.empty(size, np.uint8), 0
+    while count < size and (more := file.readinto(taken[count : count + CHUNK].data)):
+        count += more
+    return taken[:count]
 
 
 def _drain(file: io.BufferedIOBase, limit: float = math.inf) -> int:

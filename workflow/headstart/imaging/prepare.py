@@ -170,8 +170,9 @@ def prepare_scan(
     canonical = first.grid.canonical()
     as_is = settings.voxel_size == "own"
     _check_size(scan.first, first.grid, canonical.resampled(settings.voxel_size))
-    array, wild = tamed(_intensities(first, data / scan.first, first))
+    array = _intensities(first, data / scan.first, first)
     first = first.without_voxels()
+    array, wild = tamed(array)
     # where deepbet finds brains, masks that came as well say nothing
     mask_file = "" if settings.brain == "deepbet" else scan.brain_mask
     given = _raw_brain(data / mask_file, first) if mask_file else None
@@ -215,7 +216,7 @@ def prepare_scan(
         found = found | {"moved": farthest, "covered": least}
     grid, mask = done.target.cropped(box), geometry.cut(whole, box, 0)
     prepared = Prepared(
-        np.stack(volumes),
+        np.stack(volumes) if len(volumes) > 1 else volumes[0][None],
         tuple(intensities),
         mask if classes else None,
         grid,

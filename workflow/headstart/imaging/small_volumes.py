@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from headstart.imaging.slabs import PLANES
+
 LONGEST = 56  # voxels along the longest axis: 4 mm in a window of 224 mm
 
 SmallVolume = NDArray[np.float16]
@@ -35,12 +37,16 @@ def small_volume(volume: NDArray[Any], voxel_size: Sequence[float]) -> SmallVolu
     Returns:
         float16 of `small_shape`, 1st percentile at 0 and 99th at 1; all 0 for a constant volume.
     """
-    array: NDArray[Any] = np.asarray(volume, np.float32)
-    if array.min() == array.max():
-        return np.zeros(small_shape(array.shape, voxel_size), np.float16)
-    steps = _edge(array.shape, voxel_size) / np.asarray(voxel_size, float)
-    for axis, count in enumerate(small_shape(array.shape, voxel_size)):
-        array = _averaged(array, axis, count, float(steps[axis]))
+    if volume.min() == volume.max():
+        return np.zeros(small_shape(volume.shape, voxel_size), np.float16)
+    steps = _edge(volume.shape, voxel_size) / np.asarray(voxel_size, float)
+    array = volume
+    for axis, count in enumerate(small_shape(volume.shape, voxel_size)):
+        # slab by slab along another axis: integrals take many times the volume's memory
+        across = 1 if axis == 0 else 0
+        slabs = np.split(array, range(PLANES, array.shape[across], PLANES), across)
+        parts = [_averaged(slab, axis, count, float(steps[axis])) for slab in slabs]
+        array = np.concatenate(parts, across)
     low, high = np.percentile(array, (1, 99))
     if high <= low:
         low, high = array.min(), array.max()

@@ -47,6 +47,11 @@ def check_experiment(name: str, config: Config) -> None:
             f"{where}.predict.overlap: a network that learnt from whole scans predicts them whole, "
             "without tiles that could overlap; remove it, or set train.sampling to patches"
         )
+    if experiment.predict.memory and experiment.train.patches is None:
+        raise ValueError(
+            f"{where}.predict.memory: a network that learnt from whole scans predicts them whole; "
+            "remove it, or set train.sampling to patches"
+        )
     try:
         flipped_axes(experiment.predict.flips, experiment.train.augment, experiment.train.swap)
     except ValueError as error:
@@ -124,7 +129,8 @@ def _check_space(where: str, experiment: Experiment, config: Config) -> None:
             "tell from the scan; RandomFlip alone leaves it"
         )
     series, noise = experiment.train.neighbours is not None, experiment.kind.needs_noise
-    for key, fits in (("noise", noise), ("dtype", own), ("edges", series)):
+    fitting = {"noise": noise, "dtype": own, "edges": series, "memory": not series}
+    for key, fits in fitting.items():
         if not fits and getattr(experiment.predict, key) != getattr(PREDICT, key):
             of = "a series" if series else experiment.task
             raise ValueError(f"{where}.predict.{key}: not for {of}; remove it")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable
 from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -63,22 +65,34 @@ def request(settings: Settings, rule: Rule, experiment: str, *, gpu: bool) -> Jo
         experiment: The experiment.
         gpu: Whether they run on a GPU.
     """
+    given = _given(settings, rule, experiment)
     if settings.config.experiments[experiment].train.network not in NETWORKS:
-        return OF_OWN
+        return given(OF_OWN)
     table = settings.results / settings.config.study / study_paths.LABELS
     # before label there is only the longest time to ask for; Snakemake asks again before it submits
     scans = _rows(table, table.stat().st_mtime_ns) if table.is_file() else None
     planned = _memory(settings, rule, experiment, gpu=gpu)
-    if scans is None:
-        return _asked(planned, math.inf)
-    return _asked(planned, _seconds(settings, rule, experiment, scans) / (FASTER if gpu else 1))
+    seconds = math.inf if scans is None else _seconds(settings, rule, experiment, scans)
+    return given(_asked(planned, seconds / (FASTER if gpu else 1)))
 
 
 def _asked(planned: float, seconds: float) -> JobRequest:
     """Ask for more than is planned of memory, in bytes, and of time."""
     minutes = min(LONGEST, max(SHORTEST, SLOW * seconds / 60))
-    memory = STEP * math.ceil((SPARE * planned + BESIDES) / 1e6 / STEP)
-    return JobRequest(memory, math.ceil(minutes))
+    return JobRequest(_megabytes(SPARE * planned), math.ceil(minutes))
+
+
+def _given(settings: Settings, rule: Rule, experiment: str) -> Callable[[JobRequest], JobRequest]:
+    """Let a request ask for the memory that predictions keep to, where the study says how much."""
+    memory = settings.config.experiments[experiment].predict.memory_bytes
+    if memory is None or not rule.startswith("predict"):
+        return lambda asked: asked
+    return lambda asked: replace(asked, memory=_megabytes(memory))
+
+
+def _megabytes(filled: float) -> int:
+    """MB that are asked for where a process fills so many bytes."""
+    return STEP * math.ceil((filled + BESIDES) / 1e6 / STEP)
 
 
 def request_share(settings: Settings, name: str, *, gpu: bool) -> JobRequest:
@@ -91,15 +105,17 @@ def request_share(settings: Settings, name: str, *, gpu: bool) -> JobRequest:
     """
     config, planned = settings.config, settings.new_scans[name]
     experiment = config.new_scans[name].experiment
+    given = _given(settings, "predict_shard", experiment)
     if config.experiments[experiment].train.network not in NETWORKS:
-        return OF_OWN
+        return given(OF_OWN)
     scans = max(share.scans for share in planned.shares)
     looking = _answering_seconds(settings, experiment, scans) * len(planned.runs)
     preparing = sum(estimates.SCAN_SECONDS.values()) + estimates.preparing_seconds(config)
-    return _asked(
+    asked = _asked(
         _memory(settings, "predict", experiment, gpu=gpu),
         looking / (FASTER if gpu else 1) + preparing * scans,
     )
+    return given(asked)
 
 
 def on_gpu(rule: Rule, gpus: Mapping[str, str], *, cluster: bool) -> bool:

@@ -90,6 +90,9 @@ class Task(ABC):
         matching: By which rule objects are matched, in words; "" if none are.
         target_words: What is done to targets before they are learnt, in a sentence.
         judged_words: How it is measured what they are worth, where the metrics' names do not say.
+        answer_bytes: Memory that an answer which is an image takes at its peak, bytes for each
+            voxel of the scan's file; measured.
+        held_out_bytes: The same where it is judged besides.
         classes: What is told apart; () for a number.
         weights: Weight of each class in the loss; (): all the same.
     """
@@ -118,6 +121,8 @@ class Task(ABC):
     matching: ClassVar[str] = ""
     target_words: ClassVar[str] = ""
     judged_words: ClassVar[str] = ""
+    answer_bytes: ClassVar[float] = 0
+    held_out_bytes: ClassVar[float] = 0
     classes: tuple[str, ...] = ()
     weights: tuple[float, ...] = ()
 
@@ -331,7 +336,8 @@ class Task(ABC):
         """Standard deviation over networks of what each answers; None for one network.
 
         Args:
-            predictions: Of each network, as `predict` gives them for the scan alone.
+            predictions: Of each network, as `predict` gives them for the scan alone; of each
+                voxel, a list of one `headstart.imaging.slabs.Slabs`.
             scan: The scan.
         """
         if len(predictions) == 1:
@@ -377,7 +383,8 @@ class Task(ABC):
         """Answer for a new scan.
 
         Args:
-            prediction: What is predicted for it, one of those that `average` gives.
+            prediction: What is predicted for it, one of those that `average` gives; of each voxel,
+                `headstart.imaging.slabs.Slabs`.
             file: Where an answer that is an image is written.
 
         Returns:
@@ -388,7 +395,7 @@ class Task(ABC):
         """Answer for a scan of the cohort, beside what is true, if that is known.
 
         Args:
-            prediction: What is predicted for it, one of those that `average` gives.
+            prediction: As for `answer`.
             file: Where an answer that is an image is written.
             data: Data root, where the cohort's files lie.
 

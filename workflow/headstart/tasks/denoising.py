@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.common.errors import NoAnswerError
+from headstart.imaging.slabs import PLANES
 from headstart.tasks import blind_spot
 from headstart.tasks.base import Array
 from headstart.tasks.base import Loss
@@ -31,11 +33,11 @@ if TYPE_CHECKING:
     from headstart.cohort.answer_file import AnswerFile
     from headstart.cohort.prepared import Cohort
     from headstart.cohort.prepared import Scan
+    from headstart.imaging.slabs import Slabs
     from headstart.tasks.planted_spots import Planting
 
 
 ZOOMS = ".spots.npy"  # what the name of an image ends with, of pictures of its planted spots
-SLAB = 16  # planes of a scan that are answered for at once
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,8 @@ class Denoising(Task):
     figure = "images"
     chooses = "hidden_error"
     file = "image"
+    answer_bytes = 10.5
+    held_out_bytes = 22
     answer_words = "images without noise, in the scan's own unit"
     judged_words = (
         f"In held-out scans, soft-edged balls were planted ({'; '.join(k.words for k in KINDS)}), "
@@ -137,7 +141,10 @@ class Denoising(Task):
 
     def in_one_number(self, predictions: Sequence[Any], scan: Scan) -> Array:
         """The mean of what is told."""
-        return np.array([prediction.mean() for prediction in predictions])
+        sums = [
+            sum(slab.sum(dtype=np.float64) for _, slab in told.each()) for (told,) in predictions
+        ]
+        return np.array(sums) / math.prod(scan.shape)
 
     @property
     def columns(self) -> list[str]:
@@ -178,7 +185,8 @@ class Denoising(Task):
         part = scan.part(planting.box)
 
         def denoised(block: NDArray[np.float32]) -> NDArray[np.float32]:
-            return self._denoised(part, block, ask(SeenScan.of(part, block)), noise)
+            told = ask(SeenScan.of(part, block)).whole()
+            return self._denoised(part, block, told, noise)
 
         answers = planting.answers(denoised)
         if planting.spots:
@@ -189,28 +197,28 @@ class Denoising(Task):
         return planting.measure(answers)
 
     def _denoised(
-        self, scan: Scan, noisy: NDArray[np.float32], prediction: Any, noise: float
+        self, scan: Scan, noisy: NDArray[np.float32], told: NDArray[np.float32], noise: float
     ) -> NDArray[np.float32]:
         """Make an image of what neighbours tell, in the scan's unit."""
         from headstart.imaging.rician import corrected
 
-        told = scan.intensities[0].restored(prediction[0])
+        told = scan.intensities[0].restored(told[0])
         return corrected(blind_spot.put_back(noisy, told, noise), noise)
 
-    def _by_slabs(self, scan: Scan, prediction: Any, noise: float) -> NDArray[np.float32]:
+    def _by_slabs(self, scan: Scan, prediction: Slabs, noise: float) -> NDArray[np.float32]:
         """Make the image of a whole scan slab by slab: at once would take ten times its memory."""
         length, *plane = scan.shape
         image = np.empty(scan.shape, np.float32)
-        for first in range(0, length, SLAB):
-            last = min(first + SLAB, length)
+        for first in range(0, length, PLANES):
+            last = min(first + PLANES, length)
             low, high = max(0, first - blind_spot.REACH), min(length, last + blind_spot.REACH)
             part = scan.part([(low, high), *((0, side) for side in plane)])
-            made = self._denoised(part, part.signal(), prediction[:, low:high], noise)
+            made = self._denoised(part, part.signal(), prediction.read(low, high), noise)
             image[first:last] = made[first - low : last - low]
         return image
 
     def _answer(
-        self, prediction: Any, file: AnswerFile
+        self, prediction: Slabs, file: AnswerFile
     ) -> tuple[NDArray[np.float32], dict[str, Any]]:
         noise = noise_of(file.scan, file.noise)
         image = self._by_slabs(file.scan, prediction, noise)

@@ -73,6 +73,8 @@ class Segmentation(Task):
     shares: ClassVar[tuple[str, ...]] = ("dice", "nsd")
     averaged = "Dice"  # and not the masks
     file = "mask"
+    answer_bytes = 4
+    held_out_bytes = 15
     answer_words = "Dice: from 0 to 1"
 
     @classmethod
@@ -131,7 +133,11 @@ class Segmentation(Task):
     def in_one_number(self, predictions: Sequence[Any], scan: Scan) -> Array:
         """Volume of all classes together, ml."""
         ml = scan.grid.voxel_ml
-        return np.array([np.count_nonzero(self.decide(one)) * ml for one in predictions])
+        counts = [
+            sum(np.count_nonzero(slab.argmax(axis=0)) for _, slab in told.each())
+            for (told,) in predictions
+        ]
+        return ml * np.array(counts)
 
     def unit(self, of_target: str) -> str:
         """That of volumes."""
@@ -157,14 +163,14 @@ class Segmentation(Task):
 
     def answer(self, prediction: Any, file: AnswerFile) -> dict[str, Any]:
         """The mask, and how large its classes are."""
-        return self._answer(file.decided(prediction.cpu().numpy()), file)
+        return self._answer(file.decided(prediction), file)
 
     def answer_held_out(self, prediction: Any, file: AnswerFile, data: Path) -> dict[str, Any]:
         """The same beside the true mask.
 
         On the scan's own grid nothing flatters: what the window cropped counts as missed.
         """
-        mask = file.decided(prediction.cpu().numpy())
+        mask = file.decided(prediction)
         cells = self._answer(mask, file) | {"mask_sha256": file.sha256}
         if not file.scan.target:
             return cells

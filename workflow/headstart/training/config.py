@@ -15,6 +15,7 @@ from pydantic import StringConstraints
 from pydantic import field_validator
 from pydantic import model_validator
 
+from headstart.common.memory_size import bytes_of
 from headstart.common.schema import VALUE
 from headstart.common.schema import WORD
 from headstart.common.schema import Arguments
@@ -133,6 +134,15 @@ class Predict(Section):
         "stores them, rounded. Take input where a program asks for the type of the scanner",
     )
 
+    memory: str | None = Field(
+        None,
+        exclude_if=_is_none,
+        description="after training on patches: most memory of the computer, not of its GPU, that "
+        "a prediction takes, e.g. 2G or 800M (of 10^9 and 10^6 bytes): tiles become smaller where "
+        "that changes no answer, and a temporary file (in $TMPDIR) holds what memory does not. A "
+        "scan that can't be answered for in so little is told of, with the least that goes, before "
+        "any is. Jobs ask for that memory, too",
+    )
     edges: Literal["pad", "truncate"] = Field(
         "pad",
         exclude_if=_is_pad,
@@ -142,6 +152,18 @@ class Predict(Section):
         "left out, and the header's toffset says when the series then begins. Either way the "
         "others alone are judged",
     )
+
+    @field_validator("memory")
+    @classmethod
+    def _some_memory(cls, memory: str | None) -> str | None:
+        if memory is not None:
+            bytes_of(memory)
+        return memory
+
+    @property
+    def memory_bytes(self) -> float | None:
+        """The most memory, in bytes."""
+        return None if self.memory is None else bytes_of(self.memory)
 
     @field_validator("edges", mode="before")
     @classmethod

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor
@@ -18,16 +21,19 @@ from headstart.cohort.prepared import Scan
 from headstart.common.errors import NoAnswerError
 from headstart.common.errors import UserError
 from headstart.common.machine_errors import is_of_machine
+from headstart.imaging.slabs import Slabs
 from headstart.tasks.base import Task
 from headstart.training import own_network
 from headstart.training.card import ModelCard
 from headstart.training.covariate_effect import add_covariates
 from headstart.training.data import encode
 from headstart.training.data import load_volume
+from headstart.training.data import with_flags
 from headstart.training.device import choose_device
 from headstart.training.device import keep_to
 from headstart.training.networks import network_of
 from headstart.training.predictor import make_predictor
+from headstart.training.predictor import output_by_slabs
 from headstart.training.series import told_series
 
 
@@ -44,15 +50,19 @@ class TrainedNetwork:
         task: The task, fitted to its training scans.
         network: The network, in evaluation mode; it takes whole scans.
         place: Where it computes.
+        scratch: Whether its output for each voxel lies in a file, and not in memory.
     """
 
     card: ModelCard
     task: Task
     network: nn.Module
     place: torch.device
+    scratch: bool = False
 
     def predict(self, scan: Scan) -> Any:
-        """Predict a scan, as `Task.predict` gives it for a batch of one; a series as it is told.
+        """Predict a scan, as `Task.predict` gives it for a batch of one.
+
+        A task that answers for every voxel is told slab by slab, a series as it is.
 
         Raises:
             NotFiniteError: If the network gives NaN or infinity.
@@ -63,8 +73,31 @@ class TrainedNetwork:
         if (neighbours := self.card.run.train.neighbours) is not None:
             see = partial(predict_scan, self.network, place=self.place)
             return [told_series(scan, neighbours, self.card.predict.edges, see)]
+        if self.task.per_voxel:
+            return [self._slabs(scan)]
         covariates = encode([scan], self.card.covariates, self.place)
         return self.task.predict(predict_scan(self.network, scan, self.place, covariates))
+
+    def _slabs(self, scan: Scan) -> Slabs:
+        """Predict each voxel of a scan, (channels, x, y, z), computed when it is read."""
+        if self.card.run.train.patches is None:
+            output = Slabs.of(predict_scan(self.network, scan, self.place)[0].float().cpu().numpy())
+        else:
+            output = predict_slabs(self.network, scan, self.place, scratch=self.scratch)
+
+        def predicted(slab: NDArray[np.float32]) -> NDArray[np.float32]:
+            return np.asarray(self.task.predict(torch.from_numpy(slab)[None])[0])
+
+        return output.mapped(predicted)
+
+
+def mean_of(task: Task, predictions: Sequence[Any]) -> Any:
+    """Take the mean of what several networks predict for one scan, as `Task.answer` takes it."""
+    told = [one[0] for one in predictions]
+    if isinstance(told[0], Slabs):
+        return Slabs.mean(told)
+    (mean,) = task.average(predictions)
+    return mean
 
 
 def predict_volumes(network: nn.Module, *inputs: Tensor) -> Tensor:
@@ -99,19 +132,58 @@ def predict_scan(
     Raises:
         NotFiniteError: If there is NaN or infinity in it, which would be read as the first class.
     """
-    volume = load_volume(scan)
     beside = () if covariates is None else (covariates,)
-    output = predict_volumes(network, volume[None].to(place), *beside)
+    output = predict_volumes(network, load_volume(scan)[None].to(place), *beside)
     # NaN is its own minimum and maximum; no copy is made of an output that fills the memory
     if not (torch.isfinite(output.amin()) and torch.isfinite(output.amax())):
-        fault = (
-            "the network gives numbers that are not finite; train it again, with a lower "
-            "train.learning_rate"
-            if torch.isfinite(volume).all()
-            else "its prepared volume is not finite; prepare it again"
-        )
-        raise NotFiniteError(f"subject '{scan.subject}', session '{scan.session}': {fault}")
+        raise _not_finite(scan)
     return output
+
+
+def predict_slabs(network: nn.Module, scan: Scan, place: torch.device, *, scratch: bool) -> Slabs:
+    """Let a network that learnt from patches see a scan, whatever its size.
+
+    Args:
+        network: What `make_predictor` made of it, in evaluation mode.
+        scan: The scan.
+        place: Where the network computes.
+        scratch: Whether its output lies in a file, and not in memory.
+
+    Returns:
+        Its output, (channels, x, y, z).
+
+    Raises:
+        NotFiniteError: As `predict_scan`.
+    """
+    with torch.inference_mode():
+        output = output_by_slabs(network, _seen(scan), place, scratch=scratch)
+    if not all(np.isfinite(slab.min()) and np.isfinite(slab.max()) for _, slab in output.each()):
+        raise _not_finite(scan)
+    return output
+
+
+def _seen(scan: Scan) -> Slabs:
+    """What a network sees of a scan, slab by slab, (channels and flags, x, y, z)."""
+    volume = scan.slabs()
+    if not scan.optional:
+        return volume
+
+    def read(first: int, last: int) -> NDArray[np.float32]:
+        planes = torch.from_numpy(volume.read(first, last)).float()[None]
+        return np.asarray(with_flags(planes, [scan])[0])
+
+    return Slabs((volume.shape[0] + len(scan.optional), *volume.shape[1:]), read)
+
+
+def _not_finite(scan: Scan) -> NotFiniteError:
+    """Say why a network's output for a scan is no number."""
+    fault = (
+        "the network gives numbers that are not finite; train it again, with a lower "
+        "train.learning_rate"
+        if np.isfinite(scan.volume()).all()
+        else "its prepared volume is not finite; prepare it again"
+    )
+    return NotFiniteError(f"subject '{scan.subject}', session '{scan.session}': {fault}")
 
 
 def load_network(

@@ -24,6 +24,8 @@ from headstart.tasks import task_with
 from headstart.training.card import ModelCard
 from headstart.training.inference import TrainedNetwork
 from headstart.training.inference import load_network
+from headstart.training.predict_memory import ScanSize
+from headstart.training.predict_memory import within_memory
 from headstart.training.settings import PredictSettings
 from headstart.training.settings import Run
 
@@ -73,6 +75,8 @@ def predict(
     if cohort.left_out:
         _tell_left_out(cohort, settings, {part for part, _ in scans})
 
+    (network,) = within_memory([network], [_size(scan) for _, scan in scans])
+
     images = output / f"{network.task.file}s"
     if network.task.file and images.exists():
         shutil.rmtree(images)
@@ -104,6 +108,11 @@ def _tell_left_out(cohort: Cohort, settings: PredictSettings, parts: Collection[
         file=sys.stderr,
         flush=True,
     )
+
+
+def _size(scan: Scan) -> ScanSize:
+    name = f"subject '{scan.subject}', session '{scan.session}'"
+    return ScanSize(name, scan.source_shape, scan.shape)
 
 
 def _answer(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,13 +23,20 @@ from headstart.cohort.prepared import Scan
 from headstart.common import files
 from headstart.common.errors import NoAnswerError
 from headstart.common.errors import UserError
+from headstart.common.memory_size import bytes_of
 from headstart.common.progress import progress
 from headstart.imaging.config import VOLUMES
+from headstart.imaging.geometry import Grid
+from headstart.imaging.nifti import BadScanError
+from headstart.imaging.nifti import read_geometry
 from headstart.training.calibration import COLUMNS
 from headstart.training.calibration import Calibration
 from headstart.training.card import ModelCard
 from headstart.training.inference import TrainedNetwork
 from headstart.training.inference import load_network
+from headstart.training.inference import mean_of
+from headstart.training.predict_memory import ScanSize
+from headstart.training.predict_memory import within_memory
 from headstart.training.training_scans import digests_of
 
 
@@ -42,6 +50,7 @@ def predict_new(
     calibration: Path | None = None,
     share: Share | None = None,
     planned: str | None = None,
+    memory: str | None = None,
 ) -> None:
     """Predict scans from outside the cohort: checked and prepared as its scans were.
 
@@ -65,6 +74,7 @@ def predict_new(
         share: A share of the scans, which alone are predicted; their rows are left in a table of
             the share's own, for `gather_answers`.
         planned: What `NewScans.digest` said of the share when this was planned.
+        memory: What stands in place of `predict.memory` of the networks' study.
 
     Raises:
         UserError: If the output is no .csv, the networks were not trained for one question and
@@ -80,6 +90,8 @@ def predict_new(
     output.parent.mkdir(parents=True, exist_ok=True)
     cards = [ModelCard.read(run) for run in runs]
     _check_alike(runs, cards)
+    if memory:
+        cards = [_with_memory(*one, memory) for one in zip(runs, cards, strict=True)]
     first = cards[0]
     seen = first.run
     new = list_new_scans(scans, seen.channels, seen.covariates, seen.optional)
@@ -94,6 +106,7 @@ def predict_new(
     if planned not in (None, new.digest()):
         raise UserError(CHANGED.format(scans=scans[0]))
     loaded = [load_network(*one, networks, device) for one in zip(runs, cards, strict=True)]
+    loaded = within_memory(loaded, list(_sizes(new, first)))
     rows = [
         _answered(loaded, scan, output, calibrated)
         for scan in progress(new.single(), total=len(new.files), label="scans done")
@@ -105,6 +118,32 @@ def predict_new(
     rejected = tell_answers(answers.fillna(""), table)
     if rejected and not share:
         raise UserError(rejected)
+
+
+def _with_memory(run: Path, card: ModelCard, memory: str) -> ModelCard:
+    """Let a network's predictions take no more memory than that."""
+    if card.run.train.patches is None or card.run.train.neighbours is not None:
+        raise UserError(
+            f"--memory: {run} learnt from whole scans or series, which it predicts whole; leave it "
+            "away"
+        )
+    try:
+        bytes_of(memory)
+    except ValueError as error:
+        raise UserError(f"--memory: {error}") from None
+    return card.model_copy(update={"predict": card.predict.model_copy(update={"memory": memory})})
+
+
+def _sizes(new: NewScans, card: ModelCard) -> Iterator[ScanSize]:
+    """Yield the sizes of the scans whose headers can be read; the others are rejected later."""
+    for scan in new.files:
+        try:
+            _, shape, affine = read_geometry(new.data / scan.first)
+        except BadScanError:
+            continue
+        grid = Grid(shape, affine).canonical().resampled(card.prepare.voxel_size)
+        window = grid.shape if card.prepare.window == "own" else card.prepare.window
+        yield ScanSize(scan.first, shape, window, new=True)
 
 
 def _answered(
@@ -153,8 +192,7 @@ def _answer(
     }
     try:
         predictions = [network.predict(scan) for network in networks]
-        (prediction,) = task.average(predictions)
-        answer = task.answer(prediction, file)
+        answer = task.answer(mean_of(task, predictions), file)
     except NoAnswerError as error:
         return row | {"rejected": str(error)}
     return row | answer | {"spread": task.spread(predictions, scan)}

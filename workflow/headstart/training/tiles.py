@@ -62,7 +62,11 @@ def tile_of(patch: Sequence[int], *, local: bool) -> tuple[int, int, int]:
 
 
 def margins(
-    reach: Sequence[int | None], size: Sequence[int], steps: Sequence[int], overlap: float
+    reach: Sequence[int | None],
+    size: Sequence[int],
+    steps: Sequence[int],
+    overlap: float,
+    widest: float = WIDEST,
 ) -> tuple[list[int], bool]:
     """Choose the margins of tiles.
 
@@ -71,6 +75,7 @@ def margins(
         size: Voxels of a tile.
         steps: What a tile's first voxel is a multiple of.
         overlap: Least share of a tile that the next one has too, where they can't be so wide.
+        widest: Share of a tile that they may take at each end.
 
     Returns:
         Voxels along each axis, and whether they are as wide as the reach along all of them.
@@ -79,7 +84,7 @@ def margins(
     for far, length, step in zip(reach, size, steps, strict=True):
         usual = math.ceil(overlap * length / 2)
         most = (length - step) // 2
-        enough = far is not None and far <= min(most, max(usual, WIDEST * length))
+        enough = far is not None and far <= min(most, max(usual, widest * length))
         chosen.append(far if far is not None and enough else min(usual, most))
         exact = exact and enough
     return chosen, exact

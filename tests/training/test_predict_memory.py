@@ -1,0 +1,141 @@
+"""What a prediction does to keep to its memory, and that its answer stays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from cards import make_card
+from cards import make_run
+from tile_scans import filters
+from tile_scans import noise
+from tile_scans import scan_like
+from torch import nn
+
+from headstart.common.errors import UserError
+from headstart.common.memory_size import bytes_of
+from headstart.common.memory_size import taken_at_most
+from headstart.tasks.denoising import Denoising
+from headstart.training import predict_memory
+from headstart.training.config import Predict
+from headstart.training.config import Train
+from headstart.training.inference import TrainedNetwork
+from headstart.training.inference import predict_slabs
+from headstart.training.plain_unet import PlainUNet
+from headstart.training.predict_memory import ScanSize
+from headstart.training.predict_memory import within_memory
+from headstart.training.predictor import make_predictor
+from headstart.training.predictor import tiled_of
+
+CPU = torch.device("cpu")
+MB = 10**6
+
+
+@pytest.fixture(autouse=True)
+def tried(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """A process of 300 MB, tiles of 1 kB a voxel; the edges of those that were tried."""
+    edges: list[int] = []
+
+    def taken(see: Any) -> int:
+        tiled = see.func.__self__
+        edges.append(tiled.size[0])
+        return int(1000 * np.prod(tiled.size))
+
+    monkeypatch.setattr(predict_memory, "resident", lambda: 200 * MB)
+    monkeypatch.setattr(predict_memory, "taken_at_most", taken)
+    return edges
+
+
+def trained(memory: str, network: nn.Module, name: str = "plain_unet") -> TrainedNetwork:
+    train = Train(network=name, sampling={"patches": [24, 24, 24]}, threads=1)
+    run = make_run(task="denoising", target="image", train=train)
+    card = make_card(run).model_copy(update={"predict": Predict(memory=memory)})
+    predictor = make_predictor(network.eval(), train, card.predict).eval()
+    return TrainedNetwork(card, Denoising(), predictor, CPU)
+
+
+def fitted(memory: str, network: nn.Module, edge: int = 128, **kind: Any) -> TrainedNetwork:
+    scan = ScanSize("scan.nii", (edge,) * 3, (edge,) * 3, new=True)
+    (found,) = within_memory([trained(memory, network, **kind)], [scan])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("memory", "tile", "scratch", "looked_at"),
+    [
+        # 300 MB are held, 22 MB take 10.5 bytes for each of 128³ voxels, 111 MB a tile of 48³,
+        # 14 MB one of 24³; rows of these 19 and 9 MB; the output is 8 MB
+        ("1G", 48, False, [24, 48]),
+        ("436M", 48, True, [24, 48]),
+        ("420M", 24, False, [24]),
+        ("330M", 24, True, [24]),
+    ],
+)
+def test_tiles_and_where_the_output_lies_follow_from_the_memory(
+    tried: list[int], memory: str, tile: int, scratch: bool, looked_at: list[int]
+) -> None:
+    found = fitted(memory, PlainUNet(1, 1, [2, 2]))
+    assert (tiled_of(found.network).size, found.scratch) == ((tile,) * 3, scratch)
+    assert tried == looked_at  # what can't fit is not even tried
+
+
+def test_without_a_setting_nothing_is_measured(tried: list[int]) -> None:
+    network = trained("1G", PlainUNet(1, 1, [2, 2]))
+    card = network.card.model_copy(update={"predict": Predict()})
+    free = TrainedNetwork(card, network.task, network.network, CPU)
+    scan = ScanSize("scan.nii", (900,) * 3, (900,) * 3, new=True)
+    assert within_memory([free], [scan]) == [free]
+    assert not tried
+
+
+def test_too_little_is_told_with_the_least_that_goes() -> None:
+    said = (
+        "^predict.memory: 900M is too little: scan.nii, of 512x512x512 voxels, takes 1.8G at the "
+        "least$"
+    )
+    with pytest.raises(UserError, match=said):
+        fitted("900M", PlainUNet(1, 1, [2, 2]), edge=512)
+    assert fitted("1800M", PlainUNet(1, 1, [2, 2]), edge=512).scratch
+
+
+def test_tiles_that_would_change_the_answer_stay() -> None:
+    """Of a network that normalises each tile by itself."""
+    tied = nn.Sequential(nn.Conv3d(1, 1, 3, padding=1), nn.InstanceNorm3d(1))
+    with pytest.raises(UserError, match=r"takes 0\.5G at the least"):
+        fitted("420M", tied)
+    assert tiled_of(fitted("460M", tied).network).size == (48, 48, 48)
+
+
+@pytest.mark.parametrize("network", [filters(layers=2), PlainUNet(1, 2, [2, 2])])
+def test_an_answer_does_not_hang_on_the_memory(tmp_path: Path, network: nn.Module) -> None:
+    scan = scan_like(tmp_path, noise(1, 70, 51, 60).half().numpy())
+    told = []
+    for memory in ("1G", "330M"):
+        found = fitted(memory, network)
+        told.append(predict_slabs(found.network, scan, CPU, scratch=found.scratch).whole())
+    with torch.inference_mode():
+        whole = network(torch.from_numpy(scan.volume()).float()[None, :, :, :50])[0]
+    for one in told:
+        np.testing.assert_allclose(one[:, :60, :30, :50], whole[:, :60, :30, :50], atol=1e-5)
+    np.testing.assert_allclose(told[0], told[1], atol=1e-6)
+    assert np.abs(told[0]).max() > 0.1
+
+
+def test_memory_that_work_takes_is_seen() -> None:
+    taken_at_most(lambda: np.ones(10 * MB))
+    assert 75 * MB < taken_at_most(lambda: np.ones(10 * MB)) < 100 * MB
+    assert taken_at_most(lambda: None) < 10 * MB
+
+
+@pytest.mark.parametrize(("text", "expected"), [("2G", 2e9), ("1.5 GB", 1.5e9), ("800M", 8e8)])
+def test_amounts_of_memory(text: str, expected: float) -> None:
+    assert bytes_of(text) == expected
+
+
+@pytest.mark.parametrize("text", ["2", "G", "0G", "2T", "-2G", "2GiB"])
+def test_what_is_no_amount_of_memory(text: str) -> None:
+    with pytest.raises(ValueError, match="is no amount of memory; write"):
+        bytes_of(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from tile_scans import scan_like
 from torch import Tensor
 from torch import nn
 
+from headstart.imaging.channel_scale import ChannelScale
 from headstart.training.config import Predict
 from headstart.training.config import Train
 from headstart.training.inference import predict_scan
@@ -274,3 +276,13 @@ def test_no_seams_in_what_a_linear_filter_says_of_a_scan_by_patches_and_mirror_i
         "tiles of 17x19x13 voxels with margins of 3x4x3: the same answer as for a whole scan at "
         "once\n"
     )
+
+
+def test_flags_of_optional_channels_are_seen_slab_by_slab_too(tmp_path) -> None:
+    scan = scan_like(tmp_path, noise(2, 31, 26, 24).half().numpy())
+    first, second = (ChannelScale(mean=0, scale=1, air=0), ChannelScale(mean=0, scale=1, air=0))
+    lacking = replace(scan, intensities=(first, second.model_copy(update={"there": False})))
+    train = Train(network="net.py:Net", sampling={"patches": [17, 17, 17]})
+    predictor = make_predictor(filters(channels=3), train, Predict()).eval()
+    slabs = predict_slabs(predictor, lacking, CPU, scratch=True)
+    np.testing.assert_array_equal(slabs.whole(), predict_scan(predictor, lacking, CPU)[0])

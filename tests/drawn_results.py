@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -37,6 +38,7 @@ def result(task: Task, truth: list[Any], said: Any) -> Result:
         target="age",
         unit="years",
         classes={},
+        data=Path("data"),
         primary=task.metrics[0],
         protocol="test",
         pooled=Pooled(keys, (0,) * len(keys), (said,), said),

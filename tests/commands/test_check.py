@@ -26,6 +26,7 @@ from headstart.common.records import write_rows
 from headstart.data.found_scans import RejectedRow
 from headstart.data.label_table import LabelRow
 from headstart.imaging.config import Check
+from headstart.imaging.mask_classes import Classes
 from headstart.imaging.nifti import BadScanError
 from headstart.imaging.nifti import read_volume
 from headstart.imaging.rejection_codes import ACCEPTABLE
@@ -272,12 +273,16 @@ def test_without_declared_classes_nothing_is_learnt_from_a_mask(data: Path) -> N
         ({"cortex": (1026, 2026)}, (0, 2), "mask-class"),  # 1026 as a byte
         ({"left": (-1,), "right": (1,)}, (0, 1, -1), ""),
         ({"lesion": (255,)}, (0,), "mask-empty"),
+        ({"lesion": "any"}, (0, 1, 5, 65535), ""),
+        ({"lesion": "any"}, (0, 1, -1), "mask-class"),
+        ({"lesion": "any"}, (0, 1, 2.5), "mask-values"),
+        ({"lesion": "any"}, (0,), "mask-empty"),
     ],
 )
 def test_values_of_classes(
-    data: Path, classes: dict[str, tuple[int, ...]], values: tuple[int, ...], reason: str
+    data: Path, classes: Classes, values: tuple[float, ...], reason: str
 ) -> None:
-    mask = np.zeros((10, 9, 8), "i2")
+    mask = np.zeros((10, 9, 8), "f4")
     mask.flat[: len(values)] = values
     save(data / "a/mask.nii.gz", mask)
     assert verdict(data, classes=classes).reason == reason

@@ -95,6 +95,7 @@ def words(study: Study, kind: str, task: str, output: Path, *, synthetic: bool =
         "curves": ["--histories", *study.histories],
         "sweep": ["--histories", *study.histories],
         "evaluation": [
+            *study.data,
             *("--predictions", *study.predictions),
             *("--metrics", root / "evaluate/exp/metrics.csv"),
             *("--comparison", root / "evaluate/exp/comparison.csv"),

@@ -28,6 +28,9 @@ READ = TypeAdapter(MaskClasses).validate_python
         ({"lesion": 255}, {"lesion": (255,)}),
         ({"b": [2, 4], "a": [1, 3]}, {"b": (2, 4), "a": (1, 3)}),
         ([["cortex", [1026, 2026]]], {"cortex": (1026, 2026)}),
+        ({"lesion": "any"}, {"lesion": "any"}),
+        ([["lesion", "any"]], {"lesion": "any"}),
+        ({1: "any"}, {"any": (1,)}),
         ([], {}),
     ],
 )  # fmt: skip
@@ -42,6 +45,8 @@ def test_either_way_of_writing_classes(given: Any, classes: dict[str, tuple[int,
         ({"grey": 0}, "background"),
         ({0: "air"}, "background"),
         ({"grey": [1, 2], "white": 2}, "belongs to 'grey' and to 'white'"),
+        ({"lesion": "any", "core": 1}, "leaves no value for another class"),
+        ({"lesion": "all"}, "valid integer"),
         ({f"c{n}": n for n in range(1, 257)}, "may be 255"),
     ],
 )
@@ -55,6 +60,14 @@ def test_values_are_merged_and_the_others_are_background() -> None:
     found = numbered(values, {"a": (1, 3), "b": (2, 4), "c": (1026,)})
     assert found.tolist() == [0, 1, 2, 1, 2, 0, 0, 3, 0, 0, 0, 1, 0]
     assert found.dtype == np.uint8
+
+
+def test_any_whole_number_above_0_is_of_the_one_class() -> None:
+    values = np.array([0, 1, 2.9999, 0.0001, 255, 256, 65535, 2**31 - 1, 2**31, -1, 1e30])
+    found = numbered(values, {"lesion": "any"})
+    assert found.tolist() == [0, 1, 1, 0, 1, 1, 1, 1, 0, 0, 0]
+    assert found.dtype == np.uint8
+    assert file_values(found, {"lesion": "any"}).tolist() == found.tolist()
 
 
 @given(st.lists(st.integers(-40_000, 70_000).filter(bool), unique=True, min_size=1, max_size=20))

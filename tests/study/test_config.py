@@ -83,7 +83,8 @@ def complaint(path: str, value: Any) -> str:
             True,
             "age: instances: only for segmentation, not regression",
         ),
-        ("experiments.grey.instances", "ids", "grey.instances: 'ids' is not allowed: must be true"),
+        ("experiments.grey.instances", "all", "'all' is not allowed: must be ids, or true or fal"),
+        ("experiments.grey.instances", "ids", "grey.instances: `ids` are of objects of one class"),
         ("experiments.grey.primary", "pq", "allowed: dice; write `instances: true` for it"),
         ("experiments.age.primary", "dice", "age: primary: 'dice' is no metric that a result"),
         ("study", "My Study", "study: 'My Study' is not allowed: must match"),
@@ -601,6 +602,21 @@ def test_objects_are_of_masks_alone_and_may_tell_the_result() -> None:
     assert [
         one.instances for one in read_config(changed("experiments", experiments)).comparisons
     ] == [False]
+
+
+def test_objects_with_ids_are_of_one_class_and_the_same_for_all() -> None:
+    grey = STUDY["experiments"]["grey"] | {"instances": "ids", "primary": "pq"}
+
+    def read(**other: Any) -> Config:
+        experiments = {"a": grey, "b": {"like": "a"} | other}
+        return read_config(changed("experiments", experiments) | {"classes": {"lesion": "any"}})
+
+    config = read()
+    assert [one.instances for one in config.comparisons] == ["ids"]
+    assert config.task_of(config.experiments["a"]).out_channels == 2
+    assert "the mask's own ids" in config.experiments["a"].kind.matching
+    with pytest.raises(UserError, match=r"b\.instances: is true, but ids for a, .*: ids"):
+        read(instances=True)
 
 
 def test_a_question_has_one_primary_metric() -> None:

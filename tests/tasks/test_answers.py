@@ -22,6 +22,8 @@ from headstart.tasks.classification import Classification
 from headstart.tasks.classification import FocalClassification
 from headstart.tasks.classification import OrdinalClassification
 from headstart.tasks.classification import inverse_frequency
+from headstart.tasks.instance_segmentation import InstanceSegmentation
+from headstart.tasks.instance_segmentation import SegmentationOfIds
 from headstart.tasks.regression import BinnedRegression
 from headstart.tasks.regression import Regression
 from headstart.tasks.segmentation import Segmentation
@@ -299,6 +301,21 @@ def test_a_held_out_scan_s_answer_is_measured_on_the_scan_s_own_grid(asked):
         **{"mask": file.name, "mask_sha256": files.sha256(file.folder / file.name)},
     }
     assert cells.keys() == set(SIDES.held_out_columns)
+
+
+def test_a_held_out_scan_s_objects_are_the_ids_of_its_own_file(asked):
+    """Left and right touch, and left has a second piece, beyond the window."""
+    file, data = asked
+    of_ids = replace(file, classes={"lesion": "any"})
+    said = np.zeros((8, 8, 8), np.uint8)
+    said[1:8, 2:6, 2:6] = 1
+    cells = SegmentationOfIds(("lesion",)).answer_held_out(predicted(said), of_ids, data)
+    assert (cells["true_lesions_lesion"], cells["lesions_lesion"]) == (2, 1)
+    assert cells["lesion_f1_lesion"] == pytest.approx(2 / 3)
+    assert cells["sq_lesion"] == pytest.approx(64 / 112)
+    assert cells["dice_lesion"] == pytest.approx(2 * 112 / (112 + 128))
+    cells = InstanceSegmentation(("lesion",)).answer_held_out(predicted(said), of_ids, data)
+    assert (cells["true_lesions_lesion"], cells["sq_lesion"]) == (2, 1)  # both, and that piece
 
 
 def test_where_no_true_mask_is_known_nothing_is_measured(asked):

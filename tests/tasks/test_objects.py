@@ -11,9 +11,11 @@ from monai.metrics import compute_panoptic_quality
 from scipy.optimize import linear_sum_assignment
 
 from headstart.tasks.instance_segmentation import InstanceSegmentation
+from headstart.tasks.instance_segmentation import SegmentationOfIds
 from headstart.tasks.metrics import METRICS
 from headstart.tasks.objects import OBJECT_MEASURES
 from headstart.tasks.objects import Objects
+from headstart.tasks.objects import measure_with_ids
 from headstart.tasks.objects import measure_with_objects
 from headstart.tasks.objects import object_scores
 
@@ -21,7 +23,11 @@ NAN = float("nan")
 
 
 def scores(truth, said):
-    return dict(zip(OBJECT_MEASURES, object_scores(truth, said).tolist(), strict=True))
+    return named(Objects.of(truth, said))
+
+
+def named(objects):
+    return dict(zip(OBJECT_MEASURES, object_scores(objects).tolist(), strict=True))
 
 
 def blobs(seed):
@@ -48,9 +54,8 @@ def components(mask):
     return found
 
 
-def by_hand(truth, said):
-    """The same scores from sets of voxels."""
-    one, other = components(truth), components(said)
+def by_hand(one, other):
+    """The same scores from the sets of voxels of true and predicted objects."""
     ious = np.array([[len(a & b) / len(a | b) for b in other] for a in one])
     ious = ious.reshape(len(one), len(other))
     near = ious >= 0.1
@@ -73,7 +78,51 @@ def by_hand(truth, said):
 def test_objects_are_those_that_sets_of_voxels_say(block):
     for seed in range(100 * block, 100 * (block + 1)):
         truth, said = blobs(seed)
-        assert scores(truth, said) == pytest.approx(by_hand(truth, said), nan_ok=True), seed
+        known = by_hand(components(truth), components(said))
+        assert scores(truth, said) == pytest.approx(known, nan_ok=True), seed
+
+
+def touching(seed):
+    """Ids of the parts of blobs, far apart as numbers, and voxels predicted to be some of them."""
+    rng = np.random.default_rng(seed)
+    truth, said = blobs(seed)
+    parts = np.add.outer(np.arange(truth.shape[0]) // 2, np.arange(truth.shape[1]) // 3)
+    own = rng.choice(65535, parts.max() + 1, replace=False) + 1
+    return np.where(truth, own[parts][..., None], 0).astype(np.int32), said
+
+
+def test_true_objects_with_ids_are_those_that_sets_of_voxels_say():
+    fewer = more = 0
+    for seed in range(150):
+        ids, said = touching(seed)
+        one = [{*map(tuple, np.argwhere(ids == own).tolist())} for own in np.unique(ids[ids > 0])]
+        known = by_hand(one, components(said))
+        assert named(Objects.of_ids(ids, said)) == pytest.approx(known, nan_ok=True), seed
+        measured = measure_with_ids(ids, said.astype(np.uint8), 1, (1, 1, 2), 1.0)[:, 0]
+        of = dict(zip(SegmentationOfIds.measures, measured.tolist(), strict=True))
+        assert {name: of[name] for name in known} == pytest.approx(known, nan_ok=True)
+        whole = measure_with_objects(ids > 0, said.astype(np.uint8), 1, (1, 1, 2), 1.0)[:, 0]
+        before = len(measured) - len(OBJECT_MEASURES)
+        np.testing.assert_array_equal(measured[:before], whole[:before])
+        fewer += len(one) < len(components(ids > 0))
+        more += len(one) > len(components(ids > 0))
+    # ids in several pieces, and ids that touch
+    assert min(fewer, more) > 10
+
+
+def test_ids_that_touch_stay_apart_and_pieces_of_one_are_one():
+    ids, said = np.zeros((12, 1, 1), np.int32), np.zeros((12, 1, 1), bool)
+    ids[0:3], ids[3:6], ids[8:9], ids[10:12] = 65535, 7, 300, 300
+    said[0:3] = said[10:12] = True
+    found = named(Objects.of_ids(ids, said))
+    assert (found["true_lesions"], found["lesions"], found["false_lesions"]) == (3, 2, 0)
+    assert found["lesion_sensitivity"] == pytest.approx(2 / 3)
+    assert found["sq"] == pytest.approx((1 + 2 / 3) / 2)
+    # one component over two touching objects finds one of them
+    assert named(Objects.of_ids(ids, ids > 0))["true_lesions"] == 3
+    assert scores(ids > 0, said)["true_lesions"] == 3  # two touch, one is in two pieces
+    touching_ones = named(Objects.of_ids(ids, (ids == 7) | (ids == 65535)))
+    assert touching_ones["lesion_sensitivity"] == pytest.approx(1 / 3)
 
 
 def test_panoptic_quality_is_monai_s():
@@ -103,13 +152,13 @@ def test_panoptic_quality_is_monai_s():
 def test_what_must_change_nothing_does_not():
     for seed in range(40):
         truth, said = blobs(seed)
-        known = pytest.approx(object_scores(truth, said), nan_ok=True)
+        known = pytest.approx(object_scores(Objects.of(truth, said)), nan_ok=True)
         axes = np.random.default_rng(seed).permutation(3)
-        assert object_scores(truth.transpose(axes), said.transpose(axes)) == known
+        assert object_scores(Objects.of(truth.transpose(axes), said.transpose(axes))) == known
         # the numbers of objects are others when the axes are mirrored
-        assert object_scores(truth[::-1, :, ::-1], said[::-1, :, ::-1]) == known
+        assert object_scores(Objects.of(truth[::-1, :, ::-1], said[::-1, :, ::-1])) == known
         around = [(2, 1), (0, 3), (4, 4)]
-        assert object_scores(np.pad(truth, around), np.pad(said, around)) == known
+        assert object_scores(Objects.of(np.pad(truth, around), np.pad(said, around))) == known
 
 
 def test_true_and_predicted_change_places():

@@ -239,11 +239,12 @@ def files_of(figure):
 
 def given_to(figure):
     """A params function: what a figure is drawn from, as words of its command."""
+    folders = {"prepared": PREPARED, "data": settings.data}
 
     def words(wildcards, input):
         given = []
         for name in figure.given:
-            files = PREPARED if name == "prepared" else input[name]
+            files = folders[name] if name in folders else input[name]
             files = [files] if isinstance(files, str | Path) else files
             long = name in OF_RUNS | OF_CONTROLS
             files = [settings.by_file(*files)] if long else files

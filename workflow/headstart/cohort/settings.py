@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import operator
+from typing import Annotated
 from typing import Literal
 
 from pydantic import Field
 
 from headstart.cohort.config import RelatedSubjects
 from headstart.cohort.config import Split
+from headstart.common.schema import VALUE
+from headstart.common.schema import WORD
 from headstart.common.schema import Column
 from headstart.common.schema import Section
+from headstart.common.schema import word_or
 from headstart.imaging.config import Accepted
 from headstart.imaging.config import MaskClasses
 from headstart.imaging.config import Preparation
 
 SURFACE_TOLERANCE = 1.0  # mm that surfaces of masks may be apart and agree
 Control = Literal["shuffled", "background", "quarter", "half"]
+# Whether masks are judged by their objects too: connected components, or the mask's own ids.
+Instances = Annotated[
+    Annotated[Literal["ids"], WORD] | Annotated[bool, VALUE], word_or("ids", "true or false")
+]
 INJECTED = "injected"  # the control that trains nothing
 # Of the training subjects, those that a point of the learning curve learns from.
 SHARES: dict[str, float] = {"quarter": 0.25, "half": 0.5}
@@ -89,9 +97,9 @@ class Judged(Question):
     """How its answers are judged.
 
     Attributes:
-        instances: Whether masks are judged by their objects too.
+        instances: Whether masks are judged by their objects too, and which these are.
         surface_tolerance: How far surfaces of masks may be apart and agree, mm.
     """
 
-    instances: bool = Field(False, exclude_if=operator.not_)
+    instances: Instances = Field(False, exclude_if=operator.not_)
     surface_tolerance: float = SURFACE_TOLERANCE

@@ -1,4 +1,4 @@
-"""The true mask of a scan, on the grid of the scan's own file."""
+"""The true mask of a scan, or the ids of its objects, on the grid of the scan's own file."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from numpy.typing import NDArray
 
 from headstart.cohort.prepared import Scan
 from headstart.common.errors import UserError
+from headstart.imaging.grids import Relation
 from headstart.imaging.grids import difference
 from headstart.imaging.grids import relation
 from headstart.imaging.mask_classes import Classes
 from headstart.imaging.mask_values import numbered
 from headstart.imaging.nifti import BadScanError
 from headstart.imaging.nifti import read_volume
+from headstart.imaging.volume import Volume
 
 
 def true_mask(scan: Scan, data: Path, classes: Classes) -> NDArray[np.uint8]:
@@ -31,6 +33,32 @@ def true_mask(scan: Scan, data: Path, classes: Classes) -> NDArray[np.uint8]:
     Raises:
         UserError: If it is gone, can't be read, or is another one than was prepared.
     """
+    raw, placed = _raw_mask(scan, data)
+    return placed.apply(numbered(raw.values(np.float64), classes), scan.source_shape, 0)
+
+
+def true_ids(scan: Scan, data: Path, classes: Classes) -> NDArray[np.int32]:
+    """Read the same mask, the values of which are the ids of objects, as they are.
+
+    Args:
+        scan: A scan with a mask.
+        data: Data root.
+        classes: The class of the objects.
+
+    Returns:
+        The id of each voxel's object; 0 where there is none.
+
+    Raises:
+        UserError: As `true_mask`.
+    """
+    raw, placed = _raw_mask(scan, data)
+    values = raw.values(np.float64)
+    values[numbered(values, classes) == 0] = 0
+    return placed.apply(np.rint(values, out=values).astype(np.int32), scan.source_shape, 0)
+
+
+def _raw_mask(scan: Scan, data: Path) -> tuple[Volume, Relation]:
+    """Read the file, and find how its voxels lie on the scan's own grid."""
     path = data / scan.target
     if not path.exists():
         raise UserError(
@@ -50,4 +78,4 @@ def true_mask(scan: Scan, data: Path, classes: Classes) -> NDArray[np.uint8]:
     if found is None:
         different = difference(raw.grid, scan.source)
         raise UserError(f"{path}: lies on another grid than its scan: {different}; resample it")
-    return found.apply(numbered(raw.values(np.float64), classes), scan.source_shape, 0)
+    return raw, found

@@ -15,6 +15,7 @@ from headstart.figures.registry import INPUTS
 from headstart.figures.registry import OF_CONTROLS
 from headstart.figures.registry import OF_RUNS
 from headstart.figures.registry import PREPARED
+from headstart.figures.registry import ROOT
 from headstart.figures.settings import CohortPlotSettings
 from headstart.figures.settings import ExperimentPlotSettings
 from headstart.figures.settings import PlotSettings
@@ -58,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         said = f"{path.replace('<study>/', '')}, all controls"
         parser.add_argument(f"--{name}", type=Path, nargs="+", help=said)
     parser.add_argument(f"--{PREPARED}", type=Path, help="folder of shard-K.json")
+    parser.add_argument(f"--{ROOT}", type=Path, help="data root, where the raw masks are")
     parser.add_argument("--files", type=Path, nargs="+", help="the figures that a manifest lists")
 
 

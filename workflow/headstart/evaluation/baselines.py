@@ -13,6 +13,7 @@ from collections.abc import Callable
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,8 @@ from headstart.tasks.weighted import Floats
 
 Array = NDArray[np.float64]
 Measure = Callable[..., Floats]  # as `headstart.tasks.mask_metrics.measure`
+# As `headstart.cohort.true_mask.true_mask`.
+OwnTruth = Callable[[Scan, Path, Classes], NDArray[np.integer[Any]]]
 
 CONSTANT = ("mean", "majority")  # baselines that say the same of every scan of a fold
 
@@ -182,6 +185,7 @@ def segmentation(
     data: Path,
     tolerance: float,
     measure: Measure = measure,
+    own_truth: OwnTruth = true_mask,
 ) -> dict[str, Array]:
     """Segment by the masks of other scans alone, and measure on each scan's own grid, as networks.
 
@@ -193,6 +197,7 @@ def segmentation(
         data: Data root, where the raw masks are.
         tolerance: How far surfaces may be apart for NSD, mm.
         measure: What measures a scan, as `headstart.tasks.mask_metrics.measure`.
+        own_truth: What reads its raw mask for that.
 
     Returns:
         Baseline name: what is measured, (m, measures * classes), as that has it. `background`,
@@ -212,7 +217,7 @@ def segmentation(
     }
     work = zip(asked, similar, strict=True)
     for scan, nearest in progress(work, total=len(asked), label="baselines' masks measured"):
-        truth, size = true_mask(scan, data, classes), scan.source.voxel_size
+        truth, size = own_truth(scan, data, classes), scan.source.voxel_size
         masks = (np.zeros_like(mean), mean, known[nearest].mask())
         for of_baseline, mask in zip(measured.values(), masks, strict=True):
             own = resample_mask(crop_or_pad(mask, scan.shape, 0), scan.grid, scan.source)

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from headstart.cohort.covariates import Covariates
 from headstart.cohort.prepared import Cohort
 from headstart.cohort.prepared import Scan
+from headstart.cohort.true_mask import true_ids
+from headstart.cohort.true_mask import true_mask
 from headstart.common.keys import Key
 from headstart.common.progress import progress
 from headstart.evaluation import baselines
@@ -25,6 +27,7 @@ from headstart.evaluation import penalised
 from headstart.evaluation import series_filters
 from headstart.evaluation.baselines import Features
 from headstart.evaluation.baselines import Measure
+from headstart.evaluation.baselines import OwnTruth
 from headstart.evaluation.coarse_voxels import Volume
 from headstart.evaluation.estimates import Estimate
 from headstart.evaluation.estimates import HeldOut
@@ -39,6 +42,7 @@ from headstart.imaging.mask_classes import Classes
 from headstart.tasks.base import Task
 from headstart.tasks.mask_metrics import measure
 from headstart.tasks.neighbours import Neighbours
+from headstart.tasks.objects import measure_with_ids
 from headstart.tasks.objects import measure_with_objects
 from headstart.tasks.weighted import mean_of_known
 
@@ -245,11 +249,13 @@ def _of_classes(bench: Bench, known: Keys, asked: Keys) -> dict[str, Array]:
     }
 
 
-def _of_masks(bench: Bench, known: Keys, asked: Keys, measure: Measure) -> dict[str, Array]:
+def _of_masks(
+    bench: Bench, known: Keys, asked: Keys, measure: Measure, own_truth: OwnTruth = true_mask
+) -> dict[str, Array]:
     similar = coarse_voxels.nearest(bench.down_sampled(known), bench.down_sampled(asked))
     scans = bench.scans_of(known), bench.scans_of(asked)
     files = bench.classes, bench.data
-    return baselines.segmentation(*scans, similar, *files, bench.tolerance, measure)
+    return baselines.segmentation(*scans, similar, *files, bench.tolerance, measure, own_truth)
 
 
 def _of_images(bench: Bench, known: Keys, asked: Keys) -> dict[str, Array]:
@@ -270,6 +276,7 @@ BASELINES: dict[str, Callable[[Bench, Keys, Keys], dict[str, Array]]] = {
     "classes": _of_classes,
     "masks": partial(_of_masks, measure=measure),
     "objects": partial(_of_masks, measure=measure_with_objects),
+    "ids": partial(_of_masks, measure=measure_with_ids, own_truth=true_ids),
     "filters": _of_images,
     "series": _of_series,
     "none": lambda *_: {},

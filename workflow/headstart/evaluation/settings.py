@@ -6,6 +6,7 @@ import operator
 
 from pydantic import Field
 
+from headstart.cohort.settings import Instances
 from headstart.cohort.settings import Judged
 from headstart.common.schema import Section
 from headstart.evaluation.results import Protocol
@@ -46,7 +47,7 @@ class Comparable(Section):
         target: What they ask for.
         unit: Its unit; "" if it has none.
         primary: Name of their primary metric.
-        instances: Whether all of them judge masks by their objects too.
+        instances: Whether all of them judge masks by the same objects too, and which these are.
         experiments: Their names, in the order of the study file.
     """
 
@@ -57,7 +58,7 @@ class Comparable(Section):
     unit: str
     primary: str
     experiments: tuple[str, ...]
-    instances: bool = Field(False, exclude_if=operator.not_)
+    instances: Instances = Field(False, exclude_if=operator.not_)
 
 
 class CompareSettings(Section):

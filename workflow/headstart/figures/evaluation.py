@@ -33,6 +33,7 @@ PAGES = {
     "classes": draw_predicted_classes,
     "masks": draw_predicted_masks,
     "objects": draw_predicted_objects,
+    "ids": draw_predicted_objects,
     "images": draw_denoised_images,
     "series": draw_denoised_series,
     "metrics": draw_metrics,
@@ -47,6 +48,7 @@ def plot(
     passed: Path,
     splits: Path,
     prepared: Path,
+    data: Path,
     predictions: Sequence[Path],
     metrics: Path,
     comparison: Path,
@@ -62,12 +64,13 @@ def plot(
         passed: `check/passed.csv`.
         splits: `split/splits.csv`.
         prepared: Folder of the prepared shards.
+        data: Data root, where the raw masks are, if there are any.
         predictions: `.../fold-F/seed-S/predictions.csv`; masks lie beside them.
         metrics: metrics.csv.
         comparison: comparison.csv.
 
     Raises:
-        UserError: As `read_cohort` and `pool`.
+        UserError: As `read_cohort` and `pool`, and for objects with ids as `true_ids`.
     """
     cohort = read_cohort(passed, splits, prepared, settings.target, settings.covariates)
     scans = {(scan.subject, scan.session): scan for scan in cohort.scans if scan.target}
@@ -86,6 +89,7 @@ def plot(
                 target=cohort.target,
                 unit=settings.unit,
                 classes=classes,
+                data=data,
                 primary=settings.primary,
                 protocol=protocol,
                 pooled=pool_once(runs, PROTOCOLS[protocol], scans, task),

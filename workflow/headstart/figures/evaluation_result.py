@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -63,6 +64,7 @@ class Result:
         target: The label that was predicted.
         unit: Its unit, "" if it has none or none is known.
         classes: Each foreground class's values in the files, {} but for segmentation.
+        data: Data root, where the raw masks are, if there are any.
         primary: Name of the metric that the result is told by.
         protocol: As in metrics.csv.
         pooled: The network's answers.
@@ -80,6 +82,7 @@ class Result:
     target: str
     unit: str
     classes: Classes
+    data: Path
     primary: str
     protocol: str
     pooled: Pooled

@@ -9,8 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from nibabel.affines import apply_affine
 from numpy.typing import NDArray
+from scipy.spatial import KDTree
 
+from headstart.cohort.prepared import Scan
+from headstart.cohort.true_mask import true_ids
 from headstart.common.keys import Key
 from headstart.common.text import counted
 from headstart.figures.evaluation_result import Result
@@ -94,10 +98,24 @@ def _counts(seen: Sequence[Seen], result: Result) -> str:
 def _objects(result: Result, key: Key) -> dict[int, Objects]:
     """Find the objects of each class in a scan, on the prepared grid."""
     scan = result.scans[key]
-    true = scan.mask()
     predicted = predicted_mask(result.runs, scan, result.task, result.classes)
+    if result.task.figure == "ids":
+        return {1: Objects.of_ids(_prepared_ids(result, scan), predicted == 1)}
+    true = scan.mask()
     values = range(1, len(result.names) + 1)
     return {value: Objects.of(true == value, predicted == value) for value in values}
+
+
+def _prepared_ids(result: Result, scan: Scan) -> NDArray[np.int32]:
+    """Give each voxel of the prepared mask the id of the raw mask's voxel that is nearest."""
+    raw = true_ids(scan, result.data, result.classes)
+    inside, own = scan.mask() > 0, raw > 0
+    ids = np.zeros(inside.shape, np.int32)
+    if inside.any():
+        known = KDTree(apply_affine(scan.source.affine, np.argwhere(own)))
+        _, nearest = known.query(apply_affine(scan.affine, np.argwhere(inside)))
+        ids[inside] = raw[own][nearest]
+    return ids
 
 
 def _by_kind(objects: Objects) -> dict[str, NDArray[np.int64]]:

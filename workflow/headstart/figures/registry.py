@@ -42,6 +42,7 @@ STUDY_FOLDER = "experiments"  # in `figures`, of what compares them
 # Of every control of an experiment.
 OF_CONTROLS = {"controls": f"<study>/{study_paths.METRICS}"}
 PREPARED = "prepared"  # the folder of shard-K.json
+ROOT = "data"  # the data root, where the raw masks are
 
 
 @dataclass(frozen=True)
@@ -172,7 +173,7 @@ FIGURES = {
     ),
     "evaluation": Figure(
         "headstart.figures.evaluation:plot",
-        ("passed", "splits", PREPARED, "predictions", "metrics", "comparison"),
+        ("passed", "splits", PREPARED, ROOT, "predictions", "metrics", "comparison"),
         "4. Results beside baselines",
         {"experiment": "{experiment}"},
         rests_on="plot",

@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from headstart.cohort.settings import Instances
 from headstart.cohort.settings import Question
 from headstart.common.ordered import Ordered
 from headstart.common.schema import Section
@@ -56,13 +57,13 @@ class ExperimentPlotSettings(QuestionPlotSettings):
         augment: What its training scans go through.
         keep: Which weights its trainings kept.
         primary: Name of the metric that its result is told by.
-        instances: Whether masks are judged by their objects too.
+        instances: Whether masks are judged by their objects too, and which these are.
         noise: Standard deviation of the noise of scans that are denoised, where it is given.
         neighbours: Those by which a volume of a series is told; None without series.
     """
 
     primary: str
-    instances: bool = Field(False, exclude_if=operator.not_)
+    instances: Instances = Field(False, exclude_if=operator.not_)
     noise: float | None = Field(None, exclude_if=operator.not_)
     neighbours: Neighbours | None = Field(None, exclude_if=operator.not_)
     augment: tuple[dict[str, dict[str, Any]], ...] = ()

@@ -15,6 +15,8 @@ from pydantic import model_validator
 from headstart.common.keys import OfScan
 from headstart.common.ordered import Ordered
 from headstart.common.schema import COLUMN
+from headstart.common.schema import VALUE
+from headstart.common.schema import WORD
 from headstart.common.schema import Column
 from headstart.common.schema import Edges
 from headstart.common.schema import EdgesOrOwn
@@ -23,6 +25,7 @@ from headstart.common.schema import Reason
 from headstart.common.schema import Section
 from headstart.common.schema import Window
 from headstart.common.schema import WindowOrOwn
+from headstart.common.schema import word_or
 from headstart.imaging import mask_classes
 from headstart.imaging.rejection_codes import ACCEPTABLE
 
@@ -42,7 +45,13 @@ CLASSES_SCHEMA = {
     },
 }
 MaskClasses = Annotated[
-    Ordered[Column, tuple[int, ...]],
+    Ordered[
+        Column,
+        Annotated[
+            Annotated[Literal["any"], WORD] | Annotated[tuple[int, ...], VALUE],
+            word_or("any", "a whole number or a list of them"),
+        ],
+    ],
     BeforeValidator(mask_classes.by_name),
     AfterValidator(mask_classes.checked),
     WithJsonSchema(CLASSES_SCHEMA),

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from headstart.imaging.mask_classes import END
 from headstart.imaging.mask_classes import Classes
+from headstart.imaging.mask_classes import values_of
 
 
 def numbered(values: NDArray[np.floating], classes: Classes) -> NDArray[np.uint8]:
@@ -21,10 +23,15 @@ def numbered(values: NDArray[np.floating], classes: Classes) -> NDArray[np.uint8
     Returns:
         0 for background and for every value of no class, else 1, 2, … in the order of `classes`.
     """
-    number = {0: 0} | {v: n for n, own in enumerate(classes.values(), 1) for v in own}
+    result = np.empty(values.shape, np.uint8)
+    if "any" in classes.values():
+        for row, plane in enumerate(values):
+            whole = np.rint(plane)
+            result[row] = (whole > 0) & (whole < END)
+        return result
+    number = {0: 0} | {v: n for n, own in enumerate(classes.values(), 1) for v in values_of(own)}
     known = np.array(sorted(number))
     numbers = np.array([number[value] for value in known], np.uint8)
-    result = np.empty(values.shape, np.uint8)
     for row, plane in enumerate(values):  # at once, places take eight times a mask's memory
         whole = np.rint(plane)
         place = np.clip(np.searchsorted(known, whole), 0, len(known) - 1)
@@ -35,10 +42,12 @@ def numbered(values: NDArray[np.floating], classes: Classes) -> NDArray[np.uint8
 def file_values(numbers: NDArray[np.uint8], classes: Classes) -> NDArray[np.integer[Any]]:
     """Convert numbers of classes to the files' own values; a class of several gets its first.
 
+    Of `any`, that is 1.
+
     Returns:
         The values, in the smallest type that NIfTI has for them.
     """
-    table = np.array([0, *(values[0] for values in classes.values())])
+    table = np.array([0, *(next(iter(values_of(given))) for given in classes.values())])
     return table.astype(_smallest(table))[numbers]
 
 

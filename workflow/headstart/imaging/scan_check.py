@@ -18,6 +18,7 @@ from headstart.imaging.grids import relation
 from headstart.imaging.headers import orientation_problem
 from headstart.imaging.headers import personal_data
 from headstart.imaging.mask_classes import Classes
+from headstart.imaging.mask_classes import values_of
 from headstart.imaging.nifti import BadScanError
 from headstart.imaging.nifti import read_volume
 from headstart.imaging.rejection_codes import REASONS
@@ -207,13 +208,13 @@ def _mask_problems(volume: Volume, name: str, classes: Classes) -> Iterator[tupl
         return
     if not classes:  # nothing is learnt from it
         return
-    known = {value for own in classes.values() for value in own}
+    known = {v for v in values if any(v in values_of(given) for given in classes.values())}
     strange = sorted(values - known - {0})
     if strange:
         shown = ", ".join(map(str, strange[:5])) + (", …" if len(strange) > 5 else "")
         problem = f"holds {shown}, of no class; declare it in `classes`, or correct the mask"
         yield "mask-class", problem
-    if not values & known:
+    if not known:
         yield "mask-empty", "this mask is empty; make it again, or accept mask-empty if it is right"
 
 

@@ -60,6 +60,7 @@ def _questions(config: Config, name: str) -> Iterator[Question]:
 def _group(config: Config, question: Question, names: list[str]) -> Comparable:
     protocol, task, target, folds = question
     several = [config.experiments[name] for name in names]
+    objects = {one.instances for one in several}
     return Comparable(
         protocol=protocol,
         folds=folds,
@@ -68,5 +69,5 @@ def _group(config: Config, question: Question, names: list[str]) -> Comparable:
         unit=next((one.unit for one in several if one.unit), ""),
         primary=config.primary_metric(names[0]),
         experiments=tuple(names),
-        instances=all(one.instances for one in several),
+        instances=objects.pop() if len(objects) == 1 else False,
     )

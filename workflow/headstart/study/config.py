@@ -70,7 +70,8 @@ class Config(Section):
     classes: MaskClasses = Field(
         {},
         description="classes of the mask: {1: anterior, 2: posterior} names its values; {core: 1, "
-        "oedema: [2, 3]} gives each class its values, several of which are merged; 0 is background",
+        "oedema: [2, 3]} gives each class its values, several of which are merged; "
+        "{lesion: any} makes one class of all values above 0; 0 is background",
     )
     check: Check = Field(Check(), description="which scans are fit for use")
     split: Split = Field(Split(), description="who trains and who is held out")
@@ -107,6 +108,7 @@ class Config(Section):
         self._check_split()
         self._check_final()
         self._check_primary()
+        self._check_objects()
         self._check_new_scans()
         for folder in {"cohort", STUDY_FOLDER} & {*self.experiments, *self.sweeps}:
             raise ValueError(
@@ -210,6 +212,15 @@ class Config(Section):
                     f"experiments.{name}.primary: is {own}, but {metric} for "
                     f"{other}, which asks for the same target; write primary: {metric}"
                 )
+
+    def _check_objects(self) -> None:
+        """Check that the mask's objects are the same for all experiments that count them."""
+        kinds = {one.instances: name for name, one in self.experiments.items() if one.instances}
+        if len(kinds) > 1:
+            raise ValueError(
+                f"experiments.{kinds[True]}.instances: is true, but ids for {kinds['ids']}, and "
+                "one mask has one kind of objects; write instances: ids"
+            )
 
     def _check_new_scans(self) -> None:
         """Check that there are experiments of which networks are to answer."""

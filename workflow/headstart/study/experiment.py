@@ -12,6 +12,7 @@ from pydantic import field_validator
 from pydantic import model_validator
 
 from headstart.cohort.settings import Control
+from headstart.cohort.settings import Instances
 from headstart.common.ordered import Ordered
 from headstart.common.schema import VALUE
 from headstart.common.schema import WORD
@@ -78,13 +79,15 @@ class Experiment(Section):
         "experiments that ask for the same target have the same one. By `spots` and `edges` "
         "nothing beats a scan left as it is: the error stands beside them",
     )
-    instances: bool = Field(
+    instances: Instances = Field(
         False,
         exclude_if=operator.not_,
-        description="for segmentation: whether each connected component of a class (26 neighbours) "
-        "is an object that is found or missed, such as a lesion. Adds the lesion-wise F1, panoptic "
-        "quality, false objects per scan and a page of missed and false objects; `primary` may be "
-        "`lesion_f1` or `pq` then. Trains nothing again",
+        description="for segmentation: true where each connected component of a class (26 "
+        "neighbours) is an object that is found or missed, such as a lesion; `ids` where the "
+        "mask's values are the ids of objects of one class, `classes: {lesion: any}`, so that true "
+        "ones which touch stay apart; predicted ones are components. Adds the lesion-wise F1, "
+        "panoptic quality, false objects per scan and a page of missed and false objects; "
+        "`primary` may be `lesion_f1` or `pq` then. Trains nothing again",
     )
     folds: FoldsOrAll = Field((0,), description="folds to train, e.g. [0], or `all`")
     seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**32)], ...], Once] = Field(

@@ -102,6 +102,11 @@ def _check_masks(where: str, experiment: Experiment, config: Config) -> None:
         raise ValueError(
             f"{where}: {experiment.task} needs the key `classes`, e.g. {{1: hippocampus}}"
         )
+    if experiment.instances == "ids" and "any" not in config.classes.values():
+        raise ValueError(
+            f"{where}.instances: `ids` are of objects of one class, which any value but 0 belongs "
+            f"to; write e.g. classes: {{{next(iter(config.classes))}: any}}"
+        )
     if experiment.target == MASK and any(source.mask is None for source in config.data):
         raise ValueError(
             f"{where}: {experiment.task} needs the key `mask` in every source of `data`"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from headstart.cohort.settings import Instances
 from headstart.tasks.base import Task
 from headstart.tasks.classification import Classification
 from headstart.tasks.classification import FocalClassification
@@ -9,6 +10,7 @@ from headstart.tasks.classification import OrdinalClassification
 from headstart.tasks.deep_interpolation import DeepInterpolation
 from headstart.tasks.denoising import Denoising
 from headstart.tasks.instance_segmentation import InstanceSegmentation
+from headstart.tasks.instance_segmentation import SegmentationOfIds
 from headstart.tasks.regression import BinnedRegression
 from headstart.tasks.regression import Regression
 from headstart.tasks.segmentation import Segmentation
@@ -25,13 +27,17 @@ WITH_LOSS: dict[str | None, type[Task]] = {
 }
 
 
-def task_with(name: str, loss: str | None = None, *, instances: bool = False) -> type[Task]:
+# How objects of masks are known: as connected components, or by their ids.
+WITH_OBJECTS: dict[Instances, type[Task]] = {True: InstanceSegmentation, "ids": SegmentationOfIds}
+
+
+def task_with(name: str, loss: str | None = None, *, instances: Instances = False) -> type[Task]:
     """Return a task's class under a loss.
 
     Args:
         name: One of `TASKS`.
         loss: `train.loss`.
-        instances: Whether masks are judged by their objects too.
+        instances: Whether masks are judged by their objects too, and which these are.
     """
-    kind, special = TASKS[name], InstanceSegmentation if instances else WITH_LOSS.get(loss)
+    kind, special = TASKS[name], WITH_OBJECTS.get(instances) or WITH_LOSS.get(loss)
     return special if special is not None and special.name == name else kind

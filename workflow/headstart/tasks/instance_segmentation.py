@@ -1,15 +1,27 @@
-"""A class for each voxel, judged by its objects too."""
+"""A class for each voxel, judged by its objects too: components of the mask, or its own ids."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from typing import Any
+
+from numpy.typing import NDArray
 
 from headstart.tasks.base import Array
 from headstart.tasks.objects import MATCHING
+from headstart.tasks.objects import MATCHING_OF_IDS
 from headstart.tasks.objects import SHARES
 from headstart.tasks.objects import WITH_OBJECTS
+from headstart.tasks.objects import measure_with_ids
 from headstart.tasks.objects import measure_with_objects
 from headstart.tasks.segmentation import Segmentation
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from headstart.cohort.prepared import Scan
+    from headstart.imaging.mask_classes import Classes
 
 
 @dataclass(frozen=True)
@@ -36,3 +48,23 @@ class InstanceSegmentation(Segmentation):
         of_objects = self._by_measure(prediction)
         names = (*SHARES, "false_lesions")
         return super()._measured(prediction) | {name: of_objects[name] for name in names}
+
+
+@dataclass(frozen=True)
+class SegmentationOfIds(InstanceSegmentation):
+    """Masks of one class, of which the values are the ids of its objects.
+
+    Prepared masks are of the class alone, which is what is learnt; the ids stay in the study's own
+    files, and it is on their grid that answers are judged.
+    """
+
+    baselines = "ids"
+    figure = "ids"
+    measure = staticmethod(measure_with_ids)
+    matching = MATCHING_OF_IDS
+
+    def own_truth(self, scan: Scan, data: Path, classes: Classes) -> NDArray[Any]:
+        """The ids, see `headstart.cohort.true_mask.true_ids`."""
+        from headstart.cohort.true_mask import true_ids
+
+        return true_ids(scan, data, classes)

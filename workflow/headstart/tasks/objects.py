@@ -1,7 +1,7 @@
 """Objects of masks, and which of them are found: lesion-wise F1 and panoptic quality.
 
-An object is a connected component of a class in one scan; voxels that share a face, an edge or a
-corner are neighbours (26 of each).
+A predicted object is a connected component of a class in one scan; voxels that share a face, an
+edge or a corner are neighbours (26 of each). A true one is so too, or all voxels of one id.
 """
 
 from __future__ import annotations
@@ -25,13 +25,20 @@ SHARES = ("lesion_f1", "lesion_sensitivity", "lesion_precision", "pq", "sq", "rq
 # What is measured of each scan and class besides; the last two are counts that make no metric.
 OBJECT_MEASURES = (*SHARES, "false_lesions", "lesions", "true_lesions")
 WITH_OBJECTS = (*MEASURES, *OBJECT_MEASURES)
-MATCHING = (
-    "An object is a connected component of a class (26 neighbours). Lesion-wise F1: true and "
+_PAIRS = (
+    "Lesion-wise F1: true and "
     f"predicted objects are paired one to one, as many as can be of an IoU of {FOUND} or more; a "
     "true object without a partner is missed, a predicted one false. Panoptic quality (PQ): pairs "
     f"of an IoU above {PANOPTIC}. Of a class without any object in both masks of a scan there is "
     "neither; with objects in one mask alone both are 0. All are counted on the raw scan's grid."
 )
+MATCHING = f"An object is a connected component of a class (26 neighbours). {_PAIRS}"
+MATCHING_OF_IDS = (
+    "True objects are the mask's own ids, so that those which touch stay apart and one in several "
+    f"pieces is one; predicted ones are connected components (26 neighbours). {_PAIRS}"
+)
+Numbers = NDArray[np.int32]
+Numbered = tuple[Numbers, NDArray[np.int64]]  # 1, 2, … of objects by voxel, and their sizes
 
 
 @dataclass(frozen=True)
@@ -47,8 +54,8 @@ class Objects:
         ious: Intersection over union of each pair.
     """
 
-    true: NDArray[np.int32]
-    found: NDArray[np.int32]
+    true: Numbers
+    found: Numbers
     true_sizes: NDArray[np.int64]
     sizes: NDArray[np.int64]
     pairs: NDArray[np.int64]
@@ -62,8 +69,22 @@ class Objects:
             truth: Voxels of the class, (x, y, z).
             prediction: Those that are predicted.
         """
-        (true, true_sizes), (found, sizes) = _components(truth), _components(prediction)
-        both = truth & prediction
+        return cls._between(_components(truth), _components(prediction))
+
+    @classmethod
+    def of_ids(cls, ids: Integers, prediction: Flags) -> Objects:
+        """Find the objects of a class where the true ones are known by their ids.
+
+        Args:
+            ids: The id of each voxel's true object, (x, y, z); 0 for none.
+            prediction: Voxels that are predicted.
+        """
+        return cls._between(_renumbered(ids), _components(prediction))
+
+    @classmethod
+    def _between(cls, truth: Numbered, prediction: Numbered) -> Objects:
+        (true, true_sizes), (found, sizes) = truth, prediction
+        both = np.logical_and(true, found)
         width = len(sizes) + 1
         codes, shared = np.unique(
             true[both].astype(np.int64) * width + found[both], return_counts=True
@@ -91,8 +112,8 @@ class Objects:
         return np.column_stack([true, partner[true]])
 
 
-def _components(inside: Flags) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Number the connected components; return the numbers, and how large each is."""
+def _components(inside: Flags) -> Numbered:
+    """Number the connected components."""
     from scipy import ndimage
 
     numbers = np.zeros(inside.shape, np.int32)
@@ -100,7 +121,15 @@ def _components(inside: Flags) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     return numbers, np.bincount(numbers[inside], minlength=count + 1)[1:]
 
 
-def object_scores(truth: Flags, prediction: Flags) -> Floats:
+def _renumbered(ids: Integers) -> Numbered:
+    """Number objects without gaps, for ids may be far apart."""
+    inside, numbers = ids > 0, np.zeros(ids.shape, np.int32)
+    _, own, sizes = np.unique(ids[inside], return_inverse=True, return_counts=True)
+    numbers[inside] = own + 1
+    return numbers, sizes
+
+
+def object_scores(objects: Objects) -> Floats:
     """Tell how many objects of a class are found in one scan, and how well.
 
     Lesion-wise F1, sensitivity and precision are of pairs as `Objects.matched` makes them: Maier-
@@ -110,15 +139,13 @@ def object_scores(truth: Flags, prediction: Flags) -> Floats:
     others 2019, doi:10.1109/CVPR.2019.00963.
 
     Args:
-        truth: Voxels of the class, (x, y, z).
-        prediction: Those that are predicted.
+        objects: The true and the predicted ones.
 
     Returns:
         The `OBJECT_MEASURES`. Without objects in both masks all shares are NaN; without true ones
         the sensitivity is, without predicted ones the precision, without pairs the segmentation
         quality. False objects are counted always.
     """
-    objects = Objects.of(truth, prediction)
     true, found, pairs = len(objects.true_sizes), len(objects.sizes), len(objects.matched())
     well = objects.ious[objects.ious > PANOPTIC]
     shares = (
@@ -152,5 +179,29 @@ def measure_with_objects(
         `MEASURES` and `OBJECT_MEASURES`, (measures, classes).
     """
     measured = measure(truth, prediction, classes, spacing, tolerance)
-    of_classes = [(truth == value, prediction == value) for value in range(1, classes + 1)]
-    return np.vstack([measured, np.array([object_scores(*masks) for masks in of_classes]).T])
+    of_classes = [
+        object_scores(Objects.of(truth == value, prediction == value))
+        for value in range(1, classes + 1)
+    ]
+    return np.vstack([measured, np.array(of_classes).T])
+
+
+def measure_with_ids(
+    truth: Integers, prediction: Integers, classes: int, spacing: ArrayLike, tolerance: float
+) -> Floats:
+    """Measure the one class of objects that are known by their ids, and them.
+
+    Args:
+        truth: The id of each voxel's true object, (x, y, z); 0 for none.
+        prediction: Mask of the same shape, 1 where there are objects.
+        classes: 1; so that it is called as `measure_with_objects`.
+        spacing: Size of a voxel, mm.
+        tolerance: How far surfaces may be apart for NSD, mm.
+
+    Returns:
+        As `measure_with_objects`.
+    """
+    foreground = (truth > 0).astype(np.uint8)
+    measured = measure(foreground, prediction, classes, spacing, tolerance)
+    objects = Objects.of_ids(truth, prediction == 1)
+    return np.vstack([measured, object_scores(objects)[:, None]])

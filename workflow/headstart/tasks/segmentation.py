@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from headstart.cohort.answer_file import AnswerFile
     from headstart.cohort.prepared import Scan
+    from headstart.imaging.mask_classes import Classes
 
 
 @dataclass(frozen=True)
@@ -174,15 +175,28 @@ class Segmentation(Task):
         cells = self._answer(mask, file) | {"mask_sha256": file.sha256}
         if not file.scan.target:
             return cells
-        # it reads scans, which a task that is planned does not
-        from headstart.cohort.true_mask import true_mask
-
-        truth = true_mask(file.scan, data, file.classes)
+        truth = self.own_truth(file.scan, data, file.classes)
         size = file.scan.source.voxel_size
         measured = self.measure(truth, mask, len(self.classes), size, file.tolerance)
         for kind, values in zip(self.measures, measured, strict=True):
             cells = self._cells(kind, values) | cells
         return cells
+
+    def own_truth(self, scan: Scan, data: Path, classes: Classes) -> NDArray[Any]:
+        """What is true on the scan's own grid, as `measure` takes it.
+
+        Args:
+            scan: A scan with a mask.
+            data: Data root.
+            classes: The values of the classes in the study's files.
+
+        Raises:
+            UserError: As `headstart.cohort.true_mask.true_mask`.
+        """
+        # it reads scans, which a task that is planned does not
+        from headstart.cohort.true_mask import true_mask
+
+        return true_mask(scan, data, classes)
 
     def _answer(self, mask: NDArray[np.uint8], file: AnswerFile) -> dict[str, Any]:
         file.write_mask(mask)

@@ -209,6 +209,7 @@ def test_series_are_denoised_in_their_place_time_and_unit(
         settings=ExperimentPlotSettings(**QUESTION, **drawn),
         stamp=Stamp("small", "0" * 8, "x", synthetic=True),
         output=tmp_path / "evaluation.pdf",
+        data=study.data,
         **judged | tables,
     )
     assert (tmp_path / "evaluation.pdf").read_bytes().startswith(b"%PDF")

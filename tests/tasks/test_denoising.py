@@ -153,6 +153,7 @@ def draw(
         settings=ExperimentPlotSettings(**QUESTION, **told, study="small"),
         stamp=Stamp("small", "0" * 8, "x", synthetic=True),
         output=output / "evaluation.pdf",
+        data=study.data,
         **paths(study, output) | tables,
     )
     assert (output / "evaluation.pdf").read_bytes().startswith(b"%PDF")

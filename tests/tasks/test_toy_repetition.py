@@ -107,6 +107,7 @@ def test_it_is_trained_and_answers_with_images_that_are_evaluated_and_drawn(
         settings=ExperimentPlotSettings(**QUESTION, study="small", primary="mae"),
         stamp=Stamp("small", "0" * 8, "x", synthetic=True),
         output=tmp_path / "evaluation.pdf",
+        data=study.data,
         **judged | tables,
     )
     assert (tmp_path / "evaluation.pdf").read_bytes().startswith(b"%PDF")

@@ -123,7 +123,7 @@ def seen(made: Plan) -> list[int]:
         (lesions(edge=0.5), gpu(20), "memory"),
         (lesions(), laptop(8), "whole"),
         (lesions(), laptop(3), "memory"),
-        (lesions(1000), laptop(64), "time"),
+        (lesions(1600), laptop(64), "time"),
     ],
 )
 def test_a_segmentation_keeps_its_voxels_and_is_cut_into_patches_where_it_does_not_fit(

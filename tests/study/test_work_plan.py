@@ -72,7 +72,7 @@ def test_a_new_study(tmp_path: Path) -> None:
     assert found["prepare"] == ["2", "< 1 min", "100 MB", "new"]
     # 60 epochs, 1.2 microseconds a voxel: 27 scans to learn from; a third of the time for those
     # again, and for 5 of validation
-    assert found["train e0"] == ["1", "~46 min", "47.2 MB", "new"]
+    assert found["train e0"] == ["1", "~31 min", "47.2 MB", "new"]
     assert found["all"][0] == "9"
     assert "a rough figure" in "\n".join(lines)
 
@@ -98,7 +98,7 @@ def test_iterations_take_the_time_of_the_epochs_that_they_are(tmp_path: Path) ->
     train = {key: value for key, value in TRAIN.items() if key != "epochs"} | {"iterations": 420}
     experiments = {"e0": {"task": "regression", "target": "age", "train": train}}
     made = settings(tmp_path, experiments=experiments)
-    assert rows(work_plan(made, [training()]))["train e0"][1] == "~46 min"
+    assert rows(work_plan(made, [training()]))["train e0"][1] == "~31 min"
 
 
 def test_times_of_earlier_runs_count_more_than_rough_ones(tmp_path: Path) -> None:

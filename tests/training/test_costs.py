@@ -64,11 +64,11 @@ def test_one_width_for_all_layers() -> None:
 
 
 def test_to_look_at_scans_takes_a_share_of_the_time_of_learning_from_them() -> None:
-    assert looking_seconds("unet", {}, WINDOW, 4) == pytest.approx(0.35 * 0.95 * 4)
+    assert looking_seconds("unet", {}, WINDOW, 4) == pytest.approx(0.35 * 0.6 * 4)
 
 
 def test_time_grows_with_voxels_scans_and_width() -> None:
-    assert learning_seconds("sfcn", {}, WINDOW, 10) == pytest.approx(12)
-    assert learning_seconds("sfcn", HALF, WINDOW, 10) == pytest.approx(12 / 2**1.6)
+    assert learning_seconds("sfcn", {}, WINDOW, 10) == pytest.approx(8)
+    assert learning_seconds("sfcn", HALF, WINDOW, 10) == pytest.approx(8 / 2**1.3)
     wide = {"channels": [32, 64], "strides": [2]}
-    assert learning_seconds("unet", wide, WINDOW, 10) == pytest.approx(19)
+    assert learning_seconds("unet", wide, WINDOW, 10) == pytest.approx(12)

@@ -264,10 +264,10 @@ def test_what_a_training_took_beside_its_plan(store: Store) -> None:
         without_target=0,
     )
     store.publish({"spent": spent, "counts": many})
-    # 1.2 microseconds for each of 48^3 voxels of 1000 scans, and a third of it for 128 of them, 10
+    # 0.8 microseconds for each of 48^3 voxels of 1000 scans, and a third of it for 128 of them, 10
     # times, on 2 threads; 480 bytes for each voxel of 4 scans, and what the process holds
     seen = 1000 + 0.35 * 128
-    expected = 10 + 10 * seen * 48**3 * 1.2e-6 / min(2, os.cpu_count() or 1)
+    expected = 10 + 10 * seen * 48**3 * 0.8e-6 / min(2, os.cpu_count() or 1)
     assert store.training().why == f"0.7 GB; planned: {duration(expected)}, 0.8 GB"
 
 

@@ -33,6 +33,7 @@ from headstart.figures.registry import INPUTS
 from headstart.figures.registry import OF_CONTROLS
 from headstart.figures.registry import OF_RUNS
 from headstart.figures.registry import PREPARED
+from headstart.figures.registry import ROOT
 from headstart.figures.registry import figures_of
 from headstart.figures.style import Stamp
 from headstart.study.config import Config
@@ -189,6 +190,8 @@ def draw(study: Study) -> None:
 def _given(config: Config, folder: Path, whose: str, need: str) -> Any:
     if need == PREPARED:
         return folder / study_paths.PREPARED
+    if need == ROOT:
+        return folder / "data"
     if need in OF_RUNS:
         name = PREDICTIONS if need == "predictions" else HISTORY
         runs = config.runs(whose)

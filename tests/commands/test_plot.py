@@ -332,7 +332,7 @@ def test_near_duplicates_are_drawn_with_what_is_expected_by_chance(studies, tmp_
     text = " ".join(text_of(output).split())
     assert "beyond doubt: similarity 0.941, fewer than 0.001 expected by chance" in text
     assert "doubtful: similarity 0.380, 0.2 expected by chance" in text
-    assert "(copies of 3 scans, turned, moved" in text
+    assert "(copies of 3 scans, rotated, shifted" in text
     assert "it found 3 of 3, 2 of them beyond doubt." in text
     assert "400 pairs of scans of different subjects" in text
 

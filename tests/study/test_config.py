@@ -207,6 +207,11 @@ def complaint(path: str, value: Any) -> str:
         ("experiments.grey.predict", {"flips": 3}, "grey.predict.flips: 3 is not allowed: must"),
         (
             "experiments.grey.predict",
+            {"flips": 2},
+            "grey.predict.flips: 2 mirror images are along an axis, but train.augment mirrors none",
+        ),
+        (
+            "experiments.grey.predict",
             {"flips": 4},
             "grey.predict.flips: 4 mirror images are along 2 axes, but train.augment mirrors none",
         ),

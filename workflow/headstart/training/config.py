@@ -113,11 +113,11 @@ class Predict(Section):
         "the next one has too, where the network sees further than tiles can reach; more of it is "
         "slower, and smoother where tiles meet",
     )
-    flips: Literal["none", 4, 8] = Field(
+    flips: Literal["none", 2, 4, 8] = Field(
         "none",
         description="mean of the network's outputs for so many mirror images of the scan, along "
-        "two axes or three, which train.augment must mirror too; takes as many times longer. Try "
-        "it last: it gains little where it gains",
+        "one axis (the first that is mirrored), two or three, which train.augment must mirror too; "
+        "takes as many times longer. Try it last: it gains little where it gains",
     )
     noise: float | None = Field(
         None,

@@ -42,7 +42,7 @@ def mirrored_axes(transforms: Transforms) -> set[int]:
 
 
 def flipped_axes(
-    flips: Literal["none", 4, 8], transforms: Transforms, swap: Sequence[tuple[str, str]] = ()
+    flips: Literal["none", 2, 4, 8], transforms: Transforms, swap: Sequence[tuple[str, str]] = ()
 ) -> tuple[int, ...]:
     """Return the axes along which scans are mirrored in prediction.
 
@@ -58,7 +58,7 @@ def flipped_axes(
     """
     if flips == "none":
         return ()
-    count, axes = {4: 2, 8: 3}[flips], sorted(mirrored_axes(transforms))
+    count, axes = {2: 1, 4: 2, 8: 3}[flips], sorted(mirrored_axes(transforms))
     if swap and 0 in axes:
         raise ValueError(
             f"the mean over {flips} mirror images would mix up the classes of train.swap; write "
@@ -66,8 +66,9 @@ def flipped_axes(
         )
     if len(axes) < count:
         named = " and ".join(WORDS[axis] for axis in axes) or "none"
+        along = "an axis" if count == 1 else f"{count} axes"
         raise ValueError(
-            f"{flips} mirror images are along {count} axes, but train.augment mirrors {named}; "
+            f"{flips} mirror images are along {along}, but train.augment mirrors {named}; "
             "write `none`, or add e.g. `- RandomFlip: {axes: [0, 1, 2]}` if the labels stay true"
         )
     return tuple(axes[:count])

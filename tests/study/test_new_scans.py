@@ -98,11 +98,11 @@ def test_a_share_asks_for_its_own_time(tmp_path: Path) -> None:
     shares = (PlannedShare("a", 1000), PlannedShare("b", 900))
     settings = Settings(config, tmp_path, codes={}, listing="", package="", networks={})
     settings = replace(settings, new_scans={"clinic": PlannedScans(("r",) * 5, "x", shares)})
-    # memory as of a prediction; .8 s to check and prepare a scan, .36 s for each network, three
+    # memory as of a prediction; .8 s to check and prepare a scan, .25 s for each network, three
     # times as long
     asked = request_share(settings, "clinic", gpu=False)
     assert asked.memory == 3500
-    assert asked.minutes == pytest.approx(3 * 1000 * (0.8 + 5 * 0.4) / 60, rel=0.1)
+    assert asked.minutes == pytest.approx(3 * 1000 * (0.8 + 5 * 0.25) / 60, rel=0.1)
     assert request_share(settings, "clinic", gpu=True) == JobRequest(7000, 50 + 10)
 
 

@@ -50,10 +50,10 @@ def settings(folder: Path, scans: int | None = None, **train: Any) -> Settings:
 def test_a_training_on_a_cpu(tmp_path: Path) -> None:
     # 0.56 GB of libraries, 2.95 million weights, 480 bytes for each of 4 * 96^3 voxels: 2.31 GB,
     # a third more; 2 GB besides: 5.00 GB.
-    # 60 epochs of 40 scans, which batch norm looks at again for a third of the time, take 57
+    # 60 epochs of 40 scans, which batch norm looks at again for a third of the time, take 38
     # minutes, and three times as long is waited
     made = request(settings(tmp_path, 50), "train", "age", gpu=False)
-    assert made == JobRequest(5000, 173)
+    assert made == JobRequest(5000, 116)
 
 
 def test_a_training_on_a_gpu(tmp_path: Path) -> None:

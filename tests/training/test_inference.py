@@ -45,7 +45,7 @@ class Net(nn.Module):
 def scan(*voxels):
     volume = np.full((1, 4, 4, 4), 0.5, np.float16)
     volume.flat[: len(voxels)] = voxels
-    return SimpleNamespace(subject="s1", session="2", volume=lambda: volume)
+    return SimpleNamespace(subject="s1", session="2", volume=lambda: volume, optional=())
 
 
 def test_a_scan_is_seen_alone_as_it_was_prepared():

@@ -88,7 +88,9 @@ def test_what_a_study_knows_is_filled_in_and_no_more(
 
 
 def _of(experiment: Mapping[str, Any]) -> Any:
-    config = SimpleNamespace(channels=("t1",), experiments={"exp": SimpleNamespace(**experiment)})
+    config = SimpleNamespace(
+        channels=("t1",), optional=(), experiments={"exp": SimpleNamespace(**experiment)}
+    )
     return SimpleNamespace(study=SimpleNamespace(config=config), passed=[])
 
 

@@ -196,5 +196,7 @@ def test_only_what_was_chosen_is_predicted_evaluated_and_drawn(tmp_path: Path) -
 def test_the_methods_tell_what_was_compared_and_what_was_chosen() -> None:
     config = study({"train.learning_rate": [1e-2, 1e-3], "seeds": [0, 1]})
     said = training._sweep(config, config.sweeps["age"])
-    assert said.startswith("2 combinations of learning rate (0.01, 0.001), each trained with seeds 0 ")
+    assert said.startswith(
+        "2 combinations of learning rate (0.01, 0.001), each trained with seeds 0 "
+    )
     assert "mean absolute error of the validation subjects; none is evaluated on held-out" in said

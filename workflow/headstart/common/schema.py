@@ -90,6 +90,11 @@ def _rising(ends: tuple[float, float]) -> tuple[float, float]:
     return ends
 
 
+def is_none(value: Any) -> bool:
+    """For `exclude_if`: leave out a key that says nothing, as older records did not have it."""
+    return value is None
+
+
 def once(values: tuple[Any, ...]) -> tuple[Any, ...]:
     """Return a list in which nothing is twice; a ValueError says what is."""
     twice = [value for value, count in Counter(values).items() if count > 1]

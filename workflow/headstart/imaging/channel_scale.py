@@ -7,10 +7,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from headstart.common.schema import Section
-
-
-def _is_none(value: object) -> bool:
-    return value is None
+from headstart.common.schema import is_none
 
 
 class ChannelScale(Section):
@@ -27,7 +24,7 @@ class ChannelScale(Section):
     scale: float
     air: float
     # of a channel that each scan has nothing is written, as before there were others
-    there: bool | None = Field(None, exclude_if=_is_none)
+    there: bool | None = Field(None, exclude_if=is_none)
 
     def restored(self, prepared: NDArray[np.floating]) -> NDArray[np.float32]:
         """Return prepared numbers as raw intensities; what was 0 is 0 again, without rounding."""

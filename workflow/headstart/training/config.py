@@ -23,6 +23,7 @@ from headstart.common.schema import Name
 from headstart.common.schema import Section
 from headstart.common.schema import Window
 from headstart.common.schema import WindowOrOwn
+from headstart.common.schema import is_none
 from headstart.common.schema import word_or
 from headstart.tasks import TASKS
 from headstart.tasks.base import Task
@@ -54,11 +55,6 @@ USUAL_DROPOUT = 0.2
 
 def _is_usual_dropout(share: float) -> bool:
     return share == USUAL_DROPOUT
-
-
-def _is_none(value: Any) -> bool:
-    """Leave a key out of a training's identity that says nothing: older ones did not have it."""
-    return value is None
 
 
 def _is_pad(value: Any) -> bool:
@@ -122,7 +118,7 @@ class Predict(Section):
     noise: float | None = Field(
         None,
         gt=0,
-        exclude_if=_is_none,
+        exclude_if=is_none,
         description="denoising: standard deviation of the noise, above 0, in the scans' own unit; "
         "by default it is estimated of each scan from its air. For scans without air around the "
         "head; rather too low than too high",
@@ -136,7 +132,7 @@ class Predict(Section):
 
     memory: str | None = Field(
         None,
-        exclude_if=_is_none,
+        exclude_if=is_none,
         description="after training on patches: most memory of the computer, not of its GPU, that "
         "a prediction takes, e.g. 2G or 800M (of 10^9 and 10^6 bytes): tiles become smaller where "
         "that changes no answer, and a temporary file (in $TMPDIR) holds what memory does not. A "
@@ -269,7 +265,7 @@ class Train(Section):
     )
     neighbours: Neighbours | None = Field(
         None,
-        exclude_if=_is_none,
+        exclude_if=is_none,
         description="denoising of series (prepare.series): each volume is told from so many before "
         "and after it, e.g. {before: 3, after: 3}",
     )
@@ -284,7 +280,7 @@ class Train(Section):
         None,
         ge=1,
         le=MOST_STEPS,
-        exclude_if=_is_none,
+        exclude_if=is_none,
         description=f"steps of the optimizer in all, 1 to {MOST_STEPS}, in place of `epochs`; the "
         "last epoch, at whose end the network is validated as after each, may be cut short. For "
         "trainings of one length whatever the number of scans is, as papers tell them",
@@ -344,7 +340,7 @@ class Train(Section):
         None,
         ge=1,
         le=MOST_EPOCHS,
-        exclude_if=_is_none,
+        exclude_if=is_none,
         description="epochs, at most all; after each so many the weights are also kept as they are "
         "then, in `train/…/snapshots/epoch-N`, a folder like that of the network itself: for "
         "`headstart predict --run`, or `start: …/epoch-N/model.safetensors`. Each takes the disk "

@@ -191,12 +191,14 @@ def _chosen(known: Known) -> Answer | None:
 
 
 def _ensemble(known: Known) -> Answer | None:
-    told = [
-        f"{one.experiment}, {one.protocol}: "
-        f"{who_predicts(known.study.config, one.experiment, one.protocol)}"
-        for one in known.results
-    ]
-    return Answer("; ".join(told), "baselines") if told else None
+    config = known.study.config
+    told = _of_each(known, lambda one: who_predicts(config, one.experiment, one.protocol))
+    return Answer(told, "baselines") if told else None
+
+
+def _of_each(known: Known, say: Callable[[Outcome], str]) -> str:
+    """Say something of each outcome; "" where there is none."""
+    return "; ".join(f"{one.experiment}, {one.protocol}: {say(one)}" for one in known.results)
 
 
 def _metrics(known: Known) -> Answer | None:
@@ -301,12 +303,10 @@ def _output(known: Known) -> Answer | None:
 
 
 def _sizes(known: Known) -> Answer | None:
-    each = [
-        f"{one.experiment}, {one.protocol}: {counted(one.models[0].n, 'subject')}, "
-        f"{counted(one.scans, 'scan')}"
-        for one in known.results
-    ]
-    return Answer("; ".join(each), "balance") if each else None
+    each = _of_each(
+        known, lambda one: f"{counted(one.models[0].n, 'subject')}, {counted(one.scans, 'scan')}"
+    )
+    return Answer(each, "balance") if each else None
 
 
 CODE = "Code: headstart, Apache-2.0, in the version named under Versions"

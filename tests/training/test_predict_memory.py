@@ -16,8 +16,6 @@ from tile_scans import scan_like
 from torch import nn
 
 from headstart.common.errors import UserError
-from headstart.common.memory_size import bytes_of
-from headstart.common.memory_size import taken_at_most
 from headstart.tasks.denoising import Denoising
 from headstart.training import predict_memory
 from headstart.training.config import Predict
@@ -122,20 +120,3 @@ def test_an_answer_does_not_hang_on_the_memory(tmp_path: Path, network: nn.Modul
         np.testing.assert_allclose(one[:, :60, :30, :50], whole[:, :60, :30, :50], atol=1e-5)
     np.testing.assert_allclose(told[0], told[1], atol=1e-6)
     assert np.abs(told[0]).max() > 0.1
-
-
-def test_memory_that_work_takes_is_seen() -> None:
-    taken_at_most(lambda: np.ones(10 * MB))
-    assert 75 * MB < taken_at_most(lambda: np.ones(10 * MB)) < 100 * MB
-    assert taken_at_most(lambda: None) < 10 * MB
-
-
-@pytest.mark.parametrize(("text", "expected"), [("2G", 2e9), ("1.5 GB", 1.5e9), ("800M", 8e8)])
-def test_amounts_of_memory(text: str, expected: float) -> None:
-    assert bytes_of(text) == expected
-
-
-@pytest.mark.parametrize("text", ["2", "G", "0G", "2T", "-2G", "2GiB"])
-def test_what_is_no_amount_of_memory(text: str) -> None:
-    with pytest.raises(ValueError, match="is no amount of memory; write"):
-        bytes_of(text)

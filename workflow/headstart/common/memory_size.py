@@ -29,6 +29,11 @@ def resident() -> int:
     return _told("VmRSS")
 
 
+def peak() -> int:
+    """Return the most bytes that were held so far."""
+    return _told("VmHWM")
+
+
 def taken_at_most(work: Callable[[], object]) -> int:
     """Do some work, and return the bytes that were held at its peak beyond those held before.
 
@@ -38,7 +43,7 @@ def taken_at_most(work: Callable[[], object]) -> int:
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")  # of the peak alone
     work()
-    return _told("VmHWM") - before
+    return peak() - before
 
 
 def _told(name: str) -> int:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import resource
-import sys
 from dataclasses import dataclass
+
+from headstart.common.memory_size import peak
 
 
 @dataclass
@@ -34,7 +34,6 @@ class Spent:
         """Look at the peaks."""
         import torch  # a model card is read without it
 
-        unit = 1e9 if sys.platform == "darwin" else 1e6  # bytes there, kB elsewhere
-        self.memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+        self.memory = peak() / 1e9
         if torch.cuda.is_initialized():
             self.gpu_memory = torch.cuda.max_memory_allocated() / 1e9

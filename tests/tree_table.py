@@ -35,7 +35,7 @@ def _said(call: list[str]) -> tuple[int, str]:
 
 
 def _dry_run(study: Path, work: Path) -> str:
-    words = ["--cores", "1", "--configfile", str(study), "--directory", str(work)]
+    words = ["--cores", "1", "--configfile", str(study), "--config", f"results={work}"]
     dry = subprocess.run(
         ["snakemake", "-n", "-q", *words], cwd=ROOT, capture_output=True, check=False
     )

@@ -22,6 +22,8 @@ from headstart.study.settings import Settings
 SNAPSHOT = "HEADSTART_SETTINGS"
 # Snakemake's words that keep it from looking again after a checkpoint.
 CUT_SHORT = {"--until", "-U", "--omit-from", "-O"}
+# Its words for the folder that the jobs work in; the settings are written into the study's.
+ELSEWHERE = {"--directory", "-d"}
 
 
 def run_settings(
@@ -58,6 +60,11 @@ def run_settings(
         raise UserError(
             f"{cut.pop()} ends a run at its first checkpoint, as if all were done; name what you "
             "want instead: `cohort`, or files such as STUDY/figures/EXPERIMENT/manifest.json"
+        )
+    if placed := {word.partition("=")[0] for word in command} & ELSEWHERE:
+        raise UserError(
+            f"{placed.pop()} says where the jobs work, which is where the results lie; write "
+            "`results: FOLDER` into the study, or add `--config results=FOLDER`"
         )
     # where --profile sge finds its commands
     _prepend("PATH", project / "profiles" / "sge" / "bin")

@@ -98,13 +98,15 @@ def test_columns_and_protocols_are_as_promised(judged):
     metrics, comparison = tables(judged[1])
     assert list(metrics) == [
         *("model", "metric", "group", "protocol", "value", "ci_low", "ci_high"),
-        *("ci_method", "n", "seed_sd"),
+        *("ci_method", "n", "seed_sd", "fold_sd", "folds"),
     ]
     assert list(comparison) == [
         *("metric", "protocol", "baseline", "difference", "ci_low", "ci_high", "ci_method", "n")
     ]
     assert set(metrics["protocol"]) == {"cross-validation", "test"}
-    assert {"all", "site=Guys", "site=HH"} >= set(metrics["group"]) >= {"all"}
+    folds = {"fold=0", "fold=1"}
+    assert {"all", "site=Guys", "site=HH"} | folds >= set(metrics["group"]) >= {"all"} | folds
+    assert not (set(metrics["group"][metrics["protocol"] == "test"]) & folds)
 
 
 def test_answers_have_a_row_for_each_held_out_scan_of_each_protocol(judged):
@@ -149,6 +151,8 @@ def test_one_fold_is_a_hold_out_and_one_network_is_no_ensemble(tmp_path: Path):
     assert "network" in set(metrics["model"])
     assert "ensemble" not in set(metrics["model"])
     assert not metrics["ci_method"].str.contains("for folds").any()
+    assert metrics[["fold_sd", "folds"]].isna().all(axis=None)
+    assert not metrics["group"].str.startswith("fold=").any()
     answers = pd.read_csv(study.root / "evaluate/exp/answers.csv").set_index("protocol")
     assert answers.loc["hold-out", "corrected_gap"].isna().all()
     assert answers.loc["test", "corrected_gap"].notna().all()
@@ -165,7 +169,8 @@ def test_of_several_networks_the_test_asks_the_ensemble_and_each_fold_its_own(tm
     of_part = ours.groupby("protocol")["model"].unique().map(list).to_dict()
     assert of_part == {"cross-validation": ["network"], "test": ["ensemble"]}
     # half of the subjects are held out by each of two folds: 1 + 2 x 1
-    known = metrics[metrics["ci_low"].notna()].groupby("protocol")["ci_method"]
+    of_all = metrics[metrics["ci_low"].notna() & (metrics["group"] == "all")]
+    known = of_all.groupby("protocol")["ci_method"]
     assert known.get_group("cross-validation").str.endswith("; variance x 3 for folds").all()
     assert not known.get_group("test").str.contains("folds").any()
 
@@ -393,6 +398,28 @@ def test_the_spread_over_seeds_is_that_of_a_sample(tmp_path: Path):
         by_seed.append(error.mean())
     row = metrics[(metrics["model"] == "ensemble") & (metrics["metric"] == "mae")].iloc[0]
     assert row["seed_sd"] == pytest.approx(np.std(by_seed, ddof=1), rel=1e-5)
+
+
+def test_the_spread_over_folds_is_that_of_their_values(tmp_path: Path):
+    study = make_study(tmp_path, subjects=24, seeds=(0,))
+    assert evaluate(study, "regression") == 0
+    metrics, _ = tables(study)
+    of_folds = []
+    for path in study.predictions:
+        scans = pd.read_csv(path)
+        scans = scans[scans["part"] == "fold"]
+        error = (scans["prediction"] - scans["target"]).abs().groupby(scans["subject"]).mean()
+        of_folds.append(error.mean())
+    mae = metrics[(metrics["model"] == "network") & (metrics["metric"] == "mae")]
+    rows = mae.set_index("group")
+    assert rows["value"][["fold=0", "fold=1"]].tolist() == pytest.approx(of_folds, rel=1e-5)
+    assert rows["fold_sd"]["all"] == pytest.approx(np.std(of_folds, ddof=1), rel=1e-4)
+    assert rows["folds"]["all"] == 2
+    assert rows["n"][["fold=0", "fold=1"]].sum() == rows["n"]["all"]
+    # a fold by itself is a held-out set, whose network learnt from none of it
+    assert not metrics["ci_method"][metrics["group"].str.startswith("fold=")].str.contains("x").any()
+    others = metrics[(metrics["group"] != "all") | (metrics["protocol"] == "test")]
+    assert others[["fold_sd", "folds"]].isna().all(axis=None)
 
 
 def test_on_the_test_set_every_fold_and_seed_has_a_say(tmp_path: Path):

@@ -156,6 +156,18 @@ def test_a_reader_finds_who_was_rejected_and_the_worst_cases(finished: Study) ->
     assert (mean["target"] - mean["prediction"]).abs().idxmax()[0] == worst[1]
 
 
+def test_each_fold_is_told_below_the_table_of_all(finished: Study) -> None:
+    metrics = pd.read_csv(finished.folder / "evaluate/exp/metrics.csv")
+    (row,) = metrics.query(
+        "metric == 'mae' and group == 'all' and model == 'ensemble' and folds == 2"
+    ).itertuples()
+    text = text_of(page_of(finished))
+    assert f"SD over folds (n) {row.fold_sd:.2g} (2)" in text
+    assert "exp, cross-validation: the ensemble by fold group subjects" in text
+    assert "It is no interval" in text
+    assert "fold" not in headline_of(page_of(finished))
+
+
 def test_what_is_not_there_yet_is_said(finished: Study, tmp_path: Path) -> None:
     study = copied(finished, tmp_path)
     shutil.rmtree(study.folder / "train/exp/main/fold-1/seed-0")

@@ -81,8 +81,10 @@ class HeldOut:
         return np.vstack([shares, left * shares])
 
     def inside(self, scans: NDArray[np.bool_]) -> HeldOut:
-        """A part of it."""
-        return HeldOut(self.subjects[scans], self.folds[scans], self.inflation)
+        """A part of it; of a single fold, no network has learnt from its subjects."""
+        folds = self.folds[scans]
+        several = len(np.unique(folds)) > 1
+        return HeldOut(self.subjects[scans], folds, self.inflation if several else 1.0)
 
     def groups(self, scans: NDArray[np.bool_]) -> NDArray[np.intp]:
         """The groups that some scans are of."""

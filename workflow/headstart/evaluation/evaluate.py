@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from headstart.evaluation.predictions import read_run
 from headstart.evaluation.results import AnswerRow
 from headstart.evaluation.results import DifferenceRow
 from headstart.evaluation.results import MetricRow
+from headstart.evaluation.results import by
 from headstart.evaluation.results import defined
 from headstart.evaluation.results import protocol_of
 from headstart.evaluation.settings import EvaluateSettings
@@ -102,7 +104,7 @@ def evaluate(
         metrics += fitted_rows(bench.task, trial, known, protocol)
         comparison += _difference_rows(bench, trial, protocol)
         answers += _answer_rows(bench, trial, known, protocol)
-    return metrics, comparison, answers
+    return _with_fold_sd(metrics), comparison, answers
 
 
 def _metric_rows(bench: Bench, trial: HeldOutTrial, protocol: str) -> list[MetricRow]:
@@ -138,6 +140,21 @@ def fitted_rows(
         for name, one in estimate(task, sample, truth, said[inside], {}, fitted=True).items():
             of = (trial.ours, name, group, protocol)
             yield _metric_row(of, one, sample.people(one.told), None)
+
+
+def _with_fold_sd(rows: Sequence[MetricRow]) -> list[MetricRow]:
+    """Tell in the rows of all subjects how far apart the folds' values are."""
+    in_folds: dict[tuple[str, ...], list[float]] = {}
+    for row in by("fold", rows):
+        if row.value is not None:
+            in_folds.setdefault((row.model, row.metric, row.protocol), []).append(row.value)
+    return [
+        replace(row, fold_sd=float(np.std(values, ddof=1)), folds=len(values))
+        if row.group == "all"
+        and len(values := in_folds.get((row.model, row.metric, row.protocol), [])) > 1
+        else row
+        for row in rows
+    ]
 
 
 def _answer_rows(
@@ -196,4 +213,7 @@ def _groups(trial: HeldOutTrial) -> list[tuple[str, NDArray[np.bool_]]]:
         inside = trial.sites == site
         if site and trial.sample.people(inside) >= SMALLEST_SITE and not inside.all():
             groups.append((f"site={site}", inside))
+    folds = np.unique(trial.sample.folds)
+    if len(folds) > 1:
+        groups += [(f"fold={fold}", trial.sample.folds == fold) for fold in folds]
     return groups

@@ -29,7 +29,7 @@ class MetricRow:
         model: `network`, `ensemble` where the answer for each scan is the mean of several, or a
             baseline.
         metric: Its name.
-        group: `all`, or `site=SITE`.
+        group: `all`, `site=SITE`, or `fold=FOLD` where several folds are judged together.
         protocol: `cross-validation`; `hold-out` where one fold of it was trained; or `test`.
         value: The metric; None where it is not defined.
         ci_low: Lower end of its interval (95 %); None where there is none.
@@ -38,6 +38,9 @@ class MetricRow:
         n: Subjects; of a decision at a threshold, those that it is told from.
         seed_sd: Its standard deviation over seeds; None for one seed, of a baseline, and of what
             is fitted to other folds first.
+        fold_sd: The standard deviation of its values in single folds, beside that of all; no
+            interval, as folds share training subjects. None for fewer than two values.
+        folds: How many values that is of; None likewise.
     """
 
     model: str
@@ -50,6 +53,8 @@ class MetricRow:
     ci_method: str
     n: int
     seed_sd: float | None
+    fold_sd: float | None = None
+    folds: int | None = None
 
 
 @dataclass(frozen=True)
@@ -181,6 +186,11 @@ def verdict(row: DifferenceRow, *, higher_is_better: bool) -> str:
     if row.ci_low <= 0 <= row.ci_high:
         return "does not beat"
     return "beats" if (row.ci_low > 0) == higher_is_better else "is worse than"
+
+
+def by(kind: Literal["site", "fold"], rows: Iterable[MetricRow]) -> list[MetricRow]:
+    """Return the rows of single sites or folds."""
+    return [row for row in rows if row.group.startswith(f"{kind}=")]
 
 
 def having(rows: Iterable[Row], **values: str) -> list[Row]:

@@ -19,6 +19,7 @@ from headstart.common.text import capital
 from headstart.common.text import counted
 from headstart.common.text import decimals_of
 from headstart.evaluation.baseline_rows import in_words
+from headstart.evaluation.fold_words import fold_words
 from headstart.evaluation.intervals import few
 from headstart.evaluation.judgement import beside
 from headstart.evaluation.judgement import judge
@@ -28,6 +29,7 @@ from headstart.evaluation.predictions import Pooled
 from headstart.evaluation.results import OURS
 from headstart.evaluation.results import DifferenceRow
 from headstart.evaluation.results import MetricRow
+from headstart.evaluation.results import by
 from headstart.evaluation.results import having
 from headstart.evaluation.results import methods_in_short
 from headstart.evaluation.results import methods_of
@@ -142,6 +144,7 @@ class Result:
             f"{counted(people, 'subject')}, {counted(len(self.subjects), 'scan')}; "
             f"{CAPTIONS[self.protocol]}.",
             self._intervals(metrics),
+            fold_words(self.metrics, self.primary, self.unit),
             self.task.over_classes(self.names),
             self._repeats,
             few(people),
@@ -243,8 +246,7 @@ def numbers_of(result: Result, metric: str, *, by_site: bool = True) -> Numbers:
                 of_differences=True,
             )
         )
-    sites = [row for row in ours if row.group != "all"]
-    if sites and by_site:
+    if by_site and (sites := by("site", ours)):
         labels = [f"{row.group.removeprefix('site=')} (n = {row.n})" for row in sites]
         panels.append(
             Panel(

@@ -16,6 +16,9 @@ from headstart.evaluation.baseline_rows import ROWS
 from headstart.evaluation.baseline_rows import in_words
 from headstart.evaluation.baseline_rows import kind_of
 from headstart.evaluation.fitted_words import fitted_words
+from headstart.evaluation.fold_words import NO_INTERVAL
+from headstart.evaluation.fold_words import fold_cell
+from headstart.evaluation.fold_words import fold_words
 from headstart.evaluation.intervals import few
 from headstart.evaluation.judgement import beside
 from headstart.evaluation.judgement import judge
@@ -55,6 +58,8 @@ def tell_results(study: StudyFiles) -> Iterator[str | TextTable]:
                 "training subjects, where k is the number of folds (Nadeau and Bengio 2003)."
                 f"{REPEATED * (study.config.split.repeats > 1)}"
             )
+    if any(row.folds for one in found for row in one.told):
+        yield NO_INTERVAL
     if any(one.scans > one.models[0].n for one in found):
         yield SESSIONS
     parts = {
@@ -88,10 +93,7 @@ def tell_results(study: StudyFiles) -> Iterator[str | TextTable]:
             ],
         )
         yield sentence(judge(one.models, one.differences), unit, f"the {one.network.model}")
-        if one.beside:
-            yield one.beside
-        if one.fitted:
-            yield one.fitted
+        yield from filter(None, (one.beside, one.by_fold, one.fitted))
         if few(people):
             yield few(people)
         elif one.verdicts:
@@ -137,6 +139,7 @@ class Outcome:
         models: This metric of the network and its baselines, on all subjects.
         differences: Network minus each baseline.
         beside: What is told with the metric, lest it mislead, in words.
+        by_fold: What the metric is in each fold, in words; "" of one fold, and of the test.
         fitted: What came out of answers that were fitted to other folds first, in words.
         told: All metrics of the network that have a value.
         scans: How many scans are evaluated.
@@ -148,6 +151,7 @@ class Outcome:
     models: Sequence[MetricRow]
     differences: Sequence[DifferenceRow]
     beside: str
+    by_fold: str
     fitted: str
     told: Sequence[MetricRow]
     scans: int
@@ -210,8 +214,9 @@ def outcomes(study: StudyFiles) -> Iterator[Outcome]:
                 also = beside(experiment.kind, judge(models, differences), key, told, against)
                 ours = [row for row in told if row.model in OURS and row.value is not None]
                 fitted = fitted_words(told, experiment.unit)
-                scans = len(having(answers, protocol=protocol))
-                yield Outcome(name, protocol, key, models, differences, also, fitted, ours, scans)
+                folds = fold_words(having(metrics, protocol=protocol), key, experiment.unit)
+                words, scans = (also, folds, fitted), len(having(answers, protocol=protocol))
+                yield Outcome(name, protocol, key, models, differences, *words, ours, scans)
 
 
 def _folds(config: Config, experiment: str) -> str:
@@ -273,16 +278,19 @@ def tell_baselines(found: Sequence[Outcome]) -> Iterator[str]:
 
 def _every_metric(one: Outcome, unit: str) -> TextTable:
     seeds = any(row.seed_sd is not None for row in one.told)
+    folds = any(row.folds for row in one.told)
     rows = [
         [
             metric_name(row.metric, unit),
             number_with_interval(row.value, row.ci_low, row.ci_high),
             row.ci_method.split(";")[0],
             *(["\u2014" if row.seed_sd is None else f"{row.seed_sd:.2g}"] if seeds else []),
+            *([fold_cell(row)] if folds else []),
         ]
         for row in one.told
     ]
     head = ["metric", one.network.model, "interval by", *(["SD over seeds"] if seeds else [])]
+    head += ["SD over folds (n)"] if folds else []
     return TextTable(f"{one.experiment}: all metrics", head, rows, numbers=False)
 
 

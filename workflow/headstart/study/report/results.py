@@ -11,7 +11,10 @@ from headstart.common.text import counted
 from headstart.common.text import decimals_of
 from headstart.common.text import numbers_alike
 from headstart.evaluation.baseline_rows import in_words
+from headstart.evaluation.fold_words import NO_INTERVAL
+from headstart.evaluation.fold_words import fold_cell
 from headstart.evaluation.results import MetricRow
+from headstart.evaluation.results import by
 from headstart.evaluation.results import having
 from headstart.evaluation.results import methods_in_short
 from headstart.evaluation.results import methods_of
@@ -80,6 +83,7 @@ def _tables(study: StudyFiles, one: Outcome) -> Html:
             tag("p", " ".join(_note(one, *says, methods)), class_="note"),
             _all_metrics(title, having(ours, group="all"), unit),
             _by_site(title, ours, metrics, names),
+            _by_fold(title, ours, metrics, names),
         ]
     )
 
@@ -101,15 +105,17 @@ def _note(one: Outcome, matching: str, over_classes: str, methods: Sequence[str]
 
 def _all_metrics(title: str, rows: Sequence[MetricRow], unit: str) -> Html:
     """Every metric of the network, one below the other."""
+    folds = any(row.folds for row in rows)
     cells = [
         [
             metric_name(row.metric, unit),
             _metric([row], decimals_of(row.value, row.ci_low, row.ci_high)),
             row.ci_method.split(";")[0],
+            *([fold_cell(row)] if folds else []),
         ]
         for row in rows
     ]
-    head = ["metric", "the network", "interval (95 %)"]
+    head = ["metric", "the network", "interval (95 %)", *(["SD over folds (n)"] if folds else [])]
     return folded("All metrics", table(f"{title}: all metrics of the network", head, cells))
 
 
@@ -146,23 +152,33 @@ def _cell(value: float | None, low: float | None, high: float | None, decimals: 
 
 
 def _by_site(
-    title: str, rows: Sequence[MetricRow], metrics: Sequence[str], names: Sequence[str]
+    title: str, ours: Sequence[MetricRow], metrics: Sequence[str], names: Sequence[str]
 ) -> Html | None:
-    groups = [group for group in dict.fromkeys(row.group for row in rows) if group != "all"]
-    if not groups:
+    if not (sites := by("site", ours)):
         return None
-    whole = having(rows, group="all")
-    decimals = {row.metric: decimals_of(row.value, row.ci_low, row.ci_high) for row in whole}
-    cells = [
-        [
-            group.replace("=", " "),
-            str(having(rows, group=group)[0].n),
-            *(
-                _metric(having(rows, group=group, metric=metric), decimals[metric])
-                for metric in metrics
-            ),
-        ]
-        for group in groups
-    ]
-    caption = f"{title}: the {rows[0].model} by group"
-    return folded("By site", table(caption, ["group", "subjects", *names], cells))
+    caption, head = f"{title}: the {ours[0].model} by site", ["group", "subjects", *names]
+    return folded("By site", table(caption, head, _by_group(ours, sites, metrics)))
+
+
+def _by_fold(
+    title: str, ours: Sequence[MetricRow], metrics: Sequence[str], names: Sequence[str]
+) -> Html | None:
+    if not (folds := by("fold", ours)):
+        return None
+    caption, head = f"{title}: the {ours[0].model} by fold", ["group", "subjects", *names]
+    of_all = having(ours, group="all")
+    spread = [fold_cell(row) for name in metrics for row in having(of_all, metric=name)]
+    cells = [*_by_group(ours, folds, metrics), ["SD over folds (n)", "", *spread]]
+    return folded("By fold", table(caption, head, cells), tag("p", NO_INTERVAL, class_="note"))
+
+
+def _by_group(
+    ours: Sequence[MetricRow], rows: Sequence[MetricRow], metrics: Sequence[str]
+) -> Iterator[list[str]]:
+    """Yield the cells of each group: its subjects, and the network's metrics."""
+    of_all = having(ours, group="all")
+    decimals = {row.metric: decimals_of(row.value, row.ci_low, row.ci_high) for row in of_all}
+    for group in dict.fromkeys(row.group for row in rows):
+        within = having(rows, group=group)
+        cells = [_metric(having(within, metric=name), decimals[name]) for name in metrics]
+        yield [group.replace("=", " "), str(within[0].n), *cells]

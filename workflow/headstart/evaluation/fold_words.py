@@ -1,0 +1,49 @@
+"""What came out in each fold, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from headstart.common.text import numbers_alike
+from headstart.evaluation.results import OURS
+from headstart.evaluation.results import MetricRow
+from headstart.evaluation.results import by
+from headstart.evaluation.results import having
+from headstart.tasks.metrics import METRICS
+
+MOST_NAMED = 10  # folds; of more, the lowest and the highest value are told
+NO_INTERVAL = (
+    "The standard deviation (SD) over folds is that of the values of n folds, each from the "
+    "subjects that it holds out. It is no interval: the folds' networks share training subjects, "
+    "and a fold holds out few."
+)
+
+
+def fold_words(rows: Sequence[MetricRow], metric: str, unit: str) -> str:
+    """Say what a metric is in each fold, and how far apart the folds are.
+
+    Args:
+        rows: metrics.csv, of one protocol.
+        metric: The metric.
+        unit: Unit of the target; "" if it has none.
+
+    Returns:
+        A sentence; "" where no two folds have a value.
+    """
+    ours = [row for row in having(rows, metric=metric) if row.model in OURS]
+    told = [row for row in having(ours, group="all") if row.fold_sd is not None]
+    if not told:
+        return ""
+    values = [row.value for row in by("fold", ours) if row.value is not None]
+    of = f" {unit}" if unit and METRICS[metric].in_unit else ""
+    if len(values) > MOST_NAMED:
+        low, high = numbers_alike(min(values), max(values))
+        said = f"In single folds: {low} to {high}{of}"
+    else:
+        said = f"In single folds, in order: {', '.join(numbers_alike(*values))}{of}"
+    return f"{said} (SD of the {told[0].folds} values: {told[0].fold_sd:.2g})."
+
+
+def fold_cell(row: MetricRow) -> str:
+    """Write the standard deviation over folds, and of how many, as a cell: 0.31 (5)."""
+    return "\u2014" if row.fold_sd is None else f"{row.fold_sd:.2g} ({row.folds})"

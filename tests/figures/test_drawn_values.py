@@ -64,7 +64,7 @@ def test_curves_are_the_history_with_a_circle_at_the_chosen_epoch():
     curves = [curve(0, 0, chosen=3), curve(0, 1, chosen=2)]
     document = Kept()
     draw_curves(document, curves, title="age", unit="years")
-    left, right = document.axes("Loss"), document.axes("Validation metric")
+    left, right = document.axes("Loss"), document.axes("Metric")
     shown = [
         (left, "train_loss", [[one.train_loss for one in c.history.epochs] for c in curves]),
         (left, "val_loss", [[one.val_loss for one in c.history.epochs] for c in curves]),
@@ -76,6 +76,34 @@ def test_curves_are_the_history_with_a_circle_at_the_chosen_epoch():
             assert drawn(axes, [1, 2, 3, 4], one)
             assert drawn(axes, chosen, one[chosen - 1]) == (column != "train_loss")
         assert drawn(axes, [1, 2, 3, 4], np.mean(values, axis=0))
+
+
+def test_the_metric_of_training_is_drawn_and_named_as_what_it_is():
+    def learnt(one: Curve) -> Curve:
+        epochs = [
+            replace(e, train_metrics={"mae": e.metrics["mae"] / 2}) for e in one.history.epochs
+        ]
+        return replace(one, history=replace(one.history, epochs=tuple(epochs)))
+
+    plain = [curve(0, 0, chosen=3), curve(1, 0, chosen=2)]
+    curves = [learnt(one) for one in plain]
+    document = Kept()
+    draw_curves(document, curves, title="age", unit="years")
+    axes = document.axes("Metric")
+    for one in curves:
+        values = one.history.table["train_mae"].tolist()
+        assert drawn(axes, [1, 2, 3, 4], values)
+        chosen = one.history.chosen
+        assert not drawn(axes, chosen, values[chosen - 1])
+    legend = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert legend == ["training, as it is learnt", "validation"]
+    assert "from augmented batches" in document.notes[0]
+    # of a training that began before it was measured there is none
+    document = Kept()
+    draw_curves(document, [curves[0], plain[1]], title="age", unit="years")
+    legend = [text.get_text() for text in document.axes("Metric").get_legend().get_texts()]
+    assert legend == ["validation"]
+    assert "augmented" not in document.notes[0]
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,11 @@ HISTORIES = {
         ),
         chosen=1,
     ),
+    "with metrics of training": History(
+        "auroc",
+        (Epoch(1, 0.1, 0.5, 0.6, {"auroc": 0.75}, {"auroc": 0.8, "accuracy": 1 / 3}),),
+        chosen=1,
+    ),
     "with nobody to validate": History("dice", (Epoch(1, 0.1, 0.5),), chosen=1),
 }
 
@@ -41,6 +46,14 @@ def test_the_file_names_its_key_metric_and_the_chosen_epoch(tmp_path: Path) -> N
         "1,0.0005,0.30000000000000004,0.3333333333333333,4.0,-0.1,mae,1",
         "2,0.001,0.25,0.3,5.0,0.2,mae,0",
     ]
+
+
+def test_metrics_of_training_stand_beside_those_of_validation(tmp_path: Path) -> None:
+    HISTORIES["with metrics of training"].write(tmp_path / "history.csv")
+    names = (tmp_path / "history.csv").read_text().splitlines()[0].split(",")
+    assert names[2:7] == ["train_loss", "train_auroc", "train_accuracy", "val_loss", "val_auroc"]
+    assert HISTORIES["with metrics of training"].measures_training
+    assert not HISTORIES["validated"].measures_training
 
 
 def test_the_order_of_the_columns_means_nothing(tmp_path: Path) -> None:

@@ -86,6 +86,8 @@ def test_what_a_training_leaves(go, tmp_path):
     history = rows(attempt)
     assert history["epoch"].tolist() == [1, 2, 3]
     assert set(history["key_metric"]) == {"mae"}
+    assert (history["train_mae"] > 0).all()
+    assert history["train_mae"].nunique() == 3
     best = int(history["val_mae"].idxmin())
     assert history["chosen"].tolist() == [int(number == best) for number in range(3)]
     assert card.chosen_epoch == best + 1
@@ -226,7 +228,8 @@ def test_a_validation_loss_that_is_no_number_ends_it(go):
 def test_without_validation_scans_the_last_epoch_is_kept(go, tmp_path, capsys):
     card = go(only=lambda scan: not scan.validation, keep="last", epochs=2)
     assert card.chosen_epoch == 2
-    columns = ["epoch", "learning_rate", "train_loss", "key_metric", "chosen"]
+    metrics = ["train_mae", "train_rmse", "train_r", "train_r2"]
+    columns = ["epoch", "learning_rate", "train_loss", *metrics, "key_metric", "chosen"]
     assert list(rows(tmp_path / "attempt-1")) == columns
     assert "0 for validation" in capsys.readouterr().err
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import math
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 from steps import make_batch
 
 from headstart.common.errors import UserError
+from headstart.tasks.regression import Regression
 from headstart.training import progress as module
 from headstart.training.history import Epoch
 from headstart.training.history import History
@@ -70,6 +72,27 @@ def test_losses_are_summed_over_scans_one_step_late():
     assert (progress.position, progress.loss) == ((1, 2), 11)
 
 
+def test_what_is_said_in_a_step_is_looked_at_with_its_loss():
+    progress, looked = begun(), []
+
+    def told(*values):
+        def look():
+            looked.append(values)
+            return np.array([1.0, 2.0]), np.array(values)
+
+        return look
+
+    progress.add(step(1.0)._replace(told=[told(1.0, 2.5), told(3.0, 2.0)]))
+    assert looked == progress.told == []
+    progress.add(step(1.0))
+    progress.settle()
+    assert looked == [(1.0, 2.5), (3.0, 2.0)]
+    task = Regression(mean=50.0, standard_deviation=10.0)
+    assert progress.train_metrics(task)["mae"] == (0 + 0.5 + 2 + 0) / 4
+    progress.end_epoch(Epoch(1, 0.1, 2.0), None)
+    assert progress.train_metrics(task) == {}
+
+
 @pytest.mark.parametrize("loss", [math.nan, math.inf, -math.inf])
 def test_a_loss_that_is_no_number_is_named_once_it_is_looked_at(loss):
     progress = begun()
@@ -126,13 +149,18 @@ def test_what_is_put_away_is_taken_up():
     progress.end_epoch(Epoch(1, 0.1, 2.0, 3.0, metrics), {"weight": torch.ones(2)})
     progress.epochs = 4  # a budget cut them
     progress.now.waiting = 3.0
-    progress.add(step(1.5))
+    said = np.array([0.1, 0.2]), np.array([1 / 3, 0.4])
+    for one in range(2):  # a batch in two parts
+        part = [np.array([array[one]]) for array in said]
+        progress.add(step(1.5 * one)._replace(told=[lambda part=part: tuple(part)]))
     # as a checkpoint holds it
     file = io.BytesIO()
     torch.save(progress.state(), file)
     file.seek(0)
     again = Progress.of(torch.load(file, weights_only=True), "mae")
-    assert (again.position, again.loss, again.epochs) == ((2, 1), 6, 4)
+    assert (again.position, again.loss, again.epochs) == ((2, 2), 6, 4)
+    ((truth, answered),) = again.told
+    assert (truth.tolist(), answered.tolist()) == (said[0].tolist(), said[1].tolist())
     assert type(again.loss) is float
     assert again.history.key_metric == "mae"
     assert again.history.chosen == 1

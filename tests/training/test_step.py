@@ -210,8 +210,12 @@ def mean_and_truth(batch):
 def test_parts_of_a_batch_add_up_to_its_mean(most, capsys):
     network, batch = Mean(most), make_batch(0, 5)
     stepper = make_stepper(network, batch_size=5, learning_rate=0.1, **SGD)
-    loss = stepper.step(batch, 0, 10)
+    loss = stepper.step(batch, 0, 10, measured=True)
     x, y = mean_and_truth(batch)
+    # what was said before the step, in parts as well
+    truths, said = zip(*(measured() for measured in stepper.told), strict=True)
+    assert np.concatenate(truths).tolist() == y.tolist()
+    assert np.concatenate(said) == pytest.approx(0.5 * x)
     assert loss.item() == pytest.approx(((0.5 * x - y) ** 2).mean())
     assert not loss.requires_grad
     # Nesterov's first step is 1.99 gradients long
@@ -225,6 +229,14 @@ def test_parts_of_a_batch_add_up_to_its_mean(most, capsys):
     tries |= {2: tries[1][:2], 3: tries[1][:1], 4: tries[1][:1], 5: []}
     assert [line.split(" hold ")[1].split(" at once from")[0] for line in lines] == tries[most]
     assert stepper.computation.micro_batch == (None if most == 5 else at_once)
+
+
+def test_a_step_that_is_not_measured_keeps_nothing_of_the_one_before():
+    stepper = make_stepper(Mean(4), batch_size=4, **SGD)
+    stepper.step(make_batch(0), 0, 10, measured=True)
+    assert len(stepper.told) == 1
+    stepper.step(make_batch(1), 1, 10)
+    assert stepper.told == []
 
 
 def test_what_was_learnt_of_memory_counts_for_the_steps_to_come(capsys):

@@ -40,10 +40,12 @@ UNVALIDATED = {
     "last": "The weights of the last epoch were",
     "ema": "The moving average of the weights at the end of the last epoch was",
 }
-LOSSES = (
-    ("train_loss", "training", BLUE, LINES[0]),
-    ("val_loss", "validation", VERMILION, LINES[1]),
+AS_LEARNT = (
+    "Training metric: as it is learnt, from augmented batches (of masks, from some of them), with "
+    "dropout and by the weights of that moment, not by those that were kept. "
 )
+TRAINING, VALIDATION = ("training", BLUE, LINES[0]), ("validation", VERMILION, LINES[1])
+LOSSES = (("train_loss", *TRAINING), ("val_loss", *VALIDATION))
 
 
 @dataclass(frozen=True)
@@ -103,11 +105,12 @@ def draw_curves(
     seeds = {curve.run.seed for curve in curves}
     runs = f"{counted(len(folds), 'fold')} \u00d7 {counted(len(seeds), 'seed')}"
     many = len(histories) > 1
+    learnt = all(history.measures_training for history in histories)
     note = (
         ("Thin: one run each. Bold: mean over runs. " if many else "")
         + (
             f"Circles: {KEPT[keep]}. Validation: subjects of the training folds that the network "
-            "does not learn from. "
+            "does not learn from. " + AS_LEARNT * learnt
             if validates
             else f"{UNVALIDATED[keep]} kept; nobody was set aside for validation. "
         )
@@ -123,9 +126,13 @@ def draw_curves(
         left.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderpad=0)
         if validates:
             (right,) = others
-            _lines(right, histories, f"val_{metric}", "validation", VERMILION, LINES[1])
-            right.set_title("Validation metric")
-            right.set_ylabel(f"{name}, validation")
+            if learnt:
+                label, *style = TRAINING
+                _lines(right, histories, f"train_{metric}", f"{label}, as it is learnt", *style)
+            _lines(right, histories, f"val_{metric}", *VALIDATION)
+            right.set_title("Metric")
+            right.set_ylabel(name)
+            right.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderpad=0)
         for axes in (left, *others):
             _epochs(axes)
     for start in range(0, len(folds), FOLDS_PER_PAGE) if len(folds) > 1 else ():
@@ -197,7 +204,7 @@ def _lines(
             marker="." if len(history.table) == 1 else "",
             label=None if many else label,
         )
-        if column != "train_loss":
+        if column.startswith("val_"):
             _mark(axes, history, column, colour)
     if many:
         mean = pd.concat([h.table.set_index("epoch")[column] for h in histories], axis=1)

@@ -82,12 +82,14 @@ def terminal_curves(
     elif len(histories) == 1:
         (history,) = histories
         plots = {
-            "loss: training, validation (with gaps)": [
-                (history, "train_loss", "training"),
-                (history, "val_loss", "validation"),
-            ],
-            f"validation {metric}": [(history, f"val_{metric}", "validation")],
+            f"{what}: training, validation (with gaps)": [
+                (history, f"train_{what}", "training"),
+                (history, f"val_{what}", "validation"),
+            ]
+            for what in ("loss", *[metric] * history.measures_training)
         }
+        if not history.measures_training:
+            plots[f"validation {metric}"] = [(history, f"val_{metric}", "validation")]
     else:
         plots = {
             f"validation {what}": [(history, f"val_{what}", name) for history, name in named]

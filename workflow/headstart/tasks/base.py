@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from headstart.cohort.prepared import Scan
 
 Array = NDArray[np.float64]
+# Gives what is true and what is answered, as the metrics take it.
+Measured = Callable[[], tuple[NDArray[Any], NDArray[Any]]]
 
 
 class UnfittedError(Exception):
@@ -331,6 +333,25 @@ class Task(ABC):
             What is true, and what is answered.
         """
         return targets, self.decide(self.predict(output))
+
+    @property
+    def measured_steps(self) -> int:
+        """One in so many steps of an epoch is measured: where it takes time, one in many."""
+        return 1
+
+    def for_metrics_later(self, targets: Tensor, output: Tensor) -> Measured | None:
+        """Begin what `for_metrics` does with a batch that is learnt from; a GPU is not waited for.
+
+        Args:
+            targets: As `target` gives them, (n, ...), where the network computes.
+            output: What the network said before it learnt from them.
+
+        Returns:
+            What ends it, which holds little memory; None where that can't be had.
+        """
+        if self.per_voxel:
+            return None
+        return lambda: self.for_metrics(targets.cpu().numpy(), output)
 
     def spread(self, predictions: Sequence[Any], scan: Scan) -> float | None:
         """Standard deviation over networks of what each answers; None for one network.

@@ -46,9 +46,20 @@ def dice_by_class(truth: Integers, prediction: Integers, classes: int) -> Floats
         )
         counts += np.bincount(one * width + two, minlength=width * width)
     pairs = counts.reshape(width, width)
-    sizes = (pairs.sum(axis=0) + pairs.sum(axis=1))[1:]
-    overlap = 2.0 * np.diag(pairs)[1:]
-    return np.divide(overlap, sizes, out=np.full(classes, np.nan), where=sizes > 0)
+    return dice_of_sizes(np.diag(pairs)[1:], (pairs.sum(axis=0) + pairs.sum(axis=1))[1:])
+
+
+def dice_of_sizes(overlap: Integers, both: Integers) -> Floats:
+    """Dice overlap from numbers of voxels.
+
+    Args:
+        overlap: Those in both masks.
+        both: The sum of those in one and those in the other.
+
+    Returns:
+        2 |A and B| / (|A| + |B|); NaN where there are none.
+    """
+    return np.divide(2.0 * overlap, both, out=np.full(both.shape, np.nan), where=both > 0)
 
 
 def measure(

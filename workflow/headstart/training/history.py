@@ -19,7 +19,8 @@ from headstart.common import integrity
 from headstart.common.errors import UserError
 from headstart.common.run_id import CARD
 
-# Beside these: val_loss and val_METRIC, where there are validation scans.
+# Beside these: train_METRIC, where it is measured; val_loss and val_METRIC, where there are
+# validation scans.
 COLUMNS = ("epoch", "learning_rate", "train_loss", "key_metric", "chosen")
 REMEDY = (
     "copy the network's whole folder again; if it is this study's own, delete the file and type "
@@ -37,6 +38,8 @@ class Epoch:
         train_loss: Mean loss of the training scans.
         val_loss: Mean loss of the validation scans; None where there are none.
         metrics: The task's metrics of the validation scans, by name; NaN where one is not defined.
+        train_metrics: Those of the training scans as they were learnt from, augmented and by the
+            weights of each step; {} where that is not measured.
     """
 
     number: int
@@ -44,6 +47,7 @@ class Epoch:
     train_loss: float
     val_loss: float | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
+    train_metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -92,13 +96,18 @@ class History:
         return bool(self.epochs) and self.epochs[0].val_loss is not None
 
     @property
+    def measures_training(self) -> bool:
+        """Whether the key metric of the training scans is known, as they were learnt from."""
+        return f"train_{self.key_metric}" in self.table
+
+    @property
     def best(self) -> float:
         """The key metric of the epoch whose weights are kept."""
         return self.epochs[self.chosen - 1].metrics[self.key_metric]
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """A row for each epoch: epoch, learning_rate, train_loss, val_loss and val_METRIC."""
+        """A row for each epoch: epoch, learning_rate, and loss and metrics, train_ and val_NAME."""
         return pd.DataFrame([_cells(epoch) for epoch in self.epochs])
 
 
@@ -130,21 +139,28 @@ def _cells(epoch: Epoch) -> dict[str, float]:
         "learning_rate": epoch.learning_rate,
         "train_loss": epoch.train_loss,
     }
+    cells |= {f"train_{name}": value for name, value in epoch.train_metrics.items()}
     if epoch.val_loss is not None:
         cells["val_loss"] = epoch.val_loss
     return cells | {f"val_{name}": value for name, value in epoch.metrics.items()}
 
 
 def _epoch(row: Mapping[Any, str]) -> Epoch:
-    validation = {
-        name.removeprefix("val_"): float(cell or "nan")
-        for name, cell in row.items()
-        if name.startswith("val_")
-    }
+    training, validation = _told(row, "train_"), _told(row, "val_")
     return Epoch(
         int(row["epoch"]),
         float(row["learning_rate"]),
-        float(row["train_loss"]),
+        training.pop("loss"),
         validation.pop("loss", None),
         validation,
+        training,
     )
+
+
+def _told(row: Mapping[Any, str], of: str) -> dict[str, float]:
+    """Loss and metrics of some scans, by name."""
+    return {
+        name.removeprefix(of): float(cell or "nan")
+        for name, cell in row.items()
+        if name.startswith(of)
+    }

@@ -125,12 +125,18 @@ def fit(
             before = (progress.epoch - 1) * loader.steps
             stop = min(loader.steps, steps - before)
             for batch in _shown(loader.epoch(progress.epoch, progress.step, stop), progress, stop):
-                taken = stepper.step(batch, before + progress.step, steps)
-                progress.add(Step(taken, batch, stepper.rate))
+                measured = progress.step % task.measured_steps == 0
+                taken = stepper.step(batch, before + progress.step, steps, measured=measured)
+                progress.add(Step(taken, batch, stepper.rate, stepper.told))
                 look_up()
             progress.settle()
 
-            row = Epoch(progress.epoch, stepper.rate, progress.loss / loader.items(stop))
+            row = Epoch(
+                progress.epoch,
+                stepper.rate,
+                progress.loss / loader.items(stop),
+                train_metrics=progress.train_metrics(task),
+            )
             with progress.validating():
                 stepper.measure_statistics(partial(loader.epoch, progress.epoch), look_up)
             if validation:

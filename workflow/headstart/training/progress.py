@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
+from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from dataclasses import dataclass
@@ -15,9 +16,13 @@ from dataclasses import field
 from typing import Any
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from headstart.tasks.base import Measured
+from headstart.tasks.base import Task
 from headstart.training import diagnosis
 from headstart.training import remarks
 from headstart.training.data import Batch
@@ -27,11 +32,12 @@ from headstart.training.spent import Spent
 
 
 class Step(NamedTuple):
-    """A step whose loss nobody has looked at yet."""
+    """A step whose loss, and what was said in it, nobody has looked at yet."""
 
     loss: Tensor
     batch: Batch
     rate: float
+    told: Sequence[Measured] = ()
 
 
 @dataclass
@@ -45,6 +51,7 @@ class Progress:
         epochs: How many there shall be.
         step: Steps of the epoch under way.
         loss: Sum of their losses over its scans.
+        told: What is true and what was answered in those that are measured.
         now: What it took so far.
     """
 
@@ -54,6 +61,7 @@ class Progress:
     kept: dict[str, Tensor] = field(default_factory=dict)
     step: int = 0
     loss: float = 0.0
+    told: list[tuple[NDArray[Any], NDArray[Any]]] = field(default_factory=list)
     now: Spent = field(default_factory=Spent)
     _last: Step | None = None
 
@@ -104,11 +112,16 @@ class Progress:
         """
         if self._last is None:
             return
-        (loss, batch, rate), self._last = self._last, None
+        (loss, batch, rate, told), self._last = self._last, None
         value = loss.item()
         if not math.isfinite(value):
             raise diagnosis.diverged(value, self.epoch, rate, batch.scans, batch.volumes)
         self.loss += value * len(batch.scans)
+        self.told += [measured() for measured in told]
+
+    def train_metrics(self, task: Task) -> dict[str, float]:
+        """Return the metrics of the epoch's scans as they were learnt from; {} if none were."""
+        return task.score(*map(np.concatenate, zip(*self.told, strict=True))) if self.told else {}
 
     def end_epoch(self, row: Epoch, kept: dict[str, Tensor] | None) -> None:
         """Close the epoch under way.
@@ -122,7 +135,7 @@ class Progress:
         if kept is not None:
             self.kept = copied(kept)
         self.spent.append(self.now)
-        self.step, self.loss, self.now = 0, 0.0, Spent()
+        self.step, self.loss, self.told, self.now = 0, 0.0, [], Spent()
 
     def state(self) -> dict[str, Any]:
         """Return all of it as plain values and tensors."""
@@ -132,6 +145,7 @@ class Progress:
             "rows": [asdict(epoch) for epoch in self.history.epochs],
             "chosen": self.history.chosen,
             "spent": [asdict(spent) for spent in self.spent],
+            "told": [torch.from_numpy(np.concatenate(one)) for one in zip(*self.told, strict=True)],
             "now": asdict(self.now),
             **{name: getattr(self, name) for name in ("epochs", "kept", "step", "loss")},
         }
@@ -145,9 +159,11 @@ class Progress:
             key_metric: The metric that compares epochs.
         """
         rows = tuple(Epoch(**row) for row in state["rows"])
+        told = [one.numpy() for one in state.get("told", ())]  # an earlier version measured nothing
         return cls(
             History(key_metric, rows, state["chosen"]),
             spent=[Spent(**spent) for spent in state["spent"]],
+            told=[(told[0], told[1])] if told else [],
             now=Spent(**state["now"]),
             **{name: state[name] for name in ("epochs", "kept", "step", "loss")},
         )

@@ -21,6 +21,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from headstart.common.machine_errors import is_out_of_memory
 from headstart.common.text import counted
+from headstart.tasks.base import Measured
 from headstart.tasks.base import Task
 from headstart.training import diagnosis
 from headstart.training.activation_checkpointing import checkpoint_activations
@@ -55,6 +56,7 @@ class Stepper:
     Attributes:
         loss_of: The loss.
         rate: Learning rate of the last step.
+        told: What the network said of the last step's scans, if that was to be measured.
         micro_batch: Scans that it takes at once; their gradients are added up to a batch's.
         judged: The network that is validated and kept: the one that learns, or its average.
     """
@@ -85,8 +87,9 @@ class Stepper:
             **optimizer.fixed,
         )
         self.rate = 0.0
+        self.told: list[Measured] = []
         self._fall = resolve_name(SCHEDULES[train.schedule].path)
-        self._network, self._run, self._place = network, run, place
+        self._network, self._task, self._run, self._place = network, task, run, place
         self.micro_batch = train.batch_size + 1  # the last one may be so long, see make_batches
         self._low = LOW[train.precision] if place.type == "cuda" else None
         self._scaler = torch.amp.GradScaler(place.type, enabled=self._low is torch.float16)
@@ -99,13 +102,14 @@ class Stepper:
         """Set the network to training."""
         set_to_training(self._network, self._run.train.start)
 
-    def step(self, batch: Batch, number: int, steps: int) -> Tensor:
+    def step(self, batch: Batch, number: int, steps: int, *, measured: bool = False) -> Tensor:
         """Learn from a batch.
 
         Args:
             batch: The batch.
             number: The step, from 0 on, over all epochs.
             steps: How many there are.
+            measured: Whether `told` is kept.
 
         Returns:
             The mean loss of its scans before the step; on a GPU it is still being computed.
@@ -121,7 +125,7 @@ class Stepper:
         while loss is None:
             # dropout and the like draw the same numbers whether or not the run was interrupted
             torch.manual_seed(seed_of(self._run.seed, "step", number))
-            loss = self._differentiate(batch)
+            loss = self._differentiate(batch, measured=measured)
         if train.clip is not None:
             self._scaler.unscale_(self._optimizer)
             nn.utils.clip_grad_norm_(self._network.parameters(), train.clip)
@@ -162,13 +166,14 @@ class Stepper:
             micro_batch=None if whole else self.micro_batch,
         )
 
-    def _differentiate(self, batch: Batch) -> Tensor | None:
+    def _differentiate(self, batch: Batch, *, measured: bool) -> Tensor | None:
         """Compute the gradient of the mean loss of a batch, as many scans at once as fit.
 
         Returns:
             The loss; None if memory was lacking, and fewer scans are taken at once from now on.
         """
         scans = len(batch.scans)
+        self.told = []
         self._optimizer.zero_grad()
         total = torch.zeros((), device=batch.volumes.device)
         try:
@@ -183,6 +188,10 @@ class Stepper:
                 loss = loss * (len(part.scans) / scans)
                 self._scaler.scale(loss).backward()
                 total += loss.detach()
+                if measured and (
+                    told := self._task.for_metrics_later(part.targets, outputs[0].detach())
+                ):
+                    self.told.append(told)
             return total
         except Exception as error:
             if not self._may_take_fewer(error):

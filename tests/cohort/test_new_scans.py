@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from headstart.cohort.new_scans import list_new_scans
+from headstart.common.errors import UserError
 
 
 def test_every_scan_of_a_folder_has_a_name_of_its_own(tmp_path: Path) -> None:
@@ -52,3 +54,46 @@ def test_a_table_is_read_as_tables_of_labels_are(tmp_path: Path, text: str) -> N
         "b": ("41.25", "", ""),
     }
     assert [*scans.table.index] == [0, 1]
+
+
+def listed(folder: Path, text: str) -> list[dict[str, str]]:
+    """List the scans of a table where FLAIR is optional: the files of each."""
+    (folder / "new.csv").write_text(text)
+    scans = list_new_scans([folder / "new.csv"], ["T1", "FLAIR"], optional=["FLAIR"])
+    return [scan.channels for scan in scans.files]
+
+
+def test_rows_without_the_first_channel_are_no_scan_that_is_given_twice(tmp_path: Path) -> None:
+    found = listed(tmp_path, "T1,FLAIR\n,a.nii\n,b.nii\nc.nii,\n")
+    assert found == [
+        {"T1": "", "FLAIR": "a.nii"},
+        {"T1": "", "FLAIR": "b.nii"},
+        {"T1": "c.nii", "FLAIR": ""},
+    ]
+
+
+def test_a_table_without_any_path_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"new\.csv: holds no path in T1, FLAIR; it needs one in"):
+        listed(tmp_path, "T1,FLAIR,who\n,,a\n,,b\n")
+
+
+@pytest.mark.parametrize(
+    ("column", "name"),
+    [("Flair", "FLAIR"), ("FLAIR (path)", "FLAIR"), ("Brain mask", "brain_mask")],
+)
+def test_a_column_that_need_not_be_there_is_not_overlooked(
+    tmp_path: Path, column: str, name: str
+) -> None:
+    with pytest.raises(UserError, match=rf"has a column '{re.escape(column)}'; call it {name}$"):
+        listed(tmp_path, f"T1,{column}\na.nii,b.nii\n")
+
+
+def test_an_optional_channel_in_a_folder_is_no_scan_of_the_first(tmp_path: Path) -> None:
+    for name in ("s1/T1.nii.gz", "s1/sub-1_flair.nii.gz", "s2/T1.nii.gz"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    with pytest.raises(UserError, match=r"s1/sub-1_flair.nii.gz: is FLAIR by its name, but each"):
+        list_new_scans([tmp_path], ["T1", "FLAIR"], optional=["FLAIR"])
+    files = [tmp_path / "s1/sub-1_flair.nii.gz", tmp_path / "s2"]
+    assert len(list_new_scans(files, ["T1", "FLAIR"], optional=["FLAIR"]).files) == 2
+    assert len(list_new_scans([tmp_path], ["T1"]).files) == 3

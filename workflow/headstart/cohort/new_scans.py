@@ -24,6 +24,7 @@ from headstart.common.keys import shard_of
 from headstart.common.schema import canonical_json
 from headstart.common.walk import list_files
 from headstart.data.inventory import files_of
+from headstart.data.tables import plain
 from headstart.data.tables import read_all
 from headstart.data.templates import IMAGES
 from headstart.imaging.scan_rows import ScanFiles
@@ -119,8 +120,8 @@ def list_new_scans(
         optional: Channels of which a cell may be empty, or the column not there.
 
     Raises:
-        UserError: If there are several channels or tables, the table lacks a column, or a folder
-            is not there or holds no scan.
+        UserError: If there are several channels or tables, the table lacks a column or calls one
+            otherwise, or a folder is not there, holds no scan, or holds optional channels too.
     """
     if given[0].suffix == ".csv":
         if len(given) > 1:
@@ -141,7 +142,9 @@ def list_new_scans(
         # a disk that is not mounted is no scan that is missing
         if not (path.exists() or path.name.lower().endswith(IMAGES)):
             raise UserError(f"{path}: is not there; name a folder, NIfTI files or a table (.csv)")
-    found = [scan for path in given for scan in (_scans_below(path) if path.is_dir() else [path])]
+    folders = {path: _scans_below(path) for path in given if path.is_dir()}
+    _check_one_channel(folders, channels, optional)
+    found = [scan for path in given for scan in folders.get(path, [path])]
     table = pd.DataFrame({"scan": [str(path) for path in found]})
     lacking = dict.fromkeys(channels[1:])
     return _collected(table, [{channels[0]: path.absolute()} | lacking for path in found])
@@ -153,6 +156,21 @@ def _scans_below(folder: Path) -> list[Path]:
     if not shown:
         raise UserError(f"{folder}: holds no NIfTI file ({', '.join(IMAGES)})")
     return shown
+
+
+def _check_one_channel(
+    folders: Mapping[Path, Sequence[Path]], channels: Sequence[str], optional: Collection[str]
+) -> None:
+    """Check that folders hold no optional channels, which would be taken for further scans."""
+    for folder, found in folders.items():
+        for path in found:
+            words = re.split(r"[\W_]", path.name.casefold())
+            if named := [name for name in optional if name.casefold() in words]:
+                raise UserError(
+                    f"{path}: is {named[0]} by its name, but each file of a folder is taken for "
+                    f"{channels[0]}; give a table (.csv) with the columns {', '.join(channels)}, "
+                    f"or the files of {channels[0]} in place of {folder}"
+                )
 
 
 def _listed(
@@ -167,12 +185,18 @@ def _listed(
         wrong = f"lacks the column {missing[0]}" if missing else "lists no scan"
         beside = f", and the covariates {', '.join(covariates)}" if covariates else ""
         raise UserError(f"{path}: {wrong}; it needs paths in {', '.join(needed)}{beside}")
+    for name in (*optional, "brain_mask"):
+        alike = [other for other in table.columns if plain(other) == plain(name)]
+        if alike and name not in alike:
+            raise UserError(f"{path}: has a column '{alike[0]}'; call it {name}")
     folder = path.absolute().parent
     columns = [*channels, *(["brain_mask"] if "brain_mask" in table.columns else [])]
     rows = [
         {name: folder / cell if cell else None for name, cell in zip(columns, row, strict=True)}
         for row in table.reindex(columns=columns, fill_value="").to_numpy().tolist()
     ]
+    if not any(cell for row in rows for cell in row.values()):
+        raise UserError(f"{path}: holds no path in {', '.join(columns)}; it needs one in each row")
     return _collected(table, rows)
 
 
@@ -183,7 +207,8 @@ def _collected(table: pd.DataFrame, rows: Sequence[Mapping[str, Path | None]]) -
     paths = [{name: str(p.relative_to(data)) if p else "" for name, p in r.items()} for r in clean]
     brain_masks = [row.pop("brain_mask", "") for row in paths]
     first = [next(iter(row.values())) for row in paths]
-    twice = [path for path, count in Counter(first).items() if count > 1]
+    # a scan without its first channel is refused by itself
+    twice = [path for path, count in Counter(first).items() if path and count > 1]
     if twice:
         raise UserError(f"--scans: {twice[0]} is given twice; give each scan once")
     names = _told_apart([_name(path) for path in first])

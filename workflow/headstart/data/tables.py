@@ -72,7 +72,7 @@ def find_columns(
     for wanted in dict.fromkeys((*required, *optional)):
         found = [i for i, name in enumerate(sheet.names) if name == wanted]
         if not found:
-            found = [i for i, name in enumerate(sheet.names) if _plain(name) == _plain(wanted)]
+            found = [i for i, name in enumerate(sheet.names) if plain(name) == plain(wanted)]
             if len(found) == 1:
                 note(sheet.path, f"column '{wanted}' is called '{sheet.names[found[0]]}'")
         if len(found) > 1:
@@ -93,7 +93,7 @@ def find_columns(
     return places
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
     """Return a column's name without case, spaces, signs and a remark in parentheses."""
     return re.sub(r"[\W_]", "", REMARK.sub("", name).casefold())
 

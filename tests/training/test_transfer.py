@@ -42,8 +42,9 @@ def saved(tmp_path, weights, name="parent.pt"):
     return Parent(Start(**{"from": name}), path, "ab" * 32)
 
 
-def begin(network, parent, channels=1, answers=2):
-    run = make_run(channels=tuple(f"c{number}" for number in range(channels)))
+def begin(network, parent, channels=1, answers=2, optional=0):
+    names = tuple(f"c{number}" for number in range(channels))
+    run = make_run(channels=names, optional=names[channels - optional :])
     return start_from(network, parent, run, SimpleNamespace(out_channels=answers))
 
 
@@ -123,6 +124,25 @@ def test_several_channels_are_summed_to_one(tmp_path):
     one = volumes(1)
     torch.testing.assert_close(child(one), parent(one.expand(-1, 3, -1, -1, -1)))
     assert card.adapted == {"features.0.0.weight": "3 channels summed to 1"}
+
+
+@pytest.mark.parametrize(
+    ("theirs", "how"),
+    [
+        (1, "1 channel repeated for 2, divided by 2, 1 for flags of optional channels, from 0"),
+        (2, "1 for flags of optional channels, from 0"),
+    ],
+)
+def test_flags_change_no_answer_at_first(tmp_path, theirs, how):
+    parent, child = sfcn(theirs, seed=1), sfcn(3, seed=2)
+    card = begin(child, saved(tmp_path, parent.state_dict()), channels=2, optional=1)
+    seen = volumes(theirs)
+    for flag in (0, 1):
+        flags = torch.full_like(seen[:, :1], flag)
+        said = child(torch.cat([seen.expand(-1, 2, -1, -1, -1), flags], 1))
+        torch.testing.assert_close(said, parent(seen))
+    assert card.adapted == {"features.0.0.weight": how}
+    assert not card.new
 
 
 def test_two_channels_are_no_three(tmp_path):

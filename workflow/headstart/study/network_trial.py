@@ -73,6 +73,7 @@ def _trial(config: Config, name: str, project: Path) -> Trial:
         task=experiment.task,
         classes=tuple(config.classes),
         channels=train.inputs(config.channels, config.optional),
+        flags=len(config.optional),
         window=train.seen(config.prepare.window),
         start=_start(config, name, project),
     )

@@ -87,8 +87,14 @@ def _check_start(
         theirs = read_weights(Path(start.file))
     new: Collection[str] = ()
     if theirs:
-        ours, origin, channels = network.state_dict(), start.start.origin, len(trial.channels)
-        new = match(ours, theirs, origin, in_channels=channels, out_channels=task.out_channels).new
+        new = match(
+            network.state_dict(),
+            theirs,
+            start.start.origin,
+            in_channels=len(trial.channels),
+            out_channels=task.out_channels,
+            flags=trial.flags,
+        ).new
     check_patterns(network, start.start, new)
 
 

@@ -39,17 +39,19 @@ def start_from(network: nn.Module, parent: Parent, run: Run, task: Task) -> Star
     """
     theirs = read_weights(parent.weights)
     ours = network.state_dict()
+    flags = len(run.optional)
     found = match(
         ours,
         theirs,
         parent.start.origin,
         in_channels=len(run.inputs),
         out_channels=task.out_channels,
+        flags=flags,
     )
     check_patterns(network, parent.start, found.new)
     with torch.no_grad():
         for name, other in found.taken.items():
-            ours[name].copy_(fitted(theirs[other], ours[name]))
+            ours[name].copy_(fitted(theirs[other], ours[name], flags))
     card = StartCard(
         kind=parent.kind,
         name=parent.start.origin,

@@ -22,6 +22,7 @@ class Trial(Section):
         task: Name of the task.
         classes: Names of the masks' foreground classes.
         channels: Names of what the network sees, see `Train.inputs`.
+        flags: How many of these are flags.
         window: Voxels that the network sees at once.
         start: What it starts from; None for random weights.
     """
@@ -36,6 +37,7 @@ class Trial(Section):
     task: str
     classes: tuple[str, ...]
     channels: tuple[str, ...]
+    flags: int
     window: Window
     start: StartTrial | None = None
 

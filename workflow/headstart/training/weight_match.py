@@ -38,21 +38,28 @@ class WeightMatch:
 
 
 def match(
-    ours: Weights, theirs: Weights, origin: str, *, in_channels: int, out_channels: int
+    ours: Weights,
+    theirs: Weights,
+    origin: str,
+    *,
+    in_channels: int,
+    out_channels: int,
+    flags: int = 0,
 ) -> WeightMatch:
     """Match tensors by name, or if few names agree by their order.
 
     Names count without what wraps a network. A tensor fits one of the same shape. One that takes
     the image fits another number of channels if either side has one: repeated, each with its share,
-    or summed, the network answers a scan whose channels are alike as before. One of another
-    number of answers stays new.
+    or summed, the network answers a scan whose channels are alike as before. Flags that the other
+    one lacks begin at 0, so that they change no answer. One of another number of answers stays new.
 
     Args:
         ours: Tensors of the network by name; shapes alone count.
         theirs: The other's.
         origin: What the study calls the other one.
-        in_channels: Image channels of ours.
+        in_channels: What ours sees: image channels, and behind them flags.
         out_channels: Answers of ours.
+        flags: How many of what ours sees are flags, see `training.data.with_flags`.
 
     Raises:
         UserError: If too few of our weights are among theirs: it is another network.
@@ -69,9 +76,9 @@ def match(
             new[name] = "not in the file"
         elif other.shape == tensor.shape:
             taken[name] = pairs[name]
-        elif _takes_image(tensor, other, in_channels):
+        elif _takes_image(tensor, other, in_channels, flags):
             taken[name] = pairs[name]
-            adapted[name] = _how(other.shape[1], in_channels)
+            adapted[name] = _how(other.shape[1], in_channels, flags)
         else:
             new[name] = f"{shape} here, {tuple(other.shape)} in the file"
             if shape[:1] == (out_channels,) and other.shape[1:] == shape[1:]:
@@ -90,14 +97,17 @@ def match(
     return WeightMatch(taken, adapted, new, left_out, share)
 
 
-def fitted(theirs: Tensor, ours: Tensor) -> Tensor:
-    """Adapt a tensor to the shape of ours that `match` takes it for."""
+def fitted(theirs: Tensor, ours: Tensor, flags: int = 0) -> Tensor:
+    """Adapt a tensor to the shape of ours that `match` takes it for, which takes so many flags."""
     if theirs.shape == ours.shape:
         return theirs
+    if ours.shape[1] == 1:
+        return theirs.sum(dim=1, keepdim=True)
+    channels = ours.shape[1] - flags
+    adapted = ours.new_zeros(ours.shape)
     # of one channel to n: each gets its share, so that the sum stays what it was
-    if theirs.shape[1] == 1:
-        return theirs.expand_as(ours) / ours.shape[1]
-    return theirs.sum(dim=1, keepdim=True)
+    adapted[:, :channels] = theirs / (channels // theirs.shape[1])
+    return adapted
 
 
 def _without_counters(weights: Weights) -> Weights:
@@ -138,18 +148,21 @@ def _same_order(ours: Weights, theirs: Weights) -> bool:
     return all(place == 0 or place >= len(ours) - 2 for place in different)
 
 
-def _takes_image(ours: Tensor, theirs: Tensor, in_channels: int) -> bool:
-    """Whether a convolution differs in the channels of the image alone, one of which is 1."""
+def _takes_image(ours: Tensor, theirs: Tensor, in_channels: int, flags: int) -> bool:
+    """Whether a convolution differs in the channels of the image alone: one has 1, or no flags."""
     if ours.dim() != theirs.dim() or ours.dim() < 3 or ours.shape[1] != in_channels:
         return False
     alike = ours.shape[0] == theirs.shape[0] and ours.shape[2:] == theirs.shape[2:]
-    return alike and 1 in (in_channels, theirs.shape[1])
+    return alike and (1 in (in_channels, theirs.shape[1]) or theirs.shape[1] == in_channels - flags)
 
 
-def _how(theirs: int, ours: int) -> str:
-    if theirs == 1:
-        return f"1 channel repeated for {ours}, divided by {ours}"
-    return f"{theirs} channels summed to 1"
+def _how(theirs: int, ours: int, flags: int) -> str:
+    if ours == 1:
+        return f"{theirs} channels summed to 1"
+    channels = ours - flags
+    repeated = f"1 channel repeated for {channels}, divided by {channels}"
+    begun = f"{flags} for flags of optional channels, from 0"
+    return ", ".join([repeated] * (theirs == 1) + [begun] * (flags > 0))
 
 
 def _weight(ours: Weights, names: Mapping[str, object] | list[str]) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 import pytest
 import torch
@@ -15,6 +16,7 @@ from tile_scans import noise
 from tile_scans import scan_like
 from torch import nn
 
+from headstart.cohort.new_scans import list_new_scans
 from headstart.common.errors import UserError
 from headstart.tasks.denoising import Denoising
 from headstart.training import predict_memory
@@ -25,6 +27,7 @@ from headstart.training.inference import predict_slabs
 from headstart.training.plain_unet import PlainUNet
 from headstart.training.predict_memory import ScanSize
 from headstart.training.predict_memory import within_memory
+from headstart.training.predict_new import _sizes
 from headstart.training.predictor import make_predictor
 from headstart.training.predictor import tiled_of
 
@@ -87,6 +90,27 @@ def test_without_a_setting_nothing_is_measured(tried: list[int]) -> None:
     scan = ScanSize("scan.nii", (900,) * 3, (900,) * 3, new=True)
     assert within_memory([free], [scan]) == [free]
     assert not tried
+
+
+def test_of_scans_each_fits() -> None:
+    """Also where the one that takes most to be read is not the one that takes most to be told."""
+    network = trained("480M", PlainUNet(1, 1, [2, 2]))
+    fine = ScanSize("fine.nii", (200,) * 3, (50,) * 3)
+    coarse = ScanSize("coarse.nii", (40,) * 3, (400,) * 3)
+    (found,) = within_memory([network], [fine, coarse])
+    # rows of the coarse one take 184 MB of tiles of 48³ and 92 MB of 24³, its output 256 MB
+    assert (tiled_of(found.network).size, found.scratch) == ((24,) * 3, True)
+
+
+def test_scans_that_are_no_heads_are_left_to_their_rejection(tmp_path: Path) -> None:
+    """A wrong unit in one header is no reason to answer for nobody."""
+    for name, edge in (("good", 4.0), ("metres", 4000.0)):
+        image = nib.Nifti1Image(np.ones((30, 30, 30), np.float32), np.diag([edge] * 3 + [1]))
+        nib.save(image, tmp_path / f"{name}.nii")
+    (tmp_path / "text.nii").write_text("no scan")
+    card = make_card(make_run())
+    sizes = [*_sizes(list_new_scans([tmp_path], ["T1"]), card)]
+    assert [size.name for size in sizes] == ["good.nii"]
 
 
 def test_too_little_is_told_with_the_least_that_goes() -> None:

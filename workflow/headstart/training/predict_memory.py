@@ -8,6 +8,7 @@ measured, by letting the network see one; what the other steps take for each vox
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import replace
@@ -47,13 +48,13 @@ class ScanSize:
 
 
 def within_memory(
-    networks: Sequence[TrainedNetwork], scans: Sequence[ScanSize]
+    networks: Sequence[TrainedNetwork], scans: Iterable[ScanSize]
 ) -> list[TrainedNetwork]:
     """Let networks keep to the memory that their predictions may take.
 
     Args:
         networks: The networks, which answer together; the first one's setting counts.
-        scans: The scans that they answer for, one at a time.
+        scans: The scans that they answer for, one at a time; looked at where memory is set.
 
     Returns:
         The networks, with tiles as large as memory holds, and their output in a file if it holds
@@ -63,18 +64,19 @@ def within_memory(
         UserError: If it does not hold what one of the scans takes at the least.
     """
     memory = networks[0].card.predict.memory_bytes
-    if memory is None or not scans:
+    if memory is None or not (sizes := list(scans)):
         return list(networks)
     held = resident() + SPARE
-    largest = max(scans, key=lambda scan: _besides(networks[0], scan))
-    told = max(_with_tiles(one, memory - held, largest) for one in networks)
+    largest = max(sizes, key=lambda scan: _besides(networks[0], scan))
+    told = max(_with_tiles(one, memory - held, sizes) for one in networks)
     least = held + max(told, _besides(networks[0], largest))
     if least > memory:
         raise UserError(
             f"predict.memory: {networks[0].card.predict.memory} is too little: {largest.name}, of "
             f"{times(largest.raw)} voxels, takes {math.ceil(least / 1e8) / 10:.1f}G at the least"
         )
-    output = sum(FLOAT * one.task.out_channels for one in networks) * math.prod(largest.prepared)
+    voxels = max(math.prod(scan.prepared) for scan in sizes)
+    output = sum(FLOAT * one.task.out_channels for one in networks) * voxels
     return [replace(one, scratch=least + output > memory) for one in networks]
 
 
@@ -90,7 +92,7 @@ def _besides(network: TrainedNetwork, scan: ScanSize) -> float:
     return max(reading, task.answer_bytes * raw + slab)
 
 
-def _with_tiles(network: TrainedNetwork, room: float, scan: ScanSize) -> float:
+def _with_tiles(network: TrainedNetwork, room: float, scans: Sequence[ScanSize]) -> float:
     """Give a network smaller tiles where there is no room for the usual ones, if it may have them.
 
     Returns:
@@ -103,20 +105,20 @@ def _with_tiles(network: TrainedNetwork, room: float, scan: ScanSize) -> float:
         return taken_at_most(partial(tiled.see_tile, channels, network.place))
 
     if smaller == usual or not tiled.is_exact(smaller, channels, network.place):
-        return _row(network, usual, scan) + taken()
+        return _row(network, usual, scans) + taken()
     tiled.resize(smaller, widest=1)
-    row, of_smaller = _row(network, usual, scan), taken()
+    row, of_smaller = _row(network, usual, scans), taken()
     # larger ones are tried out only where they are likely to fit
     if row + of_smaller * math.prod(usual) / math.prod(smaller) <= room:
         tiled.resize(usual)
         if row + (of_usual := taken()) <= room:
             return row + of_usual
         tiled.resize(smaller, widest=1)
-    return _row(network, smaller, scan) + of_smaller
+    return _row(network, smaller, scans) + of_smaller
 
 
-def _row(network: TrainedNetwork, size: Sequence[int], scan: ScanSize) -> float:
+def _row(network: TrainedNetwork, size: Sequence[int], scans: Sequence[ScanSize]) -> float:
     """Bytes of a row of tiles along y and z: what is seen and what is told, three times each."""
     channels = 3 * (len(network.card.run.inputs) + network.task.out_channels)
-    plane = math.prod(max(n, tile) for n, tile in zip(scan.prepared[1:], size[1:], strict=True))
-    return FLOAT * channels * size[0] * plane
+    planes = [map(max, scan.prepared[1:], size[1:]) for scan in scans]
+    return FLOAT * channels * size[0] * max(map(math.prod, planes))

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from headstart.cohort.answer_file import AnswerFile
@@ -29,6 +30,7 @@ from headstart.imaging.config import VOLUMES
 from headstart.imaging.geometry import Grid
 from headstart.imaging.nifti import BadScanError
 from headstart.imaging.nifti import read_geometry
+from headstart.imaging.plausible import field_of_view
 from headstart.training.calibration import COLUMNS
 from headstart.training.calibration import Calibration
 from headstart.training.card import ModelCard
@@ -90,7 +92,7 @@ def predict_new(
     output.parent.mkdir(parents=True, exist_ok=True)
     cards = [ModelCard.read(run) for run in runs]
     _check_alike(runs, cards)
-    if memory:
+    if memory is not None:
         cards = [_with_memory(*one, memory) for one in zip(runs, cards, strict=True)]
     first = cards[0]
     seen = first.run
@@ -106,7 +108,7 @@ def predict_new(
     if planned not in (None, new.digest()):
         raise UserError(CHANGED.format(scans=scans[0]))
     loaded = [load_network(*one, networks, device) for one in zip(runs, cards, strict=True)]
-    loaded = within_memory(loaded, list(_sizes(new, first)))
+    loaded = within_memory(loaded, _sizes(new, first))
     rows = [
         _answered(loaded, scan, output, calibrated)
         for scan in progress(new.single(), total=len(new.files), label="scans done")
@@ -135,13 +137,17 @@ def _with_memory(run: Path, card: ModelCard, memory: str) -> ModelCard:
 
 
 def _sizes(new: NewScans, card: ModelCard) -> Iterator[ScanSize]:
-    """Yield the sizes of the scans whose headers can be read; the others are rejected later."""
+    """Yield the sizes of scans whose headers show that of a head; the others are rejected later."""
+    least, most = field_of_view(card.prepare)
     for scan in new.files:
         try:
             _, shape, affine = read_geometry(new.data / scan.first)
         except BadScanError:
             continue
-        grid = Grid(shape, affine).canonical().resampled(card.prepare.voxel_size)
+        grid = Grid(shape, affine).canonical()
+        if not all(least <= edge <= most for edge in np.multiply(grid.shape, grid.voxel_size)):
+            continue
+        grid = grid.resampled(card.prepare.voxel_size)
         window = grid.shape if card.prepare.window == "own" else card.prepare.window
         yield ScanSize(scan.first, shape, window, new=True)
 

@@ -288,6 +288,16 @@ def test_values_of_classes(
     assert verdict(data, classes=classes).reason == reason
 
 
+def test_what_any_does_not_hold_can_t_be_declared(data: Path) -> None:
+    mask = np.zeros((10, 9, 8), "f8")
+    mask.flat[:3] = 1, -1, 2**31
+    save(data / "a/mask.nii.gz", mask)
+    said = verdict(data, classes={"lesion": "any"}).detail
+    assert said.endswith(
+        "holds -1, 2147483648, of no class; `any` holds 1 to 2147483647; correct the mask"
+    )
+
+
 @pytest.mark.parametrize("name", ["mask", "brain_mask", "T2"])
 @pytest.mark.parametrize(
     ("kind", "reason"),

@@ -13,6 +13,7 @@ import pytest
 import torch
 from heads import head
 
+from headstart.cohort.controls import controlled
 from headstart.cohort.prepare import gather
 from headstart.cohort.prepare import prepare
 from headstart.cohort.prepared import Scan
@@ -332,16 +333,50 @@ def test_a_scan_without_the_first_channel_is_refused(
 def test_where_nobody_to_learn_from_has_it_training_is_refused(
     study: Study, tmp_path: Path
 ) -> None:
-    rows = [
-        SplitRow(row.subject, False, int(n not in LACKING), n == 5)
-        for n, row in enumerate(study.rows)
-    ]
-    write_splits(tmp_path / "splits.csv", [*rows])
-    changed = Study(tmp_path)
-    for name in ("label", "prepare", "net.py", "data"):
-        (tmp_path / name).symlink_to(study.folder / name)
+    changed = split_by(study, tmp_path, LACKING)
     asked = run().model_copy(update={"fold": 1})
     with pytest.raises(UserError, match="fold 1 trains on no scan with the optional channel FLAIR"):
+        train(
+            run=asked,
+            code="x",
+            store=tmp_path / "runs",
+            output=tmp_path / "train",
+            networks=study.folder,
+            **changed.inputs,
+        )
+
+
+def split_by(study: Study, folder: Path, training: tuple[int, ...]) -> Study:
+    """The same study, of which these subjects alone train in fold 1; number 3 validates."""
+    rows = [
+        SplitRow(row.subject, False, 0 if n in (3, *training) else 1, n == 3)
+        for n, row in enumerate(study.rows)
+    ]
+    write_splits(folder / "splits.csv", rows)
+    for name in ("label", "prepare", "net.py", "data"):
+        (folder / name).symlink_to(study.folder / name)
+    return Study(folder)
+
+
+def test_half_of_the_subjects_has_half_of_the_channels(study: Study, tmp_path: Path) -> None:
+    changed = split_by(study, tmp_path, (*LACKING, 4, 6))
+    cohort = read_cohort(**changed.inputs, target="age")
+    for seed in range(20):
+        half = controlled(cohort, "half", 1, seed).training(1)
+        assert not all(scan.lacking for scan in half)
+
+
+def test_a_control_of_which_nobody_has_it_is_refused(study: Study, tmp_path: Path) -> None:
+    changed = split_by(study, tmp_path, (2, 5, 8, 11, 4))
+    cohort = read_cohort(**changed.inputs, target="age")
+    seed = next(
+        seed
+        for seed in range(100)
+        if all(scan.lacking for scan in controlled(cohort, "quarter", 1, seed).training(1))
+    )
+    asked = run().model_copy(update={"fold": 1, "seed": seed, "control": "quarter"})
+    said = "fold 1 of the control quarter trains on no scan with the optional channel FLAIR; take"
+    with pytest.raises(UserError, match=said):
         train(
             run=asked,
             code="x",

@@ -20,6 +20,7 @@ from headstart.cohort.prepared import Scan
 from headstart.cohort.settings import SHARES
 from headstart.common.records import read_rows
 from headstart.data.label_table import LabelRow
+from headstart.data.label_table import lacking
 
 PERMUTATIONS = 1000
 
@@ -102,10 +103,15 @@ def without_head(scan: Scan) -> Scan:
 def _in_strata(
     cohort: Cohort, scans: Sequence[Scan], seed: int, stratify: Sequence[str]
 ) -> list[str]:
-    """Put subjects in an order by lot, of which each beginning has its share of each stratum."""
+    """Put subjects in an order by lot, of which each beginning has its share of each stratum.
+
+    Those who lack an optional channel are a stratum of their own: a share of the subjects that all
+    lack it would not say what more subjects are worth.
+    """
     own = {scan.subject for scan in scans}
     rows = [row for row in first_sessions(read_rows(cohort.table, LabelRow)) if row.subject in own]
     labels = [levels([row.values[label] for row in rows]) for label in stratify]
+    labels += [[str(not row.channels[name]) for row in rows] for name in lacking(rows)]
     strata: dict[tuple[str, ...], list[str]] = {}
     for place, row in enumerate(rows):
         strata.setdefault(tuple(label[place] for label in labels), []).append(row.subject)

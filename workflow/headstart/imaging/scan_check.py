@@ -17,6 +17,7 @@ from headstart.imaging.grids import difference
 from headstart.imaging.grids import relation
 from headstart.imaging.headers import orientation_problem
 from headstart.imaging.headers import personal_data
+from headstart.imaging.mask_classes import END
 from headstart.imaging.mask_classes import Classes
 from headstart.imaging.mask_classes import values_of
 from headstart.imaging.nifti import BadScanError
@@ -212,8 +213,10 @@ def _mask_problems(volume: Volume, name: str, classes: Classes) -> Iterator[tupl
     strange = sorted(values - known - {0})
     if strange:
         shown = ", ".join(map(str, strange[:5])) + (", …" if len(strange) > 5 else "")
-        problem = f"holds {shown}, of no class; declare it in `classes`, or correct the mask"
-        yield "mask-class", problem
+        fix = "declare it in `classes`, or correct the mask"
+        if "any" in classes.values():
+            fix = f"`any` holds 1 to {END - 1}; correct the mask"
+        yield "mask-class", f"holds {shown}, of no class; {fix}"
     if not known:
         yield "mask-empty", "this mask is empty; make it again, or accept mask-empty if it is right"
 

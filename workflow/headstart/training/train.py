@@ -101,6 +101,7 @@ def train(
     task = task_with(run.task, run.train.loss).from_cohort(cohort, tuple(run.classes))
     _check_cohort(cohort, run, splits)
     cohort = controlled(cohort, run.control, run.fold, run.seed, run.stratify)
+    _check_channels(cohort, run, splits)
     parent = _parent(run, start)
     if parent is not None:
         parent.check_unseen(cohort, run.fold)
@@ -159,12 +160,6 @@ def _check_cohort(cohort: Cohort, run: Run, splits: Path) -> None:
             "run the stage prepare again"
         )
     training = cohort.training(run.fold)
-    for place, name in enumerate(run.channels):
-        if training and all(place in scan.lacking for scan in training):
-            raise UserError(
-                f"{splits}: fold {run.fold} trains on no scan with the optional channel {name}; "
-                "use other folds, or remove the channel"
-            )
     wanted = " and ".join([f"a {run.target}", *run.covariates])
     for name, scans in (
         ("training", training),
@@ -175,6 +170,18 @@ def _check_cohort(cohort: Cohort, run: Run, splits: Path) -> None:
                 f"{splits}: fold {run.fold} has nobody with {wanted} in its {name} part; "
                 "add subjects, use fewer folds, or change split.validation; train.keep: last "
                 "needs no validation set"
+            )
+
+
+def _check_channels(cohort: Cohort, run: Run, splits: Path) -> None:
+    """Check that each channel is seen in training: what is not would be held out unlearnt."""
+    for place, name in enumerate(run.channels):
+        if all(place in scan.lacking for scan in cohort.training(run.fold)):
+            who = f"fold {run.fold}" + (f" of the control {run.control}" if run.control else "")
+            way = "take the control away" if run.control else "use other folds"
+            raise UserError(
+                f"{splits}: {who} trains on no scan with the optional channel {name}; {way}, or "
+                "remove the channel"
             )
 
 

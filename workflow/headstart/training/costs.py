@@ -21,7 +21,7 @@ CUDA_CONTEXT = 1e9
 FORWARD = 0.35  # of the time of learning from scans: to look at them
 TILES = 4  # of a scan's voxels: what tiles with margins see
 # What networks call the channels of their first layer, or of all layers from the first on.
-WIDTHS = ("channels", "filters", "init_filters", "init_features", "feature_size", "hidden_size")
+WIDTHS = ("channels", "filters", "feature_size", "hidden_size")
 
 
 def training_memory(
@@ -44,8 +44,8 @@ def training_memory(
         gpu: Whether it computes on a GPU, whose memory is meant then.
     """
     ours = NETWORKS[network]
-    first, _ = _widening(network, arguments)
-    kept = ours.cost.kept * first + (KEPT_PER_CLASS * (classes + 1) if ours.per_voxel else 0)
+    larger, _ = _larger(network, arguments)
+    kept = ours.cost.kept * larger + (KEPT_PER_CLASS * (classes + 1) if ours.per_voxel else 0)
     monai = MONAI if ours.per_voxel or ours.library == "monai" else 0  # its losses are MONAI's, too
     return (
         (CUDA_CONTEXT if gpu else LIBRARIES + monai)
@@ -56,7 +56,7 @@ def training_memory(
 
 def weights(network: str, arguments: Mapping[str, Any]) -> float:
     """Estimate how many weights a network has."""
-    return NETWORKS[network].cost.weights * _widening(network, arguments)[1]
+    return NETWORKS[network].cost.weights * _larger(network, arguments)[1]
 
 
 def learning_seconds(
@@ -64,8 +64,8 @@ def learning_seconds(
 ) -> float:
     """Estimate the seconds in which a network learns from scans once, on one CPU core."""
     cost = NETWORKS[network].cost
-    first, _ = _widening(network, arguments)
-    return cost.time * 1e-6 * first**cost.power * scans * math.prod(window)
+    larger, _ = _larger(network, arguments)
+    return cost.time * 1e-6 * larger**cost.power * scans * math.prod(window)
 
 
 def looking_seconds(
@@ -75,13 +75,16 @@ def looking_seconds(
     return FORWARD * learning_seconds(network, arguments, window, scans)
 
 
-def _widening(network: str, arguments: Mapping[str, Any]) -> tuple[float, float]:
-    """How many times wider a network is than the one that was measured.
+def _larger(network: str, arguments: Mapping[str, Any]) -> tuple[float, float]:
+    """How many times larger a network is than the one that was measured.
 
     Returns:
-        The ratio of the first layers' widths, and that of the largest products of two widths in a
-        row, which the number of weights follows.
+        The ratio of what a step keeps, and that of weights; where these are not counted, that of
+        the first layers' widths, and that of the largest products of two widths in a row.
     """
+    if size := NETWORKS[network].size:
+        ours, usual = size(arguments), size({})
+        return ours.kept / usual.kept, ours.weights / usual.weights
     measured = NETWORKS[network].cost.widths
     given = next((arguments[name] for name in WIDTHS if arguments.get(name)), measured)
     widths = (given,) if isinstance(given, int) else tuple(given)

@@ -19,6 +19,9 @@ from headstart.training.network_arguments import per_resolution
 from headstart.training.network_arguments import resenc_unet_arguments
 from headstart.training.network_arguments import unet_arguments
 from headstart.training.network_arguments import vit_patch
+from headstart.training.network_sizes import Size
+from headstart.training.network_sizes import densenet_size
+from headstart.training.network_sizes import segresnet_size
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,8 @@ class Cost:
     """What a training step costs.
 
     Attributes:
-        widths: Channels of the network's layers, or of the first one if that decides the others'.
+        widths: Channels of the network's layers, or of the first one if that decides the others';
+            () where `Network.size` counts.
         kept: Bytes per voxel of a batch, at the step's peak; they grow with the first width.
         time: Microseconds per voxel, on one CPU core.
         weights: Number of weights; it grows as the largest product of two widths in a row.
@@ -55,7 +59,9 @@ class Network:
         divisor: Tells, of what the user gave, what lengths of a window are multiples of along each
             axis that it sees: it decodes what it halved. A ValueError says what it must be given.
         shortest: The least length that it asks of a window along those axes.
-        cost: What a training step costs.
+        cost: What a training step costs, as measured with the defaults.
+        size: Counts how large it is with what the user gave, where that does not follow from the
+            widths of its layers.
         channels_last: Whether it is faster with a voxel's channels side by side in memory.
         library: What it rests on, for who is cited.
         batch_norm: Whether it has batch norm, as long as the user gives it no other.
@@ -77,6 +83,7 @@ class Network:
     per_voxel: bool = False
     local: bool = False
     channels_last: bool = False
+    size: Callable[[Arguments], Size] | None = None
     divisor: Callable[[Arguments], Lengths] | None = None
     shortest: int = 1
     library: str = "monai"
@@ -145,7 +152,8 @@ NETWORKS = {
         "monai.networks.nets.densenet:DenseNet",
         "MONAI's DenseNet-121",
         "Huang et al. 2017, DenseNet, https://doi.org/10.1109/CVPR.2017.243",
-        Cost((64,), 510, 1.2, 11.2e6),
+        Cost((), 510, 1.2, 11.2e6),
+        size=densenet_size,
         batch_norm=True,
         blocks=("_DenseLayer", "_Transition"),
         shortest=32,
@@ -233,7 +241,8 @@ NETWORKS = {
         "monai.networks.nets.segresnet:SegResNet",
         "MONAI's SegResNet",
         "Myronenko 2019, SegResNet, https://doi.org/10.1007/978-3-030-11726-9_28",
-        Cost((8,), 710, 2.0, 1.2e6),
+        Cost((), 710, 2.0, 1.2e6),
+        size=segresnet_size,
         blocks=("ResBlock",),
         per_voxel=True,
         divisor=lambda given: (

@@ -342,7 +342,7 @@ def test_what_was_evaluated_is_told_beside_the_best_baseline(store: Store) -> No
 
     files.write_text(store.folder / AGE.predicted / "predictions.csv", "")
     store.publish()
-    said = "Beats the best baseline (linear model of voxels of 8 or 16 mm) by 3.00"
+    said = "The network beats the best baseline (linear model of voxels of 8 or 16 mm) by 3.00"
     assert told("cross-validation").startswith(f"age, cross-validation: {said}")
     assert told("cross-validation", "test").startswith(f"age, test: {said}")
     files.write_text(store.folder / "evaluate/age/comparison.csv", "")

@@ -68,19 +68,22 @@ def test_it_is_said_in_words_with_the_unit_where_the_metric_has_one():
         return sentence(judge(rows, [against(rows[0].metric, best, *difference)]), "years")
 
     than = "the best baseline (linear model of voxels of 8 or 16 mm)"
-    assert said(ERRORS, -2.0, -3.0, -1.0) == f"Beats {than} by 2.00 years [1.00, 3.00]."
-    assert said(ERRORS, 2.0, 1.0, 3.0) == f"Is worse than {than} by 2.00 years [1.00, 3.00]."
+    by = "by 2.00 years [1.00, 3.00]."
+    assert said(ERRORS, -2.0, -3.0, -1.0) == f"The network beats {than} {by}"
+    assert said(ERRORS, 2.0, 1.0, 3.0) == f"The network is worse than {than} {by}"
     assert said(ERRORS, -2.0, -5.0, 12.0) == (
-        f"Does not beat {than}: the difference is \u22122.0 years [\u22125.0, 12.0]."
+        f"The network does not beat {than}: the difference is \u22122.0 years [\u22125.0, 12.0]."
     )
     assert said(ERRORS, -2.0, None, None) == (
-        f"Nothing shows that it beats {than}: their difference has no interval."
+        f"Nothing shows that the network beats {than}: their difference has no interval."
     )
     assert said(DICE, 0.15, 0.1, 0.2) == (
-        "Beats the best baseline (mask of the most similar training scan) by 0.150 in Dice "
-        "[0.100, 0.200]."
+        "The network beats the best baseline (mask of the most similar training scan) by 0.150 in "
+        "Dice [0.100, 0.200]."
     )
     assert sentence(judge(of("mae", network=6.0), []), "") == "No baseline stands beside it."
+    several = judge(of("mae", ensemble=6.0, mean=9.0), [against("mae", "mean", -3.0, -4.0, -2.0)])
+    assert sentence(several, "").startswith("The ensemble beats ")
 
 
 SURE = of("sure", network=0.6, noisy=1.0, gaussian=0.8, non_local_means=0.7)

@@ -185,6 +185,39 @@ def test_intervals_are_those_of_the_tables():
     assert (5.5, 6.25) in ends
 
 
+def test_an_interval_far_beyond_all_values_is_cut_and_the_page_says_so():
+    """It would leave no room for the others; its numbers stand beside it."""
+    one = result(Regression(), [20.0, 30.0], np.array([21.0, 33.0]))
+    near = Kept()
+    draw_evaluation(near, one)
+    assert "arrow" not in near.notes[0]
+    sites = [
+        replace(one.metrics[0], group=f"site={name}", value=value, ci_low=value - 1, ci_high=high)
+        for name, value, high in (("A", 5.0, 7.0), ("B", 7.0, 103.0))
+    ]
+    far = Kept()
+    draw_evaluation(far, replace(one, metrics=[*one.metrics, *sites]))
+    axes = far.axes("Network, by site")
+    assert drawn(axes, [6, 21], [0, 0])  # three times the largest value
+    assert drawn(axes, 21, 0)
+    assert axes.get_xlim()[1] < 25
+    assert [text.get_text() for text in axes.texts][1] == "7.00 [6.00, 103.00]"
+    assert "arrow" in far.notes[0]
+
+
+def test_the_spread_of_the_truth_is_that_of_subjects():
+    """As in the table of parts: who has two sessions counts once."""
+    one = result(Regression(), [20.0, 20.0, 40.0], np.array([21.0, 22.0, 33.0]))
+    keys = (("a", "1"), ("a", "2"), ("b", "1"))
+    pooled = replace(one.pooled, keys=keys)
+    scans = dict(zip(keys, one.scans.values(), strict=False))
+    rest = {key: scan for key, scan in one.scans.items() if not scan.test}
+    document = Kept()
+    sites = dict.fromkeys([*keys, *rest], "A")
+    draw_evaluation(document, replace(one, pooled=pooled, scans=scans | rest, sites=sites))
+    assert "from 20 to 40 years (standard deviation 14.1 years)" in document.notes[0]
+
+
 def test_nothing_speaks_of_intervals_where_there_is_none():
     """From one subject there is none: not in the note, not about the curve."""
     alone = result(SEX, ["F"], np.array([[0.8, 0.2]]))
@@ -413,6 +446,8 @@ def test_the_calibration_curve_has_a_point_for_each_bin_with_scans():
     draw_evaluation(document, result(SEX, truth, np.column_stack([1 - p_male, p_male])))
     (axes,) = [a for page in document.pages for a in page.axes if "Calibr" in a.get_title()]
     assert drawn(axes, [0.065, 0.75], [0.5, 2 / 3])
+    assert axes.get_xlabel() == "mean predicted probability of M"
+    assert axes.get_ylabel() == "observed share of M"
 
 
 def test_decisions_at_a_threshold_have_a_page_of_their_own():
@@ -433,6 +468,9 @@ def test_decisions_at_a_threshold_have_a_page_of_their_own():
             assert names[3] == "Negative predictive value, of those called F (n = 2)"
             written = [text.get_text() for text in axes.texts]
             assert written == ["0.800", "0.700", "0.600", "0.900"]
+            assert "At a threshold of about 0.45" in document.notes[2]
+            assert "baseline" not in document.notes[2]
+            assert "threshold" not in document.notes[1]
 
 
 def test_volumes_are_drawn_as_bland_and_altman_have_it():
@@ -444,7 +482,7 @@ def test_volumes_are_drawn_as_bland_and_altman_have_it():
     axes = Figure().subplots()
     predicted_masks._volumes(axes, asked)
     assert drawn(axes, (found + true) / 2, found - true)
-    assert "lesion 1 times missed" in predicted_masks._empty(asked)
+    assert "lesion missed in 1 scan" in predicted_masks._empty(asked)
 
 
 def test_where_no_scan_has_a_dice_none_is_shown():

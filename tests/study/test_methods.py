@@ -455,11 +455,12 @@ def test_a_training_says_what_its_loss_was():
         return training._training([make_card(run)])
 
     assert "The loss was l1 (mean absolute error). " in said("regression")
-    assert "The loss was cross_entropy, labels smoothed by 0.1. " in said(
+    assert "The loss was cross entropy, labels smoothed by 0.1. " in said(
         "classification", label_smoothing=0.1
     )
     assert "loss was focal (gamma 2, which" in said("classification", loss="focal")
     assert "false negatives weigh 0.7" in said("segmentation", loss="tversky")
+    assert "was dice cross entropy (Dice loss plus cross-entropy). " in said("segmentation")
 
 
 def test_a_loss_of_ones_own_is_told_by_its_digest_and_cites_nothing():
@@ -619,7 +620,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> str:
         "r of the gap (predicted minus true) with the truth",
         "The ensemble does not beat the best baseline",
         "of each, t1 was used.",
-        "fold 0, training or held out",
+        "fold 0, without those for validation",
     ],
 )
 def test_what_reviewers_missed_is_told(told: str, said: str) -> None:
@@ -642,6 +643,7 @@ def test_metrics_of_surfaces_are_explained(tmp_path: Path) -> None:
     assert "Primary metric of exp: Dice; secondary metrics: NSD, HD95 (mm) and" in said
     assert "each connected structure keeps its volume" in said
     assert "Dice, core " in said
+    assert said.count("rare failures") == 1  # before the tables, not in each of their rows
     assert "Linear models" not in said
 
 

@@ -11,6 +11,7 @@ from measured import as_measured
 
 from headstart.evaluation.predictions import Pooled
 from headstart.study.report import cases
+from headstart.tasks.regression import Regression
 from headstart.tasks.segmentation import Segmentation
 
 
@@ -32,4 +33,19 @@ def test_the_dice_of_a_single_class_is_told_once(dice, headers, told) -> None:
     scans: Any = dict.fromkeys(pooled.keys, SimpleNamespace(target="m.nii.gz"))
     answers = cases.Answers(asked, "dice", Segmentation((*dice,)), {}, [], scans, pooled)
     assert cases._headers(answers) == headers
-    assert cases._told(answers, answers.ordered[0]) == told
+    assert cases._told(answers, answers.ordered)[0] == told
+
+
+def test_numbers_below_each_other_are_rounded_alike() -> None:
+    said = np.array([61.46, 30.57, 9.0])
+    pooled = Pooled((("a", "1"), ("b", "1"), ("c", "1")), (0, 0, 0), (said,), said)
+    asked: Any = SimpleNamespace(target="age", unit="years")
+    true = ("61.4", "52.57", "9")
+    scans: Any = {
+        key: SimpleNamespace(target=age) for key, age in zip(pooled.keys, true, strict=True)
+    }
+    answers = cases.Answers(asked, "mae", Regression(), {}, [], scans, pooled)
+    head, rows = cases._table(answers, dict(zip("wmb", answers.ordered, strict=True)))
+    assert head[-1] == "absolute error (years)"
+    assert [row[-1] for row in rows] == ["22.0", "0.1", "0.0"]
+    assert [row[-2] for row in rows] == ["30.6", "61.5", "9.0"]

@@ -66,13 +66,18 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Known:
         ("predictors", "The voxels of t1; nothing else", "why these"),
         ("start", "At random, by the seeds 0 and 1", ""),
         ("chosen", "4 networks trained, in 1 experiment", ""),
+        ("uncertainty", "95 % intervals: jackknife-t, ", ""),
         ("robustness", "Results by site and standard deviations over seeds", ""),
         ("external", "None in the study's files", "elsewhere"),
         ("diagnostic", "Sensitivity, specificity, positive predictive value and negative", ""),
         ("imbalance", "Nothing was done about it in training", ""),
         ("explanation", "No maps were made", "other methods"),
-        ("output", "a threshold by Youden's index", ""),
-        ("sizes", "exp, test: 10 subjects, 12 scans", ""),
+        ("output", "A probability of each class; a threshold by Youden's index", ""),
+        ("metrics", "Log loss (nats), balanced accuracy", ""),
+        ("metrics", "sensitivity, specificity, positive predictive value and negative", ""),
+        ("internal", "Held-out test and cross-validation", ""),
+        ("performance", "Every metric, with an interval where there is one", ""),
+        ("sizes", "Held-out test of exp: 10 subjects, 12 scans", ""),
         ("model", "model.safetensors and model.json", "where they can be had"),
         ("updating", "None: networks are evaluated as they were trained", ""),
     ],
@@ -109,6 +114,9 @@ def test_what_is_answered_with_images_is_told_as_such(tmp_path: Path) -> None:
     study = make_finished(tmp_path, "segmentation")
     known = Known(StudyFiles(study.folder, study.slices.config, synthetic=False), {})
     output, missing = ANSWERS["output"](known), ANSWERS["missing"](known)
-    assert output == Answer("masks on the scans' own grids")
+    assert output == Answer("Masks on the scans' own grids")
+    reference = ANSWERS["reference"](known)
+    assert reference is not None
+    assert reference.text == "Predicted: rim and core"
     assert missing is not None
     assert "Missing" not in missing.text

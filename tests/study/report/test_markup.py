@@ -10,6 +10,7 @@ from headstart.study.report.markup import Html
 from headstart.study.report.markup import folded
 from headstart.study.report.markup import table
 from headstart.study.report.markup import tag
+from headstart.study.report.markup import with_code
 
 ANY = st.text(alphabet=st.sampled_from("<>&\"'/=; scriptonx"), max_size=20)
 
@@ -28,6 +29,10 @@ def test_no_cell_becomes_markup(text):
     expected = ["div", "table", "caption", "thead", "tr", "th", "tbody", "tr", "th", "td"]
     assert seen.tags == expected
     assert seen.text == 4 * text
+
+
+def test_what_is_typed_looks_like_it():
+    assert with_code("`a: 1` in <b>") == "<code>a: 1</code> in &lt;b&gt;"
 
 
 def test_html_stays_html_and_nothing_is_left_of_none():

@@ -57,7 +57,7 @@ def numbers_alike(*cells: float | None, decimals: int | None = None) -> list[str
     if decimals is None:
         decimals = decimals_of(*cells)
     return [
-        "" if cell is None or math.isnan(cell) else f"{cell:.{decimals}f}".replace("-", "\u2212")
+        "" if cell is None or math.isnan(cell) else f"{cell:z.{decimals}f}".replace("-", "\u2212")
         for cell in cells
     ]
 

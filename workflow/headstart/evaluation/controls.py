@@ -198,7 +198,7 @@ def _of_failing(row: ControlRow, constant: ControlRow, network: ControlRow) -> s
         )
     said = f"{capital(FAILS[row.control])}, the network is no better than the {same} ({numbers})"
     if _outcome(network, constant) != "answers":
-        return f"{said}; but neither is it as it is, so that this says little."
+        return f"{said}; but without that change it is no better either, so this says little."
     return f"{said}: as it should be."
 
 
@@ -223,7 +223,8 @@ def _of_curve(curve: Sequence[ControlRow], unit: str) -> str:
         said = "Whether more scans would help can't be told, as there is no interval"
     elif outcome == "answers":
         said = (
-            "All are better than a half by more than the interval: more scans would probably help"
+            "With all it is better than with half by more than the interval: more scans would "
+            "probably help"
         )
     elif gained:
         said = "The last doubling gained, but by less than the interval: more scans may help"

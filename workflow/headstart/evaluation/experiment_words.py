@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from headstart.common.text import numbers_alike
+from headstart.data.label_table import IMAGES
 from headstart.evaluation.multiplicity import LEVEL
+from headstart.evaluation.results import PROTOCOLS_IN_WORDS
 from headstart.evaluation.results import ExperimentRow
 from headstart.tasks.metrics import METRICS
 
@@ -24,6 +26,12 @@ def question(row: ExperimentRow) -> tuple[object, ...]:
     return row.task, row.target, row.protocol, row.folds
 
 
+def title(row: ExperimentRow) -> str:
+    """Say what experiments were asked for, and how they are judged."""
+    of_what = "" if row.target in IMAGES else f" of {row.target}"
+    return f"{row.task}{of_what}, {PROTOCOLS_IN_WORDS[row.protocol]}"
+
+
 def names_of(family: Sequence[ExperimentRow]) -> set[str]:
     """Return the experiments of a family."""
     return {name for row in family for name in (row.experiment, row.other)}
@@ -36,7 +44,8 @@ def sentence(row: ExperimentRow) -> str:
         return f"Nothing tells {one} from {other}: their difference has no interval."
     if row.better:
         worse = other if row.better == one else one
-        return f"{row.better} beats {worse} by {_size(row)}."
+        seeds = " (one seed each)" if row.seed_margin is None else ""
+        return f"{row.better} beats {worse} by {_size(row)}{seeds}."
     if row.p_holm < LEVEL:
         return (
             f"{one} and {other} differ by {_size(row)}, but seeds alone explain up to "

@@ -37,11 +37,13 @@ class Judgement:
             holds 0; unknown, where there is none; alone, without a baseline.
         baseline: The best baseline; None without one.
         difference: Network minus this baseline; None where it is not known.
+        model: What the tables call the network: `ensemble` where several answer together.
     """
 
     outcome: Kind
     baseline: MetricRow | None = None
     difference: DifferenceRow | None = None
+    model: str = "network"
 
 
 def judge(models: Sequence[MetricRow], differences: Sequence[DifferenceRow]) -> Judgement:
@@ -62,42 +64,37 @@ def judge(models: Sequence[MetricRow], differences: Sequence[DifferenceRow]) -> 
         return Judgement("alone")
     better = METRICS[known[0].metric].higher_is_better
     best = max(known, key=lambda row: (1 if better else -1) * (row.value or 0))
-    return _against(best, differences)
+    model = next(row.model for row in models if row.model in OURS)
+    for row in having(differences, baseline=best.model):
+        return Judgement(OUTCOMES[verdict(row, higher_is_better=better)], best, row, model)
+    return Judgement("unknown", best, model=model)
 
 
-def _against(baseline: MetricRow, differences: Sequence[DifferenceRow]) -> Judgement:
-    better = METRICS[baseline.metric].higher_is_better
-    for row in having(differences, baseline=baseline.model):
-        return Judgement(OUTCOMES[verdict(row, higher_is_better=better)], baseline, row)
-    return Judgement("unknown", baseline)
-
-
-def sentence(judgement: Judgement, unit: str, network: str = "") -> str:
+def sentence(judgement: Judgement, unit: str) -> str:
     """Say whether a network beats its best baseline.
 
     Args:
         judgement: What the numbers say.
         unit: Unit of the target; "" if it has none.
-        network: What the sentence calls it; "" where that stands beside it.
     """
     best, row = judgement.baseline, judgement.difference
     if best is None:
         return "No baseline stands beside it."
-    than = f"the best baseline ({in_words(best.model)})"
+    who, than = f"the {judgement.model}", f"the best baseline ({in_words(best.model)})"
     if row is None or judgement.outcome == "unknown":
-        said = f"Nothing shows that it beats {than}: their difference has no interval."
+        said = f"Nothing shows that {who} beats {than}: their difference has no interval."
         return " ".join(filter(None, (said, _cheaper(judgement))))
     metric = METRICS[row.metric]
     own = f" {unit}" if unit and metric.in_unit else f" in {metric.words}"
     if judgement.outcome == "open":
         number, low, high = numbers_alike(row.difference, row.ci_low, row.ci_high)
         said = f"does not beat {than}: the difference is {number}{own} [{low}, {high}]."
-        said = capital(f"{network} {said}".lstrip())
+        said = capital(f"{who} {said}")
         return " ".join(filter(None, (said, _cheaper(judgement))))
     ends = sorted(abs(end or 0) for end in (row.ci_low, row.ci_high))
     number, low, high = numbers_alike(abs(row.difference or 0), *ends)
     verb = "beats" if judgement.outcome == "better" else "is worse than"
-    said = capital(f"{network} {verb} {than} by {number}{own} [{low}, {high}].".lstrip())
+    said = capital(f"{who} {verb} {than} by {number}{own} [{low}, {high}].")
     return " ".join(filter(None, (said, _cheaper(judgement))))
 
 

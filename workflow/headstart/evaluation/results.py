@@ -19,6 +19,11 @@ Protocol = Literal["test", "cross-validation", "hold-out"]
 OURS = ("network", "ensemble")  # models that were trained; the others are baselines
 MISSED = "unless rare failures were missed"  # said of a method
 PROTOCOLS = {"test": "test", "cross-validation": "fold", "hold-out": "fold"}  # and their parts
+PROTOCOLS_IN_WORDS = {
+    "test": "held-out test",
+    "cross-validation": "cross-validation",
+    "hold-out": "one fold held out",
+}
 
 
 @dataclass(frozen=True)

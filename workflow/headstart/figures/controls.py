@@ -16,6 +16,7 @@ from headstart.evaluation.controls import ITSELF
 from headstart.evaluation.controls import ControlRow
 from headstart.evaluation.controls import control_rows
 from headstart.evaluation.controls import curve_of
+from headstart.evaluation.results import PROTOCOLS_IN_WORDS
 from headstart.evaluation.results import MetricRow
 from headstart.figures.settings import ExperimentPlotSettings
 from headstart.figures.style import BLUE
@@ -85,7 +86,7 @@ def draw_controls(
         unit: Unit of the target, for metrics that carry it.
     """
     failing, curve = [row for row in rows if row.outcome], curve_of(rows)
-    heading = f"{title}: controls, n = {rows[0].n} subjects ({rows[0].protocol})"
+    heading = f"{title}: controls, {PROTOCOLS_IN_WORDS[rows[0].protocol]}, n = {rows[0].n} subjects"
     metrics = list(dict.fromkeys(row.metric for row in failing))
     tall = max(1, len(metrics))
     told = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from headstart.evaluation.judgement import sentence
 from headstart.evaluation.predictions import NetworkPredictions
 from headstart.evaluation.predictions import Pooled
 from headstart.evaluation.results import OURS
+from headstart.evaluation.results import PROTOCOLS_IN_WORDS
 from headstart.evaluation.results import DifferenceRow
 from headstart.evaluation.results import MetricRow
 from headstart.evaluation.results import by
@@ -37,6 +39,7 @@ from headstart.figures.style import BLACK
 from headstart.figures.style import BLUE
 from headstart.figures.style import GREY
 from headstart.figures.style import Document
+from headstart.figures.style import furthest
 from headstart.figures.style import intervals_plot
 from headstart.figures.style import metric_name
 from headstart.figures.style import room
@@ -54,6 +57,10 @@ CAPTIONS = {
     "hold-out": "one fold held out, of a cross-validation that was not run in full",
     "test": "held-out test subjects",
 }
+FITTED_ON = (
+    "Baselines are fitted on the subjects of the other folds.",
+    "Baselines are fitted, as each network is, without the test subjects and its held-out fold.",
+)
 
 
 @dataclass(frozen=True)
@@ -130,25 +137,45 @@ class Result:
     @property
     def heading(self) -> str:
         """The experiment and the protocol in words."""
-        return f"{self.title}: {'held-out test' if self.protocol == 'test' else self.protocol}"
+        return f"{self.title}: {PROTOCOLS_IN_WORDS[self.protocol]}"
+
+    def told_of(self, *metrics: str) -> str:
+        """What a page says of whom some metrics are told, and of their intervals."""
+        people = len(set(self.subjects))
+        sentences = (
+            f"{counted(people, 'subject')}, {counted(len(self.subjects), 'scan')}; "
+            f"{CAPTIONS[self.protocol]}.",
+            self._intervals(metrics),
+            self._cut(metrics),
+            self.task.over_classes(self.names),
+            self._repeats,
+            few(people),
+        )
+        return " ".join(filter(None, sentences))
+
+    def _cut(self, metrics: Sequence[str]) -> str:
+        """What an arrow says, where a page of some metrics draws one."""
+        rows = [row for row in self.metrics if row.metric in metrics]
+        everyone = [row for row in rows if row.group == "all"]
+        sites = [row for row in by("site", rows) if row.model in OURS]
+        cut = any(
+            row.ci_high is not None and row.ci_high > furthest([one.value for one in panel])
+            for panel in (everyone, sites)
+            for row in panel
+        )
+        return "An arrow: the interval reaches further, as its numbers say." * cut
 
     def note(self, *metrics: str) -> str:
         """What a page of some metrics says of its numbers."""
-        people = len(set(self.subjects))
         of = {"metric": self.primary}
         everyone = having(self.metrics, group="all")
         judged = judge(having(everyone, **of), having(self.comparison, **of))
         sentences = (
             bool(self.comparison) * sentence(judged, self.unit),
             beside(type(self.task), judged, self.primary, everyone, self.comparison),
-            f"{counted(people, 'subject')}, {counted(len(self.subjects), 'scan')}; "
-            f"{CAPTIONS[self.protocol]}.",
-            self._intervals(metrics),
+            self.told_of(*metrics),
             fold_words(self.metrics, self.primary, self.unit),
-            self.task.over_classes(self.names),
-            self._repeats,
-            few(people),
-            bool(self.comparison) * "Baselines are fitted on the subjects of the other folds.",
+            bool(self.comparison) * FITTED_ON[self.protocol == "test"],
         )
         return " ".join(filter(None, sentences))
 
@@ -182,9 +209,15 @@ class Panel:
 
     def draw(self, axes: Axes, decimals: int) -> None:
         """Draw the rows."""
-        lows, highs = [row.ci_low for row in self.rows], [row.ci_high for row in self.rows]
         intervals_plot(
-            axes, self.labels, self.values, lows, highs, colours=self.colours, decimals=decimals
+            axes,
+            self.labels,
+            self.values,
+            [row.ci_low for row in self.rows],
+            [row.ci_high for row in self.rows],
+            colours=self.colours,
+            decimals=decimals,
+            most=math.inf if self.of_differences else furthest(self.values),
         )
         if self.of_differences:
             axes.axvline(0, color=BLACK, lw=0.6)

@@ -8,10 +8,12 @@ from pathlib import Path
 from matplotlib.axes import Axes
 
 from headstart.common.records import read_rows
+from headstart.common.text import capital
 from headstart.common.text import decimals_of
 from headstart.evaluation.experiment_words import explanation
 from headstart.evaluation.experiment_words import p_words
 from headstart.evaluation.experiment_words import primary_families
+from headstart.evaluation.experiment_words import title
 from headstart.evaluation.results import ExperimentRow
 from headstart.figures.settings import CohortPlotSettings
 from headstart.figures.style import BLACK
@@ -53,12 +55,12 @@ def plot(*, settings: CohortPlotSettings, stamp: Stamp, output: Path, experiment
 def draw_family(document: Document, family: Sequence[ExperimentRow]) -> None:
     """Draw the pairs that were corrected together, one row each."""
     first = family[0]
-    title = f"{first.task} of {first.target}, {first.protocol}: experiments against each other"
+    heading = f"{capital(title(first))}: experiments against each other"
     colours = "Blue: told apart; grey: not. "
     seeds = any(row.seed_margin is not None for row in family)
     band = "Bands: what seeds alone explain. " if seeds else ""
     note = f"{colours}{band}{explanation(family)}"
-    with document.page(title, height=36 + 6 * len(family), note=note) as figure:
+    with document.page(heading, height=36 + 6 * len(family), note=note) as figure:
         axes = figure.subplots()
         _bands(axes, family)
         intervals_plot(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
@@ -11,6 +13,7 @@ from headstart.common.text import number_with_interval
 from headstart.evaluation.bootstrap import subject_weights
 from headstart.evaluation.fitted_words import fitted_words
 from headstart.evaluation.results import OURS
+from headstart.evaluation.results import MetricRow
 from headstart.evaluation.results import having
 from headstart.evaluation.session_weights import session_weights
 from headstart.figures.evaluation_result import Panel
@@ -47,14 +50,15 @@ def draw_predicted_classes(document: Document, result: Result) -> None:
         _roc(top, result, truth)
         _confusion(bottom, result, truth)
         numbers.draw(right)
-    told = _told_besides(result.primary)
+    told, decided = _told_besides(result.primary), _decisions(result)
     note = (
         f"{result.note(*told)} {LOWER} Calibration: a circle per tenth of the "
         "probabilities that has scans, its area their number; on the diagonal, what is predicted "
-        f"with 70 % comes true in 70 %. {fitted_words(result.metrics, '')}"
-    )
+        f"with 70 % comes true in 70 %. {'' if decided else fitted_words(result.metrics, '')}"
+    ).rstrip()
     _draw_probabilities(document, result, truth, note, told)
-    _draw_decisions(document, result)
+    if decided:
+        _draw_decisions(document, result, decided)
 
 
 def _draw_probabilities(
@@ -84,9 +88,16 @@ def _told_besides(primary: str) -> tuple[str, str, str]:
     return first, "brier", "log_loss" if primary == "balanced_accuracy" else "balanced_accuracy"
 
 
-def _draw_decisions(document: Document, result: Result) -> None:
-    """Draw how two classes are told apart at a threshold, on a page of its own, if there is one."""
+def _decisions(result: Result) -> dict[str, MetricRow]:
+    """Return how two classes are told apart at a threshold; {} where there is none."""
     ours = [row for row in having(result.metrics, group="all") if row.model in OURS]
+    positive = result.names[1]
+    rows = {name: row for name in DECISIONS for row in having(ours, metric=f"{name}_{positive}")}
+    return rows if any(row.value is not None for row in rows.values()) else {}
+
+
+def _draw_decisions(document: Document, result: Result, rows: Mapping[str, MetricRow]) -> None:
+    """Draw how two classes are told apart at a threshold, on a page of its own."""
     positive, negative = result.names[1], result.names[0]
     of = {
         "sensitivity": f"of {positive}",
@@ -94,9 +105,6 @@ def _draw_decisions(document: Document, result: Result) -> None:
         "ppv": f"of those called {positive}",
         "npv": f"of those called {negative}",
     }
-    rows = {name: row for name in DECISIONS for row in having(ours, metric=f"{name}_{positive}")}
-    if all(row.value is None for row in rows.values()):
-        return
     panel = Panel(
         title="",
         labels=[
@@ -108,11 +116,12 @@ def _draw_decisions(document: Document, result: Result) -> None:
         colours=[BLUE] * len(rows),
     )
     heading = f"{result.heading}, at a threshold"
-    with document.page(heading, height=62, note=result.note(*DECISIONS)) as figure:
+    note = f"{result.told_of(*DECISIONS)} {fitted_words(result.metrics, '')}"
+    with document.page(heading, height=62 + room(note) - room(""), note=note) as figure:
         axes = figure.subplots()
         panel.draw(axes, decimals=3)
         axes.set_xlim(-0.02, 1.02)
-        axes.set_xlabel(f"share that is called rightly; {positive} is called positive")
+        axes.set_xlabel(f"share that is right ({positive} counts as positive)")
 
 
 def _has_band(result: Result) -> bool:
@@ -160,13 +169,14 @@ def _calibration(axes: Axes, result: Result, truth: NDArray[np.int64]) -> None:
     axes.scatter(said, happened, s=80 * people / people.max(), color=COLOURS[0], alpha=0.6, lw=0)
     two = len(result.names) == 2
     of = f"probability of {result.names[1]}" if two else "probability of the most probable class"
+    share = f"share of {result.names[1]}" if two else "share of scans that it is right for"
     axes.set_aspect("equal")
     axes.set_xlim(-0.04, 1.04)
     axes.set_ylim(-0.04, 1.04)
     axes.set_xticks(QUARTERS)
     axes.set_yticks(QUARTERS)
-    axes.set_xlabel(f"{of}, mean")
-    axes.set_ylabel("share that it came true for")
+    axes.set_xlabel(f"mean predicted {of}")
+    axes.set_ylabel(f"observed {share}")
     rows = having(result.metrics, metric="ece", group="all")
     error = next(row.value for row in rows if row.model in OURS)
     axes.set_title(f"Calibration, expected error {number_with_interval(error, None, None)}")

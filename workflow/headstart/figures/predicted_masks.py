@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from headstart.cohort.prepared import Scan
 from headstart.common.keys import Key
 from headstart.common.text import capital
+from headstart.common.text import counted
+from headstart.evaluation.baseline_rows import in_words
 from headstart.evaluation.cases import in_order
 from headstart.evaluation.predictions import NetworkPredictions
 from headstart.evaluation.predictions import read_image
@@ -46,6 +48,7 @@ DOTS = (
     "Left: a dot per scan, with median, quartiles and whiskers of 1.5 times their distance. "
     "Networks and baselines are judged on each scan's own grid."
 )
+BESIDE_TITLE = 3  # classes whose names have room there
 CONTEXT = 15.0  # mm shown around a mask
 
 
@@ -92,7 +95,7 @@ def _empty(result: Result) -> str:
         "rightly not marked": ~found & ~there,
     }
     each = [
-        f"{name} {int(column.sum())} times {words}"
+        f"{name} {words} in {counted(int(column.sum()), 'scan')}"
         for words, scans in counts.items()
         for name, column in zip(result.names, scans.T, strict=True)
         if column.any()
@@ -117,7 +120,17 @@ def _volumes(axes: Axes, result: Result) -> None:
     axes.set_xlabel("mean of predicted and true volume (ml)")
     axes.set_ylabel("predicted \u2212 true volume (ml)")
     axes.set_title("Volumes")
-    axes.legend(loc="best", frameon=True, framealpha=0.8, edgecolor="none")
+    if len(result.names) <= BESIDE_TITLE:
+        axes.legend(
+            loc="lower right",
+            bbox_to_anchor=(1.02, 1.0),
+            borderpad=0,
+            ncols=len(result.names),
+            columnspacing=1.2,
+            handletextpad=0.2,
+        )
+    else:
+        axes.legend(loc="best", frameon=True, framealpha=0.8, edgecolor="none")
 
 
 def _by_class(axes: Axes, result: Result) -> None:
@@ -130,6 +143,7 @@ def _by_class(axes: Axes, result: Result) -> None:
     spread = np.random.Generator(np.random.PCG64(0))  # sideways, so that dots do not hide others
     columns = [f"{primary}_{name}" for name in result.names] if several else [primary]
     has_intervals = any(mean_mask[column].ci_low is not None for column in columns)
+    label = f"{in_words('mean-mask')}: mean" + ", interval" * has_intervals
     for number, column in enumerate(columns):
         values = of_scans[column]
         values = values[~np.isnan(values)]
@@ -154,7 +168,7 @@ def _by_class(axes: Axes, result: Result) -> None:
             MARKERS[2],
             color=GREY,
             ms=4,
-            label=None if number else "mean mask: mean" + ", interval" * has_intervals,
+            label=None if number else label,
         )
     axes.set_xticks(range(len(result.names)), result.names)
     axes.set_xlim(-0.6, len(result.names) - 0.4)

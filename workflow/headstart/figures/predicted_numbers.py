@@ -42,10 +42,12 @@ def draw_predicted_numbers(document: Document, result: Result) -> None:
 def _range(result: Result, truth: NDArray[np.float64]) -> str:
     """Say what r, R² and errors depend on."""
     unit = f" {result.unit}" if result.unit else ""
-    spread = f", standard deviation {truth.std(ddof=1):.3g}{unit}" if len(truth) > 1 else ""
+    subjects = np.array(result.subjects)
+    people = [truth[subjects == subject].mean() for subject in np.unique(subjects)]
+    spread = f" (standard deviation {np.std(people, ddof=1):.3g}{unit})" if len(people) > 1 else ""
     return (
-        f"{result.target} of these scans: {truth.min():g} to {truth.max():g}{unit}{spread}, on "
-        "which r, R² and errors depend."
+        f"The true {result.target} is from {truth.min():g} to {truth.max():g}{unit}{spread}; r, R² "
+        "and errors depend on how far it is spread."
     )
 
 
@@ -58,7 +60,7 @@ def _scatter(axes: Axes, result: Result, truth: NDArray[np.float64]) -> None:
     axes.plot(ends, ends, color=BLACK, lw=0.8, label="identity")
     known = {key: float(s.target) for key, s in result.scans.items() if not s.test}
     mean = np.average([*known.values()], weights=session_weights([subject for subject, _ in known]))
-    label = "mean, without the test"
+    label = "mean of all but the test"
     axes.axhline(float(mean), color=GREY, lw=0.9, ls=LINES[1], label=label)
     _dots(axes, result, truth, predicted)
     axes.set_xlim(ends)

@@ -81,6 +81,7 @@ AXIAL = 0.6  # height of an axial slice: above the eyes of a head that is centre
 # Labels of a logarithmic axis beside powers of ten: where its ends are more than this factor apart,
 # 2 and 5 alone have one; where they are more powers of ten apart, none has.
 CROWDED, SEEN_APART = 4.0, 1.3
+REACH = 3.0  # times the largest value: further no interval is drawn
 SUPERSCRIPT = str.maketrans("-\N{MINUS SIGN}0123456789", "⁻⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -283,6 +284,15 @@ def show_slice(axes: Axes, plane: Any, *, aspect: float, limits: tuple[float, fl
     axes.set_axis_off()
 
 
+def furthest(values: Sequence[float | None]) -> float:
+    """Return how far intervals of values from 0 upwards are drawn, lest one hide all others.
+
+    None is cut below 1, where shares end.
+    """
+    known = [value for value in values if value is not None]
+    return max(1.0, REACH * max(known)) if known and min(known) >= 0 else math.inf
+
+
 def intervals_plot(
     axes: Axes,
     labels: Sequence[str],
@@ -292,12 +302,19 @@ def intervals_plot(
     *,
     colours: Sequence[str],
     decimals: int,
+    most: float = math.inf,
 ) -> None:
-    """Draw dots with their intervals, one row each, from the top, with the numbers beside them."""
+    """Draw dots with their intervals, one row each, from the top, with the numbers beside them.
+
+    What reaches beyond `most` is cut there, and ends in an arrow.
+    """
     rows = range(len(labels))[::-1]
     for row, colour, *cells in zip(rows, colours, values, lows, highs, strict=True):
         value, low, high = as_numbers(*cells)
-        axes.plot([low, high], [row, row], color=colour, lw=1.4, solid_capstyle="butt")
+        end = min(high, most)
+        axes.plot([low, end], [row, row], color=colour, lw=1.4, solid_capstyle="butt")
+        if high > most:
+            axes.plot(most, row, ">", color=colour, ms=4, mew=0)
         marker = MARKERS[0 if colour == BLUE else 2]
         axes.plot(value, row, marker, color=colour, ms=4, clip_on=False)
         axes.annotate(

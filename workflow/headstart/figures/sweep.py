@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import textwrap
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from headstart.common.errors import UserError
 from headstart.common.records import write_rows
 from headstart.common.run_id import RunId
 from headstart.common.text import counted
+from headstart.common.text import decimals_of
 from headstart.common.text import setting_in_words
 from headstart.evaluation.ranking import RankedRow
 from headstart.evaluation.ranking import rank
@@ -137,6 +137,7 @@ def _note(rows: Sequence[RankedRow]) -> str:
 
 def _ranking(axes: Axes, rows: Sequence[RankedRow], scores: Scores) -> None:
     places = range(len(rows))[::-1]
+    decimals = decimals_of(*(row.value for row in rows))
     for place, row in zip(places, rows, strict=True):
         colour = GREY if row.apart else BLUE
         if row.value is not None:
@@ -147,7 +148,7 @@ def _ranking(axes: Axes, rows: Sequence[RankedRow], scores: Scores) -> None:
                 axes.plot(seeds, np.full(len(seeds), place), ".", color=BLACK, ms=2, zorder=5)
             face = "white" if row.apart else colour
             axes.plot([row.value], [place], "o", color=colour, mfc=face, ms=4.5, zorder=4)
-        for x, text in zip(COLUMNS, _numbers(row), strict=True):
+        for x, text in zip(COLUMNS, _numbers(row, decimals), strict=True):
             axes.annotate(
                 text,
                 (1, place),
@@ -159,7 +160,7 @@ def _ranking(axes: Axes, rows: Sequence[RankedRow], scores: Scores) -> None:
                 color=colour,
             )
     sd, se = (" \u00b1 SD", " \u00b1 2 SE") if rows[0].seeds > 1 else ("", "")
-    for x, text in zip(COLUMNS, (f"mean{sd}", f"to the first{se}"), strict=True):
+    for x, text in zip(COLUMNS, (f"mean{sd}", f"minus the first{se}"), strict=True):
         _head(axes, (1, 1), (x, 5), text)
     settings = " \u00b7 ".join(map(setting_in_words, rows[0].settings))
     _head(axes, (0, 1), (-4, 5), settings, ha="right")
@@ -194,10 +195,9 @@ def _label(row: RankedRow) -> str:
     return shortened(f"{row.rank}.  " + " \u00b7 ".join(row.settings.values()), LONGEST_LABEL)
 
 
-def _numbers(row: RankedRow) -> tuple[str, str]:
+def _numbers(row: RankedRow, decimals: int) -> tuple[str, str]:
     if row.value is None:
         return "not defined", ""
-    decimals = _decimals(row)
     mean = f"{row.value:.{decimals}f}"
     if row.seed_sd is not None:
         mean += f" \u00b1 {row.seed_sd:.{decimals}f}"
@@ -207,12 +207,6 @@ def _numbers(row: RankedRow) -> tuple[str, str]:
     if row.margin is not None:
         difference += f" \u00b1 {row.margin:.{decimals + 1}f}"
     return mean, difference.replace("-", "\u2212")
-
-
-def _decimals(row: RankedRow) -> int:
-    """Three digits of the value; of what is at most 1, three decimals."""
-    value = abs(row.value or 0)
-    return max(0, 2 - (math.floor(math.log10(value)) if value > 1 else -1))
 
 
 def _effects(axes: Axes, rows: Sequence[RankedRow], settings: Sequence[str]) -> None:

@@ -121,7 +121,7 @@ METRICS = {
     "nsd": Metric("NSD", masks.mean_over_classes, "dice"),
     "hd95": _error("HD95 (mm)", masks.mean_over_classes, "distance"),
     "assd": _error("ASSD (mm)", masks.mean_over_classes, "distance"),
-    "volume_error": _error("error of the volume (ml)", masks.mean_over_classes, "distance"),
+    "volume_error": _error("absolute volume error (ml)", masks.mean_over_classes, "distance"),
     "volume_bias": _between(
         "volume bias (ml), predicted minus true", masks.mean_over_classes, "mean"
     ),

@@ -52,7 +52,7 @@ class Segmentation(Task):
     target_kind = "mask"
     per_voxel = True
     losses = {  # noqa: RUF012 never changed
-        "dice_cross_entropy": Loss(library="monai", smoothed=True),
+        "dice_cross_entropy": Loss("Dice loss plus cross-entropy", library="monai", smoothed=True),
         "dice": Loss(library="monai"),
         "tversky": Loss(
             "false negatives weigh 0.7, false positives 0.3",

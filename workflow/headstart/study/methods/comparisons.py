@@ -6,11 +6,13 @@ from collections.abc import Iterator
 
 from headstart.common import study_paths
 from headstart.common.records import read_rows
+from headstart.common.text import capital
 from headstart.common.text import counted
 from headstart.evaluation.experiment_words import explanation
 from headstart.evaluation.experiment_words import names_of
 from headstart.evaluation.experiment_words import primary_families
 from headstart.evaluation.experiment_words import sentence
+from headstart.evaluation.experiment_words import title
 from headstart.evaluation.openings import OpeningRow
 from headstart.evaluation.openings import read_openings
 from headstart.evaluation.results import ExperimentRow
@@ -30,11 +32,10 @@ def compared(study: StudyFiles) -> list[list[ExperimentRow]]:
 def tell_comparisons(study: StudyFiles) -> Iterator[str]:
     """Yield a paragraph for each question that several experiments ask."""
     for family in compared(study):
-        first = family[0]
         said = " ".join(map(sentence, family))
         other = other_volumes(study.config, names_of(family))
         how = " ".join(filter(None, (explanation(family), other)))
-        yield f"{first.task} of {first.target}, {first.protocol}: {how} {said}"
+        yield f"{capital(title(family[0]))}: {how} {said}"
 
 
 def tell_openings(study: StudyFiles) -> Iterator[str]:
@@ -50,9 +51,13 @@ def openings_words(rows: list[OpeningRow]) -> str:
     looks = {name: sum(row.experiment == name for row in rows) for name in names}
     if len(rows) == 1:
         return f"The test set was opened once, by {rows[0].experiment} on {rows[0].opened} UTC."
-    each = and_joined(f"{name} ({looks[name]})" for name in names)
-    settings = counted(len({row.settings for row in rows}), "setting")
+    if len(names) == len(rows):
+        how = f"once each by {and_joined(names)}"
+    else:
+        each = and_joined(f"{name} ({looks[name]})" for name in names)
+        settings = counted(len({row.settings for row in rows}), "setting")
+        how = f"with other predictions each time: {each}, of {settings}"
     return (
-        f"The test set was opened {len(rows)} times, with other predictions each time: {each}, of "
-        f"{settings}, between {rows[0].opened} and {rows[-1].opened} UTC."
+        f"The test set was opened {len(rows)} times, {how}, between {rows[0].opened} and "
+        f"{rows[-1].opened} UTC."
     )

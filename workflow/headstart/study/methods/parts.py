@@ -36,10 +36,9 @@ def part_table(study: StudyFiles) -> TextTable:
 def _parts(splits: Sequence[SplitRow]) -> dict[str, list[SplitRow]]:
     """Return the members of each part that has any."""
     folds = sorted({row.fold for row in splits if row.fold is not None})
+    without = ", without those for validation" * any(row.validation for row in splits)
     parts = {
-        f"fold {fold}, training or held out": [
-            row for row in splits if row.fold == fold and not row.validation
-        ]
+        f"fold {fold}{without}": [row for row in splits if row.fold == fold and not row.validation]
         for fold in folds
     }
     parts["validation, of all folds"] = [row for row in splits if row.validation]

@@ -6,6 +6,10 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 
+from headstart.data.label_table import IMAGES
+from headstart.data.label_table import MASK
+from headstart.study.experiment import Experiment
+
 
 def one_line(*texts: str) -> str:
     """Fold texts to one line: no cell of a table may begin a paragraph of its own."""
@@ -21,6 +25,23 @@ def and_joined(words: Iterable[str]) -> str:
     """Join words: a, b and c."""
     *first, last = words
     return f"{', '.join(first)} and {last}" if first else last
+
+
+def asked_for(experiment: Experiment, classes: Iterable[str]) -> str:
+    """Name what an experiment predicts: a label, the classes of masks, or images.
+
+    Args:
+        experiment: The experiment.
+        classes: The classes of the study's masks.
+    """
+    if experiment.target == MASK:
+        return and_joined(classes)
+    return f"{experiment.target}s" if experiment.target in IMAGES else experiment.target
+
+
+def question(experiment: Experiment, classes: Iterable[str]) -> str:
+    """Say what an experiment does: regression of age, segmentation of rim and core."""
+    return f"{experiment.task} of {asked_for(experiment, classes)}"
 
 
 def scans_text(number: str) -> str:

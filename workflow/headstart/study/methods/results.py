@@ -23,6 +23,7 @@ from headstart.evaluation.intervals import few
 from headstart.evaluation.judgement import beside
 from headstart.evaluation.judgement import judge
 from headstart.evaluation.judgement import sentence
+from headstart.evaluation.results import MISSED
 from headstart.evaluation.results import OURS
 from headstart.evaluation.results import PROTOCOLS
 from headstart.evaluation.results import AnswerRow
@@ -62,6 +63,8 @@ def tell_results(study: StudyFiles) -> Iterator[str | TextTable]:
         yield NO_INTERVAL
     if any(one.scans > one.models[0].n for one in found):
         yield SESSIONS
+    if any(MISSED in row.ci_method for one in found for row in one.told):
+        yield MASKS
     parts = {
         "test": "the test set",
         "cross-validation": "{}, each held out in turn",
@@ -92,7 +95,7 @@ def tell_results(study: StudyFiles) -> Iterator[str | TextTable]:
                 for row in one.models
             ],
         )
-        yield sentence(judge(one.models, one.differences), unit, f"the {one.network.model}")
+        yield sentence(judge(one.models, one.differences), unit)
         yield from filter(None, (one.beside, one.by_fold, one.fitted))
         if few(people):
             yield few(people)
@@ -121,6 +124,10 @@ LINEAR_MODELS = (
     "chosen by cross-validation within the subjects that they were fitted to. Volumes enter them "
     "as logarithms, voxels as up to 500 principal components at whichever resolution did better in "
     "that cross-validation."
+)
+MASKS = (
+    "Intervals of overlaps, distances, volume errors and counts of objects know only what these "
+    "scans show: where rare failures were missed, they are too narrow."
 )
 SESSIONS = (
     "A subject with several scans counts once: they share its weight in all metrics, intervals and "
@@ -266,9 +273,11 @@ def tell_baselines(found: Sequence[Outcome]) -> Iterator[str]:
     """Say what the baselines are, and whom they learnt from."""
     names = [name for name in ROWS if any(row.model == name for one in found for row in one.models)]
     if any(not ROWS[name].kind for name in names):
+        test = any(one.protocol == "test" for one in found)
         yield (
             "For each fold, baselines were fitted to the subjects of the other folds, including "
-            "those for validation; on the test set they are averaged over folds."
+            "those for validation"
+            f"{'; on the test set they are averaged over the folds that were trained' * test}."
         )
     if how := [f"'{ROWS[name].words}' {ROWS[name].how}" for name in names if ROWS[name].how]:
         yield f"Of the baselines, {'; '.join(dict.fromkeys(how))}."
@@ -283,7 +292,7 @@ def _every_metric(one: Outcome, unit: str) -> TextTable:
         [
             metric_name(row.metric, unit),
             number_with_interval(row.value, row.ci_low, row.ci_high),
-            row.ci_method.split(";")[0],
+            row.ci_method.split(";")[0].removesuffix(f", {MISSED}"),
             *(["\u2014" if row.seed_sd is None else f"{row.seed_sd:.2g}"] if seeds else []),
             *([fold_cell(row)] if folds else []),
         ]

@@ -324,7 +324,8 @@ def _loss(card: ModelCard) -> str:
     own = f"sha256 {card.loss_digest[:16]}" if card.loss_digest else ""
     words = own or task.losses[loss].words
     about = f" ({words})" if words else ""
-    return f"{loss}{about}{weighed}{smoothed}{deep}"
+    name = loss if own else loss.replace("_", " ")
+    return f"{name}{about}{weighed}{smoothed}{deep}"
 
 
 def _epochs(cards: Sequence[ModelCard]) -> str:

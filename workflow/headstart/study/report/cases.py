@@ -17,6 +17,7 @@ from headstart.cohort.prepared import read_cohort
 from headstart.common import study_paths
 from headstart.common.keys import Key
 from headstart.common.run_id import PREDICTIONS
+from headstart.common.text import numbers_alike
 from headstart.evaluation.cases import Case
 from headstart.evaluation.cases import in_order
 from headstart.evaluation.predictions import NetworkPredictions
@@ -108,12 +109,7 @@ def _experiment(study: StudyFiles, name: str, protocol: str) -> Html:
     worst = {f"worst {n + 1}": case for n, case in enumerate(ordered[:WORST])}
     others = {"median": ordered[len(ordered) // 2], "best": ordered[-1]}
     listed = {**worst, **others}
-    metric = metric_name(ordered[0].metric, answers.asked.unit)
-    head = ["", "subject", "session", *_headers(answers), f"{metric}, this scan alone"]
-    rows = [
-        [word, *case.key, *_told(answers, case), f"{case.score:.3g}"]
-        for word, case in listed.items()
-    ]
+    head, rows = _table(answers, listed)
     looked = dict(list(worst.items())[:SHOWN]) | others
     part = "test scans" if protocol == "test" else "held-out scans of the folds"
     return joined(
@@ -123,6 +119,18 @@ def _experiment(study: StudyFiles, name: str, protocol: str) -> Html:
             _viewer(name, answers, looked),
         ]
     )
+
+
+def _table(answers: Answers, listed: Mapping[str, Case]) -> tuple[list[str], list[list[str]]]:
+    """Return the headers and the rows of some cases, by what each is."""
+    # of a single scan an error is no mean
+    metric = metric_name(answers.ordered[0].metric, answers.asked.unit).removeprefix("mean ")
+    head = ["", "subject", "session", *_headers(answers), metric]
+    shown = [*listed.values()]
+    scores = numbers_alike(*(case.score for case in shown))
+    told = _told(answers, shown)
+    rows = zip(listed, shown, told, scores, strict=True)
+    return head, [[word, *case.key, *cells, score] for word, case, cells, score in rows]
 
 
 def _answers(study: StudyFiles, name: str, protocol: str) -> Answers:
@@ -152,12 +160,18 @@ def _headers(answers: Answers) -> list[str]:
     }.get(answers.task.target_kind, [])
 
 
-def _told(answers: Answers, case: Case) -> list[str]:
-    """Return what is true of a scan and what was predicted, as the headers name it."""
+def _told(answers: Answers, shown: Sequence[Case]) -> list[list[str]]:
+    """Return what is true of each scan and what was predicted, as the headers name it."""
+    if answers.task.target_kind == "number":
+        predicted = numbers_alike(*(float(answers.pooled.mean[case.place]) for case in shown))
+        true = (f"{float(answers.scans[case.key].target):g}" for case in shown)
+        return [[*pair] for pair in zip(true, predicted, strict=True)]
+    return [_told_of(answers, case) for case in shown]
+
+
+def _told_of(answers: Answers, case: Case) -> list[str]:
     true = answers.scans[case.key].target
     predicted = answers.pooled.mean[case.place]
-    if answers.task.target_kind == "number":
-        return [f"{float(true):g}", f"{float(predicted):.4g}"]
     if answers.task.target_kind == "class":
         most = int(np.argmax(predicted))
         return [true, f"{answers.task.classes[most]} ({predicted[most]:.2f})"]

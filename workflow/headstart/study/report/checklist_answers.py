@@ -15,14 +15,17 @@ from headstart.data.label_table import IMAGES
 from headstart.data.label_table import LabelRow
 from headstart.data.label_table import lacking
 from headstart.data.label_table import lacking_text
+from headstart.evaluation.results import PROTOCOLS_IN_WORDS
+from headstart.evaluation.results import methods_in_short
+from headstart.evaluation.results import methods_of
 from headstart.figures.style import metric_name
 from headstart.imaging.scan_rows import CheckRow
 from headstart.study.methods.chapters import Chapter
 from headstart.study.methods.controls import found
 from headstart.study.methods.explanation import explained
 from headstart.study.methods.phrases import and_joined
+from headstart.study.methods.phrases import asked_for
 from headstart.study.methods.results import Outcome
-from headstart.study.methods.results import interval_methods
 from headstart.study.methods.results import outcomes
 from headstart.study.methods.results import who_predicts
 from headstart.study.methods.study_files import StudyFiles
@@ -87,9 +90,15 @@ def _kind(known: Known) -> Answer | None:
 
 
 def _development(known: Known) -> Answer | None:
-    targets = dict.fromkeys(one.target for one in known.study.config.experiments.values())
-    text = f"Development, with evaluation on held-out subjects, for {and_joined(targets)}"
+    text = f"Development, with evaluation on held-out subjects, for {_targets(known)}"
     return Answer(text, "results", left="population and aims") if known.cards else None
+
+
+def _targets(known: Known) -> str:
+    config = known.study.config
+    return and_joined(
+        dict.fromkeys(asked_for(one, config.classes) for one in config.experiments.values())
+    )
 
 
 def _sources(known: Known) -> Answer:
@@ -138,8 +147,7 @@ def _missing(known: Known) -> Answer:
 
 
 def _reference(known: Known) -> Answer:
-    targets = dict.fromkeys(one.target for one in known.study.config.experiments.values())
-    return Answer(f"Predicted: {and_joined(targets)}", left="how it was measured")
+    return Answer(f"Predicted: {_targets(known)}", left="how it was measured")
 
 
 def _predictors(known: Known) -> Answer:
@@ -177,16 +185,20 @@ def _start(known: Known) -> Answer | None:
 def _chosen(known: Known) -> Answer | None:
     if not known.cards:
         return None
-    keeps = sorted({card.run.train.keep for card in known.cards})
+    keeps = {card.run.experiment: card.run.train.keep for card in known.cards}
     words = {
         "best": "the epoch that is best on the validation subjects",
         "last": "the last epoch",
         "ema": "the moving average of the weights at the end",
     }
-    tried = dict.fromkeys(card.run.experiment for card in known.cards)
+    kept = dict.fromkeys(keeps.values())
+    each = [
+        f"{words[keep]} ({and_joined(name for name, its in keeps.items() if its == keep)})"
+        for keep in kept
+    ]
     return Answer(
-        f"Kept: {and_joined(words.get(keep, keep) for keep in keeps)}; "
-        f"{counted(len(known.cards), 'network')} trained, in {counted(len(tried), 'experiment')}"
+        f"Kept: {and_joined(each if len(kept) > 1 else [words[keep] for keep in kept])}; "
+        f"{counted(len(known.cards), 'network')} trained, in {counted(len(keeps), 'experiment')}"
     )
 
 
@@ -197,22 +209,27 @@ def _ensemble(known: Known) -> Answer | None:
 
 
 def _of_each(known: Known, say: Callable[[Outcome], str]) -> str:
-    """Say something of each outcome; "" where there is none."""
-    return "; ".join(f"{one.experiment}, {one.protocol}: {say(one)}" for one in known.results)
+    """Say something of each outcome, once of those that have it in common; "" without any."""
+    said: dict[tuple[str, str], list[str]] = {}
+    for one in known.results:
+        said.setdefault((PROTOCOLS_IN_WORDS[one.protocol], say(one)), []).append(one.experiment)
+    each = (f"{how} of {and_joined(names)}: {what}" for (how, what), names in said.items())
+    return capital("; ".join(each))
 
 
 def _metrics(known: Known) -> Answer | None:
     names: dict[str, None] = {}
     for one in known.results:
         kind = known.study.config.experiments[one.experiment].kind
-        told = (*kind.metrics, *kind.further_metrics)
+        told = (*kind.metrics, *kind.further_metrics, *DECISIONS)
         names |= dict.fromkeys(metric_name(metric) for metric in told if metric in one.defined)
-    return Answer(and_joined(names), "baselines") if names else None
+    return Answer(capital(and_joined(names)), "baselines") if names else None
 
 
 def _uncertainty(known: Known) -> Answer | None:
-    methods = interval_methods(known.results)
-    return Answer(f"95 % intervals: {and_joined(methods)}", "baselines") if methods else None
+    methods = methods_of(row for one in known.results for row in one.told)
+    how = f"95 % intervals: {methods_in_short(methods)}"
+    return Answer(how, "baselines") if methods else None
 
 
 def _of_results(text: str, anchor: str, left: str = "") -> Callable[[Known], Answer | None]:
@@ -223,7 +240,7 @@ def _performance(known: Known) -> Answer | None:
     if not known.results:
         return None
     intervals = any(one.has_intervals for one in known.results)
-    return Answer(f"Every metric{', with its interval' * intervals}", "baselines")
+    return Answer(f"Every metric{', with an interval where there is one' * intervals}", "baselines")
 
 
 def _robustness(known: Known) -> Answer | None:
@@ -256,8 +273,8 @@ def _explanation(known: Known) -> Answer | None:
 
 
 def _internal(known: Known) -> Answer | None:
-    protocols = dict.fromkeys(one.protocol for one in known.results)
-    return Answer(and_joined(protocols), "results") if protocols else None
+    protocols = dict.fromkeys(PROTOCOLS_IN_WORDS[one.protocol] for one in known.results)
+    return Answer(capital(and_joined(protocols)), "results") if protocols else None
 
 
 def _external(known: Known) -> Answer | None:
@@ -291,15 +308,20 @@ def _imbalance(known: Known) -> Answer | None:
     )
 
 
+ANSWERED = {"number": "a number", "class": "a probability of each class"}
+
+
 def _output(known: Known) -> Answer | None:
     tasks = [card.task for card in known.cards]
     answers = dict.fromkeys(
-        f"{task.file}s on the scans' own grids" if task.file else task.answer_words
+        f"{task.file}s on the scans' own grids"
+        if task.file
+        else ANSWERED.get(task.target_kind, task.answer_words)
         for task in tasks
     )
     chosen = any("threshold" in one.defined for one in known.results)
     threshold = "; a threshold by Youden's index on held-out predictions" * chosen
-    return Answer(and_joined(answers) + threshold) if answers else None
+    return Answer(capital(and_joined(answers)) + threshold) if answers else None
 
 
 def _sizes(known: Known) -> Answer | None:

@@ -11,6 +11,7 @@ from headstart.study.report.markup import Html
 from headstart.study.report.markup import PageSection
 from headstart.study.report.markup import joined
 from headstart.study.report.markup import tag
+from headstart.study.report.markup import with_code
 
 FIGURES = ("controls", "injected")
 NONE = (
@@ -24,7 +25,7 @@ def controls(study: StudyFiles) -> PageSection:
     """Tell what each control found, a warning apart from what is as it should be."""
     asked = [name for name, one in study.config.experiments.items() if one.controls]
     shown = [joined([tag("h3", name), _of(study, name)]) for name in asked]
-    nothing = tag("p", NONE, class_="note")
+    nothing = tag("p", with_code(NONE), class_="note")
     return PageSection("controls", "Controls", joined(shown or [nothing]))
 
 

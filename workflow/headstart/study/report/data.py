@@ -23,6 +23,7 @@ from headstart.study.report.markup import folded
 from headstart.study.report.markup import joined
 from headstart.study.report.markup import table
 from headstart.study.report.markup import tag
+from headstart.study.report.markup import with_code
 
 MOST = 200  # rows of a table; the file has all
 
@@ -54,7 +55,10 @@ def _rejected(study: StudyFiles, path: str) -> Html:
     if not rows:
         return tag("p", f"By the stage {stage}: none.")
     counts = Counter(row.reason for row in rows)
-    reasons = [[in_words(code), str(n), *_meaning(code)] for code, n in counts.most_common()]
+    reasons = [
+        [in_words(code), str(n), *map(with_code, _meaning(code))]
+        for code, n in counts.most_common()
+    ]
     head = ["reason", "scans", "what it means", "what to do"]
     each = [[row.subject, row.session, in_words(row.reason), row.detail] for row in rows[:MOST]]
     caption = f"Rejected by the stage {stage}, one by one"

@@ -14,6 +14,7 @@ from headstart.evaluation.experiment_words import p_words
 from headstart.evaluation.experiment_words import primary_families
 from headstart.evaluation.experiment_words import question
 from headstart.evaluation.experiment_words import sentence
+from headstart.evaluation.experiment_words import title
 from headstart.evaluation.results import ExperimentRow
 from headstart.evaluation.results import having
 from headstart.figures.registry import STUDY_FOLDER
@@ -51,12 +52,12 @@ def _family(
     study: StudyFiles, family: Sequence[ExperimentRow], rows: Sequence[ExperimentRow]
 ) -> Html:
     first = family[0]
-    title = f"{first.task} of {first.target}, {first.protocol}"
+    asked = title(first)
     same = [row for row in rows if question(row) == question(first)]
     secondary = having(same, role="secondary")
     return joined(
         [
-            tag("h3", title),
+            tag("h3", asked),
             tag("ul", *(tag("li", sentence(row)) for row in family)),
             tag(
                 "p",
@@ -65,7 +66,7 @@ def _family(
             ),
             folded(
                 "Secondary metrics",
-                _table(f"{title}, secondary metrics", secondary),
+                _table(f"{asked}, secondary metrics", secondary),
                 tag("p", SECONDARY, class_="note"),
             )
             if secondary

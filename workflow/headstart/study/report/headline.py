@@ -14,7 +14,9 @@ from headstart.evaluation.intervals import few
 from headstart.evaluation.judgement import Judgement
 from headstart.evaluation.judgement import judge
 from headstart.evaluation.judgement import sentence
+from headstart.evaluation.results import PROTOCOLS_IN_WORDS
 from headstart.figures.style import metric_name
+from headstart.study.methods.phrases import question
 from headstart.study.methods.results import Outcome
 from headstart.study.methods.results import outcomes
 from headstart.study.methods.results import who_predicts
@@ -24,7 +26,6 @@ from headstart.study.report.markup import Html
 from headstart.study.report.markup import PageSection
 from headstart.study.report.markup import joined
 from headstart.study.report.markup import tag
-from headstart.study.report.results import PROTOCOLS
 from headstart.study.status import Training
 from headstart.tasks.metrics import METRICS
 
@@ -50,9 +51,10 @@ def _card(study: StudyFiles, found: Sequence[Outcome]) -> Html:
     unit = _unit(first.metric, asked.unit)
     value, low, high = numbers_alike(network.value, network.ci_low, network.ci_high)
     verdict = judge(first.models, first.differences)
+    how = capital(PROTOCOLS_IN_WORDS[first.protocol])
     return tag(
         "article",
-        tag("h3", first.experiment, tag("small", f"{asked.task} of {asked.target}")),
+        tag("h3", first.experiment, tag("small", question(asked, config.classes))),
         tag("p", sentence(verdict, asked.unit), class_=f"verdict {verdict.outcome}"),
         tag("p", first.beside) if first.beside else None,
         tag(
@@ -65,7 +67,7 @@ def _card(study: StudyFiles, found: Sequence[Outcome]) -> Html:
         tag(
             "p",
             (f"95 % interval {low} to {high}, " if low else "no interval, ")
-            + f"n = {counted(network.n, 'subject')}. {capital(PROTOCOLS[first.protocol])}, "
+            + f"n = {counted(network.n, 'subject')}. {how}, "
             + f"{who_predicts(config, first.experiment, first.protocol)}.",
         ),
         _baseline(verdict),
@@ -92,14 +94,14 @@ def _in_short(one: Outcome, unit: str) -> str:
     row = one.network
     number = number_with_interval(row.value, row.ci_low, row.ci_high)
     said = f"{sentence(judge(one.models, one.differences), unit)} {one.beside}".rstrip()
-    return f"{capital(PROTOCOLS[one.protocol])} (n = {row.n}): {number}. {said}"
+    return f"{capital(PROTOCOLS_IN_WORDS[one.protocol])} (n = {row.n}): {number}. {said}"
 
 
 def _missing(study: StudyFiles, name: str, trainings: Sequence[Training]) -> Html:
     asked = study.config.experiments[name]
     return tag(
         "article",
-        tag("h3", name, tag("small", f"{asked.task} of {asked.target}")),
+        tag("h3", name, tag("small", question(asked, study.config.classes))),
         tag("p", _why_missing(trainings), class_="verdict missing"),
         tag("ul", *(tag("li", text) for text in _open(trainings))),
     )

@@ -105,6 +105,13 @@ def _row(cells: Sequence[Child]) -> Html:
     return tag("tr", tag("th", first, scope="row"), *(tag("td", cell) for cell in others))
 
 
+def with_code(text: str) -> Html:
+    """Show as code what a text has between backticks."""
+    return joined(
+        tag("code", part) if number % 2 else part for number, part in enumerate(text.split("`"))
+    )
+
+
 def paragraphs(texts: Iterable[str]) -> Html:
     """Write a paragraph of each text that is not empty."""
     return joined(tag("p", text) for text in texts if text)

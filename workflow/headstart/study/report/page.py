@@ -11,6 +11,7 @@ from headstart import __version__
 from headstart.common import files
 from headstart.common import study_paths
 from headstart.figures.manifest import manifest
+from headstart.study.methods.phrases import question
 from headstart.study.methods.study_files import StudyFiles
 from headstart.study.methods.tell import chapters
 from headstart.study.report.balance import balance
@@ -109,7 +110,7 @@ def _page(study: StudyFiles, parts: Sequence[PageSection]) -> str:
 
 def _summary(study: StudyFiles) -> str:
     asked = ", ".join(
-        f"{name} ({one.task} of {one.target})"
+        f"{name} ({question(one, study.config.classes)})"
         for name, one in study.config.experiments.items()
         if study.config.is_reported(name)
     )

@@ -13,6 +13,7 @@ from headstart.common.text import numbers_alike
 from headstart.evaluation.baseline_rows import in_words
 from headstart.evaluation.fold_words import NO_INTERVAL
 from headstart.evaluation.fold_words import fold_cell
+from headstart.evaluation.results import PROTOCOLS_IN_WORDS
 from headstart.evaluation.results import MetricRow
 from headstart.evaluation.results import by
 from headstart.evaluation.results import having
@@ -30,12 +31,6 @@ from headstart.study.report.markup import joined
 from headstart.study.report.markup import table
 from headstart.study.report.markup import tag
 from headstart.study.report.openings import openings
-
-PROTOCOLS = {
-    "test": "held-out test",
-    "cross-validation": "cross-validation",
-    "hold-out": "one fold held out",
-}
 
 
 def results(study: StudyFiles) -> PageSection:
@@ -76,7 +71,7 @@ def _tables(study: StudyFiles, one: Outcome) -> Html:
     says = kind.matching, kind.over_classes(study.config.classes)
     methods = methods_of(row for row in everyone if row.metric in metrics)
     ours = [row for row in rows if row.model == one.network.model]
-    title = f"{one.experiment}, {PROTOCOLS[one.protocol]}"
+    title = f"{one.experiment}, {PROTOCOLS_IN_WORDS[one.protocol]}"
     return joined(
         [
             table(f"{title}, {people}", head, _by_model(one, everyone, metrics)),

@@ -78,6 +78,21 @@ def test_what_networks_see_of_a_channel_that_scans_lack_is_told():
 
 
 @pytest.mark.parametrize(
+    ("channels", "optional", "said"),
+    [
+        (("T1",), (), "T1 was used"),
+        (("T1", "T2"), (), "T1 and T2 were used"),
+        (("T1", "FLAIR"), ("FLAIR",), "T1 was used, and FLAIR where it has it"),
+    ],
+)
+def test_what_is_used_of_each_scan_is_what_it_has(
+    channels: tuple[str, ...], optional: tuple[str, ...], said: str
+) -> None:
+    config: Any = SimpleNamespace(channels=channels, optional=optional)
+    assert data.used(config) == said
+
+
+@pytest.mark.parametrize(
     ("start", "said"),
     [
         (

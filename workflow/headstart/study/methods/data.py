@@ -43,7 +43,7 @@ def tell_data(study: StudyFiles) -> Iterator[str]:
         f"{'was' if len(labels) == 1 else 'were'} collected from "
         f"{_sources([row.source for row in labels])}"
         + (f", from {sites} sites" if sites > 1 else "")
-        + f"; of each, {and_joined(config.channels)} was used."
+        + f"; of each, {used(config)}."
     )
     unusable, bad = (
         [row.reason for row in read_rows(study.path(f"{stage}/rejected.csv"), RejectedRow)]
@@ -64,6 +64,15 @@ def tell_data(study: StudyFiles) -> Iterator[str]:
         yield f"{lacking_text(name, count, len(passed))}, which is optional."
     for label in labels_told(config, people):
         yield f"{label}: {of_label(config, label, people)}."
+
+
+def used(config: Config) -> str:
+    """Tell which channels of each scan were used, and which of those that have them."""
+    always = [name for name in config.channels if name not in config.optional]
+    told = f"{and_joined(always)} {'was' if len(always) == 1 else 'were'} used"
+    return told + (
+        f", and {and_joined(config.optional)} where it has it" if config.optional else ""
+    )
 
 
 def labels_told(config: Config, people: Sequence[LabelRow]) -> list[str]:

@@ -28,6 +28,7 @@ from headstart.data.label_table import LabelRow
 from headstart.explanation.explained import Explained
 from headstart.imaging.config import Preparation
 from headstart.imaging.scan_check import check_scans
+from headstart.imaging.scan_rows import ScanFiles
 from headstart.study.labels import label
 from headstart.tasks.regression import Regression
 from headstart.training import remarks
@@ -158,6 +159,29 @@ def test_without_optional_they_are_refused(study: Study, tmp_path: Path) -> None
         aligned=["FLAIR"],
     )
     assert row.reason == "missing"
+
+
+@pytest.mark.parametrize(
+    ("bad", "advised"), [("FLAIR", "; or leave it away, for FLAIR is optional"), ("T1", "")]
+)
+def test_a_scan_can_do_without_a_bad_file_of_an_optional_channel(
+    study: Study, tmp_path: Path, bad: str, advised: str
+) -> None:
+    paths = {name: tmp_path / f"{name}.nii" for name in ("T1", "FLAIR")}
+    for path in paths.values():
+        path.symlink_to(study.folder / "data" / study.rows[0].channels["T1"])
+    paths[bad].unlink()
+    paths[bad].write_bytes(b"")
+    channels = {name: path.name for name, path in paths.items()}
+    (row,) = check_scans(
+        scans=[ScanFiles("s", "1", channels, "", "")],
+        data=tmp_path,
+        masks=False,
+        classes={},
+        optional=["FLAIR"],
+    )
+    assert row.reason == "unreadable"
+    assert row.detail == f"{bad}.nii: is empty; fetch or copy it again{advised}"
 
 
 def test_a_channel_that_nobody_has_is_a_mistake(study: Study, tmp_path: Path) -> None:

@@ -119,10 +119,17 @@ def check_scan(
         *scan.key,
         path=scan.first,
         reason=reason,
-        detail=" ".join(found[0].detail.split()) if against else "",
+        detail=_advised(found[0], channels, optional) if against else "",
         also=tuple(code for code in codes if code != reason),
         **facts,
     )
+
+
+def _advised(worst: BadScanError, channels: Mapping[str, str], optional: Collection[str]) -> str:
+    """Say what is wrong and how to fix it; of an optional channel that the scan can do without."""
+    told = " ".join(worst.detail.split())
+    bad = [name for name in optional if told.startswith(f"{channels.get(name)}: ")]
+    return told + "".join(f"; or leave it away, for {name} is optional" for name in bad)
 
 
 @contextmanager

@@ -44,9 +44,15 @@ MOST_EPOCHS = 100_000
 MOST_STEPS = 100_000_000
 
 
-def _networks(*, per_voxel: bool) -> str:
-    tasks = sorted(name for name, task in TASKS.items() if task.per_voxel == per_voxel)
-    return f"{', '.join(networks_for(per_voxel=per_voxel))} ({', '.join(tasks)})"
+def _networks() -> str:
+    """Tell which networks there are for which tasks."""
+    tasks: dict[tuple[bool, bool], list[str]] = {}
+    for name, task in sorted(TASKS.items()):
+        tasks.setdefault((task.per_voxel, task.local), []).append(name)
+    return ", ".join(
+        f"{', '.join(networks_for(per_voxel=per_voxel, local=local))} ({', '.join(names)})"
+        for (per_voxel, local), names in sorted(tasks.items())
+    )
 
 
 # Share of the training scans that have an optional channel and are shown without.
@@ -204,12 +210,12 @@ class Train(Section):
     """One training: network, loss, schedule, augmentation."""
 
     network: str = Field(
-        description=f"{_networks(per_voxel=False)}, {_networks(per_voxel=True)}, or your own as "
-        "`my_net.py:Net`: jobs get a copy of that file and of the .py files beside it that it "
-        "imports; its class is called with in_channels, out_channels and `network_arguments`. "
-        "Begin with sfcn or unet. The transformers vit and swin_unetr want many scans and a "
-        "learning_rate of about 3e-4; resnet18_slices and unet_slices, for scans of thick slices, "
-        "see them one by one (`network_arguments: {plane: axial}`, or coronal, or sagittal)"
+        description=f"{_networks()}, or your own as `my_net.py:Net`: jobs get a copy of that file "
+        "and of the .py files beside it that it imports; its class is called with in_channels, "
+        "out_channels and `network_arguments`. Begin with sfcn or unet. The "
+        "transformers vit and swin_unetr want many scans and a learning_rate of about 3e-4; "
+        "resnet18_slices and unet_slices, for scans of thick slices, see them one by one "
+        "(`network_arguments: {plane: axial}`, or coronal, or sagittal)"
     )
     network_arguments: Arguments = Field(
         {},

@@ -11,6 +11,7 @@ import pytest
 import torch
 from cards import make_card
 from cards import make_run
+from pydantic import ValidationError
 from tile_scans import filters
 from tile_scans import noise
 from tile_scans import scan_like
@@ -144,3 +145,9 @@ def test_an_answer_does_not_hang_on_the_memory(tmp_path: Path, network: nn.Modul
         np.testing.assert_allclose(one[:, :60, :30, :50], whole[:, :60, :30, :50], atol=1e-5)
     np.testing.assert_allclose(told[0], told[1], atol=1e-6)
     assert np.abs(told[0]).max() > 0.1
+
+
+def test_what_holds_no_library_is_refused_before_the_training() -> None:
+    with pytest.raises(ValidationError, match="'1M' does not hold the libraries alone, some 300M"):
+        Predict(memory="1M")
+    assert Predict(memory="330M").memory_bytes == 330 * MB

@@ -70,7 +70,7 @@ def test_what_networks_see_of_a_channel_that_scans_lack_is_told():
     run = make_run(train=Train(network="sfcn", modality_dropout=0.3)).model_copy(update=optional)
     assert training._dropped(make_card(run)) == (
         "FLAIR, where a scan lacks it, was seen as 0, with a flag that says so beside the "
-        "channels; 30% of the training scans that have it, drawn for each epoch, were shown "
+        "channels; 30 % of the training scans that have it, drawn for each epoch, were shown "
         "without (modality dropout)."
     )
     assert any("ModDrop" in cited for cited in citations.of_training([run]))
@@ -98,12 +98,12 @@ def test_what_is_used_of_each_scan_is_what_it_has(
         (
             {"kind": "experiment", "name": "age", "known": True, "frozen": ("features.0",)},
             "the SFCN, beginning from the experiment age's network of the same fold and seed "
-            "(100% of its weights, features.0 unchanged in training), which has seen no subject "
+            "(100 % of its weights, features.0 unchanged in training), which has seen no subject "
             "that is held out here",
         ),
         (
             {"new": {"head.bias": "another output"}, "share": 0.9, "adapted": {"a": "b"}},
-            "beginning from w.pt (sha256 cdcdcdcdcdcdcdcd) (90% of its weights, 1 tensor adapted, "
+            "beginning from w.pt (sha256 cdcdcdcdcdcdcdcd) (90 % of its weights, 1 tensor adapted, "
             "1 tensor random), trained on unknown scans, so that it may have seen subjects that "
             "are held out here",
         ),
@@ -425,7 +425,7 @@ def test_a_training_says_how_its_weights_were_changed():
 
     assert said(epochs=1) == (
         "Weights were optimised by AdamW (weight decay 0.01), 4 scans a step, for 1 epoch; the "
-        "learning rate rose linearly to 0.001 over the first 5% of the steps and then fell to 0 "
+        "learning rate rose linearly to 0.001 over the first 5 % of the steps and then fell to 0 "
         "along half a cosine."
     )
     sgd = {"optimizer": "sgd", "learning_rate": 0.01, "weight_decay": 3e-5}
@@ -492,7 +492,7 @@ def test_patches_and_mirror_images_are_told() -> None:
     run = make_run(task="segmentation", target="mask", window="own", train=train)
     said = training._training([make_card(run, predict=Predict(flips=8))])
     assert "2 patches a step" in said
-    assert "patches of 96 x 80 x 64 voxels, 3 per scan and epoch, 50% of them centred" in said
+    assert "patches of 96 x 80 x 64 voxels, 3 per scan and epoch, 50 % of them centred" in said
     assert said.endswith("means of the outputs for 8 mirror images.")
     assert any("foreground" in line for line in citations.of_training([run]))
     prepared = training.tell_preparation(make_card(run))

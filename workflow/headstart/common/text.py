@@ -104,6 +104,11 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def percent(share: float) -> str:
+    """Write a share: 5 %."""
+    return f"{100 * share:.0f} %"
+
+
 def setting_in_words(setting: str) -> str:
     """Name a setting: learning rate."""
     return setting.rpartition(".")[2].replace("_", " ")

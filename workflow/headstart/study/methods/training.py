@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 
 from headstart.common.text import counted
+from headstart.common.text import percent
 from headstart.common.text import setting_in_words
 from headstart.common.text import value_in_words
 from headstart.data.label_table import IMAGES
@@ -148,7 +149,7 @@ def _start(start: StartCard) -> str:
         "file": f"{start.name} ({digest})",
         "catalogue": f"{start.name} ({digest})",
     }[start.kind]
-    parts = [f"{start.share:.0%} of its weights"]
+    parts = [f"{percent(start.share)} of its weights"]
     parts += [f"{counted(len(start.adapted), 'tensor')} adapted"] * bool(start.adapted)
     parts += [f"{counted(len(start.new), 'tensor')} random"] * bool(start.new)
     if start.frozen:
@@ -275,7 +276,8 @@ def _predicted(card: ModelCard) -> Iterator[str]:
     train, predict = card.run.train, card.predict
     if (patches := train.patches) is not None:
         share = (
-            f", {patches.foreground:.0%} of them centred on a voxel of a class drawn beforehand"
+            f", {percent(patches.foreground)} of them centred on a voxel of a class drawn "
+            "beforehand"
             if card.run.target == MASK
             else ""
         )
@@ -286,7 +288,7 @@ def _predicted(card: ModelCard) -> Iterator[str]:
             f"scan and epoch{share}. Predictions were made in tiles of {times(tile)} voxels, of "
             "which the inner part alone was kept: margins are as wide as the network's field of "
             "view where that is at most a quarter of a tile; otherwise neighbouring tiles share "
-            f"{predict.overlap:.0%} of their length."
+            f"{percent(predict.overlap)} of their length."
         )
     if task_with(card.run.task, train.loss).needs_noise:
         yield (
@@ -373,8 +375,8 @@ def _dropped(card: ModelCard) -> str:
         return ""
     return (
         f"{and_joined(card.run.optional)}, where a scan lacks it, was seen as 0, with a flag that "
-        f"says so beside the channels; {card.run.train.modality_dropout:.0%} of the training scans "
-        "that have it, drawn for each epoch, were shown without (modality dropout)."
+        f"says so beside the channels; {percent(card.run.train.modality_dropout)} of the training "
+        "scans that have it, drawn for each epoch, were shown without (modality dropout)."
     )
 
 
@@ -386,7 +388,7 @@ def _optimization(cards: Sequence[ModelCard]) -> str:
         f"Weights were optimised by {OPTIMIZERS[train.optimizer].words} (weight decay "
         f"{train.weight_decay:g}{clipped}), {_of_a_step(train)} a step, for {_epochs(cards)}"
         f"{_precision(cards)}; the learning rate rose linearly to {train.learning_rate:g} over the "
-        f"first {train.warmup:.0%} of the steps and {SCHEDULES[train.schedule].words}."
+        f"first {percent(train.warmup)} of the steps and {SCHEDULES[train.schedule].words}."
     )
 
 

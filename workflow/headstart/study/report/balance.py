@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from headstart.cohort.balance import BalanceRow
 from headstart.common import study_paths
 from headstart.common.records import read_rows
+from headstart.common.text import percent
 from headstart.study.methods.study_files import StudyFiles
 from headstart.study.report.drawings import drawing
 from headstart.study.report.markup import Html
@@ -52,4 +53,4 @@ def _cell(rows: Sequence[BalanceRow], part: str, label: str, level: str) -> str:
     (row,) = found
     if row.mean is not None:
         return f"{row.mean:.1f} \u00b1 {row.sd:.1f}" if row.sd is not None else f"{row.mean:.1f}"
-    return str(row.n) if row.share is None else f"{row.n} ({row.share:.0%})"
+    return str(row.n) if row.share is None else f"{row.n} ({percent(row.share)})"

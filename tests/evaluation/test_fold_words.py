@@ -27,6 +27,7 @@ def test_each_fold_is_told_with_the_spread() -> None:
     told = "In single folds, in order: 6.00, 7.25, 6.50 years (SD of the 3 values: 0.63)."
     assert fold_words(rows, "mae", "years") == told
     assert fold_cell(rows[0]) == "0.63 (3)"
+    assert fold_cell(replace(rows[0], fold_sd=0.00005)) == "0.00 (3)"  # as its metric is rounded
 
 
 def test_a_share_has_no_unit_and_a_fold_without_a_value_is_none() -> None:
@@ -36,7 +37,7 @@ def test_a_share_has_no_unit_and_a_fold_without_a_value_is_none() -> None:
 
 
 def test_many_folds_are_told_by_their_ends() -> None:
-    told = "In single folds: 5.00 to 7.75 years (SD of the 12 values: 0.9)."
+    told = "In single folds: 5.00 to 7.75 years (SD of the 12 values: 0.90)."
     assert fold_words(of(*(5 + n / 4 for n in range(12))), "mae", "years") == told
 
 

@@ -19,6 +19,7 @@ from reported import page_of
 from headstart.cli import main
 from headstart.common.records import read_rows
 from headstart.common.records import write_rows
+from headstart.common.text import decimals_of
 from headstart.common.text import number_with_interval
 from headstart.data.found_scans import RejectedRow
 from headstart.evaluation import experiment_words
@@ -78,7 +79,10 @@ def test_the_headline_has_the_numbers_of_the_files(finished: Study, tmp_path: Pa
     number, ends = number_with_interval(network.value, network.ci_low, network.ci_high).split(" [")
     assert f"{number} years" in headline
     assert f"95 % interval {ends[:-1].replace(', ', ' to ')}, n = {network.n} subjects" in headline
-    assert number_with_interval(best.value, best.ci_low, best.ci_high) in headline
+    # rounded as the network's number is, however far the baseline's interval reaches
+    decimals = decimals_of(network.value, network.ci_low, network.ci_high)
+    beside = number_with_interval(best.value, best.ci_low, best.ci_high, decimals)
+    assert f"Best baseline: {ROWS[best.model].words}, {beside}." in headline
     than = f"the best baseline ({ROWS[best.model].words})"
     assert f"The ensemble beats {than} by 5.12 years [3.25, 7.50]." in headline
 
@@ -161,7 +165,8 @@ def test_each_fold_is_told_below_the_table_of_all(finished: Study) -> None:
         "metric == 'mae' and group == 'all' and model == 'ensemble' and folds == 2"
     ).itertuples()
     text = text_of(page_of(finished))
-    assert f"SD over folds (n) {row.fold_sd:.2g} (2)" in text
+    decimals = decimals_of(row.value, row.ci_low, row.ci_high)
+    assert f"SD over folds (n) {row.fold_sd:.{decimals}f} (2)" in text
     assert "exp, cross-validation: the ensemble by fold group subjects" in text
     assert "It is no interval" in text
     assert "fold" not in headline_of(page_of(finished))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from headstart.common.text import decimals_of
 from headstart.common.text import numbers_alike
 from headstart.evaluation.results import OURS
 from headstart.evaluation.results import MetricRow
@@ -41,9 +42,16 @@ def fold_words(rows: Sequence[MetricRow], metric: str, unit: str) -> str:
         said = f"In single folds: {low} to {high}{of}"
     else:
         said = f"In single folds, in order: {', '.join(numbers_alike(*values))}{of}"
-    return f"{said} (SD of the {told[0].folds} values: {told[0].fold_sd:.2g})."
+    (spread,) = numbers_alike(told[0].fold_sd, decimals=decimals_of(*values))
+    return f"{said} (SD of the {told[0].folds} values: {spread})."
 
 
 def fold_cell(row: MetricRow) -> str:
     """Write the standard deviation over folds, and of how many, as a cell: 0.31 (5)."""
-    return "\u2014" if row.fold_sd is None else f"{row.fold_sd:.2g} ({row.folds})"
+    return "\u2014" if row.fold_sd is None else f"{spread_cell(row, row.fold_sd)} ({row.folds})"
+
+
+def spread_cell(row: MetricRow, spread: float | None) -> str:
+    """Return the standard deviation of a metric as a cell, rounded as the metric is."""
+    decimals = decimals_of(row.value, row.ci_low, row.ci_high)
+    return numbers_alike(spread, decimals=decimals)[0] or "\u2014"

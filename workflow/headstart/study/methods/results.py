@@ -19,6 +19,7 @@ from headstart.evaluation.fitted_words import fitted_words
 from headstart.evaluation.fold_words import NO_INTERVAL
 from headstart.evaluation.fold_words import fold_cell
 from headstart.evaluation.fold_words import fold_words
+from headstart.evaluation.fold_words import spread_cell
 from headstart.evaluation.intervals import few
 from headstart.evaluation.judgement import beside
 from headstart.evaluation.judgement import judge
@@ -293,7 +294,7 @@ def _every_metric(one: Outcome, unit: str) -> TextTable:
             metric_name(row.metric, unit),
             number_with_interval(row.value, row.ci_low, row.ci_high),
             row.ci_method.split(";")[0].removesuffix(f", {MISSED}"),
-            *(["\u2014" if row.seed_sd is None else f"{row.seed_sd:.2g}"] if seeds else []),
+            *([spread_cell(row, row.seed_sd)] if seeds else []),
             *([fold_cell(row)] if folds else []),
         ]
         for row in one.told

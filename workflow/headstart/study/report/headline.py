@@ -70,7 +70,7 @@ def _card(study: StudyFiles, found: Sequence[Outcome]) -> Html:
             + f"n = {counted(network.n, 'subject')}. {how}, "
             + f"{who_predicts(config, first.experiment, first.protocol)}.",
         ),
-        _baseline(verdict),
+        _baseline(verdict, first.decimals),
         *(tag("p", _in_short(one, asked.unit)) for one in others),
         tag("p", few(network.n), class_="caution") if few(network.n) else None,
         warnings(study, first.experiment),
@@ -81,11 +81,11 @@ def _unit(metric: str, unit: str) -> str:
     return unit if METRICS[metric].in_unit else ""
 
 
-def _baseline(verdict: Judgement) -> Html | None:
+def _baseline(verdict: Judgement, decimals: int) -> Html | None:
     row = verdict.baseline
     if row is None:
         return None
-    number = number_with_interval(row.value, row.ci_low, row.ci_high)
+    number = number_with_interval(row.value, row.ci_low, row.ci_high, decimals)
     return tag("p", f"Best baseline: {in_words(row.model)}, {number}.")
 
 

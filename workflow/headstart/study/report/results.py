@@ -136,7 +136,10 @@ def _metric(rows: Sequence[MetricRow], decimals: int) -> str:
     if not rows:
         return "\u2014"
     (row,) = rows
-    spread = None if row.seed_sd is None else tag("small", f"SD over seeds {row.seed_sd:.2g}")
+    spread = None
+    if row.seed_sd is not None:
+        (number,) = numbers_alike(row.seed_sd, decimals=decimals)
+        spread = tag("small", f"SD over seeds {number}", class_="spread")
     return joined([_cell(row.value, row.ci_low, row.ci_high, decimals), spread])
 
 

@@ -179,7 +179,7 @@ def test_what_is_not_there_yet_is_said(finished: Study, tmp_path: Path) -> None:
     assert "NOT COMPLETE : no result yet of exp." in text
     assert "No result yet: 3 of 4 trainings finished." in text
     assert "fold 1, seed 0: queued" in text
-    assert "Beats" not in text
+    assert " beats the best baseline" not in text
     assert "The figure exp/evaluation is not there yet." not in text
     assert "The figure exp/curves is not there yet." in text
 

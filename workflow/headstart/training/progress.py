@@ -159,7 +159,7 @@ class Progress:
             key_metric: The metric that compares epochs.
         """
         rows = tuple(Epoch(**row) for row in state["rows"])
-        told = [one.numpy() for one in state.get("told", ())]  # an earlier version measured nothing
+        told = [one.numpy() for one in state["told"]]
         return cls(
             History(key_metric, rows, state["chosen"]),
             spent=[Spent(**spent) for spent in state["spent"]],

@@ -39,6 +39,16 @@ def augmentation(tmp_path: Path):
     return call
 
 
+def test_what_tells_nothing_of_the_answer_changes(augmentation):
+    of_sex = augmentation("sex", list("MF") * 10)
+    assert {"RandomAffine", "RandomBiasField", "RandomGamma", "RandomNoise"} <= set(of_sex)
+
+
+@pytest.mark.parametrize("target", ["motion", "image_quality", "Scanner", "field_strength"])
+def test_intensities_stay_where_they_may_be_the_answer(augmentation, target):
+    assert set(augmentation(target, ["high", "low"] * 10)) == {"RandomFlip", "RandomAffine"}
+
+
 @pytest.mark.parametrize("values", ["LR", ("left", "right"), ("lh", "rh"), ("links", "rechts")])
 def test_a_side_is_never_mirrored(augmentation, values):
     assert "RandomFlip" not in augmentation("focus", list(values) * 10)

@@ -30,7 +30,11 @@ SAME_ID = "the same id in two folders is two people, e.g. Females-101 and Males-
 PAIRED_CASES = "so many case numbers in a row are one person"
 # Words in the name of a number that a scan made larger would make false.
 SIZES = re.compile(r"vol|size|thick|area|length|width|height|icv|tiv|gr[oö](ss|ß)e|taille", re.I)
-FLIP = {"RandomFlip": {"axes": ["LR"]}}
+# Words in the name of a label that other intensities would make false.
+LOOKS = re.compile(
+    r"qualit|motion|artefact|artifact|noise|snr|contrast|scanner|site|field|qc", re.I
+)
+FLIP = ("RandomFlip", {"axes": ["LR"]})
 
 
 @dataclass(frozen=True)
@@ -177,18 +181,36 @@ def _experiment(found: Found, question: Aim, plan: Plan) -> str:
     pair = "" if mirrored else _mirrored_pair(found, question)
     why = "" if mirrored else "; no RandomFlip, which would turn left into right"
     why += f": with it, the pair needs `swap: [[{pair}]]`" if pair else ""
-    text += _comment(f"small changes that leave the answer as it is{why}", 6)
-    text += "      augment:\n" + ("        - RandomFlip: {axes: [LR]}\n" if mirrored else "")
+    text += _comment(f"changes that leave the answer as it is{why}", 6)
+    transforms = ([FLIP] if mirrored else []) + _transforms(question)
+    return text + "      augment:\n" + "".join(f"        - {_line(*one)}" for one in transforms)
+
+
+def _transforms(question: Aim) -> list[tuple[str, dict[str, Any]]]:
+    """Return what changes a training scan and not its answer, each transform with its arguments.
+
+    With those of intensities and the larger moves an SFCN that had learnt from 268 made subjects
+    erred by 5.2 years of age on 131 others, with small moves alone by 5.6: 0.44 more [0.02, 0.87].
+    """
+    if question.target == MASK:
+        return [("RandomAffine", {"scales": 0.05, "degrees": 5, "p": 0.3})]
     sized = question.is_number and SIZES.search(question.target)
-    scales = "scales: 0" if sized else "scales: 0.05"
-    return text + f"        - RandomAffine: {{{scales}, degrees: 5, p: 0.3}}\n"
+    moves = {"scales": 0 if sized else 0.05, "degrees": 8, "translation": 5, "p": 0.7}
+    if LOOKS.search(question.target):
+        return [("RandomAffine", moves)]
+    return [
+        ("RandomAffine", moves),
+        ("RandomBiasField", {"coefficients": 0.2, "p": 0.5}),
+        ("RandomGamma", {"log_gamma": 0.25, "p": 0.5}),
+        ("RandomNoise", {"std": 0.05, "p": 0.5}),
+    ]
 
 
 def _may_be_mirrored(found: Found, question: Aim, swap: Sequence[tuple[str, str]] = ()) -> bool:
     column = question.column
     asked = [] if column is None else [question.target, column.column]
     try:
-        check_mirrors([FLIP], _classes(found, question), asked=asked, swap=swap)
+        check_mirrors([dict([FLIP])], _classes(found, question), asked=asked, swap=swap)
     except ValueError:
         return False
     return True

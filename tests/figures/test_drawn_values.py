@@ -98,12 +98,25 @@ def test_the_metric_of_training_is_drawn_and_named_as_what_it_is():
     legend = [text.get_text() for text in axes.get_legend().get_texts()]
     assert legend == ["training, as it is learnt", "validation"]
     assert "from augmented batches" in document.notes[0]
-    # of a training that began before it was measured there is none
+    # of denoising there is none
     document = Kept()
-    draw_curves(document, [curves[0], plain[1]], title="age", unit="years")
+    draw_curves(document, plain, title="age", unit="years")
     legend = [text.get_text() for text in document.axes("Metric").get_legend().get_texts()]
     assert legend == ["validation"]
     assert "augmented" not in document.notes[0]
+
+
+def test_the_metric_of_training_is_drawn_where_nobody_validates():
+    learnt = [Epoch(n, 0.1, 1 / n, train_metrics={"mae": 9.0 / n}) for n in range(1, 5)]
+    one = replace(curve(0, 0, chosen=4), history=History("mae", tuple(learnt), 4))
+    document = Kept()
+    draw_curves(document, [one], title="age", unit="years", keep="ema")
+    axes = document.axes("Metric")
+    assert drawn(axes, [1, 2, 3, 4], [9.0, 4.5, 3.0, 2.25])
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == [
+        "training, as it is learnt"
+    ]
+    assert "from augmented batches" in document.notes[0]
 
 
 @pytest.mark.parametrize(

@@ -105,31 +105,32 @@ def draw_curves(
     seeds = {curve.run.seed for curve in curves}
     runs = f"{counted(len(folds), 'fold')} \u00d7 {counted(len(seeds), 'seed')}"
     many = len(histories) > 1
-    learnt = all(history.measures_training for history in histories)
+    learnt = histories[0].measures_training
     note = (
         ("Thin: one run each. Bold: mean over runs. " if many else "")
         + (
             f"Circles: {KEPT[keep]}. Validation: subjects of the training folds that the network "
-            "does not learn from. " + AS_LEARNT * learnt
+            "does not learn from. "
             if validates
             else f"{UNVALIDATED[keep]} kept; nobody was set aside for validation. "
         )
+        + AS_LEARNT * learnt
         + "Held-out subjects are not in this figure."
     )
     with document.page(f"{title}: learning curves of {runs}", height=84, note=note) as figure:
-        left, *others = figure.subplots(1, 2 if validates else 1, squeeze=False)[0]
+        left, *others = figure.subplots(1, 2 if validates or learnt else 1, squeeze=False)[0]
         for column, label, colour, line in _losses(histories):
             _lines(left, histories, column, label, colour, line)
         left.set_title("Loss")
         left.set_ylabel("loss")
         _scale(left, histories)
         left.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderpad=0)
-        if validates:
-            (right,) = others
+        for right in others:  # of denoising without validation there is none
             if learnt:
                 label, *style = TRAINING
                 _lines(right, histories, f"train_{metric}", f"{label}, as it is learnt", *style)
-            _lines(right, histories, f"val_{metric}", *VALIDATION)
+            if validates:
+                _lines(right, histories, f"val_{metric}", *VALIDATION)
             right.set_title("Metric")
             right.set_ylabel(name)
             right.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderpad=0)

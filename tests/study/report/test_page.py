@@ -259,8 +259,8 @@ def test_the_methods_describe_the_subjects_of_each_part(finished: Study) -> None
     assert table.head == ["part", "subjects", "scans", "age", "sex"]
     parts = {row[0]: row[1:] for row in table.rows}
     assert [*parts] == [
-        "fold 0, training or held out",
-        "fold 1, training or held out",
+        "fold 0, without those for validation",
+        "fold 1, without those for validation",
         "validation, of all folds",
         "test",
     ]

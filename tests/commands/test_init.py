@@ -18,8 +18,8 @@ from trees import table
 
 from headstart import cli
 from headstart.data.layouts.source import read_source
+from headstart.planning.aim import Aim
 from headstart.planning.questions import ask
-from headstart.planning.write_study import Aim
 from headstart.study.config import read_config
 
 AFFINE = np.diag([4.0, 4.0, 4.0, 1.0])

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from headstart.data.label_table import MASK
 
 if TYPE_CHECKING:
+    from headstart.planning.aim import Aim
     from headstart.planning.proposal import Found
     from headstart.planning.sample import Sample
-    from headstart.planning.write_study import Aim
 
 Triple = tuple[float, float, float]
 

@@ -17,11 +17,11 @@ from headstart.data.column_names import plain
 from headstart.data.column_names import words_of
 from headstart.data.label_table import MASK
 from headstart.data.label_table import lacking_text
+from headstart.planning.aim import Aim
 from headstart.planning.label_columns import Column
 from headstart.planning.proposal import Found
 from headstart.planning.proposal import channel_path
 from headstart.planning.sample import Sample
-from headstart.planning.write_study import Aim
 from headstart.tasks import TASKS
 from headstart.tasks.base import Task
 

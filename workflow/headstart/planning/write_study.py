@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-import re
 import textwrap
 from collections.abc import Mapping
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import yaml
@@ -15,7 +13,9 @@ import yaml
 from headstart.data.label_table import MASK
 from headstart.imaging.config import Preparation
 from headstart.imaging.step_costs import step_seconds
-from headstart.planning.label_columns import Column
+from headstart.planning.aim import Aim
+from headstart.planning.augmentation_plan import keeps_size
+from headstart.planning.augmentation_plan import transforms
 from headstart.planning.label_columns import column_of
 from headstart.planning.plan import Plan
 from headstart.planning.plan import duration
@@ -28,33 +28,7 @@ from headstart.training.sides import sided
 WIDTH = 96
 SAME_ID = "the same id in two folders is two people, e.g. Females-101 and Males-101"
 PAIRED_CASES = "so many case numbers in a row are one person"
-# Words in the name of a number that a scan made larger would make false.
-SIZES = re.compile(r"vol|size|thick|area|length|width|height|icv|tiv|gr[oö](ss|ß)e|taille", re.I)
-# Words in the name of a label that other intensities would make false.
-LOOKS = re.compile(
-    r"qualit|motion|artefact|artifact|noise|snr|contrast|scanner|site|field|qc", re.I
-)
 FLIP = ("RandomFlip", {"axes": ["LR"]})
-
-
-@dataclass(frozen=True)
-class Aim:
-    """What is to be learnt.
-
-    Attributes:
-        task: Name of the task.
-        target: The label, or one of `IMAGES`.
-        column: The label; None for an image.
-    """
-
-    task: str
-    target: str
-    column: Column | None = None
-
-    @property
-    def is_number(self) -> bool:
-        """Whether it is a label that is a number."""
-        return self.column is not None and self.column.number
 
 
 def study_text(name: str, root: str, found: Found, question: Aim, plan: Plan) -> str:
@@ -106,7 +80,7 @@ def _steps(found: Found, question: Aim, plan: Plan) -> str:
         return ""
     given = "brain_mask" in found.source
     steps = {"brain": "given" if given else "deepbet", "bias": "n4", "space": "affine"}
-    if question.is_number and SIZES.search(question.target):
+    if keeps_size(question):
         steps["space"] = "rigid"  # sizes stay
     channels = len(found.source["channels"])
     seconds = step_seconds(Preparation.model_validate(steps), channels, masked=given)
@@ -182,28 +156,8 @@ def _experiment(found: Found, question: Aim, plan: Plan) -> str:
     why = "" if mirrored else "; no RandomFlip, which would turn left into right"
     why += f": with it, the pair needs `swap: [[{pair}]]`" if pair else ""
     text += _comment(f"changes that leave the answer as it is{why}", 6)
-    transforms = ([FLIP] if mirrored else []) + _transforms(question)
-    return text + "      augment:\n" + "".join(f"        - {_line(*one)}" for one in transforms)
-
-
-def _transforms(question: Aim) -> list[tuple[str, dict[str, Any]]]:
-    """Return what changes a training scan and not its answer, each transform with its arguments.
-
-    With those of intensities and the larger moves an SFCN that had learnt from 268 made subjects
-    erred by 5.2 years of age on 131 others, with small moves alone by 5.6: 0.44 more [0.02, 0.87].
-    """
-    if question.target == MASK:
-        return [("RandomAffine", {"scales": 0.05, "degrees": 5, "p": 0.3})]
-    sized = question.is_number and SIZES.search(question.target)
-    moves = {"scales": 0 if sized else 0.05, "degrees": 8, "translation": 5, "p": 0.7}
-    if LOOKS.search(question.target):
-        return [("RandomAffine", moves)]
-    return [
-        ("RandomAffine", moves),
-        ("RandomBiasField", {"coefficients": 0.2, "p": 0.5}),
-        ("RandomGamma", {"log_gamma": 0.25, "p": 0.5}),
-        ("RandomNoise", {"std": 0.05, "p": 0.5}),
-    ]
+    listed = ([FLIP] if mirrored else []) + transforms(question)
+    return text + "      augment:\n" + "".join(f"        - {_line(*one)}" for one in listed)
 
 
 def _may_be_mirrored(found: Found, question: Aim, swap: Sequence[tuple[str, str]] = ()) -> bool:

@@ -78,7 +78,7 @@ def test_a_failure_ends_with_what_to_mend_and_type(checkout: Checkout) -> None:
         (("nothing", *CONFIG), "No rule to produce nothing", 1),
         ((*CONFIG, "--until", "train"), "--until ends a run at its first checkpoint", 2),
         ((*CONFIG, "-O=plot"), "-O ends a run at its first checkpoint", 2),
-        ((*CONFIG, "--directory", "elsewhere"), "results: FOLDER", 2),
+        ((*CONFIG, "--directory", "."), "results: FOLDER", 2),
     ],
 )
 def test_a_wrong_command_is_one_sentence(

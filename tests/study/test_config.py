@@ -84,7 +84,11 @@ def complaint(path: str, value: Any) -> str:
             "age: instances: only for segmentation, not regression",
         ),
         ("experiments.grey.instances", "all", "'all' is not allowed: must be ids, or true or fal"),
-        ("experiments.grey.instances", "ids", "grey.instances: `ids` are of objects of one class"),
+        (
+            "experiments.grey.instances",
+            "ids",
+            "grey.instances: `ids` are of objects of one class, which any value above 0 belongs to",
+        ),
         ("experiments.grey.primary", "pq", "allowed: dice; write `instances: true` for it"),
         ("experiments.age.primary", "dice", "age: primary: 'dice' is no metric that a result"),
         ("study", "My Study", "study: 'My Study' is not allowed: must match"),

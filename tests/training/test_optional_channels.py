@@ -360,14 +360,18 @@ def test_where_nobody_to_learn_from_has_it_training_is_refused(
     changed = split_by(study, tmp_path, LACKING)
     asked = run().model_copy(update={"fold": 1})
     with pytest.raises(UserError, match="fold 1 trains on no scan with the optional channel FLAIR"):
-        train(
-            run=asked,
-            code="x",
-            store=tmp_path / "runs",
-            output=tmp_path / "train",
-            networks=study.folder,
-            **changed.inputs,
-        )
+        train_on(changed, asked, tmp_path)
+
+
+def train_on(study: Study, asked: Run, folder: Path) -> None:
+    train(
+        run=asked,
+        code="x",
+        store=folder / "runs",
+        output=folder / "train",
+        networks=study.folder,
+        **study.inputs,
+    )
 
 
 def split_by(study: Study, folder: Path, training: tuple[int, ...]) -> Study:
@@ -401,14 +405,7 @@ def test_a_control_of_which_nobody_has_it_is_refused(study: Study, tmp_path: Pat
     asked = run().model_copy(update={"fold": 1, "seed": seed, "control": "quarter"})
     said = "fold 1 of the control quarter trains on no scan with the optional channel FLAIR; take"
     with pytest.raises(UserError, match=said):
-        train(
-            run=asked,
-            code="x",
-            store=tmp_path / "runs",
-            output=tmp_path / "train",
-            networks=study.folder,
-            **changed.inputs,
-        )
+        train_on(changed, asked, tmp_path)
 
 
 def test_air_of_a_flag_is_the_flag_itself(study: Study, model: Path) -> None:

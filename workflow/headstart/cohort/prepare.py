@@ -32,6 +32,7 @@ from headstart.common.keys import OfScan
 from headstart.common.progress import progress
 from headstart.common.records import write_rows
 from headstart.common.text import counted
+from headstart.common.text import percent
 from headstart.imaging.config import Accepted
 from headstart.imaging.config import Preparation
 from headstart.imaging.geometry import crop_or_pad
@@ -351,7 +352,7 @@ def on_channels(steps: StepFigures) -> Iterator[str]:
         )
     if steps.covered is not None and steps.covered < COVERED:
         yield (
-            f"a further channel shows {100 * steps.covered:.0f} % of the head alone: it is a slab, "
+            f"a further channel shows {percent(steps.covered)} of the head alone: it is a slab, "
             "or its header has another place; look at both"
         )
 

@@ -19,6 +19,7 @@ from headstart.cohort.step_report import StepRow
 from headstart.common.keys import Key
 from headstart.common.records import read_rows
 from headstart.common.text import counted
+from headstart.common.text import percent
 from headstart.figures.mask_colours import outline
 from headstart.figures.scan_pages import MOST
 from headstart.figures.scan_pages import draw_scans
@@ -116,7 +117,7 @@ def _draw_scan(
         cell.text(
             0.99,
             0.99,
-            f"moved {row.moved:.1f} mm; {100 * row.covered:.0f} % of the head covered",
+            f"moved {row.moved:.1f} mm; {percent(row.covered)} of the head covered",
             va="top",
             ha="right",
             size=6.5,

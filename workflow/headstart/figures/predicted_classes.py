@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from headstart.common.text import capital
 from headstart.common.text import number_with_interval
+from headstart.common.text import percent
 from headstart.evaluation.bootstrap import subject_weights
 from headstart.evaluation.fitted_words import fitted_words
 from headstart.evaluation.results import OURS
@@ -192,7 +193,7 @@ def _confusion(axes: Axes, result: Result, truth: NDArray[np.int64]) -> None:
         axes.text(
             column,
             row,
-            f"{count}\n{100 * share[row, column]:.0f} %",
+            f"{count}\n{percent(share[row, column])}",
             ha="center",
             va="center",
             size=7,

@@ -105,7 +105,7 @@ def _check_masks(where: str, experiment: Experiment, config: Config) -> None:
     if experiment.instances == "ids" and "any" not in config.classes.values():
         raise ValueError(
             f"{where}.instances: `ids` are of objects of one class, which any value above 0 "
-            f"to; write e.g. classes: {{{next(iter(config.classes))}: any}}"
+            f"belongs to; write e.g. classes: {{{next(iter(config.classes))}: any}}"
         )
     if experiment.target == MASK and any(source.mask is None for source in config.data):
         raise ValueError(

@@ -42,8 +42,8 @@ from headstart.training.torchio_names import without_blanks
 # Many times what anybody trains: nnU-Net takes 1000 epochs of 250 steps.
 MOST_EPOCHS = 100_000
 MOST_STEPS = 100_000_000
-# Bytes that a prediction takes beside any scan on every machine that we know, rather too few.
-LIBRARIES = 300e6
+# Bytes of a prediction's process, without any scan, on every machine that we know, rather too few.
+LEAST_MEMORY = 300e6
 
 
 def _networks() -> str:
@@ -160,10 +160,10 @@ class Predict(Section):
     @field_validator("memory")
     @classmethod
     def _some_memory(cls, memory: str | None) -> str | None:
-        if memory is not None and bytes_of(memory) < LIBRARIES:
+        if memory is not None and bytes_of(memory) < LEAST_MEMORY:
             raise ValueError(
-                f"'{memory}' does not hold the libraries alone, some {LIBRARIES / 1e6:.0f}M; write "
-                "e.g. 2G"
+                f"'{memory}' does not hold the libraries alone, some {LEAST_MEMORY / 1e6:.0f}M; "
+                "write e.g. 2G"
             )
         return memory
 

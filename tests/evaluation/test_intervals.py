@@ -515,6 +515,15 @@ def test_an_interval_ends_where_the_metric_does():
     assert apart.high <= 95
 
 
+def test_probabilities_can_be_no_worse_than_certain_of_the_wrong_class():
+    """One of eleven for whom the network is nearly certain, and wrong."""
+    truth = np.arange(11) % 2
+    said = two(np.r_[np.where(truth[:-1], 0.97, 0.03), 1 - 1e-7])
+    made = estimate(SEX, single(11), truth, said, {}, largest=SEX.largest([]))
+    assert interval(made["log_loss"]).high == pytest.approx(15 * math.log(10))
+    assert interval(made["brier"]).high <= 1
+
+
 def test_an_interval_that_reaches_ever_so_far_is_none():
     wild = np.r_[np.full(6, 1.0), [3.0, 10, 30, 100, 150, 250]]
     far = interval(distance_of(wild, 284.0))

@@ -238,14 +238,6 @@ METHODS = {
         "paired jackknife-t",
         SHARE,
     ),
-    "brier": Method(
-        "jackknife-t (log scale)",
-        HALL,
-        jackknife_t.brier,
-        jackknife_t.paired,
-        "paired jackknife-t",
-        ERROR,
-    ),
     "chosen": Method("", "", _is_chosen, lambda one, _: _is_chosen(one), ""),
     "none": Method("", "", _none_holds, lambda one, _: _none_holds(one), ""),
     "distance": Method(

@@ -112,12 +112,6 @@ on_logit = on_scale(lambda p: np.log(p / (1 - p)), lambda x: 1 / (1 + math.exp(-
 on_log = on_scale(np.log, math.exp, skewed=True)
 
 
-def brier(estimate: Estimate) -> Ends:
-    """Make the interval of a Brier score, which ends where the score does."""
-    low, high = on_log(estimate)
-    return low, min(high, 1.0 if estimate.prediction.shape[1] == 2 else 2.0)
-
-
 def f1(estimate: Estimate) -> Ends:
     """Make the interval of an F1, which few subjects of a class do not tell."""
     _check_classes(estimate)

@@ -477,7 +477,7 @@ class Task(ABC):
         return dict(zip(self.evaluated_columns, columns, strict=True))
 
     def largest(self, scans: Sequence[Scan]) -> dict[str, float]:
-        """Name metrics whose largest value hangs on the scans, with that value."""
+        """Name metrics whose largest value hangs on the scans or classes, with that value."""
         return {}
 
     @abstractmethod

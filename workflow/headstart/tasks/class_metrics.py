@@ -17,11 +17,12 @@ from headstart.tasks.weighted import mean
 from headstart.tasks.weighted import mean_of_known
 
 BINS = 10  # of a calibration curve, equally wide
+LEAST = 1e-15  # probability that the log loss counts
 
 
 def log_loss(truth: Integers, probability: Floats, weights: Array) -> Array:
-    """Mean of -ln p(true class), in nats; p is clipped at 1e-15."""
-    likelihood = np.clip(probability[np.arange(len(truth)), truth], 1e-15, 1)
+    """Mean of -ln p(true class), in nats; p is clipped at `LEAST`."""
+    likelihood = np.clip(probability[np.arange(len(truth)), truth], LEAST, 1)
     return mean(-np.log(likelihood), weights)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from headstart.tasks.base import Array
 from headstart.tasks.base import Loss
 from headstart.tasks.base import Task
 from headstart.tasks.base import UnfittedError
+from headstart.tasks.class_metrics import LEAST
 from headstart.tasks.class_metrics import youden
 from headstart.tasks.metrics import DECISIONS
 from headstart.tasks.metrics import METRICS
@@ -107,6 +109,11 @@ class Classification(Task):
     def out_channels(self) -> int:
         """A logit for each class."""
         return len(self.classes)
+
+    def largest(self, scans: Sequence[Scan]) -> dict[str, float]:
+        """See `Task.largest`; the Brier score of more than two classes is a sum over them."""
+        brier = 1.0 if len(self.classes) == 2 else 2.0
+        return {"log_loss": -math.log(LEAST), "brier": brier}
 
     def target(self, scan: Scan) -> NDArray[Any]:
         """Index of the scan's class."""

@@ -107,7 +107,7 @@ METRICS = {
     "accuracy": Metric("accuracy", classes.accuracy, "share"),
     "auprc": Metric("area under the precision-recall curve", classes.auprc, "logit", by_fold=True),
     "macro_f1": Metric("F1, mean over classes", classes.macro_f1, "f1"),
-    "brier": _error("Brier score", classes.brier, "brier"),
+    "brier": _error("Brier score", classes.brier, "log"),
     "ece": _error("expected calibration error", classes.ece, "none"),
     "threshold": _between(
         "threshold, the probability from which on a scan is positive", classes.threshold, "chosen"

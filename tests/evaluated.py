@@ -114,6 +114,17 @@ def make_study(
     return Study(root, predictions, histories)
 
 
+def reject(path: Path, key: Key, why: str) -> None:
+    """Write a predictions.csv as predict does where the network can't tell a scan."""
+    rows = [
+        replace(row, answer=dict.fromkeys(row.answer, "") | {"rejected": why})
+        if row.key == key
+        else row
+        for row in read_run(path).rows
+    ]
+    write_predictions(path, rows, weights="0" * 64)
+
+
 def change_masks(study: Study, change: Callable[[nib.Nifti1Image], nib.Nifti1Image]) -> None:
     """Write other masks in place of the predicted ones, with their digests."""
     for path in study.predictions:

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from evaluated import Study
 from evaluated import make_study
+from evaluated import reject
 from prepared_shards import write_digests
 
 from headstart.cli import main
@@ -122,6 +123,34 @@ def test_answers_have_a_row_for_each_held_out_scan_of_each_protocol(judged):
     assert (answers["fold"].isna() == (answers["protocol"] == "test")).all()
     if task == "classification":
         assert np.allclose(answers["p_F"] + answers["p_M"], 1)
+
+
+@pytest.mark.parametrize("task", TARGETS)
+def test_a_scan_without_a_prediction_is_named_and_in_no_metric(
+    task: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = make_study(tmp_path, task=task)
+    assert evaluate(study, task) == 0
+    before = pd.read_csv(study.root / "evaluate/exp/answers.csv", dtype=str)
+    of_folds = before[before["protocol"] == "cross-validation"]
+    subject = of_folds["subject"].value_counts().index[-1]  # who has one scan alone
+    key = (subject, of_folds.set_index("subject").loc[subject, "session"])
+    for path in study.predictions:
+        reject(path, key, "not finite")
+        if any(row.key == key for row in read_run(path).rows):
+            break  # of one of the seeds
+    assert evaluate(study, task) == 0
+    after = pd.read_csv(study.root / "evaluate/exp/answers.csv", dtype=str)
+    assert len(after) == len(before)
+    (row,) = after[after["rejected"].notna()].to_dict("records")
+    assert (row["subject"], row["session"], row["rejected"]) == (*key, "not finite")
+    assert pd.isna(row[before.columns[-1]])
+    said = f"1 of {len(of_folds)} scans has no prediction, and is in no metric: not finite"
+    assert said in capsys.readouterr().err
+    metrics, _ = tables(study)
+    of_all = metrics[(metrics["group"] == "all") & (metrics["metric"] == TASKS[task].metrics[0])]
+    counts = of_all.set_index("protocol")["n"].groupby("protocol").max()
+    assert counts["cross-validation"] == of_folds["subject"].nunique() - 1
 
 
 def test_a_gap_is_corrected_by_a_line_through_answers_for_other_subjects(judged):

@@ -359,6 +359,32 @@ def test_what_is_no_number_is_no_prediction(study, task, tmp_path):
         predict_only(study, study.run(task))
 
 
+@pytest.mark.parametrize("task", ["regression", "segmentation"])
+def test_a_held_out_scan_that_cannot_be_told_fails_alone(study, task, capsys):
+    before = train_and_predict(study, task, epochs=1)
+    for card in study.prepared.glob("shard-?.json"):
+        volumes = np.load(volumes_of(card))
+        for scan in ShardCard.read(card).scans:
+            if scan.key == ("s00", "2"):
+                volumes[scan.index] = np.nan
+        np.save(volumes_of(card), volumes)
+    table = predict_only(study, study.run(task))
+    assert list(table) == [*before, "rejected"]
+    (place,) = np.flatnonzero(table["rejected"].notna())
+    row = table.iloc[place]
+    assert (row["subject"], row["session"]) == ("s00", "2")
+    why = "subject 's00', session '2': its prepared volume is not finite; prepare it again"
+    assert row["rejected"] == why
+    assert row[before.columns[4:]].isna().all()
+    pd.testing.assert_frame_equal(table[[*before]].drop(place), before.drop(place))
+    assert (
+        f"1 of {len(table)} scans can't be predicted; the first: {why}" in capsys.readouterr().err
+    )
+    if task == "segmentation":
+        images = {path.name for path in (study.folder / "predict/masks").iterdir()}
+        assert images == {Path(name).name for name in table["mask"].dropna()}
+
+
 def test_a_new_scan_of_no_plausible_size_or_of_nothing_is_rejected(study, tmp_path):
     train_and_predict(study, "regression", epochs=1)
     scans = write_scans(study, tmp_path / "new")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,6 +15,7 @@ from headstart.common.run_id import RunId
 from headstart.evaluation.predictions import NetworkPredictions
 from headstart.evaluation.predictions import PredictionRow
 from headstart.evaluation.predictions import check_complete
+from headstart.evaluation.predictions import image_path
 from headstart.evaluation.predictions import pool
 from headstart.tasks.classification import Classification
 from headstart.tasks.regression import Regression
@@ -187,3 +189,27 @@ def test_a_held_out_scan_of_no_known_fold_is_refused_and_one_without_a_target_le
         pool(other, "fold", SCANS, REGRESSION)
     scans = {key: scan for key, scan in SCANS.items() if key[0] == "c"}
     assert pool(other, "fold", scans, REGRESSION).mean.tolist() == [2]
+
+
+def test_a_scan_that_one_network_cannot_tell_has_no_prediction() -> None:
+    runs = four()
+    bad = PredictionRow("b", "1", "fold", "1", {"prediction": "", "rejected": "not finite"})
+    runs[1] = replace(runs[1], rows=[row for row in runs[1].rows if row.key != bad.key] + [bad])
+    pooled = pool(runs, "fold", SCANS, REGRESSION)
+    assert pooled.keys == (("a", "1"), ("c", "1"))
+    assert pooled.mean.tolist() == [12, 40]
+    assert pooled.rejected == {("b", "1"): "not finite"}
+    assert pool(runs, "test", SCANS, REGRESSION).rejected == {}
+
+
+def test_what_was_rejected_is_complete_and_no_answer() -> None:
+    answers = {"prediction": ["1", "", "3"], "rejected": ["", "not finite", ""]}
+    check_complete(said_of_three(**answers), COHORT, REGRESSION, test=False)
+    masks = {"dice_x": ["1"] * 3, "dice_y": ["0"] * 3, **REST, "mask": ["a", "", "c"]}
+    masks |= {"mask_sha256": ["1", "", "3"], "rejected": ["", "not finite", ""]}
+    run = said_of_three(**masks)
+    check_complete(run, COHORT, MASKS, test=False)
+    assert [image_path(run, (subject, "1"), MASKS) is None for subject in "abc"] == [0, 1, 0]
+    nobody = said_of_three(prediction=[""] * 3, rejected=["not finite"] * 3)
+    with pytest.raises(UserError, match=r"no prediction of the part 'fold' .* not finite"):
+        pool([nobody], "fold", SCANS, REGRESSION)

@@ -198,6 +198,8 @@ def test_new_scans_are_denoised_into_the_type_of_their_file(tmp_path: Path) -> N
     image = nib.load(tmp_path / row["image"])
     assert (image.get_data_dtype(), float(row["noise"])) == (np.int16, NOISE)
     np.testing.assert_array_equal(image.affine, AFFINE)
+    with pytest.raises(UserError, match=r"^--memory: 1M is too little: T1-5\.nii, of 38x42x40"):
+        predict_new(runs=[model], scans=scans, output=answers, device="cpu", memory="1M")
 
 
 def test_a_scan_without_air_asks_for_its_noise(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from headstart.evaluation.baseline_rows import ROWS
 from headstart.evaluation.judgement import judge
 from headstart.evaluation.judgement import sentence
 from headstart.evaluation.results import OURS
+from headstart.evaluation.results import AnswerRow
 from headstart.evaluation.results import DifferenceRow
 from headstart.evaluation.results import ExperimentRow
 from headstart.evaluation.results import MetricRow
@@ -85,6 +86,22 @@ def test_the_headline_has_the_numbers_of_the_files(finished: Study, tmp_path: Pa
     assert f"Best baseline: {ROWS[best.model].words}, {beside}." in headline
     than = f"the best baseline ({ROWS[best.model].words})"
     assert f"The ensemble beats {than} by 5.12 years [3.25, 7.50]." in headline
+
+
+def test_scans_without_a_prediction_are_counted(finished: Study, tmp_path: Path) -> None:
+    study = copied(finished, tmp_path)
+    assert "no prediction" not in text_of(page_of(study))
+    path = study.folder / "evaluate/exp/answers.csv"
+    rows = read_rows(path, AnswerRow)
+    last = [row for row in rows if row.protocol == "test"][-1]
+    none = dict.fromkeys(last.answer, "") | {"rejected": "its volume is not finite"}
+    write_rows(path, AnswerRow, [replace(r, answer=none) if r == last else r for r in rows])
+    number = len(having(rows, protocol="test"))
+    said = f"1 of {number} scans has no prediction, and is in no metric: its volume is not finite"
+    page = page_of(study)
+    assert said in headline_of(page)
+    assert said in (study.folder / "methods.md").read_text()
+    assert f"{number - 1} scans)" in (study.folder / "methods.md").read_text()
 
 
 def test_the_primary_metric_is_the_headline_everywhere(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -62,6 +63,7 @@ class HeldOutTrial:
         models: What each model says of each scan.
         seeds: What our networks of each seed say of each.
         keys: Subject and session of each.
+        rejected: Why further scans, which are in nothing of this, have no prediction.
     """
 
     sample: HeldOut
@@ -71,6 +73,7 @@ class HeldOutTrial:
     models: dict[str, Array]
     seeds: tuple[Array, ...]
     keys: Keys
+    rejected: Mapping[Key, str]
 
 
 class Bench:
@@ -186,6 +189,7 @@ class Bench:
             models={ours: pooled.mean, **self._baselines(pooled, folds)},
             seeds=pooled.by_seed,
             keys=pooled.keys,
+            rejected=pooled.rejected,
         )
 
     def _baselines(self, pooled: Pooled, folds: Sequence[int]) -> dict[str, Array]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator
 from collections.abc import Sequence
 from contextlib import suppress
@@ -27,6 +28,7 @@ from headstart.evaluation.fitted import fitted_to_others
 from headstart.evaluation.intervals import Interval
 from headstart.evaluation.intervals import difference
 from headstart.evaluation.intervals import interval
+from headstart.evaluation.predictions import REJECTED
 from headstart.evaluation.predictions import check_complete
 from headstart.evaluation.predictions import check_images
 from headstart.evaluation.predictions import read_run
@@ -36,6 +38,7 @@ from headstart.evaluation.results import MetricRow
 from headstart.evaluation.results import by
 from headstart.evaluation.results import defined
 from headstart.evaluation.results import protocol_of
+from headstart.evaluation.results import without_prediction
 from headstart.evaluation.settings import EvaluateSettings
 from headstart.tasks import task_with
 from headstart.tasks.base import Task
@@ -103,7 +106,10 @@ def evaluate(
         metrics += _metric_rows(bench, trial, protocol)
         metrics += fitted_rows(bench.task, trial, known, protocol)
         comparison += _difference_rows(bench, trial, protocol)
-        answers += _answer_rows(bench, trial, known, protocol)
+        said = [*_answer_rows(bench, trial, known, protocol)]
+        if lacking := without_prediction(said):
+            print(f"warning: {lacking}", file=sys.stderr, flush=True)
+        answers += said
     return _with_fold_sd(metrics), comparison, answers
 
 
@@ -174,6 +180,10 @@ def _answer_rows(
         cells = {name: "" if np.isnan(mean) else str(mean) for name, mean in means.items()}
         folds = () if scan.test else tuple(map(str, trial.sample.folds[its].tolist()))
         yield AnswerRow(*key, protocol, folds, len(its), scan.target, cells)
+    for key, why in trial.rejected.items():
+        scan = bench.scans[key]
+        folds, repeats = tuple(map(str, scan.folds)), max(1, len(scan.folds))
+        yield AnswerRow(*key, protocol, folds, repeats, scan.target, {REJECTED: why})
 
 
 def _metric_row(

@@ -35,6 +35,7 @@ from headstart.tasks.weighted import mean_of_known
 
 Array = NDArray[np.float64]
 TEST = -1  # stands for a fold's number
+REJECTED = "rejected"  # column of predictions.csv and answers.csv
 
 
 @dataclass(frozen=True)
@@ -44,12 +45,18 @@ class PredictionRow(OfScan):
     Attributes:
         part: `fold` for a scan of the held-out fold, `test` for one of a test subject.
         target: What is true; "" if it is not known.
-        answer: The columns that the task adds, see `Task.held_out_columns`.
+        answer: The columns that the task adds, see `Task.held_out_columns`; and `rejected`, in a
+            file where the network can't tell a scan, whose other cells are empty.
     """
 
     part: str
     target: str
     answer: Annotated[dict[str, str], ""]
+
+    @property
+    def rejected(self) -> str:
+        """Why the network can't tell the scan; "" if it can."""
+        return self.answer.get(REJECTED, "")
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,11 @@ class NetworkPredictions:
     seed: int
     rows: Sequence[PredictionRow]
 
+    @property
+    def answered(self) -> list[PredictionRow]:
+        """The rows of scans that it can tell."""
+        return [row for row in self.rows if not row.rejected]
+
 
 @dataclass(frozen=True)
 class Pooled:
@@ -79,12 +91,14 @@ class Pooled:
         by_seed: The answers of each seed, its folds pooled (held-out fold) or averaged (test).
         mean: The mean over seeds. Regression (n,), classification: probabilities (n, classes),
             segmentation: Dice (n, classes), NaN where a class is in neither mask.
+        rejected: Why scans have no answer, as one of the networks asked can't tell them.
     """
 
     keys: tuple[Key, ...]
     folds: tuple[int, ...]
     by_seed: tuple[Array, ...]
     mean: Array
+    rejected: Mapping[Key, str]
 
 
 def write_predictions(path: Path, rows: Sequence[PredictionRow], weights: str) -> None:
@@ -177,10 +191,11 @@ def check_complete(run: NetworkPredictions, cohort: Cohort, task: Task, *, test:
             f"({len(wrong)} differ): subject {subject}, session {session}, part {part}: {what}; "
             f"{again(run.path)}"
         )
-    cells = np.array([[row.answer[name] for name in task.evaluated_columns] for row in run.rows])
-    allowed = task.are_possible(_numbers(run.rows, task), empty=cells == "")
+    rows = run.answered
+    cells = np.array([[row.answer[name] for name in task.evaluated_columns] for row in rows])
+    allowed = task.are_possible(_numbers(rows, task), empty=cells == "")
     if not allowed.all():
-        row = run.rows[int(np.flatnonzero(~allowed)[0])]
+        row = rows[int(np.flatnonzero(~allowed)[0])]
         raise UserError(
             f"{run.path}: the answer for subject {row.subject}, session {row.session} is "
             f"no {task.answer_words}; {again(run.path)}"
@@ -193,7 +208,7 @@ def check_images(run: NetworkPredictions, task: Task) -> None:
     Raises:
         UserError: If one is missing, or was edited or damaged since.
     """
-    for row in run.rows if task.file else ():
+    for row in run.answered if task.file else ():
         place, digest = run.path.parent / row.answer[task.file], row.answer[f"{task.file}_sha256"]
         integrity.read_bytes(place, digest, again(run.path))
 
@@ -211,7 +226,7 @@ def read_image(
 
     Returns:
         The image, e.g. a mask with the values of the study's own masks; None if the network did
-        not see the scan.
+        not see the scan, or can't tell it.
 
     Raises:
         UserError: If it is missing, or was edited or damaged since.
@@ -225,8 +240,8 @@ def read_image(
 
 
 def image_path(run: NetworkPredictions, key: Key, task: Task) -> Path | None:
-    """Say where the image lies that a network answered for a scan; None if it did not see it."""
-    own = [row for row in run.rows if row.key == key]
+    """Say where the image lies that a network answered for a scan; None if there is none."""
+    own = [row for row in run.answered if row.key == key]
     return run.path.parent / own[0].answer[task.file] if own else None
 
 
@@ -250,30 +265,34 @@ def pool(
     Args:
         runs: Predictions of all folds and seeds.
         part: `fold` for the held-out folds, `test` for the test subjects.
-        scans: The scans whose target is known; others are left out.
+        scans: The scans whose target is known; others are left out, and so are those that one of
+            the networks asked can't tell.
         task: The cohort's task.
 
     Raises:
         UserError: If a subject is in another fold than the split says, or nobody is left.
     """
+    of_part = [row for run in runs for row in run.rows if row.part == part and row.key in scans]
+    rejected = {row.key: row.rejected for row in of_part if row.rejected}
     said: dict[tuple[Key, int], dict[tuple[int, int], Array]] = {}
     for run in runs:
         held_out = run.fold if part == "fold" else TEST
         for key, values in _values(run, part, scans, task).items():
             said.setdefault((key, held_out), {})[run.fold, run.seed] = values
     folds = sorted({fold for _, fold in said})
-    places = [(key, fold) for key in scans for fold in folds if (key, fold) in said]
+    told = [key for key in scans if key not in rejected]
+    places = [(key, fold) for key in told for fold in folds if (key, fold) in said]
     if not places:
+        why = next(iter(rejected.values()), "run the stage predict again")
         raise UserError(
-            f"{runs[0].path}: no prediction of the part '{part}' with a known target; "
-            "run the stage predict again"
+            f"{runs[0].path}: no prediction of the part '{part}' with a known target; {why}"
         )
     by_seed = tuple(
         np.array([mean_of_known([v for (_, s), v in said[k].items() if s == seed]) for k in places])
         for seed in sorted({run.seed for run in runs})
     )
     keys, held = zip(*places, strict=True)
-    return Pooled(keys, held, by_seed, mean_of_known(by_seed))
+    return Pooled(keys, held, by_seed, mean_of_known(by_seed), rejected)
 
 
 def of_one_repeat(
@@ -306,7 +325,7 @@ def pool_once(
 def _values(
     run: NetworkPredictions, part: str, scans: Mapping[Key, Scan], task: Task
 ) -> dict[Key, Array]:
-    rows = [row for row in run.rows if row.part == part]
+    rows = [row for row in run.answered if row.part == part]
     values = {}
     for row, answer in zip(rows, task.from_columns(_numbers(rows, task)), strict=True):
         if row.key not in scans:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 from typing import Literal
 from typing import TypeVar
 
 from headstart.common.keys import OfScan
+from headstart.common.text import counted
 
 Row = TypeVar("Row")
 Protocol = Literal["test", "cross-validation", "hold-out"]
@@ -99,7 +101,8 @@ class AnswerRow(OfScan):
         fold: The fold that it is held out with, of each repeat; () for a test subject.
         repeats: How many repeats hold it out; 1 for a test subject.
         target: What is true.
-        answer: The columns that the task adds, see `Task.pooled_columns`.
+        answer: The columns that the task adds, see `Task.pooled_columns`; and `rejected`, where a
+            scan has no prediction, whose other cells are empty.
     """
 
     protocol: str
@@ -107,6 +110,11 @@ class AnswerRow(OfScan):
     repeats: int
     target: str
     answer: Annotated[dict[str, str], ""]
+
+    @property
+    def rejected(self) -> str:
+        """Why it has no prediction; "" if it has one."""
+        return self.answer.get("rejected", "")
 
 
 @dataclass(frozen=True)
@@ -166,6 +174,19 @@ def protocol_of(part: str, folds: int) -> Protocol:
 def defined(number: float) -> float | None:
     """Return a number as a cell; None if it is not one."""
     return None if math.isnan(number) else number
+
+
+def without_prediction(answers: Sequence[AnswerRow]) -> str:
+    """Say how many scans of a protocol have no prediction, and why the first has none; "" of 0."""
+    reasons = [row.rejected for row in answers if row.rejected]
+    if not reasons:
+        return ""
+    have = "has" if len(reasons) == 1 else "have"
+    return (
+        f"{len(reasons)} of {counted(len(answers), 'scan')} {have} no prediction, and "
+        f"{'is' if len(reasons) == 1 else 'are'} in no metric: {reasons[0]}"
+        f"{'; see answers.csv for the others' * (len(reasons) > 1)}."
+    )
 
 
 def methods_of(rows: Iterable[MetricRow]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Collection
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,12 @@ from headstart.cohort.local_copy import stage_in
 from headstart.cohort.prepared import Cohort
 from headstart.cohort.prepared import Scan
 from headstart.cohort.prepared import read_cohort
+from headstart.common.errors import NoAnswerError
 from headstart.common.errors import UserError
 from headstart.common.progress import progress
 from headstart.common.run_id import PREDICTIONS
 from headstart.common.text import counted
+from headstart.evaluation.predictions import REJECTED
 from headstart.evaluation.predictions import PredictionRow
 from headstart.evaluation.predictions import write_predictions
 from headstart.tasks import task_with
@@ -59,8 +62,8 @@ def predict(
 
     Raises:
         UserError: If the network was trained on other channels, its file was edited since, a
-            shard is damaged, a raw mask is gone or another one than was prepared, or no scan of
-            a part has all covariates.
+            shard is damaged, a raw mask is gone or another one than was prepared, no scan of
+            a part has all covariates, or the network can tell none of them.
     """
     card = ModelCard.read(model)
     _check_trained(model, card.run, settings)
@@ -84,6 +87,7 @@ def predict(
     for part, scan in progress(scans, total=len(scans), label="scans predicted"):
         answer = _answer(network, scan, images, data, settings.surface_tolerance)
         rows.append(PredictionRow(scan.subject, scan.session, part, scan.target, answer))
+    _tell_rejected(rows)
     write_predictions(output / PREDICTIONS, rows, card.weights_sha256)
 
 
@@ -110,6 +114,24 @@ def _tell_left_out(cohort: Cohort, settings: PredictSettings, parts: Collection[
     )
 
 
+def _tell_rejected(rows: Sequence[PredictionRow]) -> None:
+    """Say how many scans the network can't tell.
+
+    Raises:
+        UserError: If it can tell none.
+    """
+    reasons = [row.rejected for row in rows if row.rejected]
+    if len(reasons) == len(rows):
+        raise UserError(reasons[0])
+    if reasons:
+        print(
+            f"warning: {len(reasons)} of {counted(len(rows), 'scan')} can't be predicted; the "
+            f"first: {reasons[0]}",
+            file=sys.stderr,
+            flush=True,
+        )
+
+
 def _size(scan: Scan) -> ScanSize:
     name = f"subject '{scan.subject}', session '{scan.session}'"
     return ScanSize(name, scan.source_shape, scan.shape)
@@ -118,7 +140,7 @@ def _size(scan: Scan) -> ScanSize:
 def _answer(
     network: TrainedNetwork, scan: Scan, images: Path, data: Path, tolerance: float
 ) -> dict[str, str]:
-    """Answer for a scan beside what is true of it, as the cells of its row."""
+    """Answer for a scan beside what is true of it, or say why not, as the cells of its row."""
     task = network.task
 
     def answer(scan: Scan) -> Any:
@@ -129,9 +151,13 @@ def _answer(
     how, classes = network.card.predict, network.card.run.classes
     path = f"{images.name}/{name}"
     file = AnswerFile(scan, images.parent, path, classes, how.noise, how.dtype, tolerance)
-    told = task.answer_held_out(answer(scan), file, data)
-    told |= task.examine(told, file, answer)
-    cells = dict.fromkeys(task.held_out_columns, "") | told
+    cells = dict.fromkeys(task.held_out_columns, "")
+    try:
+        told = task.answer_held_out(answer(scan), file, data)
+        cells |= told | task.examine(told, file, answer)
+    except NoAnswerError as error:
+        (images.parent / path).unlink(missing_ok=True)
+        return cells | {REJECTED: str(error)}
     # a class that is in neither mask has no Dice, and no surface
     return {name: "" if cell != cell else str(cell) for name, cell in cells.items()}
 

@@ -48,13 +48,16 @@ class ScanSize:
 
 
 def within_memory(
-    networks: Sequence[TrainedNetwork], scans: Iterable[ScanSize]
+    networks: Sequence[TrainedNetwork],
+    scans: Iterable[ScanSize],
+    setting: str = "predict.memory",
 ) -> list[TrainedNetwork]:
     """Let networks keep to the memory that their predictions may take.
 
     Args:
         networks: The networks, which answer together; the first one's setting counts.
         scans: The scans that they answer for, one at a time; looked at where memory is set.
+        setting: What the user wrote it as.
 
     Returns:
         The networks, with tiles as large as memory holds, and their output in a file if it holds
@@ -72,7 +75,7 @@ def within_memory(
     least = held + max(told, _besides(networks[0], largest))
     if least > memory:
         raise UserError(
-            f"predict.memory: {networks[0].card.predict.memory} is too little: {largest.name}, of "
+            f"{setting}: {networks[0].card.predict.memory} is too little: {largest.name}, of "
             f"{times(largest.raw)} voxels, takes {math.ceil(least / 1e8) / 10:.1f}G at the least"
         )
     voxels = max(math.prod(scan.prepared) for scan in sizes)

@@ -108,7 +108,8 @@ def predict_new(
     if planned not in (None, new.digest()):
         raise UserError(CHANGED.format(scans=scans[0]))
     loaded = [load_network(*one, networks, device) for one in zip(runs, cards, strict=True)]
-    loaded = within_memory(loaded, _sizes(new, first))
+    setting = "predict.memory" if memory is None else "--memory"
+    loaded = within_memory(loaded, _sizes(new, first), setting)
     rows = [
         _answered(loaded, scan, output, calibrated)
         for scan in progress(new.single(), total=len(new.files), label="scans done")

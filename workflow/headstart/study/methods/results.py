@@ -33,6 +33,7 @@ from headstart.evaluation.results import MetricRow
 from headstart.evaluation.results import having
 from headstart.evaluation.results import methods_of
 from headstart.evaluation.results import verdict
+from headstart.evaluation.results import without_prediction
 from headstart.figures.style import metric_name
 from headstart.study.config import Config
 from headstart.study.methods.chapters import TextTable
@@ -97,7 +98,7 @@ def tell_results(study: StudyFiles) -> Iterator[str | TextTable]:
             ],
         )
         yield sentence(judge(one.models, one.differences), unit)
-        yield from filter(None, (one.beside, one.by_fold, one.fitted))
+        yield from filter(None, (one.lacking, one.beside, one.by_fold, one.fitted))
         if few(people):
             yield few(people)
         elif one.verdicts:
@@ -151,6 +152,7 @@ class Outcome:
         fitted: What came out of answers that were fitted to other folds first, in words.
         told: All metrics of the network that have a value.
         scans: How many scans are evaluated.
+        lacking: How many scans have no prediction, and why, in words; "" of none.
     """
 
     experiment: str
@@ -163,6 +165,7 @@ class Outcome:
     fitted: str
     told: Sequence[MetricRow]
     scans: int
+    lacking: str
 
     @property
     def network(self) -> MetricRow:
@@ -223,8 +226,12 @@ def outcomes(study: StudyFiles) -> Iterator[Outcome]:
                 ours = [row for row in told if row.model in OURS and row.value is not None]
                 fitted = fitted_words(told, experiment.unit)
                 folds = fold_words(having(metrics, protocol=protocol), key, experiment.unit)
-                words, scans = (also, folds, fitted), len(having(answers, protocol=protocol))
-                yield Outcome(name, protocol, key, models, differences, *words, ours, scans)
+                words, of_protocol = (also, folds, fitted), having(answers, protocol=protocol)
+                scans = sum(not row.rejected for row in of_protocol)
+                lacking = without_prediction(of_protocol)
+                yield Outcome(
+                    name, protocol, key, models, differences, *words, ours, scans, lacking
+                )
 
 
 def _folds(config: Config, experiment: str) -> str:

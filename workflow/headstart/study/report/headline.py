@@ -73,6 +73,7 @@ def _card(study: StudyFiles, found: Sequence[Outcome]) -> Html:
         _baseline(verdict, first.decimals),
         *(tag("p", _in_short(one, asked.unit)) for one in others),
         tag("p", few(network.n), class_="caution") if few(network.n) else None,
+        *(tag("p", one.lacking, class_="caution") for one in found if one.lacking),
         warnings(study, first.experiment),
     )
 

@@ -21,6 +21,11 @@ def scan() -> np.ndarray:
     return np.where(INSIDE, tissue, 5) + noise
 
 
+def zoomed(volume: np.ndarray) -> np.ndarray:
+    """Return a volume of four voxels for each, along each axis."""
+    return volume.repeat(4, 0).repeat(4, 1).repeat(4, 2)
+
+
 def spread(corrected: np.ndarray, plain: np.ndarray) -> float:
     return float(np.log(corrected / plain)[INSIDE].std())
 
@@ -32,6 +37,19 @@ def test_the_field_is_divided_out_and_intensities_keep_their_unit() -> None:
     assert spread(even, plain) < spread(shaded, plain) / 3
     assert np.log(even / shaded)[INSIDE].mean() == pytest.approx(0, abs=1e-3)
     assert (low, high) == pytest.approx(np.percentile(FIELD[INSIDE], (1, 99)), rel=0.25)
+
+
+def test_the_field_lies_where_it_is_on_finer_voxels_than_it_is_looked_for() -> None:
+    fine, coarse = (
+        correct_bias(one, size, inside)[0]
+        for one, size, inside in (
+            (zoomed((scan() * FIELD).astype(np.float32)), (2, 2, 2), zoomed(INSIDE)),
+            ((scan() * FIELD).astype(np.float32), (8, 8, 8), INSIDE),
+        )
+    )
+    apart = np.log(fine / zoomed((scan() * FIELD).astype(np.float32)))[zoomed(INSIDE)]
+    other = np.log(zoomed((coarse / (scan() * FIELD)).astype(np.float32)))[zoomed(INSIDE)]
+    assert np.corrcoef(apart, other)[0, 1] > 0.98
 
 
 def test_an_even_scan_stays() -> None:

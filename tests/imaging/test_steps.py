@@ -69,6 +69,16 @@ def test_a_brain_is_brought_onto_the_template_twice_by_the_same_bytes() -> None:
     assert fit(matrix).matrix.tobytes() == found.matrix.tobytes()
 
 
+def test_air_beside_the_head_moves_nothing() -> None:
+    array = scan(pose((5, 0, -5), 1.0, 3.0))
+    brain = (array > 0.1).astype(np.uint8)
+    sides = [(3, 3), (1, 0), (13, 5)]
+    wide = GRID.cropped([(-a, n + b) for (a, b), n in zip(sides, GRID.shape, strict=True)])
+    found = fit_to_template(array, GRID, brain)
+    other = fit_to_template(np.pad(array, sides), wide, np.pad(brain, sides))
+    np.testing.assert_allclose(other.matrix, found.matrix, atol=1e-3)
+
+
 def test_a_grid_of_the_template_lies_about_its_brain() -> None:
     small, large = (template_grid((2, 2, 2), window) for window in (None, (150, 151, 96)))
     one, other = (

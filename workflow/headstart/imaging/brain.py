@@ -58,7 +58,7 @@ def find_brain(array: Array) -> Mask:
         where, which = _networks()
         scan = torch.from_numpy(np.ascontiguousarray(array))
         small = sized(scan, COARSE)
-        low, high = (small.quantile(q) for q in RANGE)
+        low, high = small.quantile(torch.tensor(RANGE))
         coarse = _largest((where(_scaled(small, low, high))[0, 1] > 0.5).numpy())
         box = _box(coarse, array.shape)
         share = which(_scaled(sized(scan[box], FINE), low, high))[0, 1]
@@ -108,8 +108,9 @@ def _networks() -> tuple[Any, Any]:
 
 def _scaled(volume: Tensor, low: Tensor, high: Tensor) -> Tensor:
     """Scale intensities as in the networks' training; (1, 1, x, y, z)."""
-    shown = ((volume - low) / (high - low)).clamp(0, 1)
-    return (0.226 * (shown - shown.mean()) / shown.std() + 0.449)[None, None]
+    shown = volume.sub(low).div_(high - low).clamp_(0, 1)
+    mean, spread = shown.mean(), shown.std()
+    return shown.sub_(mean).mul_(0.226).div_(spread).add_(0.449)[None, None]
 
 
 def _largest(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

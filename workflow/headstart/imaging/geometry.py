@@ -280,7 +280,9 @@ def centroid(array: NDArray[Any], grid: Grid) -> NDArray[np.float64]:
 
 def extent(mask: NDArray[Any]) -> list[tuple[int, int]]:
     """Return the box of all that is marked: first voxel along each axis, one after the last."""
-    return [(int(at.min()), int(at.max()) + 1) for at in np.nonzero(mask)]
+    others = [tuple({0, 1, 2} - {axis}) for axis in range(3)]
+    filled = [np.flatnonzero(mask.any(axis=across)) for across in others]
+    return [(int(at[0]), int(at[-1]) + 1) for at in filled]
 
 
 def normalisation(

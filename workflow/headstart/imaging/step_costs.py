@@ -5,7 +5,7 @@ from __future__ import annotations
 from headstart.imaging.config import Preparation
 
 # CPU-seconds of a scan.
-BRAIN_SECONDS, SPACE_SECONDS, ALIGN_SECONDS = 4.0, 5.0, 2.0
+BRAIN_SECONDS, SPACE_SECONDS, ALIGN_SECONDS = 4.0, 3.0, 2.0
 BIAS_SECONDS = {"brain": 4.5, "head": 10.0}  # of a channel, where N4 looks
 
 

@@ -49,10 +49,8 @@ def correct_bias(
         raise FieldError("no intensity inside is above zero")
     marked = inside & (array > FAINT * np.median(bright))
     SimpleITK.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
-    pairs = zip(array.shape, voxel_size, strict=True)
-    # two voxels at the least, between which there is something to interpolate
-    steps = [max(1, min(round(SPACING / edge), length - 1)) for length, edge in pairs]
-    some, apart = tuple(slice(None, None, step) for step in steps), np.multiply(steps, voxel_size)
+    steps, looked_at = _looked_at(array.shape, voxel_size)
+    some, apart = np.ix_(*looked_at), np.multiply(steps, voxel_size)
     image, mask = (image_of(one[some], apart) for one in (array, marked.astype(np.uint8)))
     n4 = SimpleITK.N4BiasFieldCorrectionImageFilter()
     n4.SetMaximumNumberOfIterations(ITERATIONS)
@@ -64,23 +62,38 @@ def correct_bias(
         raise FieldError(str(error).strip().rpartition("\n")[2]) from error
     if not np.isfinite(coarse).all():
         raise FieldError("the field is not finite")
-    logarithm = _between(coarse, steps, array.shape)
+    logarithm = _between(coarse, looked_at, array.shape)
     logarithm -= np.float32(logarithm[marked].mean(dtype=np.float64))
     low, high = np.exp(np.percentile(logarithm[marked], (1, 99)))
     even: Array = np.divide(array, np.exp(logarithm))
     return even, (float(low), float(high))
 
 
-def _between(coarse: Array, steps: Sequence[int], shape: Sequence[int]) -> Array:
-    """Interpolate a field between every so many voxels; beyond the last of these it stays.
+def _looked_at(
+    shape: Sequence[int], voxel_size: Sequence[float] | NDArray[np.float64]
+) -> tuple[list[int], list[NDArray[np.int64]]]:
+    """Say which voxels N4 looks at along each axis: every so many, about the middle.
+
+    Two at the least, between which there is something to interpolate.
+    """
+    steps, places = [], []
+    for length, edge in zip(shape, voxel_size, strict=True):
+        step = max(1, min(round(SPACING / edge), length // 2))
+        count = length // step
+        steps.append(step)
+        places.append((length - (count - 1) * step) // 2 + step * np.arange(count))
+    return steps, places
+
+
+def _between(coarse: Array, known: Sequence[NDArray[np.int64]], shape: Sequence[int]) -> Array:
+    """Interpolate a field between the voxels of which it is known; beyond them it stays.
 
     By cubic splines, of which N4 makes its field: ITK's own answer, in a third of its time.
     """
     from scipy.interpolate import CubicSpline
 
     field: Array = coarse
-    for axis, (step, length) in enumerate(zip(steps, shape, strict=True)):
-        known = step * np.arange(field.shape[axis])
-        wanted = np.minimum(np.arange(length), known[-1])
-        field = CubicSpline(known, field, axis)(wanted).astype(np.float32)
+    for axis, (at, length) in enumerate(zip(known, shape, strict=True)):
+        wanted = np.clip(np.arange(length), at[0], at[-1])
+        field = CubicSpline(at, field, axis)(wanted).astype(np.float32)
     return field

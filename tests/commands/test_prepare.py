@@ -31,6 +31,7 @@ from headstart.cohort.shards import array_digest
 from headstart.cohort.step_report import StepRow
 from headstart.common import files
 from headstart.common.errors import UserError
+from headstart.common.keys import OfScan
 from headstart.common.records import read_rows
 from headstart.common.records import write_rows
 from headstart.figures.channels import draw_channels
@@ -676,6 +677,36 @@ def test_brains_are_drawn_for_a_person_to_judge(tmp_path: Path) -> None:
     assert f"turned {rows[0].rotation:.0f}°" in words
     # two outlines, each on a dark rim
     assert all(len(axes.collections) == 4 for axes in pictures)
+
+
+def test_refused_scans_are_drawn_first_with_their_reason(tmp_path: Path) -> None:
+    """What a person may accept is decided by eye, so the page is there when the stage stops."""
+    job = brain_scans(tmp_path, brain="given", space="rigid")
+    ball = np.zeros((60, 60, 60), np.int16)
+    ball[20:40, 20:40, 20:40] = 1
+    affine = nib.load(tmp_path / "data/brain.nii.gz").affine
+    nib.save(nib.Nifti1Image(ball, affine), tmp_path / "data/ball.nii.gz")
+    good, _ = job["scans"]
+    bad = replace(good, subject="bad", brain_mask="ball.nii.gz")
+    scans = [good, bad]
+    prepare(**job | {"scans": scans, "checked": checked(scans, tmp_path / "data")})
+    (refused,) = ShardCard.read(job["output"]).refused
+    planes = np.load(tmp_path / "out/shard-0-planes.npy")
+    assert refused.index == 1
+    assert len(planes) == 2
+    assert (planes[1][:, 1] > 0).any()
+    write_rows(tmp_path / "passed.csv", OfScan, [OfScan(*one.key) for one in scans])
+    command = ["gather", "--cards", str(job["output"]), "--passed", str(tmp_path / "passed.csv")]
+    page = tmp_path / "out/refused.pdf"
+    assert main([*command, "--output", str(tmp_path / "out")]) == 2
+    assert page.read_bytes().startswith(b"%PDF")
+    drawn = page.with_suffix(".svg").read_text()
+    assert "refused: registration" in drawn
+    assert "does not lie on the template" in drawn
+    assert drawn.index("refused: registration") < drawn.index("(Dice)")
+    write_rows(tmp_path / "passed.csv", OfScan, [OfScan(*good.key)])
+    assert main([*command, "--output", str(tmp_path / "out")]) == 0
+    assert not page.exists()
 
 
 def test_masks_and_channels_in_another_order_of_voxels_give_the_same(tmp_path: Path) -> None:

@@ -64,6 +64,10 @@ HEAD_CUT = 4.0  # mm of a head outside it that are not: it is told to 4 mm
 SMALL_FIELD = 256.0  # mm: of small volumes of scans that have no window; it holds any head
 
 
+class RefusedScansError(UserError):
+    """Scans that passed the check and can't be prepared: a person has to decide on them."""
+
+
 def prepare(
     *,
     scans: Sequence[ScanFiles],
@@ -102,7 +106,7 @@ def prepare(
     paths += [planes_of(output)] * settings.planes
     output.unlink(missing_ok=True)  # it must never describe arrays of another run
     prepared_scans: list[ShardScan] = []
-    refused: list[RefusedScan] = []
+    refusals: list[tuple[CheckRow, UnusableError]] = []
     small: list[SmallVolume] = []
     judged: list[Planes] = []
     with ExitStack() as stack:
@@ -125,8 +129,7 @@ def prepare(
                         )
                     )
                 except UnusableError as error:
-                    of_scan = {"subject": row.subject, "session": row.session}
-                    refused.append(RefusedScan(**of_scan, detail=str(error), code=error.code))
+                    refusals.append((row, error))
                     print(f"refused: {row.subject}, {row.session}: {error}", file=sys.stderr)
                     continue
                 for said in _warnings(prepared):
@@ -144,6 +147,7 @@ def prepare(
             _write_headers(images, labels, *_file_shapes(shapes, len(channels), settings, classes))
         shape = small_shape(_small_field(settings), settings.usual_voxel_size)
         np.save(small_draft, np.array(small, np.float16).reshape(-1, *shape))
+        refused = list(_refused(refusals, judged))
         if settings.planes:
             np.save(drafts[3], np.array(judged, np.uint8).reshape(-1, 3, 2, SIDE, SIDE))
     card = ShardCard(
@@ -174,24 +178,43 @@ def gather(
         air: Whether every scan needs air that its noise is estimated from.
 
     Raises:
-        UserError: If a scan that passed was refused or lacks air that it needs, or a class is lost
-            in all masks.
+        RefusedScansError: If a scan that passed was refused.
+        UserError: If one lacks air that it needs, or a class is lost in all masks.
     """
     shards = [ShardCard.read(card) for card in cards]
+    _remove_other_shards(cards)
     among = {row.key for row in passed}  # also others are prepared
     refused = [scan for shard in shards for scan in shard.refused if scan.key in among]
-    _check_refused(sorted(refused, key=lambda scan: scan.key))
     scans = [scan for shard in shards for scan in shard.scans if scan.key in among]
+    if shards[0].prepare.steps:
+        # first: refused scans are judged beside the others
+        steps = tabulate_steps(sorted(scans, key=lambda scan: scan.key))
+        write_rows(output / "steps.csv", StepRow, steps)
+    _check_refused(sorted(refused, key=lambda scan: scan.key))
     _check_air([scan for scan in scans if air and scan.without_air], len(scans))
     masks = tabulate_masks(sorted(scans, key=lambda scan: scan.key))
     said = check_left(masks)
-    _remove_other_shards(cards)
     write_rows(output / "masks.csv", MaskRow, masks)
-    if shards[0].prepare.steps:
-        steps = tabulate_steps(sorted(scans, key=lambda scan: scan.key))
-        write_rows(output / "steps.csv", StepRow, steps)
     if said:
         print(said, file=sys.stderr)
+
+
+def _refused(
+    refusals: Sequence[tuple[CheckRow, UnusableError]], judged: list[Planes]
+) -> Iterator[RefusedScan]:
+    """Describe the scans that were refused; what they are judged by comes after the others'."""
+    for row, error in refusals:
+        index = None
+        if error.planes is not None:
+            index = len(judged)
+            judged.append(error.planes)
+        yield RefusedScan(
+            subject=row.subject,
+            session=row.session,
+            detail=str(error),
+            code=error.code,
+            index=index,
+        )
 
 
 def _remove_other_shards(cards: Sequence[Path]) -> None:
@@ -208,7 +231,7 @@ def _check_refused(refused: Sequence[RefusedScan]) -> None:
     for scan in refused[:SHOWN]:
         print(f"  {scan.subject}, {scan.session}: {scan.detail}", file=sys.stderr)
     first = refused[0]
-    raise UserError(
+    raise RefusedScansError(
         f"{len(refused)} scans that passed the check can't be prepared, the first is "
         f"subject '{first.subject}', session '{first.session}': {first.detail}; "
         "or leave them out with check.exclude"

@@ -55,9 +55,11 @@ class GatherSettings(Section):
 
     Attributes:
         air: Whether every scan needs air that its noise is estimated from.
+        synthetic: Whether the scans are made up.
     """
 
     air: bool = Field(False, exclude_if=operator.not_)
+    synthetic: bool = Field(False, exclude_if=operator.not_)
 
 
 class SplitSettings(Section):

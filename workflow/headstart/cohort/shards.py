@@ -41,12 +41,14 @@ class RefusedScan(Section):
         session: Which of the subject's scans it is.
         detail: Why, as a sentence, with the fix.
         code: Of `imaging/rejection_codes.py`; "" for what can't be accepted by hand.
+        index: Row of what it is judged by in `-planes.npy`; None where nothing was found.
     """
 
     subject: str
     session: str
     detail: str
     code: str = Field("", exclude_if=operator.not_)
+    index: int | None = Field(None, exclude_if=lambda index: index is None)
 
     @property
     def key(self) -> Key:

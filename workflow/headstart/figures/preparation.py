@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -12,6 +14,7 @@ from matplotlib.figure import SubFigure
 
 from headstart.cohort.outliers import FAR
 from headstart.cohort.outliers import FEW
+from headstart.cohort.shards import RefusedScan
 from headstart.cohort.shards import ShardCard
 from headstart.cohort.shards import planes_of
 from headstart.cohort.step_report import StepRow
@@ -22,7 +25,7 @@ from headstart.figures.mask_colours import outline
 from headstart.figures.scan_pages import MOST
 from headstart.figures.scan_pages import draw_scans
 from headstart.figures.scan_pages import far_away
-from headstart.figures.settings import CohortPlotSettings
+from headstart.figures.settings import PlotSettings
 from headstart.figures.style import GREY
 from headstart.figures.style import SKY
 from headstart.figures.style import VERMILION
@@ -35,17 +38,22 @@ from headstart.imaging.planes import IN_BRAIN
 from headstart.imaging.planes import IN_TEMPLATE
 from headstart.imaging.planes import NEAR
 from headstart.imaging.planes import Planes
+from headstart.imaging.steps import REGISTRATION
 
 TALL = 44.0  # mm: a scan's name, its planes and what was measured
 LOW, HIGH = 0.23, 0.66  # of that: where the planes begin, and how high they are
 THIN = 0.6  # points: two outlines lie side by side
+WIDE = 84  # characters below the planes
+Shown = StepRow | RefusedScan
 COLOURS = {IN_TEMPLATE: SKY, IN_BRAIN: YELLOW}
 
 
 def plot(
-    *, settings: CohortPlotSettings, stamp: Stamp, output: Path, steps: Path, prepared: Path
+    *, settings: PlotSettings, stamp: Stamp, output: Path, steps: Path, prepared: Path
 ) -> None:
     """Draw three planes of each scan, those first whose figures are farthest from the others'.
+
+    Before these come the scans that were refused: what a person may accept is decided by eye.
 
     Args:
         settings: The stage's.
@@ -55,26 +63,30 @@ def plot(
         prepared: Folder of the prepared shards.
     """
     rows = sorted(read_rows(steps, StepRow), key=lambda row: -row.distance)
-    shown = rows[:MOST]
+    cards = {path: ShardCard.read(path) for path in sorted(prepared.glob("shard-*.json"))}
+    refused = sorted((s for card in cards.values() for s in card.refused), key=lambda s: s.key)
+    both: list[Shown] = [*refused, *rows]
+    shown = both[:MOST]
     study = settings.study
     with document(output, f"{study}: preparation", stamp) as pages:
-        draw_preparation(pages, shown, _planes(prepared, shown), study=study, scans=len(rows))
+        draw_preparation(pages, shown, _planes(cards, shown), study=study, scans=len(rows))
 
 
-def _planes(prepared: Path, rows: Sequence[StepRow]) -> dict[Key, Planes]:
-    """Read the planes of some scans."""
+def _planes(cards: Mapping[Path, ShardCard], rows: Sequence[Shown]) -> dict[Key, Planes]:
+    """Read the planes of some scans: of those refused, where there are any."""
     asked, found = {row.key for row in rows}, {}
-    for path in sorted(prepared.glob("shard-*.json")):
+    for path, card in cards.items():
         stored = np.load(planes_of(path), mmap_mode="r")
-        for scan in ShardCard.read(path).scans:
-            if scan.key in asked:
-                found[scan.key] = np.array(stored[scan.index])
+        places = {scan.key: scan.index for scan in card.scans}
+        for key, index in (places | {scan.key: scan.index for scan in card.refused}).items():
+            if key in asked and index is not None:
+                found[key] = np.array(stored[index])
     return found
 
 
 def draw_preparation(
     document: Document,
-    rows: Sequence[StepRow],
+    rows: Sequence[Shown],
     planes: Mapping[Key, Planes],
     *,
     study: str,
@@ -84,19 +96,36 @@ def draw_preparation(
 
     Args:
         document: Where the pages go.
-        rows: What was found of each scan.
-        planes: Three planes of each, see `imaging.planes`.
+        rows: What was found of each scan, or why it was refused.
+        planes: Three planes of each, see `imaging.planes`; of those refused, where there are any.
         study: Name of the study.
-        scans: How many scans the cohort has.
+        scans: How many scans the cohort has, without those refused.
     """
-    placed = any(row.overlap is not None for row in rows)
-    note = _note(len(rows), scans, placed=placed)
+    kept = [row for row in rows if isinstance(row, StepRow)]
+    refused = [row for row in rows if isinstance(row, RefusedScan)]
+    placed = any(row.overlap is not None for row in kept) or any(
+        row.code == REGISTRATION for row in refused
+    )
+    note = _on_refused(refused) + _note(len(kept), scans, placed=placed)
     far = far_away(scans)
 
-    def draw(cell: SubFigure, row: StepRow) -> None:
-        _draw_scan(cell, row, planes[row.key], far)
+    def draw(cell: SubFigure, row: Shown) -> None:
+        if isinstance(row, RefusedScan):
+            _draw_refused(cell, row, planes.get(row.key))
+        else:
+            _draw_scan(cell, row, planes[row.key], far)
 
     draw_scans(document, f"{study}: preparation", note, rows, TALL, draw)
+
+
+def _on_refused(refused: Sequence[RefusedScan]) -> str:
+    if not refused:
+        return ""
+    codes = sorted({row.code for row in refused if row.code})
+    decide = "exclude them in check.exclude"
+    if codes:
+        decide += f", or where the outlines are right accept {' or '.join(codes)} in check.accept"
+    return f"First {counted(len(refused), 'scan')} that prepare refused: {decide}. Then "
 
 
 def _note(shown: int, scans: int, *, placed: bool) -> str:
@@ -114,14 +143,30 @@ def _note(shown: int, scans: int, *, placed: bool) -> str:
 
 
 def _draw_scan(cell: SubFigure, row: StepRow, planes: Planes, far: float) -> None:
-    subject, session = row.key
+    farthest = f"{row.farthest}: {row.distance:.1f} SD" if row.farthest else ""
+    _write(cell, row.key, farthest, VERMILION if row.distance > far else GREY, _said(row))
+    _draw_planes(cell, planes)
+
+
+def _draw_refused(cell: SubFigure, row: RefusedScan, planes: Planes | None) -> None:
+    reason = row.detail.partition(": ")[2] or row.detail  # without its file
+    lines = textwrap.wrap(reason, WIDE, max_lines=3, placeholder=" …")
+    said = f"refused: {row.code}" if row.code else "refused"
+    _write(cell, row.key, said, VERMILION, lines)
+    if planes is not None:
+        _draw_planes(cell, planes)
+
+
+def _write(cell: SubFigure, scan: Key, right: str, colour: str, lines: Iterable[str]) -> None:
+    """Write what stands above the planes, left and right, and below them."""
+    subject, session = scan
     name = subject if session == "1" else f"{subject}, session {session}"
     cell.text(0.01, 0.99, shortened(name, 40), va="top", size=7, weight="bold")
-    if row.farthest:
-        colour = VERMILION if row.distance > far else GREY
-        farthest = f"{row.farthest}: {row.distance:.1f} SD"
-        cell.text(0.99, 0.99, farthest, va="top", ha="right", size=6.5, color=colour)
-    cell.text(0.01, LOW - 0.02, "\n".join(_said(row)), va="top", size=6, linespacing=1.3)
+    cell.text(0.99, 0.99, right, va="top", ha="right", size=6.5, color=colour)
+    cell.text(0.01, LOW - 0.02, "\n".join(lines), va="top", size=6, linespacing=1.3)
+
+
+def _draw_planes(cell: SubFigure, planes: Planes) -> None:
     for number, (seen, marks) in enumerate(planes):
         axes = cell.add_axes((0.01 + 0.33 * number, LOW, 0.32, HIGH))
         axes.imshow(seen.T, origin="lower", vmin=0, vmax=255)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from collections.abc import Sequence
+from typing import TypeVar
 
 from matplotlib.figure import SubFigure
 
 from headstart.cohort.outliers import FAR
 from headstart.cohort.outliers import FEW
-from headstart.cohort.step_report import StepRow
 from headstart.figures.style import Document
 
 COLUMNS, ROWS = 2, 5  # scans on a page
+Row = TypeVar("Row")
 MOST = 4 * COLUMNS * ROWS  # scans; of a larger cohort, those that are least like the others
 
 
@@ -21,9 +22,9 @@ def draw_scans(
     document: Document,
     title: str,
     note: str,
-    rows: Sequence[StepRow],
+    rows: Sequence[Row],
     tall: float,
-    draw: Callable[[SubFigure, StepRow], None],
+    draw: Callable[[SubFigure, Row], None],
 ) -> None:
     """Draw scans, in the order that they are given in.
 

@@ -112,13 +112,13 @@ REASONS = {
     ),
     "brain-mask": Reason(
         "what `prepare.brain: deepbet` takes for the brain is smaller than 700 ml or larger than "
-        "2200; the stage prepare tells of it, and stops",
+        "2200; the stage prepare draws it in prepare/refused.pdf, and stops",
         "look at its orientation and its voxel size; exclude it, or accept it (a child's may be "
         "small)",
     ),
     "registration": Reason(
         "the brain does not lie on the template of `prepare.space`, by its correlation or its "
-        "overlap; the stage prepare tells of it, and stops",
+        "overlap; the stage prepare draws it in prepare/refused.pdf, and stops",
         "look at its orientation and its brain mask; exclude it",
     ),
     "excluded": Reason("left out by hand in `check.exclude`", "", acceptable=False),

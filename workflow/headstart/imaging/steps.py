@@ -30,6 +30,7 @@ from headstart.imaging.geometry import Array
 from headstart.imaging.geometry import Grid
 from headstart.imaging.geometry import Mask
 from headstart.imaging.geometry import head
+from headstart.imaging.planes import planes
 from headstart.imaging.template import template_grid
 from headstart.imaging.unusable import UnusableError
 
@@ -84,6 +85,7 @@ def brain_of(
             f"{path}: what deepbet takes for its brain has {size:.0f} ml, and not {PLAUSIBLE[0]:g} "
             f"to {PLAUSIBLE[1]:g}; look at its orientation and voxel size, or accept '{BRAIN}'",
             BRAIN,
+            planes(array, grid, mask, None) if mask.any() else None,
         )
     return mask, {**found, "brain_at_edge": at_edge(mask)}
 
@@ -190,25 +192,35 @@ def placed(
     if settings.space == "native" or brain is None:
         return grid.resampled(settings.voxel_size), None, {}
     fit = fit_to_template(array, grid, brain)
-    if REGISTRATION not in accepted:
-        _check(fit, path, cut=cut)
     matrix = fit.matrix if settings.space == "affine" else fit.rigid
+    to_template = np.linalg.inv(matrix).astype(np.float64)
+    if REGISTRATION not in accepted and _is_off(fit, cut=cut):
+        raise UnusableError(
+            f"{path}: {_off(fit, cut=cut)}",
+            REGISTRATION,
+            planes(array, grid, brain, to_template) if settings.planes else None,
+        )
     window = None if settings.window == "own" else settings.window
     own = template_grid(settings.usual_voxel_size, window)
     found = {name: getattr(fit, name) for name in ("correlation", "overlap")}
     moved = {"translation": fit.translation, "rotation": fit.rotation}
-    to_template = np.linalg.inv(matrix).astype(np.float64)
     return Grid(own.shape, matrix @ own.affine), to_template, found | moved
 
 
-def _check(fit: Fit, path: str, *, cut: bool) -> None:
-    least = OVERLAP_OF_CUT if cut else OVERLAP
-    if fit.correlation >= CORRELATION and fit.overlap >= least:
-        return
-    raise UnusableError(
-        f"{path}: does not lie on the template: squared local correlation {fit.correlation:.2f} "
-        f"(at least {CORRELATION}), overlap of the brains {fit.overlap:.2f} (at least {least}), "
-        f"turned by {fit.rotation:.0f} degrees; look at its orientation and its brain, or accept "
-        f"'{REGISTRATION}'",
-        REGISTRATION,
+def _least_overlap(*, cut: bool) -> float:
+    return OVERLAP_OF_CUT if cut else OVERLAP
+
+
+def _is_off(fit: Fit, *, cut: bool) -> bool:
+    """Whether a brain does not lie on the template's."""
+    return fit.correlation < CORRELATION or fit.overlap < _least_overlap(cut=cut)
+
+
+def _off(fit: Fit, *, cut: bool) -> str:
+    """Say that a brain does not lie on the template's."""
+    return (
+        f"does not lie on the template: squared local correlation {fit.correlation:.2f} "
+        f"(at least {CORRELATION}), overlap of the brains {fit.overlap:.2f} (at least "
+        f"{_least_overlap(cut=cut)}), turned by {fit.rotation:.0f} degrees; look at its "
+        f"orientation and its brain, or accept '{REGISTRATION}'"
     )

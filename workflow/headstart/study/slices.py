@@ -131,7 +131,8 @@ class Slices:
         """What is asked of all shards together: air, where an answer hangs on unknown noise."""
         asked = self.config.experiments.values()
         return GatherSettings(
-            air=any(one.kind.needs_noise and one.predict.noise is None for one in asked)
+            air=any(one.kind.needs_noise and one.predict.noise is None for one in asked),
+            synthetic=self.synthetic,
         )
 
     def train(self, experiment: str, fold: int, seed: int) -> Run:

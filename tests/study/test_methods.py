@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -29,6 +30,7 @@ from headstart.evaluation.results import DifferenceRow
 from headstart.evaluation.results import MetricRow
 from headstart.figures.near_duplicates import tell_simulated
 from headstart.imaging.config import Preparation
+from headstart.imaging.template import origin
 from headstart.study.methods import chapters
 from headstart.study.methods import citations
 from headstart.study.methods import data
@@ -548,7 +550,8 @@ def test_the_steps_of_preparation_are_told() -> None:
     told = training.tell_preparation(make_card(make_run(), prepare=corrected, brain_masks="all"))
     assert told.startswith("The bias field was estimated by N4 within the brain mask")
     placed = Preparation(brain="deepbet", space="rigid")
-    told = training.tell_preparation(make_card(make_run(), prepare=placed))
+    told = training.tell_preparation(make_card(make_run(), prepare=placed, template=origin()))
+    assert f"as nilearn {version('nilearn')} ships it; copyright 1993-2009" in told
     assert "extracted by deepbet" in told
     assert "registered to the MNI152 template" in told
     assert "by a rigid transform" in told

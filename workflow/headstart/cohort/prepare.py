@@ -53,7 +53,7 @@ from headstart.imaging.small_volumes import small_volume
 from headstart.imaging.step_figures import StepFigures
 from headstart.imaging.steps import BRAIN
 from headstart.imaging.steps import REGISTRATION
-from headstart.imaging.template import TEMPLATE
+from headstart.imaging.template import origin
 from headstart.imaging.unusable import UnusableError
 
 SHOWN = 10
@@ -157,7 +157,7 @@ def prepare(
         refused=tuple(refused),
         sha256=files.sha256(volumes_of(output)),
         mask_sha256=files.sha256(masks_of(output)),
-        template="" if settings.space == "native" else TEMPLATE,
+        template="" if settings.space == "native" else origin(),
     )
     card.write(output)
 

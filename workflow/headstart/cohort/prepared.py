@@ -233,6 +233,7 @@ class Cohort:
         brain_masks: Whether `all`, `some` or `none` of the scans came with a brain mask.
         covariates: Labels that the network sees beside the scan.
         left_out: How many scans lack one of them.
+        template: What the scans were brought onto, see `ShardCard`.
     """
 
     table: Path
@@ -244,6 +245,7 @@ class Cohort:
     brain_masks: str
     covariates: tuple[str, ...] = ()
     left_out: int = 0
+    template: str = ""
 
     def training(self, fold: int) -> tuple[Scan, ...]:
         """Scans with a target that the network of this fold learns from."""
@@ -335,6 +337,7 @@ def read_cohort(
         {0.0: "none", 1.0: "all"}.get(masked, "some"),
         tuple(covariates),
         len(scans) - len(complete),
+        card.template,
     )
 
 

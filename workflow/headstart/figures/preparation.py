@@ -125,7 +125,8 @@ def _on_refused(refused: Sequence[RefusedScan]) -> str:
     decide = "exclude them in check.exclude"
     if codes:
         decide += f", or where the outlines are right accept {' or '.join(codes)} in check.accept"
-    return f"First {counted(len(refused), 'scan')} that prepare refused: {decide}. Then "
+    first = f"First {counted(len(refused), 'scan')} that prepare refused: {decide}"
+    return f"{first}; where an outline is wrong, a face may be seen. Then "
 
 
 def _note(shown: int, scans: int, *, placed: bool) -> str:

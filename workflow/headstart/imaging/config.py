@@ -174,7 +174,7 @@ class Steps(Section):
         "native",
         exclude_if=_is_off,
         description="native: along the scan's own axes; affine: the brain is brought onto the "
-        "MNI152 template, in turn, place, sizes and shears, some 5 CPU-seconds a scan; rigid: in "
+        "MNI152 template, in turn, place, sizes and shears, some 3 CPU-seconds a scan; rigid: in "
         "turn and place alone, so that sizes stay. Needs `brain`. Masks go back to the scan's own "
         "voxels; a scan that does not lie on the template is refused. Advice: affine for small "
         "cohorts of classes or ages, native for lesions",

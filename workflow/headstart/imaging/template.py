@@ -15,14 +15,19 @@ from headstart.imaging.geometry import cut
 
 # nilearn's wheel holds it; nothing of nilearn's code is run.
 FILE = "nilearn/datasets/data/mni_icbm152_t1_tal_nlin_sym_09a_converted.nii.gz"
-TEMPLATE = (
-    "MNI152: ICBM 2009a nonlinear symmetric, T1, the brain alone, as nilearn ships it; copyright "
-    "1993-2009 Louis Collins, McConnell Brain Imaging Centre, Montreal Neurological Institute, "
-    "McGill University, free to use, copy, modify and distribute with this notice; Fonov et al. "
-    "2011, https://doi.org/10.1016/j.neuroimage.2010.07.033"
-)
 MARGIN = 8  # mm about the brain
 ROOM = (200.0, 240.0, 200.0)  # mm about the brain's middle: what is looked at of a scan
+
+
+def origin() -> str:
+    """Say which template it is, where it came from, and its licence as its makers publish it."""
+    return (
+        "MNI152: ICBM 2009a nonlinear symmetric, T1, 1 mm, the brain alone, as nilearn "
+        f"{metadata.version('nilearn')} ships it; copyright 1993-2009 Louis Collins, McConnell "
+        "Brain Imaging Centre, Montreal Neurological Institute, McGill University, free to use, "
+        "copy, modify and distribute with this notice (https://nist.mni.mcgill.ca); Fonov et al. "
+        "2011, https://doi.org/10.1016/j.neuroimage.2010.07.033"
+    )
 
 
 @cache

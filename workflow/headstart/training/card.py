@@ -99,6 +99,7 @@ class ModelCard(RunIdentity, Computation, Publication):
         volumes: What these settings made of them, as `imaging.config.VOLUMES` counts; cards of
             before it was counted do not say so.
         brain_masks: Whether all, some or none of them came with a brain mask.
+        template: What they were brought onto, with its licence; "" in native space.
         counts: How many there are.
         training_scans: What those look like that it learnt from.
         chosen_epoch: The epoch whose weights are kept.
@@ -117,6 +118,7 @@ class ModelCard(RunIdentity, Computation, Publication):
     prepare: Preparation
     volumes: int = 2
     brain_masks: Literal["all", "some", "none"]
+    template: str = Field("", exclude_if=operator.not_)
     counts: Counts
     training_scans: TrainingScans
     chosen_epoch: int
@@ -232,6 +234,7 @@ def describe_run(
         prepare=cohort.prepare,
         volumes=VOLUMES,
         brain_masks=cohort.brain_masks,
+        template=cohort.template,
         counts=Counts(
             training=Count.of(training),
             validation=Count.of(validation),

@@ -48,7 +48,8 @@ def tell_preparation(card: ModelCard) -> str:
         if settings.voxel_size == "own"
         else f"{_resampled(settings.space, times(settings.voxel_size))}, and {cropped}"
     )
-    return f"{''.join(_steps(card))}Volumes were {where}. {_scaled(card)}"
+    source = f" The template is {card.template}." if card.template else ""
+    return f"{''.join(_steps(card))}Volumes were {where}. {_scaled(card)}{source}"
 
 
 def _resampled(space: str, size: str) -> str:

@@ -16,6 +16,7 @@ from headstart import __version__
 from headstart.common import machine_errors
 from headstart.common.errors import OutOfTimeError
 from headstart.common.errors import UserError
+from headstart.common.large_pages import ask_for_large_pages
 from headstart.common.packages import prefer_own
 from headstart.common.stopping import STOPPED
 from headstart.common.stopping import Stopped
@@ -54,6 +55,7 @@ def main(words: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if words is None else words)
     debug = "--debug" in words
     limit_pools()
+    ask_for_large_pages()
     prefer_own()
     try:
         with stoppable():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +35,11 @@ def true_mask(scan: Scan, data: Path, classes: Classes) -> NDArray[np.uint8]:
         UserError: If it is gone, can't be read, or is another one than was prepared.
     """
     raw, placed = _raw_mask(scan, data)
-    return placed.apply(numbered(raw.values(np.float64), classes), scan.source_shape, 0)
+    numbers = np.empty(raw.shape, np.uint8, order="F")
+    for z in range(raw.shape[2]):  # at once, values take eight times a mask's memory
+        plane = replace(raw, stored=raw.stored[..., z])
+        numbers[..., z] = numbered(plane.values(np.float64), classes)
+    return placed.apply(numbers, scan.source_shape, 0)
 
 
 def true_ids(scan: Scan, data: Path, classes: Classes) -> NDArray[np.int32]:

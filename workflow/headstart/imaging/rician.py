@@ -31,7 +31,7 @@ def air_noise(image: Array, voxel_size: Sequence[float]) -> float | None:
     defacing leave them.
 
     Args:
-        image: Intensities (x, y, z) of the whole scan, 0 where there was no signal.
+        image: Intensities (x, y, z) of the whole scan, 0 where there was no signal; overwritten.
         voxel_size: Edges of its voxels, mm.
 
     Returns:
@@ -46,10 +46,15 @@ def air_noise(image: Array, voxel_size: Sequence[float]) -> float | None:
     quiet = ndimage.maximum_filter(image > otsu(image, floor=0), reach)
     np.logical_not(quiet, out=quiet)
     quiet &= image > 0
-    air = image[quiet]
-    if len(air) < FEWEST:
+    # put to the front of the image: most of a scan may be air
+    every, count = image.reshape(-1), 0
+    for plane, inside in zip(image, quiet, strict=True):
+        air = plane[inside]
+        every[count : count + len(air)] = air
+        count += len(air)
+    if count < FEWEST:
         return None
-    return float(np.median(air, overwrite_input=True)) / MEDIAN
+    return float(np.median(every[:count], overwrite_input=True)) / MEDIAN
 
 
 def corrected(magnitude: Array, noise: float) -> Array:

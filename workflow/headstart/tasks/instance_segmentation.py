@@ -39,6 +39,7 @@ class InstanceSegmentation(Segmentation):
     headline = ("dice", "lesion_f1", "pq", "false_lesions", "volume_error")
     baselines = "objects"
     figure = "objects"
+    held_out_bytes = 15.5
     measures = WITH_OBJECTS
     measure = staticmethod(measure_with_objects)
     shares = (*Segmentation.shares, *SHARES)
@@ -60,6 +61,7 @@ class SegmentationOfIds(InstanceSegmentation):
 
     baselines = "ids"
     figure = "ids"
+    held_out_bytes = 21.5
     measure = staticmethod(measure_with_ids)
     matching = MATCHING_OF_IDS
 

@@ -79,10 +79,12 @@ def measure(
         distances are NaN; of one that is in one of them alone, see `surface_scores`.
     """
     voxel = float(np.prod(np.asarray(spacing, dtype=float))) / 1000
-    of_classes = [(truth == value, prediction == value) for value in range(1, classes + 1)]
-    surfaces = np.array([surface_scores(*masks, spacing, tolerance) for masks in of_classes])
-    volumes = np.array([[two.sum() * voxel for two in masks[::-1]] for masks in of_classes])
-    return np.vstack([dice_by_class(truth, prediction, classes), surfaces.T, volumes.T])
+    measured = []
+    for value in range(1, classes + 1):
+        true, found = truth == value, prediction == value
+        scores = surface_scores(true, found, spacing, tolerance)
+        measured.append([*scores, found.sum() * voxel, true.sum() * voxel])
+    return np.vstack([dice_by_class(truth, prediction, classes), np.transpose(measured)])
 
 
 def mean_over_classes(_: NDArray[Any], measured: Floats, weights: Array) -> Array:

@@ -77,7 +77,7 @@ class Segmentation(Task):
     averaged = "Dice"  # and not the masks
     file = "mask"
     answer_bytes = 4
-    held_out_bytes = 15
+    held_out_bytes = 10.5
     answer_words = "Dice: from 0 to 1"
 
     @classmethod

@@ -30,6 +30,7 @@ from headstart.cohort.shards import volumes_of
 from headstart.common import files
 from headstart.common import integrity
 from headstart.common.errors import UserError
+from headstart.common.schema import settings_text
 from headstart.imaging.config import Preparation
 from headstart.imaging.headers import GEOMETRY
 from headstart.imaging.headers import geometry_fields
@@ -362,12 +363,7 @@ def test_what_is_no_number_is_no_prediction(study, task, tmp_path):
 @pytest.mark.parametrize("task", ["regression", "segmentation"])
 def test_a_held_out_scan_that_cannot_be_told_fails_alone(study, task, capsys):
     before = train_and_predict(study, task, epochs=1)
-    for card in study.prepared.glob("shard-?.json"):
-        volumes = np.load(volumes_of(card))
-        for scan in ShardCard.read(card).scans:
-            if scan.key == ("s00", "2"):
-                volumes[scan.index] = np.nan
-        np.save(volumes_of(card), volumes)
+    spoil(study, ("s00", "2"))
     table = predict_only(study, study.run(task))
     assert list(table) == [*before, "rejected"]
     (place,) = np.flatnonzero(table["rejected"].notna())
@@ -383,6 +379,70 @@ def test_a_held_out_scan_that_cannot_be_told_fails_alone(study, task, capsys):
     if task == "segmentation":
         images = {path.name for path in (study.folder / "predict/masks").iterdir()}
         assert images == {Path(name).name for name in table["mask"].dropna()}
+
+
+def spoil(study, key):
+    """Make a prepared volume one of no numbers."""
+    for card in study.prepared.glob("shard-?.json"):
+        volumes = np.load(volumes_of(card))
+        for scan in ShardCard.read(card).scans:
+            if scan.key == key:
+                volumes[scan.index] = np.nan
+        np.save(volumes_of(card), volumes)
+
+
+def held_out_command(study, task, output, *more):
+    kept = study.run(task).model_dump(exclude={"train", "window"})
+    settings = settings_text(PredictSettings(**kept, test=True))
+    words = ["predict", "--settings", settings, "--model", study.folder / "train"]
+    words += [word for name, path in study.inputs.items() for word in (f"--{name}", path)]
+    words += ["--networks", study.folder, "--data", study.data, "--output", output, *more]
+    return main([str(word) for word in [*words, "--device", "cpu"]])
+
+
+@pytest.mark.parametrize("task", ["classification", "segmentation"])
+def test_held_out_scans_are_the_same_bytes_in_any_number_of_shares(study, task, capsys):
+    train_and_predict(study, task, epochs=1)
+    spoil(study, ("s00", "2"))
+
+    def files_in(folder):
+        found = {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file()}
+        kept = {name: path for name, path in found.items() if name.parts[0] != "predictions-shards"}
+        return {name: path.read_bytes() for name, path in kept.items()}
+
+    once, shared = study.folder / "once", study.folder / "shared"
+    assert held_out_command(study, task, once) == 0
+    warned = "1 of 10 scans can't be predicted; the first: subject 's00', session '2'"
+    assert warned in capsys.readouterr().err
+    if task == "segmentation":  # of a split before
+        (shared / "masks").mkdir(parents=True)
+        (shared / "masks/gone_1.nii.gz").touch()
+    for share in ("2/7", "0/7", "6/7", "1/7", "3/7", "5/7"):
+        assert held_out_command(study, task, shared, "--shard", share) == 0
+    assert held_out_command(study, task, shared, "--gather", "7") == 2
+    assert "predictions-shards/4.csv" in capsys.readouterr().err
+    assert held_out_command(study, task, shared, "--shard", "4/7") == 0
+    assert held_out_command(study, task, shared, "--gather", "7") == 0
+    assert warned in capsys.readouterr().err
+    assert files_in(shared) == files_in(once)
+    assert held_out_command(study, task, shared, "--gather", "1") == 2
+    assert "predictions-shards: is of another split; delete it" in capsys.readouterr().err
+
+
+def test_where_no_share_can_be_told_it_is_one_error(study, capsys):
+    train_and_predict(study, "regression", epochs=1)
+    weights = load_file(study.folder / "train" / "model.safetensors")
+    weights = {n: v * np.nan if v.is_floating_point() else v for n, v in weights.items()}
+    write_weights(study.folder / "train", weights)
+    output = study.folder / "shared"
+    for share in ("0/2", "1/2"):
+        assert held_out_command(study, "regression", output, "--shard", share) == 0
+    capsys.readouterr()
+    assert held_out_command(study, "regression", output, "--gather", "2") == 2
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1
+    assert "the network gives numbers that are not finite; train it again" in said[0]
+    assert not (output / "predictions.csv").exists()
 
 
 def test_a_new_scan_of_no_plausible_size_or_of_nothing_is_rejected(study, tmp_path):

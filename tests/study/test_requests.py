@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,12 @@ from headstart.study.config import read_config
 from headstart.study.requests import JobRequest
 from headstart.study.requests import Rule
 from headstart.study.requests import check_gpus
+from headstart.study.requests import held_out_shards
 from headstart.study.requests import on_gpu
 from headstart.study.requests import request
 from headstart.study.requests import tight_gpus
 from headstart.study.settings import Settings
+from headstart.training.config import Predict
 
 UNET = {"task": "segmentation", "target": "mask", "train": {"network": "unet", "threads": 1}}
 
@@ -150,3 +153,33 @@ def test_a_gpu_that_is_too_small_is_told(tmp_path: Path, monkeypatch: pytest.Mon
     assert not tight_gpus(settings(tmp_path), {}, cluster=False)
     site.write_text("gpu_gb=4\n")
     assert not tight_gpus(settings(tmp_path), {}, cluster=True)
+
+
+def with_predict(made: Settings, **predict: Any) -> Settings:
+    """Let the network of the age, which is the user's own, predict in some way."""
+    age = made.config.experiments["age"]
+    update = {"predict": Predict(**predict)}
+    made.config.experiments["age"] = age.model_copy(update=update)
+    return made
+
+
+def test_held_out_scans_are_shared_out_where_they_take_long(tmp_path: Path) -> None:
+    made = settings(tmp_path, 50)
+    assert [held_out_shards(made, name) for name in ("age", "lesion")] == [1, 1]
+    alone = request(made, "predict", "lesion", gpu=False)
+    # 64 scans for each of 1000 parts, a fifth of them held out: 7.8 hours
+    prepare = made.config.prepare.model_copy(update={"shards": 1000})
+    large = replace(made, config=made.config.model_copy(update={"prepare": prepare}))
+    assert held_out_shards(large, "age") == 1
+    assert held_out_shards(large, "lesion") == 2
+    assert request(large, "predict", "lesion", gpu=False) == JobRequest(2000, 30)
+    assert request(large, "predict_held_out", "lesion", gpu=False) == alone
+
+
+def test_the_number_of_shares_is_what_the_study_says(tmp_path: Path) -> None:
+    own = {"network": "my_net.py:Net"}
+    assert held_out_shards(with_predict(settings(tmp_path, 50, **own)), "age") == 1
+    made = with_predict(settings(tmp_path / "three", 50, **own), shards=3)
+    assert held_out_shards(made, "age") == 3
+    assert request(made, "predict", "age", gpu=False) == JobRequest(2000, 30)
+    assert request(made, "predict_held_out", "age", gpu=False) == JobRequest(8000, 1440)

@@ -6,12 +6,12 @@ import os
 import shutil
 import signal
 from collections import Counter
-from pathlib import Path
 
 import pytest
 from commands import headstart
 from study import Checkout
 from study import write_scan
+from trainings import process_of
 from trainings import start
 from trainings import wait_for
 
@@ -19,19 +19,6 @@ from headstart.common import files
 
 pytestmark = pytest.mark.slow
 ONE_SHARE = Counter(predict_shard=1, predict_new=1, new_scans=1)
-
-
-def process_of(share: str) -> list[int]:
-    """Find the process that answers for a share."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (folder / "cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if share.encode() in words and b"predict" in words:
-            found.append(int(folder.name))
-    return found
 
 
 def test_shares_are_resumed_and_an_added_scan_is_of_one(checkout: Checkout) -> None:

@@ -95,8 +95,8 @@ def test_every_rule_keeps_to_its_request(new_checkout: Checkout, tmp_path: Path)
     text = "".join(file.read_text() for file in (PROJECT / "workflow/rules").glob("*.smk"))
     rules = set(re.findall(r"(?m)^(?:rule|checkpoint) (\w+):", text))
     rules |= {f"plot_{name.replace('-', '_')}" for name in FIGURES}
-    # this study fetches nothing, sweeps nothing, knows of no brain, aligns no channel and has no
-    # new scans
+    # this study fetches nothing, sweeps nothing, knows of no brain, aligns no channel, predicts in
+    # one job and has no new scans
     elsewhere = {"fetch_demo", "fetch_weights", "plot_sweep", "plot_preparation", "plot_channels"}
-    elsewhere |= {"new_scans", "predict_shard", "predict_new"}
+    elsewhere |= {"new_scans", "predict_shard", "predict_new", "predict_held_out"}
     assert {job.split(".")[1] for job in jobs} == rules - elsewhere

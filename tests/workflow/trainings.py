@@ -54,3 +54,16 @@ def running_trainings(checkout: Checkout) -> list[int]:
         if here and b"train" in words and b"--store" in words and b"-c" not in words:
             found.append(int(process.name))
     return found
+
+
+def process_of(share: str) -> list[int]:
+    """Find the process that answers for a share."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (folder / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if share.encode() in words and b"predict" in words:
+            found.append(int(folder.name))
+    return found

@@ -23,6 +23,7 @@ from headstart.figures.registry import INPUTS
 from headstart.figures.registry import OF_CONTROLS
 from headstart.figures.registry import OF_RUNS
 from headstart.study.requests import check_gpus
+from headstart.study.requests import held_out_shards
 from headstart.study.requests import on_gpu
 from headstart.study.requests import request
 from headstart.study.requests import request_share
@@ -119,6 +120,16 @@ VOLUMES = ancient(
 )
 # Nothing is trained or evaluated before the audit found no leak. That it was made again is no reason.
 AUDIT = ancient("<study>/split/audit.json")
+# What a network's held-out scans are predicted from.
+TO_PREDICT = {
+    "model": "<study>/train/<run>/model.safetensors",
+    "card": "<study>/train/<run>/model.json",
+    "passed": "<study>/check/passed.csv",
+    "splits": "<study>/split/splits.csv",
+    "cohort": COHORT,
+    "volumes": VOLUMES,
+    "audit": AUDIT,
+}
 PREPARED = Path(settings.config.study, "prepare")
 RUNS = Path(settings.config.study, "runs")
 
@@ -192,6 +203,17 @@ def untracked(value):
 def run_of(wildcards):
     """The training that the wildcards pick."""
     return run_id.RunId(**choice(wildcards, run_id.RunId._fields))
+
+
+def of_every_share(pattern):
+    """An input function: the pattern's file of every share of a run's held-out scans; [] of one."""
+
+    def files(wildcards):
+        shards = held_out_shards(settings, wildcards.experiment)
+        path = pattern.replace("<run>", str(run_of(wildcards).folder))
+        return expand(path, shard=range(shards)) if shards > 1 else []
+
+    return files
 
 
 def of_every_run(pattern):

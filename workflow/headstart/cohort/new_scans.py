@@ -31,7 +31,7 @@ from headstart.imaging.scan_rows import ScanFiles
 
 
 class Share(NamedTuple):
-    """One of the shares that new scans are divided into.
+    """One of the shares that scans to predict are divided into.
 
     Attributes:
         number: Which one, from 0 on.
@@ -52,6 +52,10 @@ class Share(NamedTuple):
         if not 0 <= number < shares:
             raise ValueError
         return cls(number, shares)
+
+    def has(self, subject: str) -> bool:
+        """Whether a subject is in it; one that is added later is in one of them alone."""
+        return shard_of(subject, self.shares) == self.number
 
     def table(self, output: Path) -> Path:
         """Where its answers lie until those of all are put together in `output`."""
@@ -89,8 +93,7 @@ class NewScans:
 
     def share(self, share: Share) -> NewScans:
         """Return a share of the scans: a scan that is added later goes to one of them alone."""
-        shards = [shard_of(name, share.shares) for name in self.names]
-        return self._rows([row for row, shard in enumerate(shards) if shard == share.number])
+        return self._rows([row for row, name in enumerate(self.names) if share.has(name)])
 
     def digest(self) -> str:
         """Digest what was given, and size and time of each file; 16 hex digits."""

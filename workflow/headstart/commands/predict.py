@@ -10,7 +10,9 @@ from headstart.cohort.answers import gather_answers
 from headstart.cohort.new_scans import Share
 from headstart.cohort.new_scans import list_new_scans
 from headstart.common.errors import UserError
+from headstart.common.run_id import PREDICTIONS
 from headstart.common.schema import read_settings
+from headstart.evaluation.held_out import gather_held_out
 from headstart.study.named import runs_of
 from headstart.training.card import ModelCard
 from headstart.training.settings import PredictSettings
@@ -34,6 +36,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder of the network's own .py file, if it has one: its code is run",
     )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument(
+        "--shard",
+        type=Share.of,
+        metavar="K/N",
+        help="answer for share K of N alone, 0/N to N-1/N, each as a job of its own; then --gather",
+    )
+    parser.add_argument(
+        "--gather",
+        type=int,
+        metavar="N",
+        help="put the answers of all N shares together, in the order of the scans",
+    )
     parser.add_argument(
         "names",
         nargs="*",
@@ -74,19 +88,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "by networks that learnt from patches: scans of any size are told piece by piece",
     )
     new.add_argument(
-        "--shard",
-        type=Share.of,
-        metavar="K/N",
-        help="answer for share K of N alone, 0/N to N-1/N, each as a job of its own; then --gather",
-    )
-    new.add_argument(
         "--planned", metavar="DIGEST", help="of the share's scans, as the workflow calls it"
-    )
-    new.add_argument(
-        "--gather",
-        type=int,
-        metavar="N",
-        help="put the answers of all N shares together, in the order of the scans",
     )
     study = parser.add_argument_group("held-out scans of the study, as the workflow calls it")
     study.add_argument("--settings", help="the run's settings, JSON")
@@ -124,17 +126,29 @@ def run(arguments: argparse.Namespace) -> None:
         )
         return
     _check_given(arguments, STUDY)
+    settings = read_settings(PredictSettings, arguments.settings)
+    cohort = {name: getattr(arguments, name) for name in ("passed", "splits", "prepared")}
+    if arguments.gather:
+        gather_held_out(
+            asked=settings,
+            fold=settings.fold,
+            test=settings.test,
+            shares=arguments.gather,
+            path=arguments.output / PREDICTIONS,
+            weights=ModelCard.read(arguments.model).weights_sha256,
+            **cohort,
+        )
+        return
     # torch takes seconds to import
     from headstart.training.predict import predict
 
     predict(
-        settings=read_settings(PredictSettings, arguments.settings),
+        settings=settings,
         model=arguments.model,
-        passed=arguments.passed,
-        splits=arguments.splits,
-        prepared=arguments.prepared,
         data=arguments.data,
         output=arguments.output,
+        share=arguments.shard,
+        **cohort,
         **where,
     )
 

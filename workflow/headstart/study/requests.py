@@ -23,7 +23,7 @@ from headstart.study.part_sizes import expected_sizes
 from headstart.study.settings import Settings
 from headstart.training.registry import NETWORKS
 
-Rule = Literal["train", "predict", "predict_shard", "explain", "inject"]
+Rule = Literal["train", "predict", "predict_held_out", "predict_shard", "explain", "inject"]
 ON_GPU: tuple[Rule, ...] = get_args(Rule)  # the rules that ask for one
 
 SPARE = 1.3  # times the memory that is planned, and
@@ -38,6 +38,8 @@ FASTER = 10  # times a CPU core, which any GPU is; not measured, and rather too 
 WRITE_SECONDS = 2.0  # for a predicted mask or image
 # A shorter job waits no less; a training that is stopped at its limit goes on in another job.
 SHORTEST, LONGEST = 60, 1440  # minutes
+OF_SHARD = 4 * 3600.0  # seconds that are planned for a share of the held-out scans, at most
+SCANS = 64  # for each of `prepare.shards`, as `headstart init` counts them
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,25 @@ class JobRequest:
 
 
 OF_OWN = JobRequest(8000, LONGEST)  # for a network of the user's own, of which nothing is known
+GATHERING = JobRequest(2000, 30)  # for what puts the tables of shares together
+
+
+def held_out_shards(settings: Settings, experiment: str) -> int:
+    """Say in how many jobs each network of an experiment predicts its held-out scans.
+
+    It follows from the config alone, not from the machine or from scans that were found.
+
+    Args:
+        settings: The settings.
+        experiment: The experiment.
+    """
+    config = settings.config
+    asked = config.experiments[experiment]
+    if asked.predict.shards or asked.train.network not in NETWORKS:
+        return asked.predict.shards or 1
+    scans = _held_out(settings, experiment, SCANS * config.prepare.shards)
+    planned = _answering_seconds(settings, experiment, scans, asked.train.threads)
+    return 1 << max(0, math.ceil(math.log2(planned / OF_SHARD)))
 
 
 def request(settings: Settings, rule: Rule, experiment: str, *, gpu: bool) -> JobRequest:
@@ -65,6 +86,8 @@ def request(settings: Settings, rule: Rule, experiment: str, *, gpu: bool) -> Jo
         experiment: The experiment.
         gpu: Whether they run on a GPU.
     """
+    if rule == "predict" and held_out_shards(settings, experiment) > 1:
+        return GATHERING
     given = _given(settings, rule, experiment)
     if settings.config.experiments[experiment].train.network not in NETWORKS:
         return given(OF_OWN)
@@ -109,7 +132,7 @@ def request_share(settings: Settings, name: str, *, gpu: bool) -> JobRequest:
     if config.experiments[experiment].train.network not in NETWORKS:
         return given(OF_OWN)
     scans = max(share.scans for share in planned.shares)
-    looking = _answering_seconds(settings, experiment, scans) * len(planned.runs)
+    looking = _answering_seconds(settings, experiment, scans, _cores()) * len(planned.runs)
     preparing = sum(estimates.SCAN_SECONDS.values()) + estimates.preparing_seconds(config)
     asked = _asked(
         _memory(settings, "predict", experiment, gpu=gpu),
@@ -176,9 +199,10 @@ def tight_gpus(settings: Settings, gpus: Mapping[str, str], *, cluster: bool) ->
 
 def _memory(settings: Settings, rule: Rule, experiment: str, *, gpu: bool) -> float:
     """Bytes that a job fills of its computer."""
-    batch = 1 if rule in ("predict", "inject") else None
+    predicts = rule.startswith("predict")
+    batch = 1 if predicts or rule == "inject" else None
     process = CUDA if gpu else _training_memory(settings, experiment, batch=batch)
-    return process + (SCAN if rule == "predict" and _writes_images(settings, experiment) else 0)
+    return process + (SCAN if predicts and _writes_images(settings, experiment) else 0)
 
 
 def _writes_images(settings: Settings, experiment: str) -> bool:
@@ -197,7 +221,7 @@ def _training_memory(
 def _seconds(settings: Settings, rule: Rule, experiment: str, scans: int) -> float:
     """Seconds that a job takes on CPU cores, of a study with so many scans."""
     config = settings.config
-    train, split = config.experiments[experiment].train, config.split
+    train = config.experiments[experiment].train
     if rule == "train":
         sizes = expected_sizes(config, experiment, scans)
         return estimates.training_seconds(train, config.prepare, sizes) or 0.0
@@ -205,16 +229,27 @@ def _seconds(settings: Settings, rule: Rule, experiment: str, scans: int) -> flo
         return estimates.explaining_seconds(config, experiment) or 0.0
     if rule == "inject":
         return estimates.injecting_seconds(config, experiment) or 0.0
-    test = split.test if config.opens_test(experiment) else 0
-    held_out = math.ceil(scans * ((1 - split.test) / split.folds + test))
-    return _answering_seconds(settings, experiment, held_out)
+    held_out = _held_out(settings, experiment, scans)
+    of_shard = math.ceil(held_out / held_out_shards(settings, experiment))
+    return _answering_seconds(settings, experiment, of_shard, _cores())
 
 
-def _answering_seconds(settings: Settings, experiment: str, scans: int) -> float:
-    """Seconds in which a network answers for prepared scans, on CPU cores."""
+def _held_out(settings: Settings, experiment: str, scans: int) -> int:
+    """How many of a study's scans each network of an experiment predicts."""
+    split = settings.config.split
+    test = split.test if settings.config.opens_test(experiment) else 0
+    return math.ceil(scans * ((1 - split.test) / split.folds + test))
+
+
+def _cores() -> int:
+    return os.cpu_count() or 1
+
+
+def _answering_seconds(settings: Settings, experiment: str, scans: int, cores: int) -> float:
+    """Seconds in which a network answers for prepared scans, on so many CPU cores."""
     asked, prepare = settings.config.experiments[experiment], settings.config.prepare
     looking = estimates.predicting_seconds(asked.train, prepare, scans)
-    looking *= asked.predict.times / min(asked.train.threads, os.cpu_count() or 1)
+    looking *= asked.predict.times / min(asked.train.threads, cores)
     writing = WRITE_SECONDS * scans if _writes_images(settings, experiment) else 0.0
     return looking + writing
 

@@ -325,7 +325,9 @@ class Settings:
         """What the study says of an experiment's networks beside what was trained, as JSON."""
         asked = self.config.experiments[experiment]
         return settings_text(
-            Publication(snapshot=self.snapshot.name, unit=asked.unit, predict=asked.predict)
+            Publication(
+                snapshot=self.snapshot.name, unit=asked.unit, predict=asked.predict.in_one_job
+            )
         )
 
     def by_file(self, *words: str) -> str:
@@ -390,7 +392,7 @@ class Settings:
             below.append(["network", self.networks.get(train.network), []])
             if loss := self.networks.get(train.loss or ""):
                 below.append(["loss", loss, []])
-            if (predict := self.config.experiments[name].predict) != PREDICT:
+            if (predict := self.config.experiments[name].predict.in_one_job) != PREDICT:
                 below.append(["predict", settings_text(predict), []])
             if train.start is not None:
                 below.append(["start", self._origin(name), []])

@@ -157,6 +157,16 @@ class Predict(Section):
         "others alone are judged",
     )
 
+    shards: int | None = Field(
+        None,
+        ge=1,
+        le=1000,
+        exclude_if=is_none,
+        description="in how many jobs each network predicts the held-out scans, of which each is "
+        "resumed by itself; another number gives the same bytes. By default a power of two, so "
+        "that each is planned to take 4 hours of CPU time at most; for a network of your own, 1",
+    )
+
     @field_validator("memory")
     @classmethod
     def _some_memory(cls, memory: str | None) -> str | None:
@@ -171,6 +181,11 @@ class Predict(Section):
     def memory_bytes(self) -> float | None:
         """The most memory, in bytes."""
         return None if self.memory is None else bytes_of(self.memory)
+
+    @property
+    def in_one_job(self) -> Predict:
+        """What answers hang on: all but the number of jobs."""
+        return self.model_copy(update={"shards": None})
 
     @field_validator("edges", mode="before")
     @classmethod

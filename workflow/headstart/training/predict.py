@@ -5,24 +5,26 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Collection
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from headstart.cohort.answer_file import AnswerFile
 from headstart.cohort.local_copy import stage_in
+from headstart.cohort.new_scans import Share
 from headstart.cohort.prepared import Cohort
 from headstart.cohort.prepared import Scan
 from headstart.cohort.prepared import read_cohort
 from headstart.common.errors import NoAnswerError
 from headstart.common.errors import UserError
 from headstart.common.progress import progress
+from headstart.common.records import write_rows
 from headstart.common.run_id import PREDICTIONS
 from headstart.common.text import counted
+from headstart.evaluation.held_out import held_out_scans
+from headstart.evaluation.held_out import write_held_out
 from headstart.evaluation.predictions import REJECTED
 from headstart.evaluation.predictions import PredictionRow
-from headstart.evaluation.predictions import write_predictions
 from headstart.tasks import task_with
 from headstart.training.card import ModelCard
 from headstart.training.inference import TrainedNetwork
@@ -44,6 +46,7 @@ def predict(
     output: Path,
     networks: Path | None = None,
     device: str = "auto",
+    share: Share | None = None,
 ) -> None:
     """Predict the scans of the held-out fold and, if the settings say so, of the test subjects.
 
@@ -59,6 +62,8 @@ def predict(
             grid, with the digest of each in the table.
         networks: Folder of the network's own file; no other file's code is run.
         device: auto, cpu or cuda.
+        share: A share of the scans, which alone are predicted; their rows are left in a table of
+            the share's own, for `headstart.evaluation.held_out.gather_held_out`.
 
     Raises:
         UserError: If the network was trained on other channels, its file was edited since, a
@@ -72,23 +77,26 @@ def predict(
     network = replace(network, task=kind.from_state(card.state))
     shards = stage_in(prepared, masks=False)
     cohort = read_cohort(passed, splits, shards, settings.target, settings.covariates)
-    scans = [("fold", scan) for scan in cohort.held_out(settings.fold)]
-    if settings.test:
-        scans += [("test", scan) for scan in cohort.test()]
+    scans = held_out_scans(cohort, settings.fold, test=settings.test)
     if cohort.left_out:
         _tell_left_out(cohort, settings, {part for part, _ in scans})
 
+    # of all shares: how large tiles are must not hang on the share
     (network,) = within_memory([network], [_size(scan) for _, scan in scans])
 
     images = output / f"{network.task.file}s"
-    if network.task.file and images.exists():
+    if share:
+        scans = [(part, scan) for part, scan in scans if share.has(scan.subject)]
+    elif network.task.file and images.exists():
         shutil.rmtree(images)
     rows = []
     for part, scan in progress(scans, total=len(scans), label="scans predicted"):
         answer = _answer(network, scan, images, data, settings.surface_tolerance)
         rows.append(PredictionRow(scan.subject, scan.session, part, scan.target, answer))
-    _tell_rejected(rows)
-    write_predictions(output / PREDICTIONS, rows, card.weights_sha256)
+    if share:
+        write_rows(share.table(output / PREDICTIONS), PredictionRow, rows)
+    else:
+        write_held_out(output / PREDICTIONS, rows, card.weights_sha256)
 
 
 def _tell_left_out(cohort: Cohort, settings: PredictSettings, parts: Collection[str]) -> None:
@@ -112,24 +120,6 @@ def _tell_left_out(cohort: Cohort, settings: PredictSettings, parts: Collection[
         file=sys.stderr,
         flush=True,
     )
-
-
-def _tell_rejected(rows: Sequence[PredictionRow]) -> None:
-    """Say how many scans the network can't tell.
-
-    Raises:
-        UserError: If it can tell none.
-    """
-    reasons = [row.rejected for row in rows if row.rejected]
-    if len(reasons) == len(rows):
-        raise UserError(reasons[0])
-    if reasons:
-        print(
-            f"warning: {len(reasons)} of {counted(len(rows), 'scan')} can't be predicted; the "
-            f"first: {reasons[0]}",
-            file=sys.stderr,
-            flush=True,
-        )
 
 
 def _size(scan: Scan) -> ScanSize:

@@ -20,6 +20,7 @@ ROWS = 10  # characters of height of each plot
 COLOURS = ("34", "33")  # blue and yellow of the terminal's own palette
 # Bit of each of the eight dots of a braille character, [row][column]
 DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
+Line = tuple[History, str, str]  # a training, a column of its history, what the line is called
 
 
 def plot_in_terminal(histories: Sequence[Path]) -> str:
@@ -79,26 +80,36 @@ def terminal_curves(
     named = list(zip(histories, names, strict=True))
     if not histories[0].validates:
         plots = {"training loss": [(history, "train_loss", name) for history, name in named]}
-    elif len(histories) == 1:
-        (history,) = histories
-        plots = {
-            f"{what}: training, validation (with gaps)": [
-                (history, f"train_{what}", "training"),
-                (history, f"val_{what}", "validation"),
-            ]
-            for what in ("loss", *[metric] * history.measures_training)
-        }
-        if not history.measures_training:
-            plots[f"validation {metric}"] = [(history, f"val_{metric}", "validation")]
+    elif len(histories) > 1:
+        plots = _validated(named, "loss", metric)
+    elif histories[0].measures_training:
+        plots = _learnt_and_validated(histories[0], "loss", metric)
     else:
-        plots = {
-            f"validation {what}": [(history, f"val_{what}", name) for history, name in named]
-            for what in ("loss", metric)
-        }
+        of_metric = _validated([(histories[0], "validation")], metric)
+        plots = _learnt_and_validated(histories[0], "loss") | of_metric
     return "\n".join(_plot(title, lines, width, colour) for title, lines in plots.items())
 
 
-def _plot(title: str, lines: Sequence[tuple[History, str, str]], width: int, colour: bool) -> str:
+def _learnt_and_validated(history: History, *measures: str) -> dict[str, list[Line]]:
+    """Name a plot of training and validation for each of these measures."""
+    return {
+        f"{measure}: training, validation (with gaps)": [
+            (history, f"train_{measure}", "training"),
+            (history, f"val_{measure}", "validation"),
+        ]
+        for measure in measures
+    }
+
+
+def _validated(named: Sequence[tuple[History, str]], *measures: str) -> dict[str, list[Line]]:
+    """Name a plot of validation alone for each of these measures."""
+    return {
+        f"validation {measure}": [(history, f"val_{measure}", name) for history, name in named]
+        for measure in measures
+    }
+
+
+def _plot(title: str, lines: Sequence[Line], width: int, colour: bool) -> str:
     values = np.concatenate([history.table[column] for history, column, _ in lines])
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
     last = max(int(history.table["epoch"].max()) for history, _, _ in lines)

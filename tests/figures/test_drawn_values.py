@@ -360,28 +360,43 @@ def test_roc_goes_through_its_rates_inside_a_band_of_95_per_cent():
     assert band_at[-1] == pytest.approx(np.percentile(true, 97.5))
 
 
+def with_sessions(one, *names: str):
+    """A result whose scans are of these subjects, who may have several."""
+    keys = tuple((name, str(n)) for n, name in enumerate(names))
+    own = dict(zip(keys, one.scans.values(), strict=False))
+    pooled, sites = replace(one.pooled, keys=keys), dict.fromkeys(keys, "A")
+    return replace(one, pooled=pooled, scans=one.scans | own, sites=sites)
+
+
 def test_the_sessions_of_a_subject_share_its_weight_in_the_roc_curve():
     p_male = np.array([0.1, 0.7, 0.8, 0.9, 0.3, 0.2])
     one = result(SEX, ["F", "F", "F", "M", "M", "M"], np.column_stack([1 - p_male, p_male]))
-    names = ("a", "a", "b", "c", "d", "d")
-    keys = tuple((name, str(n)) for n, name in enumerate(names))
-    own = dict(zip(keys, one.scans.values(), strict=False))
-    pooled = replace(one.pooled, keys=keys)
-    sites = dict.fromkeys(keys, "A")
     document = Kept()
-    draw_evaluation(document, replace(one, pooled=pooled, scans=one.scans | own, sites=sites))
+    draw_evaluation(document, with_sessions(one, "a", "a", "b", "c", "d", "d"))
     axes = document.axes("ROC curve, 95 % band")
     # from the highest score down: c, b, a's second, d's two, a's first
     false, true = [0, 0, 0.5, 0.75, 0.75, 0.75, 1], [0, 0.5, 0.5, 0.5, 0.75, 1, 1]
     assert drawn(axes, false, true)
 
 
-def test_confusion_counts_scans_by_their_most_probable_class():
+def test_confusion_counts_subjects_by_the_most_probable_classes_of_their_scans():
+    truth = ["F", "F", "F", "M", "M", "M"]
+    p_male = np.array([0.1, 0.2, 0.9, 0.8, 0.6, 0.4])
+    one = result(SEX, truth, np.column_stack([1 - p_male, p_male]))
+    document = Kept()
+    draw_evaluation(document, with_sessions(one, "a", "b", "b", "c", "d", "d"))
+    axes = document.axes("Confusion: subjects, % of the true class")
+    texts = {text.get_position(): text.get_text() for text in axes.texts}
+    assert texts[0, 0] == "1.5\n75 %"  # a, and b by one of two scans
+    assert texts == texts | {(1, 0): "0.5\n25 %", (0, 1): "0.5\n25 %", (1, 1): "1.5\n75 %"}
+
+
+def test_confusion_of_single_scans_has_whole_numbers():
     truth = ["F", "F", "F", "M", "M"]
     p_male = np.array([0.1, 0.2, 0.9, 0.8, 0.6])
     document = Kept()
     draw_evaluation(document, result(SEX, truth, np.column_stack([1 - p_male, p_male])))
-    axes = document.axes("Confusion: scans, % of the true class")
+    axes = document.axes("Confusion: subjects, % of the true class")
     texts = {text.get_position(): text.get_text() for text in axes.texts}
     assert texts == {(0, 0): "2\n67 %", (1, 0): "1\n33 %", (0, 1): "0\n0 %", (1, 1): "2\n100 %"}
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import field
 from functools import cached_property
 from functools import partial
 from pathlib import Path
@@ -73,7 +74,7 @@ class HeldOutTrial:
     models: dict[str, Array]
     seeds: tuple[Array, ...]
     keys: Keys
-    rejected: Mapping[Key, str]
+    rejected: Mapping[Key, str] = field(default_factory=dict)
 
 
 class Bench:

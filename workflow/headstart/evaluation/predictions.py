@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import field
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -98,7 +99,7 @@ class Pooled:
     folds: tuple[int, ...]
     by_seed: tuple[Array, ...]
     mean: Array
-    rejected: Mapping[Key, str]
+    rejected: Mapping[Key, str] = field(default_factory=dict)
 
 
 def write_predictions(path: Path, rows: Sequence[PredictionRow], weights: str) -> None:

@@ -184,16 +184,19 @@ def _calibration(axes: Axes, result: Result, truth: NDArray[np.int64]) -> None:
 
 
 def _confusion(axes: Axes, result: Result, truth: NDArray[np.int64]) -> None:
+    """Draw how many subjects of each class are taken for each; sessions share theirs."""
     n = len(result.names)
     decided = np.argmax(result.pooled.mean, axis=1)
-    counts = np.bincount(truth * n + decided, minlength=n * n).reshape(n, n)
-    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    weights = session_weights(np.array(result.subjects))
+    counts = np.bincount(truth * n + decided, weights, minlength=n * n).reshape(n, n)
+    of_class = counts.sum(axis=1, keepdims=True)
+    share = np.divide(counts, of_class, out=np.zeros_like(counts), where=of_class > 0)
     axes.imshow(share, cmap="Blues", vmin=0, vmax=1.15, aspect="auto")
     for (row, column), count in np.ndenumerate(counts):
         axes.text(
             column,
             row,
-            f"{count}\n{percent(share[row, column])}",
+            f"{round(count, 1):g}\n{percent(share[row, column])}",
             ha="center",
             va="center",
             size=7,
@@ -205,4 +208,4 @@ def _confusion(axes: Axes, result: Result, truth: NDArray[np.int64]) -> None:
     axes.spines[:].set_visible(False)
     axes.set_xlabel(f"{result.target}, predicted (most probable)")
     axes.set_ylabel(f"{result.target}, true")
-    axes.set_title("Confusion: scans, % of the true class")
+    axes.set_title("Confusion: subjects, % of the true class")

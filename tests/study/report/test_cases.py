@@ -49,3 +49,4 @@ def test_numbers_below_each_other_are_rounded_alike() -> None:
     assert head[-1] == "absolute error (years)"
     assert [row[-1] for row in rows] == ["22.0", "0.1", "0.0"]
     assert [row[-2] for row in rows] == ["30.6", "61.5", "9.0"]
+    assert [row[-3] for row in rows] == ["52.57", "61.40", "9.00"]

@@ -164,9 +164,15 @@ def _told(answers: Answers, shown: Sequence[Case]) -> list[list[str]]:
     """Return what is true of each scan and what was predicted, as the headers name it."""
     if answers.task.target_kind == "number":
         predicted = numbers_alike(*(float(answers.pooled.mean[case.place]) for case in shown))
-        true = (f"{float(answers.scans[case.key].target):g}" for case in shown)
+        true = _as_written(*(float(answers.scans[case.key].target) for case in shown))
         return [[*pair] for pair in zip(true, predicted, strict=True)]
     return [_told_of(answers, case) for case in shown]
+
+
+def _as_written(*numbers: float) -> list[str]:
+    """Write what is true with the decimals of the number that has most."""
+    decimals = max(len(f"{number:g}".partition(".")[2]) for number in numbers)
+    return [f"{number:.{decimals}f}" for number in numbers]
 
 
 def _told_of(answers: Answers, case: Case) -> list[str]:

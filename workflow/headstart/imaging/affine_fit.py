@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 LEVELS = {8.0: 0.03, 4.0: 0.02}  # mm, and the rate at which learning begins
 STEPS = 60  # of each level
-DECAY = 0.9, 0.999  # of the means of the slope and of its square
 REACH = 50.0  # mm that a translation of 1 means, beside turns in radians
 FAINT = 1e-5  # product of two variances: where nothing differs, nothing is alike
 BRIGHT = (98, 1.3)  # percentile of the brain that becomes 1, and where intensities are clipped
@@ -133,23 +132,16 @@ class _Level:
         self.turn, self.start = (torch.from_numpy(one.astype(np.float32)) for one in (turn, start))
 
     def climbed(self, pose: Tensor, rate: float) -> Tensor:
-        """Climb from a pose; 12 numbers: turn, shift, logarithms of sizes, shears.
-
-        Adam is written out: torch's takes a second of a process to import.
-        """
+        """Climb from a pose; 12 numbers: turn, shift, logarithms of sizes, shears."""
         import torch
 
-        first, second = torch.zeros(12), torch.zeros(12)
+        pose = pose.clone().requires_grad_()
+        adam = torch.optim.Adam([pose], lr=rate)
         for step in range(STEPS):
-            pose = pose.detach().requires_grad_()
-            (slope,) = torch.autograd.grad(-self.likeness(pose), pose)
-            first = DECAY[0] * first + (1 - DECAY[0]) * slope
-            second = DECAY[1] * second + (1 - DECAY[1]) * slope**2
-            mean, square = (
-                one / (1 - decay ** (step + 1))
-                for one, decay in zip((first, second), DECAY, strict=True)
-            )
-            pose = pose - rate * (1 - step / STEPS) * mean / (square.sqrt() + 1e-8)
+            adam.param_groups[0]["lr"] = rate * (1 - step / STEPS)
+            adam.zero_grad()
+            (-self.likeness(pose)).backward()
+            adam.step()
         return pose.detach()
 
     def linear(self, pose: Tensor) -> Tensor:

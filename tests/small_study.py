@@ -12,6 +12,8 @@ from prepared_shards import write_shard
 from rows import label_rows
 from safetensors.torch import save_file
 
+from headstart.cohort.shards import ShardCard
+from headstart.cohort.shards import volumes_of
 from headstart.cohort.splits import SplitRow
 from headstart.cohort.splits import write_splits
 from headstart.common import files
@@ -133,6 +135,15 @@ class SmallStudy:
         for row, value in values.items():
             self.table.loc[row, column] = value
         self.write_table()
+
+    def spoil(self, key: Key) -> None:
+        """Make a prepared volume one of no numbers."""
+        for card in self.prepared.glob("shard-?.json"):
+            volumes = np.load(volumes_of(card))
+            for scan in ShardCard.read(card).scans:
+                if scan.key == key:
+                    volumes[scan.index] = np.nan
+            np.save(volumes_of(card), volumes)
 
     def write_table(self) -> None:
         """Write passed.csv."""

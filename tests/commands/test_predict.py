@@ -363,7 +363,7 @@ def test_what_is_no_number_is_no_prediction(study, task, tmp_path):
 @pytest.mark.parametrize("task", ["regression", "segmentation"])
 def test_a_held_out_scan_that_cannot_be_told_fails_alone(study, task, capsys):
     before = train_and_predict(study, task, epochs=1)
-    spoil(study, ("s00", "2"))
+    study.spoil(("s00", "2"))
     table = predict_only(study, study.run(task))
     assert list(table) == [*before, "rejected"]
     (place,) = np.flatnonzero(table["rejected"].notna())
@@ -381,16 +381,6 @@ def test_a_held_out_scan_that_cannot_be_told_fails_alone(study, task, capsys):
         assert images == {Path(name).name for name in table["mask"].dropna()}
 
 
-def spoil(study, key):
-    """Make a prepared volume one of no numbers."""
-    for card in study.prepared.glob("shard-?.json"):
-        volumes = np.load(volumes_of(card))
-        for scan in ShardCard.read(card).scans:
-            if scan.key == key:
-                volumes[scan.index] = np.nan
-        np.save(volumes_of(card), volumes)
-
-
 def held_out_command(study, task, output, *more):
     kept = study.run(task).model_dump(exclude={"train", "window"})
     settings = settings_text(PredictSettings(**kept, test=True))
@@ -403,7 +393,7 @@ def held_out_command(study, task, output, *more):
 @pytest.mark.parametrize("task", ["classification", "segmentation"])
 def test_held_out_scans_are_the_same_bytes_in_any_number_of_shares(study, task, capsys):
     train_and_predict(study, task, epochs=1)
-    spoil(study, ("s00", "2"))
+    study.spoil(("s00", "2"))
 
     def files_in(folder):
         found = {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file()}
@@ -429,16 +419,17 @@ def test_held_out_scans_are_the_same_bytes_in_any_number_of_shares(study, task, 
     assert "predictions-shards: is of another split; delete it" in capsys.readouterr().err
 
 
-def test_where_no_share_can_be_told_it_is_one_error(study, capsys):
-    train_and_predict(study, "regression", epochs=1)
+@pytest.mark.parametrize("task", ["regression", "segmentation"])
+def test_where_no_share_can_be_told_it_is_one_error(study, task, capsys):
+    train_and_predict(study, task, epochs=1)
     weights = load_file(study.folder / "train" / "model.safetensors")
     weights = {n: v * np.nan if v.is_floating_point() else v for n, v in weights.items()}
     write_weights(study.folder / "train", weights)
     output = study.folder / "shared"
     for share in ("0/2", "1/2"):
-        assert held_out_command(study, "regression", output, "--shard", share) == 0
+        assert held_out_command(study, task, output, "--shard", share) == 0
     capsys.readouterr()
-    assert held_out_command(study, "regression", output, "--gather", "2") == 2
+    assert held_out_command(study, task, output, "--gather", "2") == 2
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 1
     assert "the network gives numbers that are not finite; train it again" in said[0]

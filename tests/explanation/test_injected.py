@@ -115,3 +115,16 @@ def test_of_masks_the_share_that_is_labelled_is_told(tmp_path: Path) -> None:
     assert {row.group for row in rows} == {"left", "right"}
     assert {row.dose for row in rows} == {0, *FADING.doses}
     assert all(0 <= row.answer <= 1 for row in rows)
+
+
+@pytest.mark.parametrize("task", ["regression", "segmentation"])
+def test_a_scan_that_the_networks_cannot_tell_is_left_out_alone(
+    tmp_path: Path, task: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = Study(tmp_path / "study", task)
+    whole = study.responses(tmp_path / "responses.csv")
+    study.small.spoil(("s06", "1"))
+    capsys.readouterr()
+    rows = study.responses(tmp_path / "responses.csv")
+    assert rows == [row for row in whole if row.subject != "s06"]
+    assert "warning: subject 's06', session '1': its prepared volume" in capsys.readouterr().err

@@ -90,7 +90,8 @@ def gather_held_out(
     if image := TASKS[asked.task].file:
         names = [row.answer[image].removesuffix(".nii.gz") for row in rows.values()]
         kept = {path.parent / f"{name}{end}" for name in names for end in (".nii.gz", ZOOMS)}
-        for file in (path.parent / f"{image}s").iterdir():
+        # where no scan could be told there is no folder
+        for file in sorted(path.parent.glob(f"{image}s/*")):
             if file not in kept:
                 file.unlink()
     write_held_out(path, [rows[place] for place in places], weights)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from headstart.cohort.local_copy import stage_in
 from headstart.cohort.prepared import Scan
 from headstart.cohort.prepared import read_cohort
 from headstart.cohort.settings import Question
+from headstart.common.errors import UserError
 from headstart.common.progress import progress
 from headstart.common.records import write_rows
 from headstart.evaluation.injected import MOST
@@ -30,7 +32,9 @@ from headstart.tasks.base import Task
 from headstart.training.card import ModelCard
 from headstart.training.data import encode
 from headstart.training.data import load_volume
+from headstart.training.inference import NotFiniteError
 from headstart.training.inference import TrainedNetwork
+from headstart.training.inference import check_finite
 from headstart.training.inference import load_network
 from headstart.training.inference import predict_volumes
 
@@ -48,6 +52,8 @@ def inject(
 ) -> None:
     """Answer for changed scans, each by the networks that have not seen its subject.
 
+    A scan that one of them can't tell is left out.
+
     Args:
         settings: What is asked of the cohort.
         passed: `check/passed.csv`.
@@ -59,7 +65,7 @@ def inject(
         device: auto, cpu or cuda.
 
     Raises:
-        UserError: If a shard or a network is damaged.
+        UserError: If a shard or a network is damaged, or the networks can tell none of the scans.
     """
     kind = TASKS[settings.task]
     shards = stage_in(prepared, masks=kind.per_voxel)
@@ -75,11 +81,19 @@ def inject(
     scans = [scan.in_repeat(repeat) for scan in cohort.scans]
     chosen = choose(task, scans, list(models))
     rows: list[InjectedRow] = []
+    untold: list[str] = []
     for fold, theirs in sorted(models.items()):
         own = [scan for scan in chosen if scan.fold == fold]
         loaded = [load_network(m, ModelCard.read(m), networks, device) for m in theirs if own]
         for scan in progress(own, total=len(own), label=f"scans of fold {fold} injected"):
-            rows += _answers(task, scan, loaded)
+            try:
+                rows += list(_answers(task, scan, loaded))  # of all doses, or of none
+            except NotFiniteError as why:
+                untold.append(str(why))
+    if untold and not rows:
+        raise UserError(untold[0])
+    for why in untold:
+        print(f"warning: {why}; it is left out here", file=sys.stderr, flush=True)
     order = {group: number for number, group in enumerate(told_groups(task))}
     write_rows(output, InjectedRow, sorted(rows, key=lambda row: order.get(row.group, 0)))
 
@@ -123,6 +137,7 @@ def _predict(trained: TrainedNetwork, scan: Scan, volume: Volume) -> Any:
     beside = encode([scan], trained.card.covariates, trained.place)
     seen = torch.from_numpy(volume)[None].to(trained.place)
     output = predict_volumes(trained.network, seen, *(() if beside is None else (beside,)))
+    check_finite(output, scan)
     return trained.task.predict(output)
 
 

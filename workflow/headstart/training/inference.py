@@ -134,10 +134,19 @@ def predict_scan(
     """
     beside = () if covariates is None else (covariates,)
     output = predict_volumes(network, load_volume(scan)[None].to(place), *beside)
+    check_finite(output, scan)
+    return output
+
+
+def check_finite(output: Tensor, scan: Scan) -> None:
+    """Check that what a network says of a scan is numbers.
+
+    Raises:
+        NotFiniteError: If there is NaN or infinity in it.
+    """
     # NaN is its own minimum and maximum; no copy is made of an output that fills the memory
     if not (torch.isfinite(output.amin()) and torch.isfinite(output.amax())):
         raise _not_finite(scan)
-    return output
 
 
 def predict_slabs(network: nn.Module, scan: Scan, place: torch.device, *, scratch: bool) -> Slabs:

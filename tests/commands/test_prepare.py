@@ -28,6 +28,7 @@ from headstart.cohort.prepare import prepare
 from headstart.cohort.prepared import scan_of
 from headstart.cohort.shards import ShardCard
 from headstart.cohort.shards import array_digest
+from headstart.cohort.shards import planes_of
 from headstart.cohort.step_report import StepRow
 from headstart.common import files
 from headstart.common.errors import UserError
@@ -688,25 +689,47 @@ def test_refused_scans_are_drawn_first_with_their_reason(tmp_path: Path) -> None
     nib.save(nib.Nifti1Image(ball, affine), tmp_path / "data/ball.nii.gz")
     good, _ = job["scans"]
     bad = replace(good, subject="bad", brain_mask="ball.nii.gz")
-    scans = [good, bad]
+    scans = [good, bad, replace(bad, subject="excluded")]
     prepare(**job | {"scans": scans, "checked": checked(scans, tmp_path / "data")})
-    (refused,) = ShardCard.read(job["output"]).refused
+    refused = ShardCard.read(job["output"]).refused
     planes = np.load(tmp_path / "out/shard-0-planes.npy")
-    assert refused.index == 1
-    assert len(planes) == 2
+    assert [one.index for one in refused] == [1, 2]
+    assert len(planes) == 3
     assert (planes[1][:, 1] > 0).any()
-    write_rows(tmp_path / "passed.csv", OfScan, [OfScan(*one.key) for one in scans])
+    write_rows(tmp_path / "passed.csv", OfScan, [OfScan(*one.key) for one in scans[:2]])
     command = ["gather", "--cards", str(job["output"]), "--passed", str(tmp_path / "passed.csv")]
     page = tmp_path / "out/refused.pdf"
     assert main([*command, "--output", str(tmp_path / "out")]) == 2
     assert page.read_bytes().startswith(b"%PDF")
     drawn = page.with_suffix(".svg").read_text()
-    assert "refused: registration" in drawn
+    assert drawn.count("refused: registration") == 1
     assert "does not lie on the template" in drawn
     assert drawn.index("refused: registration") < drawn.index("(Dice)")
     write_rows(tmp_path / "passed.csv", OfScan, [OfScan(*good.key)])
     assert main([*command, "--output", str(tmp_path / "out")]) == 0
     assert not page.exists()
+    # who was left out is in no figure of the cohort
+    page = tmp_path / "preparation.pdf"
+    of_cohort = ["--steps", tmp_path / "out/steps.csv", "--prepared", tmp_path / "out"]
+    of_cohort += ["--passed", tmp_path / "passed.csv", "--output", page, "--settings"]
+    settings = '{"study": "small", "units": {}, "classes": {}}'
+    assert main([*map(str, ["plot", "--kind", "preparation", *of_cohort]), settings]) == 0
+    assert "(Dice)" in page.with_suffix(".svg").read_text()
+    assert "refused" not in page.with_suffix(".svg").read_text()
+
+
+def test_brains_that_are_no_longer_asked_for_are_not_drawn(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = spoilt_brains(tmp_path)
+    prepare(**job)
+    planes_of(job["output"]).touch()  # of a preparation before
+    write_rows(tmp_path / "passed.csv", OfScan, [OfScan(*one.key) for one in job["scans"]])
+    command = ["gather", "--cards", str(job["output"]), "--passed", str(tmp_path / "passed.csv")]
+    capsys.readouterr()
+    assert main([*command, "--output", str(tmp_path / "out")]) == 2
+    assert "3 scans that passed the check can't be prepared" in capsys.readouterr().err
+    assert not (tmp_path / "out/refused.pdf").exists()
 
 
 def test_masks_and_channels_in_another_order_of_voxels_give_the_same(tmp_path: Path) -> None:

@@ -65,7 +65,15 @@ SMALL_FIELD = 256.0  # mm: of small volumes of scans that have no window; it hol
 
 
 class RefusedScansError(UserError):
-    """Scans that passed the check and can't be prepared: a person has to decide on them."""
+    """Scans that passed the check and can't be prepared: a person has to decide on them.
+
+    Attributes:
+        scans: Those.
+    """
+
+    def __init__(self, said: str, scans: Sequence[RefusedScan]) -> None:
+        super().__init__(said)
+        self.scans = scans
 
 
 def prepare(
@@ -234,7 +242,8 @@ def _check_refused(refused: Sequence[RefusedScan]) -> None:
     raise RefusedScansError(
         f"{len(refused)} scans that passed the check can't be prepared, the first is "
         f"subject '{first.subject}', session '{first.session}': {first.detail}; "
-        "or leave them out with check.exclude"
+        "or leave them out with check.exclude",
+        refused,
     )
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from headstart.cohort.prepare import RefusedScansError
 from headstart.cohort.prepare import gather
 from headstart.cohort.settings import GatherSettings
-from headstart.cohort.shards import planes_of
+from headstart.cohort.shards import RefusedScan
+from headstart.cohort.shards import ShardCard
 from headstart.common import files
 from headstart.common.errors import UserError
 from headstart.common.keys import OfScan
@@ -38,13 +40,15 @@ def run(arguments: argparse.Namespace) -> None:
     try:
         gather(cards=arguments.cards, passed=passed, output=arguments.output, air=settings.air)
     except RefusedScansError as error:
-        if not all(planes_of(card).exists() for card in arguments.cards):
+        if not ShardCard.read(arguments.cards[0]).prepare.planes:
             raise  # no brains were asked for
-        _draw(arguments, page, synthetic=settings.synthetic)
+        _draw(arguments, page, error.scans, synthetic=settings.synthetic)
         raise UserError(f"{error}; their brains are drawn in {page.resolve()}") from error
 
 
-def _draw(arguments: argparse.Namespace, page: Path, *, synthetic: bool) -> None:
+def _draw(
+    arguments: argparse.Namespace, page: Path, refused: Sequence[RefusedScan], *, synthetic: bool
+) -> None:
     # seconds of import that only this case needs
     from headstart.figures.preparation import plot
     from headstart.figures.settings import PlotSettings
@@ -59,4 +63,5 @@ def _draw(arguments: argparse.Namespace, page: Path, *, synthetic: bool) -> None
         output=page,
         steps=arguments.output / "steps.csv",
         prepared=arguments.cards[0].parent,
+        refused=refused,
     )

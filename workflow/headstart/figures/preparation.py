@@ -49,7 +49,13 @@ COLOURS = {IN_TEMPLATE: SKY, IN_BRAIN: YELLOW}
 
 
 def plot(
-    *, settings: PlotSettings, stamp: Stamp, output: Path, steps: Path, prepared: Path
+    *,
+    settings: PlotSettings,
+    stamp: Stamp,
+    output: Path,
+    steps: Path,
+    prepared: Path,
+    refused: Sequence[RefusedScan] = (),
 ) -> None:
     """Draw three planes of each scan, those first whose figures are farthest from the others'.
 
@@ -61,10 +67,10 @@ def plot(
         output: The PDF.
         steps: `prepare/steps.csv`.
         prepared: Folder of the prepared shards.
+        refused: The scans that were refused, in their order. The shards' may be excluded by now.
     """
     rows = sorted(read_rows(steps, StepRow), key=lambda row: -row.distance)
     cards = {path: ShardCard.read(path) for path in sorted(prepared.glob("shard-*.json"))}
-    refused = sorted((s for card in cards.values() for s in card.refused), key=lambda s: s.key)
     both: list[Shown] = [*refused, *rows]
     shown = both[:MOST]
     study = settings.study

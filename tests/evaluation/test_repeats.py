@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from evaluated import Study
 from evaluated import make_study
+from evaluated import reject
 from simulated import AGE
 from simulated import SEX
 
@@ -150,3 +151,16 @@ def test_what_shows_each_scan_once_shows_the_first_repeat_that_was_trained(study
     assert {scan.fold for scan in seen.values()} == {2, 3, None}
     left, _ = of_one_repeat(runs, scans)
     assert {run.fold for run in left} == {0, 1}
+
+
+def test_a_scan_without_a_prediction_is_of_the_repeats_that_were_trained(tmp_path: Path) -> None:
+    study = make_study(tmp_path, folds=(0, 1), seeds=(0,), repeats=REPEATS)
+    settings = EvaluateSettings(
+        **{"experiment": "exp", "task": "regression", "target": "age", "classes": {}},
+        **{"primary": "mae", "test": True, "folds": (0, 1), "seeds": (0,)},
+    )
+    key = next(row.key for row in read_run(study.predictions[0]).rows if row.part == "fold")
+    reject(study.predictions[0], key, "not finite")
+    answers = evaluate(settings=settings, predictions=study.predictions, **inputs(study))[2]
+    (row,) = [row for row in answers if row.rejected]
+    assert (row.fold, row.repeats) == (("0",), 1)

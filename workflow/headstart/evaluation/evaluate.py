@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Collection
 from collections.abc import Iterator
 from collections.abc import Sequence
 from contextlib import suppress
@@ -100,13 +101,14 @@ def evaluate(
     comparison: list[DifferenceRow] = []
     answers: list[AnswerRow] = []
     known = bench.trial(runs, "fold")
+    trained = {run.fold for run in runs}
     for part in ["fold", "test"] if settings.test else ["fold"]:
         trial = known if part == "fold" else bench.trial(runs, part)
-        protocol = protocol_of(part, len({run.fold for run in runs}))
+        protocol = protocol_of(part, len(trained))
         metrics += _metric_rows(bench, trial, protocol)
         metrics += fitted_rows(bench.task, trial, known, protocol)
         comparison += _difference_rows(bench, trial, protocol)
-        said = [*_answer_rows(bench, trial, known, protocol)]
+        said = [*_answer_rows(bench, trial, known, protocol, trained)]
         if lacking := without_prediction(said):
             print(f"warning: {lacking}", file=sys.stderr, flush=True)
         answers += said
@@ -164,7 +166,7 @@ def _with_fold_sd(rows: Sequence[MetricRow]) -> list[MetricRow]:
 
 
 def _answer_rows(
-    bench: Bench, trial: HeldOutTrial, known: HeldOutTrial, protocol: str
+    bench: Bench, trial: HeldOutTrial, known: HeldOutTrial, protocol: str, trained: Collection[int]
 ) -> Iterator[AnswerRow]:
     fitted = None
     if bench.task.fitted_metrics:
@@ -182,8 +184,8 @@ def _answer_rows(
         yield AnswerRow(*key, protocol, folds, len(its), scan.target, cells)
     for key, why in trial.rejected.items():
         scan = bench.scans[key]
-        folds, repeats = tuple(map(str, scan.folds)), max(1, len(scan.folds))
-        yield AnswerRow(*key, protocol, folds, repeats, scan.target, {REJECTED: why})
+        folds = tuple(str(fold) for fold in scan.folds if fold in trained)
+        yield AnswerRow(*key, protocol, folds, max(1, len(folds)), scan.target, {REJECTED: why})
 
 
 def _metric_row(

@@ -88,8 +88,8 @@ def inject(
         for scan in progress(own, total=len(own), label=f"scans of fold {fold} injected"):
             try:
                 rows += list(_answers(task, scan, loaded))  # of all doses, or of none
-            except NotFiniteError as why:
-                untold.append(str(why))
+            except NotFiniteError as error:
+                untold.append(str(error))
     if untold and not rows:
         raise UserError(untold[0])
     for why in untold:

@@ -417,6 +417,14 @@ def test_held_out_scans_are_the_same_bytes_in_any_number_of_shares(study, task, 
     assert files_in(shared) == files_in(once)
     assert held_out_command(study, task, shared, "--gather", "1") == 2
     assert "predictions-shards: is of another split; delete it" in capsys.readouterr().err
+    # in another number of shares, nothing of the earlier ones is left
+    for share in ("0/2", "1/2"):
+        assert held_out_command(study, task, shared, "--shard", share) == 0
+    assert held_out_command(study, task, shared, "--gather", "2") == 0
+    assert {path.name for path in (shared / "predictions-shards").iterdir()} == {"0.csv", "1.csv"}
+    assert held_out_command(study, task, shared) == 0
+    assert files_in(shared) == files_in(once)
+    assert not [*(shared / "predictions-shards").iterdir()]
 
 
 @pytest.mark.parametrize("task", ["regression", "segmentation"])

@@ -240,7 +240,7 @@ def _check_refused(refused: Sequence[RefusedScan]) -> None:
         print(f"  {scan.subject}, {scan.session}: {scan.detail}", file=sys.stderr)
     first = refused[0]
     raise RefusedScansError(
-        f"{len(refused)} scans that passed the check can't be prepared, the first is "
+        f"{counted(len(refused), 'scan')} that passed the check can't be prepared, the first is "
         f"subject '{first.subject}', session '{first.session}': {first.detail}; "
         "or leave them out with check.exclude",
         refused,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,13 +27,18 @@ def held_out_scans(cohort: Cohort, fold: int, *, test: bool) -> list[tuple[str, 
     return [*scans, *(("test", scan) for scan in cohort.test() if test)]
 
 
-def write_held_out(path: Path, rows: Sequence[PredictionRow], weights: str) -> None:
+def write_held_out(
+    path: Path, rows: Sequence[PredictionRow], weights: str, tables: Collection[Path] = ()
+) -> None:
     """Write what a network says of all scans, and how many it can't tell.
+
+    Tables of shares that were others before are removed: they may name who has left the study.
 
     Args:
         path: The predictions.csv.
         rows: What is to be written.
         weights: sha256 of the network's weights.
+        tables: Those of the shares that the rows are from.
 
     Raises:
         UserError: If it can tell none.
@@ -48,6 +54,9 @@ def write_held_out(path: Path, rows: Sequence[PredictionRow], weights: str) -> N
             flush=True,
         )
     write_predictions(path, rows, weights)
+    for table in Share(0, 1).table(path).parent.glob("*.csv"):
+        if table not in tables:
+            table.unlink()
 
 
 def gather_held_out(
@@ -94,4 +103,4 @@ def gather_held_out(
         for file in sorted(path.parent.glob(f"{image}s/*")):
             if file not in kept:
                 file.unlink()
-    write_held_out(path, [rows[place] for place in places], weights)
+    write_held_out(path, [rows[place] for place in places], weights, tables)

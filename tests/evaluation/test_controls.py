@@ -71,6 +71,42 @@ def test_a_background_that_is_related_to_the_truth_warns_however_large_its_error
     assert not background((-0.3, -0.5, -0.1)).warns
 
 
+@pytest.mark.parametrize(
+    ("metric", "ends", "constant", "size", "warns"),
+    [
+        ("auroc", (0.634, 0.868), 0.5, 0.762, False),  # of the demo
+        ("auroc", (0.8, 0.95), 0.5, 0.762, True),
+        ("auroc", (0.55, 0.75), 0.5, 0.4, True),  # the size says nothing
+        ("r", (0.1, 0.5), None, 0.3, False),
+        ("r", (0.4, 0.7), None, 0.3, True),
+    ],
+)
+def test_a_background_may_say_what_the_size_of_the_head_does(
+    metric: str, ends: tuple[float, float], constant: float | None, size: float, warns: bool
+) -> None:
+    """How large the head is shows in the box that is filled in: that is no shortcut."""
+    own = metrics(metric, (0.96, 0.88, 0.99), constant)
+    own += [replace(own[-1], model="head-size", value=size)]
+    control = metrics(metric, (sum(ends) / 2, *ends), constant)
+    task = SEX if metric == "auroc" else AGE
+    rows = control_rows(task, task.metrics[0], own, {"background": control})
+    assert [row.value for row in rows if row.control == "size"] == [size]
+    (told,) = findings(rows, "")
+    assert told.warns == warns
+    beyond = size > (constant or 0)
+    assert ("the head's size alone" in told.words) == beyond
+    assert f"beside {size if beyond else constant:.3f}" in told.words
+
+
+def test_permuted_labels_are_not_compared_with_the_size_of_the_head() -> None:
+    own = metrics("mae", (8, 7, 9), 13)
+    own += [replace(own[-1], model="head-size", value=9.0)]
+    rows = control_rows(AGE, "mae", own, {"shuffled": metrics("mae", (10, 8.8, 12.9), 13)})
+    (told,) = findings(rows, "years")
+    assert told.warns
+    assert "beside 13.0" in told.words
+
+
 def linear(random: np.random.Generator, *, shuffled: bool) -> tuple[np.ndarray, ...]:
     """Teach a linear model on 400 people, and ask it of 100 others.
 

@@ -87,6 +87,7 @@ def test_the_table_holds_the_numbers_that_are_drawn(study: Study) -> None:
     outcomes = {row.control: row.outcome for row in rows}
     assert outcomes == {
         "constant": "",
+        "size": "",
         "none": "",
         "shuffled": "fails",
         "background": "answers",

@@ -22,6 +22,8 @@ from headstart.tasks.metrics import METRICS
 
 ITSELF = "none"  # the control that the experiment's own network is
 CONSTANT = "constant"
+SIZE = "size"
+HEAD_SIZE = "head-size"  # the baseline that knows no more
 CURVE = {"quarter": "a quarter", "half": "a half", ITSELF: "all"}  # of the training subjects
 TAUGHT = ("shuffled",)  # labels that are not true
 # Share of the constant's loss: by a network that sees rho of the truth, 2 rho sqrt(1 - rho^2) of a
@@ -36,7 +38,7 @@ class ControlRow:
 
     Attributes:
         control: shuffled, background, quarter or half; `none` for the network as it is; `constant`
-            for the baseline that says the same of every scan.
+            for the baseline that says the same of every scan, `size` for that of the head's size.
         model: As in metrics.csv.
         metric: Its name.
         protocol: As in metrics.csv.
@@ -46,7 +48,9 @@ class ControlRow:
         ci_method: How the interval came about, or `none: ` and why; in words.
         n: Subjects that it is told from.
         outcome: Of a control that must fail: `fails`, unless it is better than the constant by its
-            whole interval, and than chance alone: `answers`; `unknown` without an interval.
+            whole interval, and than chance alone: `answers`; `unknown` without an interval. The
+            background must be better than the head's size, too, as the box that was filled in
+            shows how large the head is: noise is not the same everywhere.
     """
 
     control: str
@@ -101,9 +105,13 @@ def control_rows(
             if metric == "r":  # undefined of a constant, which is related to nothing
                 constant = replace(constant, value=0.0)
             rows += [constant, _row(ITSELF, _of_network(known))]
-            for name in (name for name in fail if task.failing[name] == metric):
+            asking = [name for name in fail if task.failing[name] == metric]
+            if "background" in asking:
+                rows += [_row(SIZE, row) for row in having(known, model=HEAD_SIZE)]
+            for name in asking:
                 own = _of_network(having(fail[name], metric=metric, **asked))
-                rows.append(_row(name, own, _outcome(own, constant, taught=name in TAUGHT)))
+                reference = _reference(rows, name, metric)
+                rows.append(_row(name, own, _outcome(own, reference, taught=name in TAUGHT)))
     curve = {name: controls[name] for name in CURVE if name in controls}
     for name, theirs in (curve | {ITSELF: metrics} if curve else {}).items():
         own = _of_network(having(theirs, metric=primary, **asked))
@@ -129,13 +137,21 @@ def findings(rows: Sequence[ControlRow], unit: str) -> Iterator[Finding]:
     """
     for row in rows:
         if row.outcome:
-            constant = having(rows, control=CONSTANT, metric=row.metric)[0]
+            reference = _reference(rows, row.control, row.metric)
             network = having(rows, control=ITSELF, metric=row.metric)[0]
             yield Finding(
-                row.control, row.outcome == "answers", _of_failing(row, constant, network)
+                row.control, row.outcome == "answers", _of_failing(row, reference, network)
             )
     if curve := curve_of(rows):
         yield Finding("learning-curve", False, _of_curve(curve, unit))
+
+
+def _reference(rows: Sequence[ControlRow], control: str, metric: str) -> ControlRow:
+    """Return what a control must not be better than."""
+    asked = (CONSTANT, SIZE) if control == "background" else (CONSTANT,)
+    known = [row for row in having(rows, metric=metric) if row.control in asked]
+    sign = 1 if METRICS[metric].higher_is_better else -1
+    return max(known, key=lambda row: -math.inf if row.value is None else sign * row.value)
 
 
 def _of_network(rows: Sequence[MetricRow]) -> MetricRow:
@@ -148,28 +164,28 @@ def _row(control: str, row: MetricRow, outcome: Outcome = "") -> ControlRow:
 
 
 def _outcome(
-    row: MetricRow | ControlRow, constant: MetricRow | ControlRow, *, taught: bool = False
+    row: MetricRow | ControlRow, reference: MetricRow | ControlRow, *, taught: bool = False
 ) -> Outcome:
-    """Tell whether a network is better than a constant, by more than chance makes it.
+    """Tell whether a network is better than a constant or another, by more than chance makes it.
 
     The interval is the network's own, not that of the paired difference.
 
     Args:
         row: The network.
-        constant: The constant.
+        reference: What it is compared with; where it was taught other labels, the constant.
         taught: Whether it was taught labels of other subjects. Whatever it then makes of scans is
             related to the truth by chance, with either sign: a rank or a correlation would be a
             warning in up to one of two, and so would a paired difference. In the loss it makes a
             gain whose standard deviation is at most a share of the constant's over the root of the
             training subjects, at least as many as those that are held out.
     """
-    if row.ci_low is None or row.ci_high is None or row.value is None or constant.value is None:
+    if row.ci_low is None or row.ci_high is None or row.value is None or reference.value is None:
         return "unknown"
     sign = 1 if METRICS[row.metric].higher_is_better else -1
-    gain = sign * (row.value - constant.value)
+    gain = sign * (row.value - reference.value)
     least = row.value - row.ci_low if sign > 0 else row.ci_high - row.value
     if taught:
-        least = max(least, 1.96 * BY_CHANCE[row.metric] * constant.value / math.sqrt(row.n))
+        least = max(least, 1.96 * BY_CHANCE[row.metric] * reference.value / math.sqrt(row.n))
     return "answers" if gain > least else "fails"
 
 
@@ -185,21 +201,25 @@ WARNINGS = {
 }
 
 
-def _of_failing(row: ControlRow, constant: ControlRow, network: ControlRow) -> str:
-    number, reached, *ends = numbers_alike(row.value, constant.value, row.ci_low, row.ci_high)
-    metric, same = METRICS[row.metric].words, in_words(constant.model)
+SHOWN = ", which the box that was filled in shows"
+
+
+def _of_failing(row: ControlRow, reference: ControlRow, network: ControlRow) -> str:
+    number, reached, *ends = numbers_alike(row.value, reference.value, row.ci_low, row.ci_high)
+    metric, size = METRICS[row.metric].words, reference.control == SIZE
+    than = "what the head's size alone says" if size else f"the {in_words(reference.model)}"
     if row.outcome == "unknown":
         return f"{capital(FAILS[row.control])}: can't be told, as there is no interval."
     numbers = f"{metric} {number} [{', '.join(ends)}] beside {reached}"
     if row.outcome == "answers":
         return (
-            f"A warning: {FAILS[row.control]}, the network is better than the {same} ({numbers}). "
+            f"A warning: {FAILS[row.control]}, the network is better than {than} ({numbers}). "
             f"{WARNINGS[row.control]}."
         )
-    said = f"{capital(FAILS[row.control])}, the network is no better than the {same} ({numbers})"
-    if _outcome(network, constant) != "answers":
+    said = f"{capital(FAILS[row.control])}, the network is no better than {than} ({numbers})"
+    if _outcome(network, reference) != "answers":
         return f"{said}; but without that change it is no better either, so this says little."
-    return f"{said}: as it should be."
+    return f"{said}{SHOWN * size}: as it should be."
 
 
 def _of_curve(curve: Sequence[ControlRow], unit: str) -> str:

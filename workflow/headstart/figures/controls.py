@@ -13,6 +13,7 @@ from headstart.common.records import write_rows
 from headstart.common.text import decimals_of
 from headstart.evaluation.controls import CONSTANT
 from headstart.evaluation.controls import ITSELF
+from headstart.evaluation.controls import SIZE
 from headstart.evaluation.controls import ControlRow
 from headstart.evaluation.controls import control_rows
 from headstart.evaluation.controls import curve_of
@@ -34,6 +35,7 @@ LABELS = {
     ITSELF: "the network",
     "background": "background alone",
     "shuffled": "labels permuted",
+    SIZE: "head size alone",
     CONSTANT: "the same for all",
 }
 BARS = "Bars: 95 % intervals, subjects the unit."
@@ -42,6 +44,7 @@ OF_FAILING = (
     "head is no better; orange: it is, by its whole interval and by more than permuted labels "
     "teach by chance, which is a warning."
 )
+OF_SIZE = "A background shows how large the head is: it warns where it says more than that."
 OF_CURVE = "Training on fewer subjects took as many steps."
 COLOURS = {"answers": VERMILION, "fails": BLUE, "unknown": GREY}
 
@@ -92,6 +95,7 @@ def draw_controls(
     told = {
         BARS: any(row.ci_low is not None for row in rows),
         OF_FAILING: bool(failing),
+        OF_SIZE: any(row.control == SIZE for row in rows),
         OF_CURVE: bool(curve),
     }
     note = " ".join(words for words, is_true in told.items() if is_true)

@@ -33,7 +33,8 @@ HOW = {
 WHY = {
     "shuffled": "permuted labels: what they teach is related to the truth by chance alone, which "
     "lowers this error by no more than a bound",
-    "background": "the background: any relation of it to the truth is a shortcut",
+    "background": "the background: any relation of it to the truth is a shortcut, but for that of "
+    "the head's size, which the filled box shows",
 }
 OF_HEADS = (
     "of the head's voxels those nearest to its centre of mass became air in all channels, "

@@ -421,12 +421,17 @@ def test_a_scan_is_brought_onto_the_template_and_its_mask_back(tmp_path: Path) -
     assert row.overlap > 0.95
 
 
+def save_cube(data: Path, name: str) -> None:
+    """Write a brain mask that is no brain, on the grid of the one that is."""
+    cube = np.zeros((60, 60, 60), np.int16)
+    cube[20:40, 20:40, 20:40] = 1
+    affine = nib.load(data / "brain.nii.gz").affine
+    nib.save(nib.Nifti1Image(cube, affine), data / name)
+
+
 def test_a_failed_registration_is_refused_unless_it_is_accepted(tmp_path: Path) -> None:
     job = brain_scans(tmp_path, brain="given", space="rigid")
-    ball = np.zeros((60, 60, 60), np.int16)
-    ball[20:40, 20:40, 20:40] = 1
-    affine = nib.load(tmp_path / "data/brain.nii.gz").affine
-    nib.save(nib.Nifti1Image(ball, affine), tmp_path / "data/brain.nii.gz")
+    save_cube(tmp_path / "data", "brain.nii.gz")
     prepare(**job | {"scans": job["scans"][:1]})
     (refused,) = ShardCard.read(job["output"]).refused
     assert refused.code == "registration"
@@ -683,12 +688,9 @@ def test_brains_are_drawn_for_a_person_to_judge(tmp_path: Path) -> None:
 def test_refused_scans_are_drawn_first_with_their_reason(tmp_path: Path) -> None:
     """What a person may accept is decided by eye, so the page is there when the stage stops."""
     job = brain_scans(tmp_path, brain="given", space="rigid")
-    ball = np.zeros((60, 60, 60), np.int16)
-    ball[20:40, 20:40, 20:40] = 1
-    affine = nib.load(tmp_path / "data/brain.nii.gz").affine
-    nib.save(nib.Nifti1Image(ball, affine), tmp_path / "data/ball.nii.gz")
+    save_cube(tmp_path / "data", "cube.nii.gz")
     good, _ = job["scans"]
-    bad = replace(good, subject="bad", brain_mask="ball.nii.gz")
+    bad = replace(good, subject="bad", brain_mask="cube.nii.gz")
     scans = [good, bad, replace(bad, subject="excluded")]
     prepare(**job | {"scans": scans, "checked": checked(scans, tmp_path / "data")})
     refused = ShardCard.read(job["output"]).refused

@@ -29,10 +29,10 @@ from headstart.evaluation.fitted import fitted_to_others
 from headstart.evaluation.intervals import Interval
 from headstart.evaluation.intervals import difference
 from headstart.evaluation.intervals import interval
-from headstart.evaluation.predictions import REJECTED
 from headstart.evaluation.predictions import check_complete
 from headstart.evaluation.predictions import check_images
 from headstart.evaluation.predictions import read_run
+from headstart.evaluation.results import REJECTED
 from headstart.evaluation.results import AnswerRow
 from headstart.evaluation.results import DifferenceRow
 from headstart.evaluation.results import MetricRow

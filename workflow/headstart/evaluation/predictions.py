@@ -29,6 +29,7 @@ from headstart.common.run_id import RunId
 from headstart.common.schema import Section
 from headstart.common.schema import validated
 from headstart.common.text import as_number
+from headstart.evaluation.results import REJECTED
 from headstart.imaging.nifti import read_volume
 from headstart.imaging.volume import Volume
 from headstart.tasks.base import Task
@@ -36,7 +37,6 @@ from headstart.tasks.weighted import mean_of_known
 
 Array = NDArray[np.float64]
 TEST = -1  # stands for a fold's number
-REJECTED = "rejected"  # column of predictions.csv and answers.csv
 
 
 @dataclass(frozen=True)

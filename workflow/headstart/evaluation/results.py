@@ -15,6 +15,7 @@ from headstart.common.keys import OfScan
 from headstart.common.text import counted
 
 Row = TypeVar("Row")
+REJECTED = "rejected"  # column of predictions.csv and answers.csv
 Protocol = Literal["test", "cross-validation", "hold-out"]
 
 
@@ -114,7 +115,7 @@ class AnswerRow(OfScan):
     @property
     def rejected(self) -> str:
         """Why it has no prediction; "" if it has one."""
-        return self.answer.get("rejected", "")
+        return self.answer.get(REJECTED, "")
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,8 @@ from headstart.common.run_id import PREDICTIONS
 from headstart.common.text import counted
 from headstart.evaluation.held_out import held_out_scans
 from headstart.evaluation.held_out import write_held_out
-from headstart.evaluation.predictions import REJECTED
 from headstart.evaluation.predictions import PredictionRow
+from headstart.evaluation.results import REJECTED
 from headstart.tasks import task_with
 from headstart.training.card import ModelCard
 from headstart.training.inference import TrainedNetwork

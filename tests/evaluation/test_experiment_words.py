@@ -36,7 +36,7 @@ def test_p_values_are_corrected_for_as_many_as_there_are() -> None:
 
 
 def test_what_one_seed_does_not_tell_is_said() -> None:
-    assert "two standard errors over seeds" in explanation([APART])
+    assert "what seeds alone explain in 95 of 100" in explanation([APART])
     assert "chance of the seed is not known" in explanation([replace(APART, seed_margin=None)])
     assert sentence(replace(APART, seed_margin=None)).endswith("p < 0.001 (one seed each).")
 

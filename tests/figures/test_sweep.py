@@ -122,7 +122,7 @@ def test_page_shows_means_seeds_and_spreads_and_says_what_to_type() -> None:
     # below 10 as above it, one column has one decimal
     written = [text.get_text() for text in ranking.texts]
     assert {"4.0 \u00b1 1.4", "13.0 \u00b1 1.4"} <= set(written)
-    assert "minus the first \u00b1 2 SE" in written
+    assert "minus the first \u00b1 chance" in written
     told = ranking.get_title().replace("\n", " ")
     assert told == "The first 2 can't be told apart: seeds differ as much"
     assert "`final: [age-1-2]`" in document.note

@@ -70,8 +70,8 @@ def explanation(family: Sequence[ExperimentRow]) -> str:
     number = sum(row.p is not None for row in family)
     corrected = f" and corrected for {number} comparisons by Holm's method" if number > 1 else ""
     seeds = (
-        "One is said to beat another only where the difference exceeds what seeds alone explain, "
-        "two standard errors over seeds."
+        "One is said to beat another only where the difference exceeds what seeds alone explain in "
+        "95 of 100 such comparisons (Tukey's studentized range): the fewer seeds, the more."
         if any(row.seed_margin is not None for row in family)
         else "With one seed each, how much of a difference is chance of the seed is not known."
     )

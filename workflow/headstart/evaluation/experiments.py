@@ -26,6 +26,7 @@ from headstart.evaluation.multiplicity import p_value
 from headstart.evaluation.predictions import NetworkPredictions
 from headstart.evaluation.predictions import pool
 from headstart.evaluation.predictions import read_run
+from headstart.evaluation.ranking import seeds_explain
 from headstart.evaluation.ranking import typical_spread
 from headstart.evaluation.results import PROTOCOLS
 from headstart.evaluation.results import ExperimentRow
@@ -164,14 +165,15 @@ def _family(group: Comparable, answers: Mapping[str, _Answers], metric: str) -> 
 
 
 def _seed_margins(answers: Mapping[str, _Answers], metric: str) -> dict[str, float]:
-    """What seeds alone explain: two standard errors of a mean over seeds.
+    """What seeds alone explain: so many standard errors of a mean over seeds.
 
     Of few seeds the spread may be small by chance: the median one of the group is the least. It is
     taken for an experiment of one seed, too; NaN where all are.
     """
     spreads = {name: one.spread.get(metric, math.nan) for name, one in answers.items()}
     typical = typical_spread(list(spreads.values()))
+    explained = seeds_explain([one.seeds for one in answers.values()])
     return {
-        name: float(2 * np.fmax(spread, typical) / math.sqrt(answers[name].seeds))
+        name: float(explained * np.fmax(spread, typical) / math.sqrt(answers[name].seeds))
         for name, spread in spreads.items()
     }

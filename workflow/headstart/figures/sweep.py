@@ -122,7 +122,8 @@ def _note(rows: Sequence[RankedRow]) -> str:
     runs = f"{counted(first.folds, 'fold')} and {counted(first.seeds, 'seed')}"
     spread = (
         "Small dots: seeds; whiskers: their standard deviation (SD). A difference is told from "
-        "chance where it exceeds two of its standard errors (SE) over seeds: open circles. "
+        "chance where it exceeds what seeds alone explain in 95 of 100 such sweeps (Tukey's "
+        "studentized range): open circles. "
         if first.seeds > 1
         else "Train with several seeds, e.g. `seeds: [0, 1, 2]` in the sweep, to see how much is "
         "chance. "
@@ -159,8 +160,8 @@ def _ranking(axes: Axes, rows: Sequence[RankedRow], scores: Scores) -> None:
                 size=6.5,
                 color=colour,
             )
-    sd, se = (" \u00b1 SD", " \u00b1 2 SE") if rows[0].seeds > 1 else ("", "")
-    for x, text in zip(COLUMNS, (f"mean{sd}", f"minus the first{se}"), strict=True):
+    sd, by = (" \u00b1 SD", " \u00b1 chance") if rows[0].seeds > 1 else ("", "")
+    for x, text in zip(COLUMNS, (f"mean{sd}", f"minus the first{by}"), strict=True):
         _head(axes, (1, 1), (x, 5), text)
     settings = " \u00b7 ".join(map(setting_in_words, rows[0].settings))
     _head(axes, (0, 1), (-4, 5), settings, ha="right")

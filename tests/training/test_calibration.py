@@ -126,6 +126,13 @@ def test_too_few_or_people_of_one_age_are_refused():
         calibration.calibrate(same, [card()])
 
 
+@pytest.mark.parametrize("truth", [np.linspace(240, 960, 12), [*range(40, 51), 999]])
+def test_months_and_codes_among_ages_are_refused(truth: object):
+    wrong = Controls(np.linspace(40, 60, 12), np.array(truth, float))
+    with pytest.raises(UserError, match=r"over twice the range .* another unit, and for codes"):
+        calibration.calibrate(wrong, [card()])
+
+
 def write(path: Path, **columns: list[object]) -> Path:
     pd.DataFrame(columns).to_csv(path, index=False)
     return path
@@ -165,6 +172,9 @@ def test_tables_that_are_none_of_controls_are_named(tmp_path: Path):
     assert "holds predictions of sex, but these networks predict age" in said(
         age=[1], prediction=[2], target=["sex"]
     )
+    assert "has controls of 2 sites (Bonn, Köln), but what is fitted is one scanner's" in said(
+        age=[1, 2, 3], prediction=[2, 3, 4], Site=["Köln", "Bonn", ""]
+    )
     assert "row 3 has no age" in said(age=[1, "n/a"], prediction=[2, 3])
     assert "row 2 has the prediction 'old', which is no number" in said(
         age=[1, 2], prediction=["old", 3]
@@ -196,8 +206,13 @@ def test_what_was_found_is_said_in_sentences():
     assert few[3].startswith("an offset to \u00b11 years takes ")
     many = calibration.describe(calibration.calibrate(controls(60, slope=0.5), [card()]))
     assert many[2].startswith("slope: 0.")
-    low = Controls(np.linspace(10, 70, 12), np.linspace(20, 80, 12))
+    truth = np.linspace(20, 80, 12)
+    low = Controls(truth - 10 + truth % 2, truth)
     assert calibration.describe(calibration.calibrate(low, [card()]))[1].endswith("too low")
+    near = Controls(truth + 5 * (-1) ** np.arange(12) + 0.1, truth)
+    assert calibration.describe(calibration.calibrate(near, [card()]))[1].endswith(
+        ": not told from 0"
+    )
 
 
 def test_it_says_that_the_columns_interval_is_not_one_person_s_range():

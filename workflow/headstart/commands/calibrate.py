@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from headstart.common.errors import UserError
+from headstart.common.text import counted
 from headstart.data.tables import read_all
 from headstart.study.named import runs_of
 from headstart.training import calibration
@@ -59,6 +60,7 @@ def run(arguments: argparse.Namespace) -> None:
     table = read_all(controls)
     calibration.check_columns(controls, table, target)
     if "prediction" not in table.columns:
+        calibration.check_scans(controls, table, target)
         # torch takes seconds to import
         from headstart.training.predict_new import predict_new
 
@@ -68,5 +70,6 @@ def run(arguments: argparse.Namespace) -> None:
     known = calibration.read_controls(controls, target)
     fitted = calibration.calibrate(known, cards)
     fitted.write(output)
-    left = f"; {known.left_out} rows without a prediction left out" if known.left_out else ""
+    left = f"; {counted(known.left_out, 'row')} without a prediction left out"
+    left *= bool(known.left_out)
     print("\n".join([*calibration.describe(fitted), f"written: {output}{left}"]), file=sys.stdout)

@@ -153,14 +153,7 @@ def read_controls(path: Path, target: str) -> Controls:
     table = read_all(path)
     check_columns(path, table, target)
     known = table[table["prediction"] != ""]
-    numbers = {}
-    for name in ("prediction", target):
-        numbers[name] = [as_number(cell, math.nan) for cell in known[name]]
-        for row, number in zip(known.index, numbers[name], strict=True):
-            if not math.isfinite(number):
-                found = known[name][row]
-                wrong = f"the {name} '{found}', which is no number" if found else f"no {name}"
-                raise UserError(f"{path}: row {row} has {wrong}; correct it, or take the row out")
+    numbers = {name: _numbers(path, known, name) for name in ("prediction", target)}
     warnings = known["warning"] if "warning" in known else pd.Series(dtype=str)
     learnt = int(warnings.str.contains("learnt from this very scan", regex=False).sum())
     if learnt:
@@ -175,8 +168,36 @@ def read_controls(path: Path, target: str) -> Controls:
     )
 
 
+def _numbers(path: Path, table: pd.DataFrame, name: str) -> list[float]:
+    """Read a column of numbers."""
+    numbers = [as_number(cell, math.nan) for cell in table[name]]
+    for row, number in zip(table.index, numbers, strict=True):
+        if not math.isfinite(number):
+            found = table[name][row]
+            wrong = f"the {name} '{found}', which is no number" if found else f"no {name}"
+            raise UserError(f"{path}: row {row} has {wrong}; correct it, or take the row out")
+    return numbers
+
+
+def check_scans(path: Path, table: pd.DataFrame, target: str) -> None:
+    """Check the true numbers of scans that are still to be predicted, which takes minutes.
+
+    Raises:
+        UserError: If one is no number, or they are too few.
+    """
+    _check_enough(len(_numbers(path, table, target)))
+
+
+def _check_enough(controls: int) -> None:
+    if controls < FEWEST:
+        raise UserError(
+            f"calibrate: {counted(controls, 'control')} with a prediction; it takes {FEWEST} or "
+            "more"
+        )
+
+
 def check_columns(path: Path, table: pd.DataFrame, target: str) -> None:
-    """Check that a table of controls holds true numbers and, if it was predicted, of what.
+    """Check that a table of controls holds true numbers, of one site and of what was predicted.
 
     Raises:
         UserError: If not.
@@ -192,6 +213,13 @@ def check_columns(path: Path, table: pd.DataFrame, target: str) -> None:
             f"{path}: holds predictions of {', '.join(sorted(others))}, but these networks predict "
             f"{target}"
         )
+    sites = {cell for name in table for cell in table[name] if name.lower() == "site" and cell}
+    if len(sites) > 1:
+        raise UserError(
+            f"{path}: has controls of {len(sites)} sites ({', '.join(sorted(sites))}), but what "
+            "is fitted is one scanner's; calibrate each by its own, or take the column out if all "
+            "are of one scanner"
+        )
 
 
 def calibrate(controls: Controls, cards: Sequence[ModelCard]) -> Calibration:
@@ -202,18 +230,23 @@ def calibrate(controls: Controls, cards: Sequence[ModelCard]) -> Calibration:
         cards: Of the networks that predicted them.
 
     Raises:
-        UserError: If there are fewer than 5, or all have the same number.
+        UserError: If there are fewer than 5, all have the same number, or these are nothing like
+            the training targets.
     """
     predicted, truth, n = controls.predicted, controls.truth, len(controls.truth)
     run = cards[0].run
-    if n < FEWEST:
-        raise UserError(
-            f"calibrate: {counted(n, 'control')} with a prediction; it takes {FEWEST} or more"
-        )
+    _check_enough(n)
     if np.ptp(truth) == 0:
         raise UserError(
             f"calibrate: {run.target} is {truth[0]:g} in all {n} controls, which says nothing of "
             "others; add people of another one"
+        )
+    learnt = 2 * max(card.task.half_of_targets or 0.0 for card in cards)
+    if np.ptp(truth) > 2 * learnt:
+        raise UserError(
+            f"calibrate: {run.target} is {truth.min():g} to {truth.max():g} in these controls, "
+            f"over twice the range of the training targets (some {learnt:.3g}); look for another "
+            "unit, and for codes such as 999"
         )
     gaps, centre = predicted - truth, float(predicted.mean())
     offset, slope = float(gaps.mean()), _slope(controls, cards)
@@ -283,10 +316,12 @@ def describe(calibration: Calibration) -> list[str]:
     """Say what was found, in sentences."""
     one, unit = calibration, f" {calibration.unit}" if calibration.unit else ""
     low, high = one.offset_interval
+    told = f"predictions are so much too {'high' if one.offset > 0 else 'low'}"
+    if low <= 0 <= high:
+        told = "not told from 0"
     lines = [
         f"{one.controls} controls of {one.range[0]:g} to {one.range[1]:g}{unit}",
-        f"offset: {one.offset:+.2f}{unit} [{low:+.2f}, {high:+.2f}]: predictions are so much too "
-        + ("high" if one.offset > 0 else "low"),
+        f"offset: {one.offset:+.2f}{unit} [{low:+.2f}, {high:+.2f}]: {told}",
     ]
     if one.slope_interval is None:
         lines.append(f"slope: left at 1: {one.slope_told}")

@@ -213,7 +213,7 @@ def check_columns(path: Path, table: pd.DataFrame, target: str) -> None:
             f"{path}: holds predictions of {', '.join(sorted(others))}, but these networks predict "
             f"{target}"
         )
-    sites = {cell for name in table for cell in table[name] if name.lower() == "site" and cell}
+    sites = {cell for name in table for cell in table[name] if str(name).lower() == "site"} - {""}
     if len(sites) > 1:
         raise UserError(
             f"{path}: has controls of {len(sites)} sites ({', '.join(sorted(sites))}), but what "

@@ -27,7 +27,7 @@ from headstart.training.inference import TrainedNetwork
 from headstart.training.inference import predict_slabs
 from headstart.training.plain_unet import PlainUNet
 from headstart.training.predict_memory import ScanSize
-from headstart.training.predict_memory import within_memory
+from headstart.training.predict_memory import WithinMemory
 from headstart.training.predict_new import _sizes
 from headstart.training.predictor import make_predictor
 from headstart.training.predictor import tiled_of
@@ -61,7 +61,9 @@ def trained(memory: str, network: nn.Module, name: str = "plain_unet") -> Traine
 
 def fitted(memory: str, network: nn.Module, edge: int = 128, **kind: Any) -> TrainedNetwork:
     scan = ScanSize("scan.nii", (edge,) * 3, (edge,) * 3, new=True)
-    (found,) = within_memory([trained(memory, network, **kind)], [scan])
+    limit = WithinMemory([trained(memory, network, **kind)])
+    limit.check([scan])
+    (found,) = limit.fitted(scan)
     return found
 
 
@@ -89,18 +91,35 @@ def test_without_a_setting_nothing_is_measured(tried: list[int]) -> None:
     card = network.card.model_copy(update={"predict": Predict()})
     free = TrainedNetwork(card, network.task, network.network, CPU)
     scan = ScanSize("scan.nii", (900,) * 3, (900,) * 3, new=True)
-    assert within_memory([free], [scan]) == [free]
+    limit = WithinMemory([free])
+    limit.check([scan])
+    assert limit.fitted(scan) == [free]
     assert not tried
 
 
-def test_of_scans_each_fits() -> None:
-    """Also where the one that takes most to be read is not the one that takes most to be told."""
-    network = trained("480M", PlainUNet(1, 1, [2, 2]))
-    fine = ScanSize("fine.nii", (200,) * 3, (50,) * 3)
+def test_a_scan_has_the_tiles_that_it_has_by_itself_whatever_is_beside_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Its answer must not hang on the share that it is in, nor on a scan that is added later."""
+    limit = WithinMemory([trained("480M", PlainUNet(1, 1, [2, 2]))])
+    fine = ScanSize("fine.nii", (50,) * 3, (50,) * 3)
     coarse = ScanSize("coarse.nii", (40,) * 3, (400,) * 3)
-    (found,) = within_memory([network], [fine, coarse])
+    limit.check([fine, coarse])
+    said = capsys.readouterr().err
+    assert "480M holds tiles of 24x24x24 voxels in place of 48x48x48" in said
+    assert said.count("\n") == 1
     # rows of the coarse one take 184 MB of tiles of 48³ and 92 MB of 24³, its output 256 MB
-    assert (tiled_of(found.network).size, found.scratch) == ((24,) * 3, True)
+    for scan, tile in ((fine, 48), (coarse, 24), (fine, 48)):
+        (found,) = limit.fitted(scan)
+        assert (tiled_of(found.network).size, found.scratch) == ((tile,) * 3, tile == 24)
+
+
+def test_tiles_that_are_nearly_all_margin_are_refused() -> None:
+    """Of 24 voxels along each axis, a network that sees 11 far tells 2; of 48 it tells 26."""
+    far = nn.Sequential(nn.Conv3d(1, 1, 23, padding=11))
+    with pytest.raises(UserError, match=r"420M is too little: .* takes 0\.5G at the least"):
+        fitted("420M", far)
+    assert tiled_of(fitted("1G", far).network).size == (48, 48, 48)
 
 
 def test_scans_that_are_no_heads_are_left_to_their_rejection(tmp_path: Path) -> None:

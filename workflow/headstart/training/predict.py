@@ -30,7 +30,7 @@ from headstart.training.card import ModelCard
 from headstart.training.inference import TrainedNetwork
 from headstart.training.inference import load_network
 from headstart.training.predict_memory import ScanSize
-from headstart.training.predict_memory import within_memory
+from headstart.training.predict_memory import WithinMemory
 from headstart.training.settings import PredictSettings
 from headstart.training.settings import Run
 
@@ -81,8 +81,8 @@ def predict(
     if cohort.left_out:
         _tell_left_out(cohort, settings, {part for part, _ in scans})
 
-    # of all shares: how large tiles are must not hang on the share
-    (network,) = within_memory([network], [_size(scan) for _, scan in scans])
+    limit = WithinMemory([network])
+    limit.check(_size(scan) for _, scan in scans)
 
     images = output / f"{network.task.file}s"
     if share:
@@ -91,6 +91,7 @@ def predict(
         shutil.rmtree(images)
     rows = []
     for part, scan in progress(scans, total=len(scans), label="scans predicted"):
+        (network,) = limit.fitted(_size(scan))
         answer = _answer(network, scan, images, data, settings.surface_tolerance)
         rows.append(PredictionRow(scan.subject, scan.session, part, scan.target, answer))
     if share:

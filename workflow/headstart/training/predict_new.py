@@ -38,7 +38,7 @@ from headstart.training.inference import TrainedNetwork
 from headstart.training.inference import load_network
 from headstart.training.inference import mean_of
 from headstart.training.predict_memory import ScanSize
-from headstart.training.predict_memory import within_memory
+from headstart.training.predict_memory import WithinMemory
 from headstart.training.training_scans import digests_of
 
 
@@ -109,9 +109,10 @@ def predict_new(
         raise UserError(CHANGED.format(scans=scans[0]))
     loaded = [load_network(*one, networks, device) for one in zip(runs, cards, strict=True)]
     setting = "predict.memory" if memory is None else "--memory"
-    loaded = within_memory(loaded, _sizes(new, first), setting)
+    limit = WithinMemory(loaded, setting)
+    limit.check(_sizes(new, first))
     rows = [
-        _answered(loaded, scan, output, calibrated)
+        _answered(limit, scan, output, calibrated)
         for scan in progress(new.single(), total=len(new.files), label="scans done")
     ]
     # as objects: how a number is written must not hang on the other rows
@@ -154,13 +155,13 @@ def _sizes(new: NewScans, card: ModelCard) -> Iterator[ScanSize]:
 
 
 def _answered(
-    networks: Sequence[TrainedNetwork],
+    limit: WithinMemory,
     new: NewScans,
     output: Path,
     calibration: Calibration | None,
 ) -> dict[str, Any]:
     """Check and prepare a scan, and answer for it: the cells of its row."""
-    card = networks[0].card
+    card = limit.networks[0].card
     with tempfile.TemporaryDirectory(prefix="headstart-predict-") as scratch:
         (reason,), prepared, remarks = check_and_prepare(
             new,
@@ -173,10 +174,11 @@ def _answered(
             return {"rejected": reason}
         ((name, scan),) = prepared.items()
         scan = replace(scan, covariates=new.values(card.run.covariates)[name])
-        image = f"{output.stem}-{networks[0].task.file}s/{name}.nii.gz"
+        image = f"{output.stem}-{card.task.file}s/{name}.nii.gz"
         how, classes = card.predict, card.run.classes
         file = AnswerFile(scan, output.parent, image, classes, noise=how.noise, kind=how.dtype)
-        row = _answer(networks, file, remarks[name])
+        size = ScanSize(name, scan.source_shape, scan.shape, new=True)
+        row = _answer(limit.fitted(size), file, remarks[name])
     if calibration and "prediction" in row:
         row.update(calibration.cells(row["prediction"]))
     return row

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from functools import partial
 from itertools import combinations
 from itertools import groupby
+from math import inf
+from math import prod
 from typing import cast
 
 import numpy as np
@@ -28,6 +30,7 @@ from headstart.training.registry import NETWORKS
 from headstart.training.tiles import WIDEST
 from headstart.training.tiles import margins
 from headstart.training.tiles import padding
+from headstart.training.tiles import spans
 from headstart.training.tiles import tile_of
 from headstart.training.tiles import tiles
 
@@ -80,23 +83,41 @@ class Tiled(nn.Module):
         self.network = network
         self._steps, self._overlap = tuple(steps), overlap
         self.learnt = tuple(learnt or size)
-        self._margins: list[int] | None = None
+        # of each size of tiles that was taken, or looked at
+        self._margins: dict[Sequence[int], list[int]] = {}
+        self._reach: dict[Sequence[int], list[int | None]] = {}
         self.resize(size)
 
-    def is_exact(self, size: Sequence[int], channels: int, place: torch.device) -> bool:
-        """Say whether tiles of a size, however much of them is margin, answer as the whole would.
+    def times_as_long(
+        self, size: Sequence[int], shape: Sequence[int], channels: int, place: torch.device
+    ) -> float:
+        """Say how many times as long tiles of a size take, however much of them is margin.
 
         Args:
             size: Voxels of a tile.
+            shape: Voxels of what is predicted.
             channels: Image channels.
             place: Where the network computes.
+
+        Returns:
+            The voxels that it sees, over those of the tiles as they are now; infinity where the
+            answer would not be the one for the whole.
         """
-        field = receptive_field(self.network, channels, size, self._steps, place)
-        return margins(field, size, self._steps, self._overlap, widest=1)[1]
+        if size not in self._reach:
+            self._reach[size] = receptive_field(self.network, channels, size, self._steps, place)
+        field = self._reach[size]
+        chosen, exact = margins(field, size, self._steps, self._overlap, widest=1)
+        now, _ = margins(field, self.size, self._steps, self._overlap, self._widest)
+        return self._seen(shape, size, chosen) / self._seen(shape, self.size, now) if exact else inf
+
+    def _seen(self, shape: Sequence[int], size: Sequence[int], margin: Sequence[int]) -> int:
+        """Count the voxels that the network sees of all tiles of a shape."""
+        axes = zip(shape, size, margin, self._steps, strict=True)
+        return prod(len(spans(*axis)) for axis in axes) * prod(size)
 
     def resize(self, size: Sequence[int], widest: float = WIDEST) -> None:
         """Take other tiles, of which margins may be a share at each end."""
-        self.size, self._widest, self._margins = tuple(size), widest, None
+        self.size, self._widest = tuple(size), widest
 
     def see_tile(self, channels: int, place: torch.device) -> None:
         """Let the network see one tile."""
@@ -130,9 +151,9 @@ class Tiled(nn.Module):
         along = [(axis[0], *padding(*axis)) for axis in axes]
         whole = [before + n + behind for n, before, behind in along]
         inner = [slice(before, before + n) for n, before, _ in along]
-        if self._margins is None and whole != list(self.size):
-            self._margins = self._measured(least.shape[1], least.device)
-        boxes = tiles(shape, self.size, self._margins or (0, 0, 0), self._steps)
+        if self.size not in self._margins and whole != list(self.size):
+            self._margins[self.size] = self._measured(least.shape[1], least.device)
+        boxes = tiles(shape, self.size, self._margins.get(self.size, (0, 0, 0)), self._steps)
         for written, row in groupby(boxes, key=lambda tile: tile.written[0]):
             in_row = list(row)
             seen = _row(read, shape[0], in_row[0].seen[0], inner, whole, least)

@@ -675,10 +675,14 @@ def test_an_added_scan_is_of_one_share_and_no_share_may_be_of_other_scans(study,
     assert new_command(*given, *own, "--gather", 3) == 0
     assert new_command(*given[:2], tmp_path / "once/new.csv", *own) == 0
     assert answers_in(output.parent) == answers_in(tmp_path / "once")
-    # what is gone leaves no mask
+    # what is gone leaves no mask, and no table of a share that was another before
     (scans / "more.nii.gz").unlink()
-    in_shares(3, *given, *own)
+    in_shares(2, *given, *own)
     assert "new-masks/more.nii.gz" not in answers_in(output.parent)
+    assert sorted(path.name for path in (output.parent / "new-shards").iterdir()) == [
+        "0.csv",
+        "1.csv",
+    ]
     for wrong in ("3/3", "-1/3", "1", "a/b"):
         with pytest.raises(SystemExit):
             new_command(*given, *own, f"--shard={wrong}")

@@ -11,6 +11,7 @@ import pandas as pd
 
 from headstart.cohort.new_scans import NewScans
 from headstart.cohort.new_scans import Share
+from headstart.cohort.new_scans import remove_other_shares
 from headstart.common import files
 from headstart.common.errors import UserError
 from headstart.common.text import counted
@@ -51,6 +52,7 @@ def gather_answers(scans: NewScans, shares: int, output: Path, image: str) -> No
             if path not in kept:
                 path.unlink()
     files.write_csv(output, answers)
+    remove_other_shares(output, shares)
     if rejected := tell_answers(answers, output):
         print(f"warning: {rejected}", file=sys.stderr)
 

@@ -62,6 +62,19 @@ class Share(NamedTuple):
         return output.with_name(f"{output.stem}-shards") / f"{self.number}.csv"
 
 
+def remove_other_shares(output: Path, shares: int) -> None:
+    """Remove tables of shares that were others before: they may name who has left.
+
+    Args:
+        output: As for `Share.table`.
+        shares: How many tables there are now; 0 where the answers were written at once.
+    """
+    kept = {Share(number, shares).table(output) for number in range(shares)}
+    for table in Share(0, 1).table(output).parent.glob("*.csv"):
+        if table not in kept:
+            table.unlink()
+
+
 @dataclass(frozen=True)
 class NewScans:
     """Scans to predict.

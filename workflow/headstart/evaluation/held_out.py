@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection
 from collections.abc import Sequence
 from pathlib import Path
 
 from headstart.cohort.new_scans import Share
+from headstart.cohort.new_scans import remove_other_shares
 from headstart.cohort.prepared import Cohort
 from headstart.cohort.prepared import Scan
 from headstart.cohort.prepared import read_cohort
@@ -28,17 +28,15 @@ def held_out_scans(cohort: Cohort, fold: int, *, test: bool) -> list[tuple[str, 
 
 
 def write_held_out(
-    path: Path, rows: Sequence[PredictionRow], weights: str, tables: Collection[Path] = ()
+    path: Path, rows: Sequence[PredictionRow], weights: str, shares: int = 0
 ) -> None:
     """Write what a network says of all scans, and how many it can't tell.
-
-    Tables of shares that were others before are removed: they may name who has left the study.
 
     Args:
         path: The predictions.csv.
         rows: What is to be written.
         weights: sha256 of the network's weights.
-        tables: Those of the shares that the rows are from.
+        shares: How many shares the rows are from; 0 where they were told at once.
 
     Raises:
         UserError: If it can tell none.
@@ -54,9 +52,7 @@ def write_held_out(
             flush=True,
         )
     write_predictions(path, rows, weights)
-    for table in Share(0, 1).table(path).parent.glob("*.csv"):
-        if table not in tables:
-            table.unlink()
+    remove_other_shares(path, shares)
 
 
 def gather_held_out(
@@ -103,4 +99,4 @@ def gather_held_out(
         for file in sorted(path.parent.glob(f"{image}s/*")):
             if file not in kept:
                 file.unlink()
-    write_held_out(path, [rows[place] for place in places], weights, tables)
+    write_held_out(path, [rows[place] for place in places], weights, shares)

@@ -385,7 +385,7 @@ def test_confusion_counts_subjects_by_the_most_probable_classes_of_their_scans()
     one = result(SEX, truth, np.column_stack([1 - p_male, p_male]))
     document = Kept()
     draw_evaluation(document, with_sessions(one, "a", "b", "b", "c", "d", "d"))
-    axes = document.axes("Confusion: subjects, % of the true class")
+    axes = document.axes("Confusion: subjects, % of row")
     texts = {text.get_position(): text.get_text() for text in axes.texts}
     assert texts[0, 0] == "1.5\n75 %"  # a, and b by one of two scans
     assert texts == texts | {(1, 0): "0.5\n25 %", (0, 1): "0.5\n25 %", (1, 1): "1.5\n75 %"}
@@ -396,7 +396,7 @@ def test_confusion_of_single_scans_has_whole_numbers():
     p_male = np.array([0.1, 0.2, 0.9, 0.8, 0.6])
     document = Kept()
     draw_evaluation(document, result(SEX, truth, np.column_stack([1 - p_male, p_male])))
-    axes = document.axes("Confusion: subjects, % of the true class")
+    axes = document.axes("Confusion: subjects, % of row")
     texts = {text.get_position(): text.get_text() for text in axes.texts}
     assert texts == {(0, 0): "2\n67 %", (1, 0): "1\n33 %", (0, 1): "0\n0 %", (1, 1): "2\n100 %"}
 

@@ -6,20 +6,39 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from drawn_results import SEX
 from drawn_results import result
+from rows import label_rows
 from words_on_pages import on_another
 from words_on_pages import words_of
 
+from headstart.cohort.balance import balance
+from headstart.cohort.splits import SplitRow
+from headstart.common.run_id import RunId
 from headstart.evaluation.results import DifferenceRow
 from headstart.evaluation.results import MetricRow
+from headstart.figures.balance import draw_balance
+from headstart.figures.balance import draw_sites
+from headstart.figures.curves import Curve
+from headstart.figures.curves import draw_curves
 from headstart.figures.evaluation import draw_evaluation
 from headstart.figures.style import Stamp
 from headstart.figures.style import document
+from headstart.tasks.classification import Classification
 from headstart.tasks.regression import Regression
+from headstart.training.history import Epoch
+from headstart.training.history import History
 
 BASELINES = ("majority", "site", "head-size", "brain-size", "mask-volumes", "voxels", "covariates")
+STAMP = Stamp("s", "d", "c", synthetic=False)
+LONG = (
+    "Alzheimer's disease",
+    "Mild cognitive impairment",
+    "behavioural variant of frontotemporal dementia",
+    "control",
+)
 METRICS = ("mae", "auroc", "log_loss", "balanced_accuracy", "brier")
 
 
@@ -54,3 +73,56 @@ def test_words_lie_beside_each_other(tmp_path: Path, task: str, sites: int) -> N
     read = words_of(tmp_path / "page.pdf")
     assert any("volumes" in word for page in read for word in page)
     assert not any(map(on_another, read))
+
+
+def test_classes_of_long_names_lie_beside_each_other(tmp_path: Path) -> None:
+    said = np.random.default_rng(0).dirichlet(np.ones(4), 8)
+    of_task = result(Classification(LONG), [LONG[n % 4] for n in range(8)], said)
+    metrics, differences = rows(4)
+    kept = [row for row in of_task.metrics if row.metric not in METRICS]
+    scans = dict.fromkeys(of_task.scans)
+    with document(tmp_path / "page.pdf", "page", STAMP) as pages:
+        draw_evaluation(
+            pages,
+            replace(
+                of_task,
+                metrics=[*kept, *metrics],
+                comparison=differences,
+                sites=dict.fromkeys(scans, "A"),
+            ),
+        )
+    assert not any(map(on_another, words_of(tmp_path / "page.pdf")))
+
+
+def test_labels_and_sites_of_long_names_lie_beside_each_other(tmp_path: Path) -> None:
+    sites = ["University Hospital of Somewhere / Neuroradiology, Room 3.12 (Prisma_fit)", "Y" * 40]
+    people = [f"s{n}" for n in range(24)]
+    table = pd.DataFrame(
+        {
+            "subject": people,
+            "session": "1",
+            "site": [sites[n % 2] for n in range(24)],
+            "diagnosis": [("", *LONG)[n % 5] for n in range(24)],
+            "t1": [f"{n}.nii.gz" for n in people],
+        }
+    )
+    passed = label_rows(table, "t1")
+    splits = [
+        SplitRow(who, n % 4 == 3, None if n % 4 == 3 else n % 4, validation=False)
+        for n, who in enumerate(people)
+    ]
+    shares = balance(splits=splits, passed=passed, stratify=[])
+    with document(tmp_path / "page.pdf", "page", STAMP) as pages:
+        draw_balance(pages, shares, study="study")
+        draw_sites(pages, passed, study="study")
+    assert not any(map(on_another, words_of(tmp_path / "page.pdf")))
+
+
+def test_what_came_out_of_seeds_stands_above_its_own_fold(tmp_path: Path) -> None:
+    epochs = tuple(Epoch(n, 0.1, 9.5, 12.345, {"mae": 12.345}) for n in range(1, 121))
+    curves = [
+        Curve(RunId("e", f, s), History("mae", epochs, 120)) for f in range(5) for s in (0, 1)
+    ]
+    with document(tmp_path / "page.pdf", "page", STAMP) as pages:
+        draw_curves(pages, curves, title="age")
+    assert not any(map(on_another, words_of(tmp_path / "page.pdf")))

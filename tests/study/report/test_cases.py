@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from measured import as_measured
 
+from headstart.evaluation.cases import Case
 from headstart.evaluation.predictions import Pooled
 from headstart.study.report import cases
 from headstart.tasks.regression import Regression
@@ -34,6 +35,21 @@ def test_the_dice_of_a_single_class_is_told_once(dice, headers, told) -> None:
     answers = cases.Answers(asked, "dice", Segmentation((*dice,)), {}, [], scans, pooled)
     assert cases._headers(answers) == headers
     assert cases._told(answers, answers.ordered)[0] == told
+
+
+@pytest.mark.parametrize(
+    ("scans", "words"),
+    [
+        (1, ["best"]),
+        (2, ["worst 1", "best"]),
+        (5, ["worst 1", "worst 2", "median", "best"]),
+        (40, [*(f"worst {n}" for n in range(1, 9)), "median", "best"]),
+    ],
+)
+def test_no_scan_is_called_one_of_the_worst_that_is_better_than_the_median(scans, words) -> None:
+    ordered = [Case((str(n), "1"), n, "mae", float(scans - n)) for n in range(scans)]
+    assert [*cases.listed(ordered)] == words
+    assert len({case.place for case in cases.listed(ordered).values()}) == len(words)
 
 
 def test_numbers_below_each_other_are_rounded_alike() -> None:

@@ -33,6 +33,7 @@ from headstart.evaluation.predictions import check_complete
 from headstart.evaluation.predictions import check_images
 from headstart.evaluation.predictions import read_run
 from headstart.evaluation.results import REJECTED
+from headstart.evaluation.results import SMALLEST_SITE
 from headstart.evaluation.results import AnswerRow
 from headstart.evaluation.results import DifferenceRow
 from headstart.evaluation.results import MetricRow
@@ -45,8 +46,6 @@ from headstart.tasks import task_with
 from headstart.tasks.base import Task
 from headstart.tasks.base import UnfittedError
 from headstart.tasks.weighted import mean_of_known
-
-SMALLEST_SITE = 5  # subjects; below it a site has no row of its own
 
 
 def evaluate(

@@ -21,6 +21,7 @@ Protocol = Literal["test", "cross-validation", "hold-out"]
 
 OURS = ("network", "ensemble")  # models that were trained; the others are baselines
 MISSED = "unless rare failures were missed"  # said of a method
+SMALLEST_SITE = 5  # subjects; below it a site has no row of its own
 PROTOCOLS = {"test": "test", "cross-validation": "fold", "hold-out": "fold"}  # and their parts
 PROTOCOLS_IN_WORDS = {
     "test": "held-out test",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +25,7 @@ from headstart.figures.style import BLUE
 from headstart.figures.style import COLOURS
 from headstart.figures.style import GREY
 from headstart.figures.style import LINES
+from headstart.figures.style import LONGEST_NAME
 from headstart.figures.style import MARKERS
 from headstart.figures.style import ORANGE
 from headstart.figures.style import PURPLE
@@ -33,11 +35,14 @@ from headstart.figures.style import YELLOW
 from headstart.figures.style import Document
 from headstart.figures.style import Stamp
 from headstart.figures.style import document
+from headstart.figures.style import shortened
 from headstart.figures.style import with_unit
 
 FILLS = (SKY, ORANGE, BLUE, YELLOW, PURPLE, VERMILION, GREY)
 HATCHES = ("", "////", "....", "\\\\\\\\", "xx", "", "||||")
 TOTALS = ("subjects", "scans")  # rows of balance.csv that are no label
+ACROSS = 46  # characters that fit above a panel
+KEY = 4  # as many characters does a key of the legend take
 
 
 def plot(
@@ -84,16 +89,16 @@ def draw_balance(
         "Dots: mean and standard deviation."
     )
     rows = max(1, -(-len(labels) // 2))
-    tall = 16 + 4.6 * len(parts)
+    tall = 16 + 4.6 * len(parts) + _legend_room(_levels(balance, label) for label in labels)
     with document.page(f"{study}: split and balance", height=20 + tall * rows, note=note) as figure:
         grid = figure.subplots(rows, 2 if len(labels) > 1 else 1, squeeze=False).ravel()
         for axes, label in zip(grid, labels or ["subjects"], strict=False):
             own = [row for row in balance if row.label == label]
             if _is_number(own):
                 _means(axes, own, with_unit(label, units.get(label, "")))
+                axes.set_title(label)
             else:
-                _shares(axes, pd.DataFrame(own), "part", "level", parts)
-            axes.set_title(label)
+                _shares(axes, label, pd.DataFrame(own), "part", "level", parts)
             axes.set_yticks(range(len(parts))[::-1], named)
             axes.tick_params(axis="y", length=0)
         for axes in grid[max(1, len(labels)) :]:
@@ -238,9 +243,9 @@ def draw_sites(
         "look at the site baselines beside its results."
     )
     rows = -(-len(drawn) // 2)
-    with document.page(
-        f"{study}: labels by site", height=24 + (22 + 5 * len(sites)) * rows, note=note
-    ) as figure:
+    classes = (people[label].unique() for label in drawn if continuous(people[label]) is None)
+    tall = 22 + 5 * len(sites) + _legend_room(classes)
+    with document.page(f"{study}: labels by site", height=24 + tall * rows, note=note) as figure:
         grid = figure.subplots(rows, 2 if len(drawn) > 1 else 1, squeeze=False).ravel()
         for axes, label in zip(grid, drawn, strict=False):
             _label_by_site(axes, people, label, sites, units.get(label, ""))
@@ -252,8 +257,8 @@ def _label_by_site(
     axes: Axes, people: pd.DataFrame, label: str, sites: Sequence[str], unit: str
 ) -> None:
     numbers = continuous(people[label].tolist())
-    axes.set_title(label)
     if numbers is not None:
+        axes.set_title(label)
         known = pd.Series(numbers, people.index).dropna()
         groups = [known[people["site"] == site].to_numpy() for site in sites]
         axes.boxplot(
@@ -268,14 +273,46 @@ def _label_by_site(
         axes.grid(axis="x")
     else:
         table = people.groupby(["site", label]).size().rename("n").reset_index()
-        _shares(axes, table, "site", label, sites)
+        _shares(axes, label, table, "site", label, sites)
     sizes = people["site"].value_counts()
-    named = [f"{site or '(unknown)'} (n = {sizes[site]})" for site in sites]
+    named = [
+        f"{shortened(site, LONGEST_NAME) or '(unknown)'} (n = {sizes[site]})" for site in sites
+    ]
     axes.set_yticks(range(len(sites))[::-1], named)
 
 
+def _levels(balance: Sequence[BalanceRow], label: str) -> list[str]:
+    """Return the levels of a label, none of a number."""
+    own = [row for row in balance if row.label == label]
+    return [] if _is_number(own) else list(dict.fromkeys(row.level for row in own))
+
+
+def _legend(title: str, names: Sequence[str]) -> tuple[int, int]:
+    """Return a legend's columns, and the rows that lift the title above it: 0 if it is beside."""
+    widths = [len(name) + KEY for name in names]
+    if len(title) + sum(widths) <= ACROSS:
+        return len(names), 0
+    columns = max(1, ACROSS // max(widths))
+    return columns, -(-len(names) // columns)
+
+
+def _legend_room(levels: Iterable[Iterable[object]]) -> float:
+    """Return the height of the largest of several legends, mm."""
+    named = [[_level(one) for one in each] for each in levels]
+    return max((4.0 * _legend("", names)[1] for names in named if names), default=0.0)
+
+
+def _level(name: object) -> str:
+    return shortened(str(name), LONGEST_NAME) or "missing"
+
+
 def _shares(
-    axes: Axes, counts: pd.DataFrame, group: str, level: str, groups: Sequence[str]
+    axes: Axes,
+    title: str,
+    counts: pd.DataFrame,
+    group: str,
+    level: str,
+    groups: Sequence[str],
 ) -> None:
     """Stacked horizontal bars, one per group, each as long as 1."""
     table = counts.pivot_table(index=group, columns=level, values="n", sort=False, fill_value=0)
@@ -294,7 +331,7 @@ def _shares(
             hatch=HATCHES[number % len(HATCHES)],
             ec="white",
             lw=0.6,
-            label=str(name) or "missing",
+            label=_level(name),
         )
         for row, start, part, n in zip(rows, left, width, table[name], strict=True):
             if part > 0.06:
@@ -312,8 +349,10 @@ def _shares(
     axes.set_xlabel("share of subjects")
     axes.set_yticks(rows, list(groups))
     axes.tick_params(axis="y", length=0)
+    columns, rows_above = _legend(title, [_level(name) for name in table.columns])
+    axes.set_title(title, pad=6 + 10 * rows_above)
     axes.legend(
-        ncols=min(len(table.columns), 4),
+        ncols=columns,
         loc="lower right",
         bbox_to_anchor=(1, 1.0),
         handlelength=1.0,

@@ -159,7 +159,7 @@ def _small_multiples(
         else "Loss of training, a line per seed."
     )
     with document.page(
-        f"{title}: learning curves by fold", height=22 + 50 * rows, note=note
+        f"{title}: learning curves by fold", height=22 + 53 * rows, note=note
     ) as figure:
         grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
         for axes, fold in zip(grid.ravel(), folds, strict=False):
@@ -185,9 +185,9 @@ def _losses(histories: Sequence[History]) -> list[tuple[str, str, str, Any]]:
 
 
 def _at_chosen(runs: Sequence[History]) -> str:
-    """Return the metric at the kept epochs of all seeds, as a short line."""
+    """Return the metric at the kept epochs of the first seeds, a short line each."""
     parts = [f"{run.best:.3g} at epoch {run.chosen}" for run in runs]
-    return ", ".join(parts[:2]) + (", …" if len(parts) > 2 else "")
+    return "\n".join(parts[:2]) + (" …" if len(parts) > 2 else "")
 
 
 def _lines(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -27,8 +29,10 @@ from headstart.figures.style import BLUE
 from headstart.figures.style import COLOURS
 from headstart.figures.style import GREY
 from headstart.figures.style import LINES
+from headstart.figures.style import LONGEST_NAME
 from headstart.figures.style import Document
 from headstart.figures.style import room
+from headstart.figures.style import shortened
 from headstart.tasks.class_metrics import calibration_curve
 from headstart.tasks.class_metrics import roc
 from headstart.tasks.metrics import DECISIONS
@@ -36,6 +40,7 @@ from headstart.tasks.metrics import METRICS
 
 LOWER = "Log loss and Brier score: lower is better."
 QUARTERS = [0, 0.25, 0.5, 0.75, 1]
+ACROSS = 48  # characters of all classes that fit side by side
 
 
 def draw_predicted_classes(document: Document, result: Result) -> None:
@@ -44,10 +49,11 @@ def draw_predicted_classes(document: Document, result: Result) -> None:
     band = "Band: bootstrap of subjects, point by point. " if _has_band(result) else ""
     note = f"{result.note(result.primary)} {band}{LOWER}"
     numbers = numbers_of(result, result.primary)
-    height = max(128, numbers.height + room(note))
+    rows = max(0, len(result.names) - 2)  # of the legend below, and of the confusion
+    height = max(128 + 8 * rows, numbers.height + room(note))
     with document.page(result.heading, height=height, note=note) as figure:
         left, right = halves(figure)
-        top, bottom = left.subplots(2, 1, height_ratios=[1.9, 1])
+        top, bottom = left.subplots(2, 1, height_ratios=[1.9, 1 + 0.1 * rows])
         _roc(top, result, truth)
         _confusion(bottom, result, truth)
         numbers.draw(right)
@@ -140,7 +146,7 @@ def _roc(axes: Axes, result: Result, truth: NDArray[np.int64]) -> None:
     for number, index in enumerate([1] if two else range(len(result.names))):
         positive, score = truth == index, probability[:, index]
         style = {"color": COLOURS[number % len(COLOURS)], "ls": LINES[number % len(LINES)]}
-        name = result.names[index]
+        name = shortened(result.names[index], LONGEST_NAME)
         label = f"{name} (positive)" if two else f"{name} against the rest"
         if band:
             curves = zip(*roc(positive, score, weights[1:]), strict=True)
@@ -158,7 +164,9 @@ def _roc(axes: Axes, result: Result, truth: NDArray[np.int64]) -> None:
     axes.set_xlabel("false positive rate")
     axes.set_ylabel("true positive rate")
     axes.set_title("ROC curve" + (", 95 % band" if band else ""))
-    axes.legend(loc="lower right")
+    # curves of several classes leave no corner free
+    below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.18)}
+    axes.legend(**({"loc": "lower right"} if two else below))
 
 
 def _calibration(axes: Axes, result: Result, truth: NDArray[np.int64]) -> None:
@@ -202,10 +210,14 @@ def _confusion(axes: Axes, result: Result, truth: NDArray[np.int64]) -> None:
             size=7,
             color="white" if share[row, column] > 0.6 else BLACK,
         )
-    axes.set_xticks(range(n), result.names)
-    axes.set_yticks(range(n), result.names)
+    axes.set_xticks(range(n), _wrapped(result.names, ACROSS // n))
+    axes.set_yticks(range(n), _wrapped(result.names, LONGEST_NAME // 2))
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     axes.set_xlabel(f"{result.target}, predicted (most probable)")
     axes.set_ylabel(f"{result.target}, true")
-    axes.set_title("Confusion: subjects, % of the true class")
+    axes.set_title("Confusion: subjects, % of row")
+
+
+def _wrapped(names: Sequence[str], width: int) -> list[str]:
+    return [textwrap.fill(shortened(name, LONGEST_NAME), width) for name in names]

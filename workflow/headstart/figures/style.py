@@ -43,6 +43,7 @@ MARKERS = ("o", "^", "s", "D", "v", "P", "X")
 
 WIDTH = 183.0  # mm: two columns of a journal page
 TITLE = 7.5  # mm that a page's title takes
+LONGEST_NAME = 24  # characters of a class or a site in a legend, or beside a small panel
 NOTE_WIDTH = 138  # characters of small print that fit into it
 STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",

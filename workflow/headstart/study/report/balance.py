@@ -27,10 +27,11 @@ def demographics(study: StudyFiles) -> Html:
     rows = read_rows(study.path(study_paths.BALANCE), BalanceRow)
     parts = list(dict.fromkeys(row.part for row in rows))
     lines = dict.fromkeys((row.label, row.level) for row in rows)
+    classes = {label for label, level in lines if level not in ("", "all")}
     units = {one.target: one.unit for one in study.config.experiments.values()}
     cells = [
         [
-            _line(label, level, units.get(label, "")),
+            _line(label, level or "missing" * (label in classes), units.get(label, "")),
             *(_cell(rows, part, label, level) for part in parts),
         ]
         for label, level in lines

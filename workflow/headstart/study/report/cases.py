@@ -106,11 +106,10 @@ def _experiment(study: StudyFiles, name: str, protocol: str) -> Html:
     ordered = answers.ordered
     if not ordered:
         return joined([tag("h3", name), tag("p", "No scan has a score of its own.")])
-    worst = {f"worst {n + 1}": case for n, case in enumerate(ordered[:WORST])}
-    others = {"median": ordered[len(ordered) // 2], "best": ordered[-1]}
-    listed = {**worst, **others}
-    head, rows = _table(answers, listed)
-    looked = dict(list(worst.items())[:SHOWN]) | others
+    named = listed(ordered)
+    head, rows = _table(answers, named)
+    hidden = {f"worst {n}" for n in range(SHOWN + 1, WORST + 1)}
+    looked = {word: case for word, case in named.items() if word not in hidden}
     part = "test scans" if protocol == "test" else "held-out scans of the folds"
     return joined(
         [
@@ -121,15 +120,27 @@ def _experiment(study: StudyFiles, name: str, protocol: str) -> Html:
     )
 
 
-def _table(answers: Answers, listed: Mapping[str, Case]) -> tuple[list[str], list[list[str]]]:
+def listed(ordered: Sequence[Case]) -> dict[str, Case]:
+    """Name the worst cases, none of them better than the median, and some to compare them with.
+
+    Args:
+        ordered: All of them, the worst first.
+    """
+    middle = len(ordered) // 2
+    worst = {f"worst {n + 1}": case for n, case in enumerate(ordered[: min(WORST, middle)])}
+    median = {"median": ordered[middle]} if len(ordered) > 2 else {}
+    return worst | median | {"best": ordered[-1]}
+
+
+def _table(answers: Answers, named: Mapping[str, Case]) -> tuple[list[str], list[list[str]]]:
     """Return the headers and the rows of some cases, by what each is."""
     # of a single scan an error is no mean
     metric = metric_name(answers.ordered[0].metric, answers.asked.unit).removeprefix("mean ")
     head = ["", "subject", "session", *_headers(answers), metric]
-    shown = [*listed.values()]
+    shown = [*named.values()]
     scores = numbers_alike(*(case.score for case in shown))
     told = _told(answers, shown)
-    rows = zip(listed, shown, told, scores, strict=True)
+    rows = zip(named, shown, told, scores, strict=True)
     return head, [[word, *case.key, *cells, score] for word, case, cells, score in rows]
 
 

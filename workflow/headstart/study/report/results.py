@@ -14,6 +14,7 @@ from headstart.evaluation.baseline_rows import in_words
 from headstart.evaluation.fold_words import NO_INTERVAL
 from headstart.evaluation.fold_words import fold_cell
 from headstart.evaluation.results import PROTOCOLS_IN_WORDS
+from headstart.evaluation.results import SMALLEST_SITE
 from headstart.evaluation.results import MetricRow
 from headstart.evaluation.results import by
 from headstart.evaluation.results import having
@@ -31,6 +32,9 @@ from headstart.study.report.markup import joined
 from headstart.study.report.markup import table
 from headstart.study.report.markup import tag
 from headstart.study.report.openings import openings
+
+FEW_AT_SITE = f"Sites of fewer than {SMALLEST_SITE} subjects have no row of their own."
+ABSENT = "A class that nobody of a group has is left out of the means over classes."
 
 
 def results(study: StudyFiles) -> PageSection:
@@ -72,13 +76,14 @@ def _tables(study: StudyFiles, one: Outcome) -> Html:
     methods = methods_of(row for row in everyone if row.metric in metrics)
     ours = [row for row in rows if row.model == one.network.model]
     title = f"{one.experiment}, {PROTOCOLS_IN_WORDS[one.protocol]}"
+    absent = f" {ABSENT}" if kind.target_kind == "class" else ""
     return joined(
         [
             table(f"{title}, {people}", head, _by_model(one, everyone, metrics)),
             tag("p", " ".join(_note(one, *says, methods)), class_="note"),
             _all_metrics(title, having(ours, group="all"), unit),
-            _by_site(title, ours, metrics, names),
-            _by_fold(title, ours, metrics, names),
+            _by_site(title, ours, metrics, names, absent),
+            _by_fold(title, ours, metrics, names, absent),
         ]
     )
 
@@ -150,16 +155,25 @@ def _cell(value: float | None, low: float | None, high: float | None, decimals: 
 
 
 def _by_site(
-    title: str, ours: Sequence[MetricRow], metrics: Sequence[str], names: Sequence[str]
+    title: str,
+    ours: Sequence[MetricRow],
+    metrics: Sequence[str],
+    names: Sequence[str],
+    absent: str,
 ) -> Html | None:
     if not (sites := by("site", ours)):
         return None
     caption, head = f"{title}: the {ours[0].model} by site", ["group", "subjects", *names]
-    return folded("By site", table(caption, head, _by_group(ours, sites, metrics)))
+    note = tag("p", f"{FEW_AT_SITE}{absent}", class_="note")
+    return folded("By site", table(caption, head, _by_group(ours, sites, metrics)), note)
 
 
 def _by_fold(
-    title: str, ours: Sequence[MetricRow], metrics: Sequence[str], names: Sequence[str]
+    title: str,
+    ours: Sequence[MetricRow],
+    metrics: Sequence[str],
+    names: Sequence[str],
+    absent: str,
 ) -> Html | None:
     if not (folds := by("fold", ours)):
         return None
@@ -167,7 +181,8 @@ def _by_fold(
     of_all = having(ours, group="all")
     spread = [fold_cell(row) for name in metrics for row in having(of_all, metric=name)]
     cells = [*_by_group(ours, folds, metrics), ["SD over folds (n)", "", *spread]]
-    return folded("By fold", table(caption, head, cells), tag("p", NO_INTERVAL, class_="note"))
+    note = tag("p", f"{NO_INTERVAL}{absent}", class_="note")
+    return folded("By fold", table(caption, head, cells), note)
 
 
 def _by_group(

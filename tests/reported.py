@@ -87,7 +87,7 @@ def make_finished(
     files.write_json(folder / study_paths.CONFIG, config.model_dump(mode="json"))
     _write_audit(folder)
     for name in experiments:
-        _evaluate(folder, slices, name)
+        evaluate_study(folder, slices, name)
     runs = [run for name in experiments for run in config.runs(name)]
     rows = compare(
         settings=slices.compare(),
@@ -100,11 +100,11 @@ def make_finished(
         name = f"{experiments[0]}-{control}"
         like = more | {"noise": noise, "experiments": (name,)}
         make_study(folder, task=task, folds=folds, **like)
-        _evaluate(folder, slices, name)
+        evaluate_study(folder, slices, name)
     return Study.read(results, study, results)
 
 
-def _evaluate(folder: Path, slices: Slices, name: str) -> None:
+def evaluate_study(folder: Path, slices: Slices, name: str) -> None:
     runs = slices.config.runs(name)
     for run in runs:
         _write_card(folder, slices, run)

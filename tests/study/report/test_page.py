@@ -13,6 +13,7 @@ import evaluated
 import pandas as pd
 import pytest
 from html_seen import Seen
+from reported import evaluate_study
 from reported import make_finished
 from reported import page_of
 
@@ -26,6 +27,8 @@ from headstart.evaluation import experiment_words
 from headstart.evaluation.baseline_rows import ROWS
 from headstart.evaluation.judgement import judge
 from headstart.evaluation.judgement import sentence
+from headstart.evaluation.predictions import read_run
+from headstart.evaluation.predictions import write_predictions
 from headstart.evaluation.results import OURS
 from headstart.evaluation.results import AnswerRow
 from headstart.evaluation.results import DifferenceRow
@@ -102,6 +105,35 @@ def test_scans_without_a_prediction_are_counted(finished: Study, tmp_path: Path)
     assert said in headline_of(page)
     assert said in (study.folder / "methods.md").read_text()
     assert f"{number - 1} scans)" in (study.folder / "methods.md").read_text()
+
+
+def test_a_dice_is_said_of_the_subjects_that_have_one(tmp_path: Path) -> None:
+    """Most scans have no lesion, and none a core: neither mask has any, and there is no Dice."""
+    study = make_finished(tmp_path, "segmentation", folds=(0,))
+    runs, few = study.slices.config.runs("exp"), "37"  # the last digits of who has a lesion
+    for path in (study.folder / run.predicted / "predictions.csv" for run in runs):
+        rows = []
+        for row in read_run(path).rows:
+            gone = {
+                f"{kind}_{name}": ""
+                for name in ("rim", "core")
+                for kind in ("dice", "nsd", "hd95", "assd")
+                if name == "core" or row.subject[-1] not in few
+            }
+            rows.append(replace(row, answer=row.answer | gone))
+        write_predictions(path, rows, weights="0" * 64)
+    evaluate_study(study.folder, study.slices, "exp")
+    metrics = pd.read_csv(study.folder / "evaluate/exp/metrics.csv")
+    of_test = metrics.query("protocol == 'test' and group == 'all' and model == 'ensemble'")
+    n = of_test.set_index("metric")["n"]
+    answers = pd.read_csv(study.folder / "evaluate/exp/answers.csv").query("protocol == 'test'")
+    told = {who for who in answers["subject"] if who[-1] in few}
+    assert n["dice"] == n["dice_rim"] == len(told) < answers["subject"].nunique()
+    assert n["dice_core"] == 0
+    said = headline_of(page_of(study))
+    assert f"n = {len(told)} of {answers['subject'].nunique()} subjects (it is not defined" in said
+    assert f"No interval from {len(told)} subjects would hold" in said
+    assert "No Dice of core: none of these scans has it" in said
 
 
 def test_the_primary_metric_is_the_headline_everywhere(tmp_path: Path) -> None:

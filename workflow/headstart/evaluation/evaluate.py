@@ -124,7 +124,7 @@ def _metric_rows(bench: Bench, trial: HeldOutTrial, protocol: str) -> list[Metri
             for name, metric in bench.estimate(trial, model, inside).items():
                 seeds = defined(spread.get(name, math.nan)) if model == trial.ours else None
                 of = (model, name, group, protocol)
-                rows.append(_metric_row(of, metric, sample.people(), seeds))
+                rows.append(_metric_row(of, metric, seeds))
     return rows
 
 
@@ -146,7 +146,7 @@ def fitted_rows(
         sample, truth = trial.sample.inside(inside), trial.truth[inside]
         for name, one in estimate(task, sample, truth, said[inside], {}, fitted=True).items():
             of = (trial.ours, name, group, protocol)
-            yield _metric_row(of, one, sample.people(one.told), None)
+            yield _metric_row(of, one, None)
 
 
 def _with_fold_sd(rows: Sequence[MetricRow]) -> list[MetricRow]:
@@ -187,11 +187,9 @@ def _answer_rows(
         yield AnswerRow(*key, protocol, folds, max(1, len(folds)), scan.target, {REJECTED: why})
 
 
-def _metric_row(
-    of: tuple[str, str, str, str], one: Estimate, people: int, seed_sd: float | None
-) -> MetricRow:
+def _metric_row(of: tuple[str, str, str, str], one: Estimate, seed_sd: float | None) -> MetricRow:
     """Write down a metric; `of` are its model, name, group and protocol."""
-    value = defined(one.value)
+    value, people = defined(one.value), one.sample.people(one.told)
     return MetricRow(*of, value, **_cells(interval(one)), n=people, seed_sd=seed_sd)
 
 
@@ -211,7 +209,7 @@ def _difference_rows(bench: Bench, trial: HeldOutTrial, protocol: str) -> list[D
             baseline=baseline,
             difference=defined(ours[name].value - metric.value),
             **_cells(difference(ours[name], metric)),
-            n=trial.sample.people(),
+            n=trial.sample.people(ours[name].told & metric.told),
         )
         for baseline, metrics in by_model.items()
         for name, metric in metrics.items()

@@ -127,7 +127,7 @@ def _family(group: Comparable, answers: Mapping[str, _Answers], metric: str) -> 
     pairs = list(combinations(group.experiments, 2))
     ours = {name: one.metrics[metric] for name, one in answers.items()}
     first = next(iter(ours.values()))
-    of, people = first.metric, first.sample.people()
+    of, people = first.metric, first.sample.people(first.told)
     made = [difference(ours[one], ours[other]) for one, other in pairs]
     values = [ours[one].value - ours[other].value for one, other in pairs]
     p_values = [p_value(*each, people) for each in zip(values, made, strict=True)]

@@ -44,7 +44,8 @@ class MetricRow:
         ci_low: Lower end of its interval (95 %); None where there is none.
         ci_high: Upper end.
         ci_method: How the interval came about, or `none: ` and why; in words.
-        n: Subjects; of a decision at a threshold, those that it is told from.
+        n: Subjects that it is told from: of a Dice, those with the class in a mask; of a decision
+            at a threshold, those of the class.
         seed_sd: Its standard deviation over seeds; None for one seed, of a baseline, and of what
             is fitted to other folds first.
         fold_sd: The standard deviation of its values in single folds, beside that of all; no

@@ -243,7 +243,9 @@ def draw_sites(
         "look at the site baselines beside its results."
     )
     rows = -(-len(drawn) // 2)
-    classes = (people[label].unique() for label in drawn if continuous(people[label]) is None)
+    classes = (
+        people[label].unique() for label in drawn if continuous(people[label].tolist()) is None
+    )
     tall = 22 + 5 * len(sites) + _legend_room(classes)
     with document.page(f"{study}: labels by site", height=24 + tall * rows, note=note) as figure:
         grid = figure.subplots(rows, 2 if len(drawn) > 1 else 1, squeeze=False).ravel()

@@ -142,14 +142,18 @@ class Result:
     def told_of(self, *metrics: str) -> str:
         """What a page says of whom some metrics are told, and of their intervals."""
         people = len(set(self.subjects))
+        told = [row for row in self.metrics if row.metric in metrics and row.model in OURS]
+        n = min([people, *(row.n for row in having(told, metric=self.primary, group="all"))])
         sentences = (
             f"{counted(people, 'subject')}, {counted(len(self.subjects), 'scan')}; "
             f"{CAPTIONS[self.protocol]}.",
+            f"{capital(METRICS[self.primary].words)}: of {n} of them, and of the others not "
+            "defined." * (n < people),
             self._intervals(metrics),
             self._cut(metrics),
             self.task.over_classes(self.names),
             self._repeats,
-            few(people),
+            few(n),
         )
         return " ".join(filter(None, sentences))
 

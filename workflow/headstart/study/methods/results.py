@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from collections.abc import Iterator
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ from headstart.evaluation.results import verdict
 from headstart.evaluation.results import without_prediction
 from headstart.figures.style import metric_name
 from headstart.study.config import Config
+from headstart.study.experiment import Experiment
 from headstart.study.methods.chapters import TextTable
 from headstart.study.methods.comparisons import tell_comparisons
 from headstart.study.methods.comparisons import tell_openings
@@ -63,7 +65,7 @@ def tell_results(study: StudyFiles) -> Iterator[str | TextTable]:
             )
     if any(row.folds for one in found for row in one.told):
         yield NO_INTERVAL
-    if any(one.scans > one.models[0].n for one in found):
+    if any(one.scans > one.people for one in found):
         yield SESSIONS
     if any(MISSED in row.ci_method for one in found for row in one.told):
         yield MASKS
@@ -77,11 +79,10 @@ def tell_results(study: StudyFiles) -> Iterator[str | TextTable]:
     yield from filter(None, dict.fromkeys(kind.judged_words for kind in kinds))
     yield from tell_baselines(found)
     for one in found:
-        people = one.models[0].n
         of = _folds(study.config, one.experiment)
         yield (
             f"{one.experiment}, on {parts[one.protocol].format(of)} "
-            f"({counted(people, 'subject')}, {counted(one.scans, 'scan')}), "
+            f"({counted(one.people, 'subject')}, {counted(one.scans, 'scan')}), "
             f"{who_predicts(study.config, one.experiment, one.protocol)}:"
         )
         unit = study.config.experiments[one.experiment].unit
@@ -99,9 +100,9 @@ def tell_results(study: StudyFiles) -> Iterator[str | TextTable]:
         )
         yield sentence(judge(one.models, one.differences), unit)
         yield from filter(None, (one.lacking, one.beside, one.by_fold, one.fitted))
-        if few(people):
-            yield few(people)
-        elif one.verdicts:
+        if few(one.network.n):
+            yield few(one.network.n)
+        elif one.verdicts and any(row.ci_low is not None for row in one.differences):
             yield (
                 f"By the intervals of these differences in {METRICS[one.metric].words}, "
                 f"{one.verdicts}."
@@ -151,8 +152,10 @@ class Outcome:
         by_fold: What the metric is in each fold, in words; "" of one fold, and of the test.
         fitted: What came out of answers that were fitted to other folds first, in words.
         told: All metrics of the network that have a value.
-        scans: How many scans are evaluated.
-        lacking: How many scans have no prediction, and why, in words; "" of none.
+        people: How many subjects are evaluated.
+        scans: How many scans.
+        lacking: How many scans have no prediction, and why, and which classes none of them has, in
+            words; "" of none.
     """
 
     experiment: str
@@ -164,6 +167,7 @@ class Outcome:
     by_fold: str
     fitted: str
     told: Sequence[MetricRow]
+    people: int
     scans: int
     lacking: str
 
@@ -196,6 +200,14 @@ class Outcome:
         return f"the {self.models[0].model} {and_joined(each)}" if each else ""
 
     @property
+    def told_from(self) -> str:
+        """How many subjects the metric is told from, in words."""
+        n = self.network.n
+        if n == self.people:
+            return counted(n, "subject")
+        return f"{n} of {counted(self.people, 'subject')} (it is not defined of the others)"
+
+    @property
     def has_intervals(self) -> bool:
         """From a single subject there is none."""
         return any(row.ci_low is not None for row in self.models)
@@ -226,12 +238,37 @@ def outcomes(study: StudyFiles) -> Iterator[Outcome]:
                 ours = [row for row in told if row.model in OURS and row.value is not None]
                 fitted = fitted_words(told, experiment.unit)
                 folds = fold_words(having(metrics, protocol=protocol), key, experiment.unit)
-                words, of_protocol = (also, folds, fitted), having(answers, protocol=protocol)
-                scans = sum(not row.rejected for row in of_protocol)
-                lacking = without_prediction(of_protocol)
+                of_protocol = having(answers, protocol=protocol)
+                answered = [row for row in of_protocol if not row.rejected]
+                people = len({row.subject for row in answered})
+                absent = _absent(study.config, experiment, {row.metric for row in ours})
+                lacking = " ".join(filter(None, (without_prediction(of_protocol), absent)))
                 yield Outcome(
-                    name, protocol, key, models, differences, *words, ours, scans, lacking
+                    experiment=name,
+                    protocol=protocol,
+                    metric=key,
+                    models=models,
+                    differences=differences,
+                    beside=also,
+                    by_fold=folds,
+                    fitted=fitted,
+                    told=ours,
+                    people=people,
+                    scans=len(answered),
+                    lacking=lacking,
                 )
+
+
+def _absent(config: Config, experiment: Experiment, told: Collection[str]) -> str:
+    """Say which classes of masks have no Dice, as no scan has them; "" if all have one."""
+    classes = config.classes if experiment.kind.target_kind == "mask" else ()
+    absent = [name for name in classes if f"dice_{name}" not in told]
+    return (
+        f"No Dice of {and_joined(absent)}: none of these scans has it, true or predicted, so that "
+        "means over classes say nothing of it."
+        if absent
+        else ""
+    )
 
 
 def _folds(config: Config, experiment: str) -> str:

@@ -326,7 +326,7 @@ def _output(known: Known) -> Answer | None:
 
 def _sizes(known: Known) -> Answer | None:
     each = _of_each(
-        known, lambda one: f"{counted(one.models[0].n, 'subject')}, {counted(one.scans, 'scan')}"
+        known, lambda one: f"{counted(one.people, 'subject')}, {counted(one.scans, 'scan')}"
     )
     return Answer(each, "balance") if each else None
 

@@ -67,7 +67,7 @@ def _card(study: StudyFiles, found: Sequence[Outcome]) -> Html:
         tag(
             "p",
             (f"95 % interval {low} to {high}, " if low else "no interval, ")
-            + f"n = {counted(network.n, 'subject')}. {how}, "
+            + f"n = {found[0].told_from}. {how}, "
             + f"{who_predicts(config, first.experiment, first.protocol)}.",
         ),
         _baseline(verdict, first.decimals),
@@ -95,7 +95,12 @@ def _in_short(one: Outcome, unit: str) -> str:
     row = one.network
     number = number_with_interval(row.value, row.ci_low, row.ci_high)
     said = f"{sentence(judge(one.models, one.differences), unit)} {one.beside}".rstrip()
-    return f"{capital(PROTOCOLS_IN_WORDS[one.protocol])} (n = {row.n}): {number}. {said}"
+    return f"{capital(PROTOCOLS_IN_WORDS[one.protocol])} (n = {_n(one)}): {number}. {said}"
+
+
+def _n(one: Outcome) -> str:
+    """How many subjects it is told from, of how many."""
+    return str(one.people) if one.network.n == one.people else f"{one.network.n} of {one.people}"
 
 
 def _missing(study: StudyFiles, name: str, trainings: Sequence[Training]) -> Html:

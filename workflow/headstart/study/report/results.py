@@ -61,7 +61,7 @@ def _tables(study: StudyFiles, one: Outcome) -> Html:
     path = study.folder / study_paths.METRICS.format(experiment=one.experiment)
     rows = having(read_rows(path, MetricRow), protocol=one.protocol)
     unit = study.config.experiments[one.experiment].unit
-    people = counted(one.models[0].n, "subject")
+    people = counted(one.people, "subject")
     everyone = having(rows, group="all")
     kind = study.config.experiments[one.experiment].kind
     told = dict.fromkeys((one.metric, *kind.told_first()))
@@ -194,4 +194,4 @@ def _by_group(
     for group in dict.fromkeys(row.group for row in rows):
         within = having(rows, group=group)
         cells = [_metric(having(within, metric=name), decimals[name]) for name in metrics]
-        yield [group.replace("=", " "), str(within[0].n), *cells]
+        yield [group.replace("=", " "), str(max(row.n for row in within)), *cells]

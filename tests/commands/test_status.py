@@ -359,6 +359,24 @@ def test_a_part_is_what_a_job_makes(store: Store) -> None:
     }
 
 
+def test_a_share_of_held_out_scans_that_was_not_told_again_is_not_done(store: Store) -> None:
+    """What was put together before is still there then."""
+    raw = {**RAW, "experiments": {"age": {**RAW["experiments"]["age"], "predict": {"shards": 3}}}}
+    files.write_json(store.folder / "config.json", read_config(raw).model_dump(mode="json"))
+    store.publish()
+    folder = store.folder / AGE.predicted
+    for name in ("predictions.csv", *(f"predictions-shards/{number}.csv" for number in (0, 2))):
+        files.write_text(folder / name, "")
+    files.write_text(store.folder / "evaluate/age/metrics.csv", "")
+
+    def done() -> dict[str, tuple[int, int]]:
+        return {stage.name: (stage.done, stage.parts) for stage in store.read().stages()}
+
+    assert (done()["predict"], done()["evaluate"]) == ((2, 4), (0, 1))
+    files.write_text(folder / "predictions-shards/1.csv", "")
+    assert done()["predict"] == (4, 4)
+
+
 def test_a_stage_more_has_its_line_and_a_part_of_one_counts_there(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

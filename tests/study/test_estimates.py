@@ -12,9 +12,9 @@ from headstart.imaging.step_costs import BIAS_SECONDS
 from headstart.study.config import read_config
 from headstart.study.estimates import AUGMENT_SECONDS
 from headstart.study.estimates import START_SECONDS
-from headstart.study.estimates import predicting_seconds
 from headstart.study.estimates import preparing_seconds
 from headstart.study.estimates import training_seconds
+from headstart.study.held_out_shards import predicting_seconds
 from headstart.study.part_sizes import PartSizes
 from headstart.training.config import Train
 from headstart.training.costs import FORWARD

@@ -15,10 +15,10 @@ from headstart.common.errors import UserError
 from headstart.common.records import write_rows
 from headstart.data.label_table import LabelRow
 from headstart.study.config import read_config
+from headstart.study.held_out_shards import held_out_shards
 from headstart.study.requests import JobRequest
 from headstart.study.requests import Rule
 from headstart.study.requests import check_gpus
-from headstart.study.requests import held_out_shards
 from headstart.study.requests import on_gpu
 from headstart.study.requests import request
 from headstart.study.requests import tight_gpus
@@ -165,21 +165,21 @@ def with_predict(made: Settings, **predict: Any) -> Settings:
 
 def test_held_out_scans_are_shared_out_where_they_take_long(tmp_path: Path) -> None:
     made = settings(tmp_path, 50)
-    assert [held_out_shards(made, name) for name in ("age", "lesion")] == [1, 1]
+    assert [held_out_shards(made.config, name) for name in ("age", "lesion")] == [1, 1]
     alone = request(made, "predict", "lesion", gpu=False)
     # 64 scans for each of 1000 parts, a fifth of them held out: 7.8 hours
     prepare = made.config.prepare.model_copy(update={"shards": 1000})
     large = replace(made, config=made.config.model_copy(update={"prepare": prepare}))
-    assert held_out_shards(large, "age") == 1
-    assert held_out_shards(large, "lesion") == 2
+    assert held_out_shards(large.config, "age") == 1
+    assert held_out_shards(large.config, "lesion") == 2
     assert request(large, "predict", "lesion", gpu=False) == JobRequest(2000, 30)
     assert request(large, "predict_held_out", "lesion", gpu=False) == alone
 
 
 def test_the_number_of_shares_is_what_the_study_says(tmp_path: Path) -> None:
     own = {"network": "my_net.py:Net"}
-    assert held_out_shards(with_predict(settings(tmp_path, 50, **own)), "age") == 1
+    assert held_out_shards(with_predict(settings(tmp_path, 50, **own)).config, "age") == 1
     made = with_predict(settings(tmp_path / "three", 50, **own), shards=3)
-    assert held_out_shards(made, "age") == 3
+    assert held_out_shards(made.config, "age") == 3
     assert request(made, "predict", "age", gpu=False) == JobRequest(2000, 30)
     assert request(made, "predict_held_out", "age", gpu=False) == JobRequest(8000, 1440)

@@ -22,8 +22,8 @@ from headstart.common.errors import UserError
 from headstart.figures.registry import INPUTS
 from headstart.figures.registry import OF_CONTROLS
 from headstart.figures.registry import OF_RUNS
+from headstart.study.held_out_shards import held_out_shards
 from headstart.study.requests import check_gpus
-from headstart.study.requests import held_out_shards
 from headstart.study.requests import on_gpu
 from headstart.study.requests import request
 from headstart.study.requests import request_share
@@ -209,7 +209,7 @@ def of_every_share(pattern):
     """An input function: the pattern's file of every share of a run's held-out scans; [] of one."""
 
     def files(wildcards):
-        shards = held_out_shards(settings, wildcards.experiment)
+        shards = held_out_shards(settings.config, wildcards.experiment)
         path = pattern.replace("<run>", str(run_of(wildcards).folder))
         return expand(path, shard=range(shards)) if shards > 1 else []
 

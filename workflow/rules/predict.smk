@@ -22,7 +22,7 @@ rule predict_held_out:
         prepared=PREPARED,
         run=subpath(input.card, parent=True),
         folder=subpath(output[0], ancestor=2),
-        share=lambda wildcards: f"{wildcards.shard}/{held_out_shards(settings, wildcards.experiment)}",
+        share=lambda wildcards: f"{wildcards.shard}/{held_out_shards(settings.config, wildcards.experiment)}",
     shell:
         "headstart predict --settings {params.settings:q} --model {params.run:q}"
         " --passed {input.passed:q} --splits {input.splits:q} --prepared {params.prepared:q}"
@@ -46,7 +46,9 @@ rule predict:
     resources:
         mem_mb=requested("predict", "memory"),
         runtime=requested("predict", "minutes"),
-        gpu=lambda wildcards: int(held_out_shards(settings, wildcards.experiment) == 1),
+        gpu=lambda wildcards: int(
+            held_out_shards(settings.config, wildcards.experiment) == 1
+        ),
     params:
         settings=slice_of("predict", "experiment", "fold", "seed"),
         code=settings.code("predict"),

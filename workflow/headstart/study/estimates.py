@@ -28,6 +28,7 @@ from headstart.explanation.occlusion_grid import lay_out
 from headstart.imaging.config import Steps
 from headstart.imaging.step_costs import step_seconds
 from headstart.study.config import Config
+from headstart.study.held_out_shards import predicting_seconds
 from headstart.study.jobs import Job
 from headstart.study.part_sizes import PartSizes
 from headstart.study.part_sizes import expected_sizes
@@ -130,18 +131,6 @@ def training_seconds(train: Train, prepare: Steps, sizes: PartSizes) -> float | 
         epoch += AUGMENT_SECONDS * (learnt + measured) * math.prod(of_network[-1])
     work = passes(train, sizes.training) * epoch / min(train.threads, os.cpu_count() or 1)
     return START_SECONDS["train"] + min(work, train.budget_seconds or math.inf)
-
-
-def predicting_seconds(train: Train, prepare: Steps, scans: int) -> float:
-    """Seconds in which a network of ours answers for scans, on one CPU core.
-
-    Args:
-        train: How it was trained.
-        prepare: How its scans are prepared.
-        scans: How many there are.
-    """
-    seen = (train.network, train.network_arguments, prepare.usual_window)
-    return (1 if train.patches is None else costs.TILES) * costs.looking_seconds(*seen, scans)
 
 
 def explaining_seconds(config: Config, experiment: str) -> float | None:

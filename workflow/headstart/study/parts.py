@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from headstart.cohort.new_scans import Share
 from headstart.figures.registry import figures_of
 from headstart.study.config import Config
+from headstart.study.held_out_shards import held_out_shards
 from headstart.study.stages import STAGES
 
 Choice = Mapping[str, Any]
@@ -31,14 +34,32 @@ def parts(stage: str, config: Config) -> list[list[str]]:
                 named = config.experiments.get(one["experiment"])  # None: a sweep, with its figures
                 sweep = named.variant_of if named else None
                 for name in filter(None, (one["experiment"], sweep)):
-                    below[name].append((one, STAGES[other].output.format(**one)))
+                    below[name] += [(one, file) for file in _left(other, one, config)]
     return [
         [
-            STAGES[stage].output.format(**one),
+            *left,
             *(file for other, file in below[one.get("experiment", "")] if _agree(one, other)),
         ]
         for one in _choices(stage, config)
+        for left in _jobs(stage, one, config)
     ]
+
+
+def _jobs(stage: str, one: Choice, config: Config) -> list[list[str]]:
+    """What each job of a choice leaves: all of it, and of shares of held-out scans each its own."""
+    *shares, whole = _left(stage, one, config)
+    return [*([share] for share in shares), [*shares, whole]]
+
+
+def _left(stage: str, one: Choice, config: Config) -> list[str]:
+    """List the files of a choice: tables of shares, if there are any, then what it leaves last.
+
+    What was put together before is there until all shares have been told again.
+    """
+    whole = STAGES[stage].output.format(**one)
+    shares = held_out_shards(config, one["experiment"]) if stage == "predict" else 1
+    tables = [str(Share(number, shares).table(Path(whole))) for number in range(shares)]
+    return [*(tables if shares > 1 else []), whole]
 
 
 def _agree(one: Choice, other: Choice) -> bool:

@@ -19,6 +19,10 @@ from headstart.common import study_paths
 from headstart.common.errors import UserError
 from headstart.common.text import as_number
 from headstart.study import estimates
+from headstart.study.held_out_shards import answering_seconds
+from headstart.study.held_out_shards import held_out
+from headstart.study.held_out_shards import held_out_shards
+from headstart.study.held_out_shards import writes_images
 from headstart.study.part_sizes import expected_sizes
 from headstart.study.settings import Settings
 from headstart.training.registry import NETWORKS
@@ -35,11 +39,8 @@ CUDA = 3.5e9  # bytes of a training's process on a GPU; not measured, and rather
 SCAN = 1e9  # bytes in which predict brings a mask or an image back to its scan's own grid
 STEP = 500  # MB, to which a request is rounded up
 FASTER = 10  # times a CPU core, which any GPU is; not measured, and rather too few
-WRITE_SECONDS = 2.0  # for a predicted mask or image
 # A shorter job waits no less; a training that is stopped at its limit goes on in another job.
 SHORTEST, LONGEST = 60, 1440  # minutes
-OF_SHARD = 4 * 3600.0  # seconds that are planned for a share of the held-out scans, at most
-SCANS = 64  # for each of `prepare.shards`, as `headstart init` counts them
 
 
 @dataclass(frozen=True)
@@ -59,24 +60,6 @@ OF_OWN = JobRequest(8000, LONGEST)  # for a network of the user's own, of which 
 GATHERING = JobRequest(2000, 30)  # for what puts the tables of shares together
 
 
-def held_out_shards(settings: Settings, experiment: str) -> int:
-    """Say in how many jobs each network of an experiment predicts its held-out scans.
-
-    It follows from the config alone, not from the machine or from scans that were found.
-
-    Args:
-        settings: The settings.
-        experiment: The experiment.
-    """
-    config = settings.config
-    asked = config.experiments[experiment]
-    if asked.predict.shards or asked.train.network not in NETWORKS:
-        return asked.predict.shards or 1
-    scans = _held_out(settings, experiment, SCANS * config.prepare.shards)
-    planned = _answering_seconds(settings, experiment, scans, asked.train.threads)
-    return 1 << max(0, math.ceil(math.log2(planned / OF_SHARD)))
-
-
 def request(settings: Settings, rule: Rule, experiment: str, *, gpu: bool) -> JobRequest:
     """Say what a rule's jobs of an experiment ask for.
 
@@ -86,7 +69,7 @@ def request(settings: Settings, rule: Rule, experiment: str, *, gpu: bool) -> Jo
         experiment: The experiment.
         gpu: Whether they run on a GPU.
     """
-    if rule == "predict" and held_out_shards(settings, experiment) > 1:
+    if rule == "predict" and held_out_shards(settings.config, experiment) > 1:
         return GATHERING
     given = _given(settings, rule, experiment)
     if settings.config.experiments[experiment].train.network not in NETWORKS:
@@ -132,7 +115,7 @@ def request_share(settings: Settings, name: str, *, gpu: bool) -> JobRequest:
     if config.experiments[experiment].train.network not in NETWORKS:
         return given(OF_OWN)
     scans = max(share.scans for share in planned.shares)
-    looking = _answering_seconds(settings, experiment, scans, _cores()) * len(planned.runs)
+    looking = answering_seconds(config, experiment, scans, _cores()) * len(planned.runs)
     preparing = sum(estimates.SCAN_SECONDS.values()) + estimates.preparing_seconds(config)
     asked = _asked(
         _memory(settings, "predict", experiment, gpu=gpu),
@@ -202,11 +185,7 @@ def _memory(settings: Settings, rule: Rule, experiment: str, *, gpu: bool) -> fl
     predicts = rule.startswith("predict")
     batch = 1 if predicts or rule == "inject" else None
     process = CUDA if gpu else _training_memory(settings, experiment, batch=batch)
-    return process + (SCAN if predicts and _writes_images(settings, experiment) else 0)
-
-
-def _writes_images(settings: Settings, experiment: str) -> bool:
-    return bool(settings.config.experiments[experiment].kind.file)
+    return process + (SCAN if predicts and writes_images(settings.config, experiment) else 0)
 
 
 def _training_memory(
@@ -229,29 +208,12 @@ def _seconds(settings: Settings, rule: Rule, experiment: str, scans: int) -> flo
         return estimates.explaining_seconds(config, experiment) or 0.0
     if rule == "inject":
         return estimates.injecting_seconds(config, experiment) or 0.0
-    held_out = _held_out(settings, experiment, scans)
-    of_shard = math.ceil(held_out / held_out_shards(settings, experiment))
-    return _answering_seconds(settings, experiment, of_shard, _cores())
-
-
-def _held_out(settings: Settings, experiment: str, scans: int) -> int:
-    """How many of a study's scans each network of an experiment predicts."""
-    split = settings.config.split
-    test = split.test if settings.config.opens_test(experiment) else 0
-    return math.ceil(scans * ((1 - split.test) / split.folds + test))
+    of_shard = math.ceil(held_out(config, experiment, scans) / held_out_shards(config, experiment))
+    return answering_seconds(config, experiment, of_shard, _cores())
 
 
 def _cores() -> int:
     return os.cpu_count() or 1
-
-
-def _answering_seconds(settings: Settings, experiment: str, scans: int, cores: int) -> float:
-    """Seconds in which a network answers for prepared scans, on so many CPU cores."""
-    asked, prepare = settings.config.experiments[experiment], settings.config.prepare
-    looking = estimates.predicting_seconds(asked.train, prepare, scans)
-    looking *= asked.predict.times / min(asked.train.threads, cores)
-    writing = WRITE_SECONDS * scans if _writes_images(settings, experiment) else 0.0
-    return looking + writing
 
 
 @cache

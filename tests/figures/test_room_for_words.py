@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from compared_rows import APART
+from drawn import Kept
 from drawn_results import SEX
 from drawn_results import result
 from rows import label_rows
@@ -24,6 +26,7 @@ from headstart.figures.balance import draw_sites
 from headstart.figures.curves import Curve
 from headstart.figures.curves import draw_curves
 from headstart.figures.evaluation import draw_evaluation
+from headstart.figures.experiments import draw_family
 from headstart.figures.style import Stamp
 from headstart.figures.style import document
 from headstart.tasks.classification import Classification
@@ -103,6 +106,7 @@ def test_labels_and_sites_of_long_names_lie_beside_each_other(tmp_path: Path) ->
             "session": "1",
             "site": [sites[n % 2] for n in range(24)],
             "diagnosis": [("", *LONG)[n % 5] for n in range(24)],
+            "Geschlecht": [("m\u00e4nnlich", "weiblich")[n % 3 > 0] for n in range(24)],
             "t1": [f"{n}.nii.gz" for n in people],
         }
     )
@@ -126,3 +130,30 @@ def test_what_came_out_of_seeds_stands_above_its_own_fold(tmp_path: Path) -> Non
     with document(tmp_path / "page.pdf", "page", STAMP) as pages:
         draw_curves(pages, curves, title="age")
     assert not any(map(on_another, words_of(tmp_path / "page.pdf")))
+
+
+def test_no_dot_lies_under_the_legend_of_a_scatter() -> None:
+    """Of few scans the dots may lie anywhere, and names of sites are long."""
+    truth, said = [20.0, 30.0, 70.0], np.array([68.0, 69.0, 60.0])
+    of_task = result(Regression(), truth, said)
+    sites = {
+        key: ("D\u00fcsseldorf/Neuroradiologie-Prisma", "B")[n % 2]
+        for n, key in enumerate(of_task.scans)
+    }
+    drawing = Kept()
+    draw_evaluation(drawing, replace(of_task, sites=sites))  # type: ignore[arg-type]
+    axes = drawing.axes("Predicted against true")
+    axes.figure.get_figure(root=True).draw_without_rendering()
+    box = axes.get_legend().get_window_extent()
+    dots = axes.transData.transform(np.column_stack([truth, said]))
+    assert not any(box.contains(*dot) for dot in dots)
+
+
+def test_p_values_stand_beside_the_numbers(tmp_path: Path) -> None:
+    row = replace(APART, difference=-0.249, ci_low=-0.412, ci_high=-0.086, p_holm=0.0061)
+    with document(tmp_path / "page.pdf", "page", STAMP) as pages:
+        draw_family(pages, [row])
+    (words,) = words_of(tmp_path / "page.pdf")
+    (number,) = (word for word in words if word[4] == "\u22120.086]")
+    (p,) = (word for word in words if word[4] == "p" and abs(word[1] - number[1]) < 3)
+    assert p[0] - number[2] > 3

@@ -42,6 +42,7 @@ FILLS = (SKY, ORANGE, BLUE, YELLOW, PURPLE, VERMILION, GREY)
 HATCHES = ("", "////", "....", "\\\\\\\\", "xx", "", "||||")
 TOTALS = ("subjects", "scans")  # rows of balance.csv that are no label
 ACROSS = 46  # characters that fit above a panel
+BESIDE = 14  # beside its rows
 KEY = 4  # as many characters does a key of the legend take
 
 
@@ -89,7 +90,9 @@ def draw_balance(
         "Dots: mean and standard deviation."
     )
     rows = max(1, -(-len(labels) // 2))
-    tall = 16 + 4.6 * len(parts) + _legend_room(_levels(balance, label) for label in labels)
+    across = _across(named)
+    legends = (_levels(balance, label) for label in labels)
+    tall = 16 + 4.6 * len(parts) + _legend_room(legends, across)
     with document.page(f"{study}: split and balance", height=20 + tall * rows, note=note) as figure:
         grid = figure.subplots(rows, 2 if len(labels) > 1 else 1, squeeze=False).ravel()
         for axes, label in zip(grid, labels or ["subjects"], strict=False):
@@ -98,7 +101,7 @@ def draw_balance(
                 _means(axes, own, with_unit(label, units.get(label, "")))
                 axes.set_title(label)
             else:
-                _shares(axes, label, pd.DataFrame(own), "part", "level", parts)
+                _shares(axes, label, pd.DataFrame(own), "part", "level", parts, across)
             axes.set_yticks(range(len(parts))[::-1], named)
             axes.tick_params(axis="y", length=0)
         for axes in grid[max(1, len(labels)) :]:
@@ -233,6 +236,10 @@ def draw_sites(
     """
     people = pd.DataFrame([row.values for row in first_scans(passed)])
     sites = sorted(people["site"].unique())
+    sizes = people["site"].value_counts()
+    named = [
+        f"{shortened(site, LONGEST_NAME) or '(unknown)'} (n = {sizes[site]})" for site in sites
+    ]
     labels = [label for label in labels_of(passed) if label != "site"]
     drawn = [label for label in labels if people[label].nunique() > 1]
     if len(sites) < 2 or not drawn:
@@ -243,20 +250,20 @@ def draw_sites(
         "look at the site baselines beside its results."
     )
     rows = -(-len(drawn) // 2)
-    classes = (
-        people[label].unique() for label in drawn if continuous(people[label].tolist()) is None
-    )
-    tall = 22 + 5 * len(sites) + _legend_room(classes)
+    values = [people[label].tolist() for label in drawn]
+    legends = (dict.fromkeys(each) for each in values if continuous(each) is None)
+    tall = 22 + 5 * len(sites) + _legend_room(legends, _across(named))
     with document.page(f"{study}: labels by site", height=24 + tall * rows, note=note) as figure:
         grid = figure.subplots(rows, 2 if len(drawn) > 1 else 1, squeeze=False).ravel()
         for axes, label in zip(grid, drawn, strict=False):
-            _label_by_site(axes, people, label, sites, units.get(label, ""))
+            _label_by_site(axes, people, label, sites, units.get(label, ""), _across(named))
+            axes.set_yticks(range(len(sites))[::-1], named)
         for axes in grid[len(drawn) :]:
             axes.set_axis_off()
 
 
 def _label_by_site(
-    axes: Axes, people: pd.DataFrame, label: str, sites: Sequence[str], unit: str
+    axes: Axes, people: pd.DataFrame, label: str, sites: Sequence[str], unit: str, across: int
 ) -> None:
     numbers = continuous(people[label].tolist())
     if numbers is not None:
@@ -275,12 +282,7 @@ def _label_by_site(
         axes.grid(axis="x")
     else:
         table = people.groupby(["site", label]).size().rename("n").reset_index()
-        _shares(axes, label, table, "site", label, sites)
-    sizes = people["site"].value_counts()
-    named = [
-        f"{shortened(site, LONGEST_NAME) or '(unknown)'} (n = {sizes[site]})" for site in sites
-    ]
-    axes.set_yticks(range(len(sites))[::-1], named)
+        _shares(axes, label, table, "site", label, sites, across)
 
 
 def _levels(balance: Sequence[BalanceRow], label: str) -> list[str]:
@@ -289,19 +291,24 @@ def _levels(balance: Sequence[BalanceRow], label: str) -> list[str]:
     return [] if _is_number(own) else list(dict.fromkeys(row.level for row in own))
 
 
-def _legend(title: str, names: Sequence[str]) -> tuple[int, int]:
+def _across(named: Sequence[str]) -> int:
+    """Return how many characters fit above a panel beside whose rows such names stand."""
+    return ACROSS - max(0, max(map(len, named)) - BESIDE)
+
+
+def _legend(title: str, names: Sequence[str], across: int) -> tuple[int, int]:
     """Return a legend's columns, and the rows that lift the title above it: 0 if it is beside."""
     widths = [len(name) + KEY for name in names]
-    if len(title) + sum(widths) <= ACROSS:
+    if len(title) + sum(widths) <= across:
         return len(names), 0
-    columns = max(1, ACROSS // max(widths))
+    columns = max(1, across // max(widths))
     return columns, -(-len(names) // columns)
 
 
-def _legend_room(levels: Iterable[Iterable[object]]) -> float:
+def _legend_room(levels: Iterable[Iterable[object]], across: int) -> float:
     """Return the height of the largest of several legends, mm."""
     named = [[_level(one) for one in each] for each in levels]
-    return max((4.0 * _legend("", names)[1] for names in named if names), default=0.0)
+    return max((4.0 * _legend("", names, across)[1] for names in named if names), default=0.0)
 
 
 def _level(name: object) -> str:
@@ -315,6 +322,7 @@ def _shares(
     group: str,
     level: str,
     groups: Sequence[str],
+    across: int,
 ) -> None:
     """Stacked horizontal bars, one per group, each as long as 1."""
     table = counts.pivot_table(index=group, columns=level, values="n", sort=False, fill_value=0)
@@ -351,7 +359,7 @@ def _shares(
     axes.set_xlabel("share of subjects")
     axes.set_yticks(rows, list(groups))
     axes.tick_params(axis="y", length=0)
-    columns, rows_above = _legend(title, [_level(name) for name in table.columns])
+    columns, rows_above = _legend(title, [_level(name) for name in table.columns], across)
     axes.set_title(title, pad=6 + 10 * rows_above)
     axes.legend(
         ncols=columns,

@@ -28,7 +28,7 @@ from headstart.figures.style import shortened
 from headstart.tasks.metrics import METRICS
 
 LONGEST_LABEL = 56
-P_COLUMN = 88  # of the p values: points right of the panel, beside the numbers
+P_COLUMN = 98  # of the p values: points right of the panel, beside the numbers
 BAND = "#E6E6E6"
 
 

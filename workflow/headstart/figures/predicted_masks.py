@@ -229,9 +229,7 @@ def _overlay(row: Sequence[Axes], result: Result, key: Key) -> str:
             fill(axes, true[:, :, z] == value, colour_of(value))
             outline(axes, predicted[:, :, z] == value, colour_of(value))
     shown = {"true": true[:, :, slices].any(), "predicted": predicted[:, :, slices].any()}
-    return "".join(
-        f"; nothing {what} in these slices" for what, there in shown.items() if not there
-    )
+    return "".join(f"; none {what} here" for what, there in shown.items() if not there)
 
 
 def predicted_mask(

@@ -18,10 +18,14 @@ from headstart.figures.style import BLACK
 from headstart.figures.style import COLOURS
 from headstart.figures.style import GREY
 from headstart.figures.style import LINES
+from headstart.figures.style import LONGEST_NAME
 from headstart.figures.style import MARKERS
 from headstart.figures.style import Document
 from headstart.figures.style import room
+from headstart.figures.style import shortened
 from headstart.figures.style import with_unit
+
+KEYS_ACROSS = 2  # of the legend below the scatter
 
 
 def draw_predicted_numbers(document: Document, result: Result) -> None:
@@ -30,7 +34,7 @@ def draw_predicted_numbers(document: Document, result: Result) -> None:
     fitted = fitted_words(result.metrics, result.unit)
     note = f"{result.note(result.primary, 'r', 'r2')} {_range(result, truth)} {fitted}"
     numbers = numbers_of(result, result.primary)
-    height = max(140, numbers.height + room(note))
+    height = max(140 + 4 * _rows_below(result, truth), numbers.height + room(note))
     with document.page(result.heading, height=height, note=note) as figure:
         left, right = halves(figure)
         top, bottom = left.subplots(2, 1, height_ratios=[1.9, 1])
@@ -70,26 +74,46 @@ def _scatter(axes: Axes, result: Result, truth: NDArray[np.float64]) -> None:
     axes.set_ylabel(with_unit(f"{result.target}, predicted", result.unit))
     axes.set_title("Predicted against true")
     axes.text(0.98, 0.03, _fit(result), transform=axes.transAxes, ha="right", va="bottom", size=7)
-    axes.legend(loc="upper left", handlelength=1.8, labelspacing=0.3)
+    below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.18), "ncols": KEYS_ACROSS}
+    place = below if _rows_below(result, truth) else {"loc": "upper left"}
+    axes.legend(**place, handlelength=1.8, labelspacing=0.3)
+
+
+def _rows_below(result: Result, truth: NDArray[np.float64]) -> int:
+    """Return the rows of the legend below the scatter; 0 where it fits into a corner without a dot.
+
+    The corner is the upper left one, of who is predicted far too old.
+    """
+    predicted, levels = result.pooled.mean, _levels(result)
+    low = min(truth.min(), predicted.min())
+    span = max(truth.max(), predicted.max()) - low
+    taken = bool(((truth - low < 0.55 * span) & (predicted - low > 0.6 * span)).any())
+    short = len(levels) <= 3 and max(map(len, levels)) <= 16
+    return 0 if short and not taken else -(-(2 + len(levels)) // KEYS_ACROSS)
+
+
+def _levels(result: Result) -> list[str]:
+    """Return the sites that dots tell apart; none of them has a name where there are others."""
+    levels = [str(site) for site in np.unique([result.sites[key] for key in result.pooled.keys])]
+    # more sites than markers are not told apart
+    return levels if 1 < len(levels) <= len(MARKERS) else [""]
 
 
 def _dots(axes: Axes, result: Result, x: NDArray[np.float64], y: NDArray[np.float64]) -> None:
     """Draw a dot per scan, sites apart."""
     sites = np.array([result.sites[key] for key in result.pooled.keys])
-    levels = [str(site) for site in np.unique(sites)]
-    # more sites than markers are not told apart
-    if len(levels) > len(MARKERS) or len(levels) < 2:
-        levels, sites = [""], np.full(len(x), "")
+    levels = _levels(result)
     for number, site in enumerate(levels):
+        inside = sites == site if len(levels) > 1 else slice(None)
         axes.plot(
-            x[sites == site],
-            y[sites == site],
+            x[inside],
+            y[inside],
             MARKERS[number],
             color=COLOURS[number],
             ms=3,
             alpha=0.75,
             mew=0,
-            label=site or None,
+            label=shortened(site, LONGEST_NAME) or None,
         )
 
 

@@ -20,6 +20,7 @@ from reported import page_of
 from headstart.cli import main
 from headstart.common.records import read_rows
 from headstart.common.records import write_rows
+from headstart.common.run_id import CARD
 from headstart.common.text import decimals_of
 from headstart.common.text import number_with_interval
 from headstart.data.found_scans import RejectedRow
@@ -133,7 +134,7 @@ def test_a_dice_is_said_of_the_subjects_that_have_one(tmp_path: Path) -> None:
     said = headline_of(page_of(study))
     assert f"n = {len(told)} of {answers['subject'].nunique()} subjects (it is not defined" in said
     assert f"No interval from {len(told)} subjects would hold" in said
-    assert "No Dice of core: none of these scans has it" in said
+    assert f"No Dice of core, which is in none of these {len(answers)} scans" in said
 
 
 def test_the_primary_metric_is_the_headline_everywhere(tmp_path: Path) -> None:
@@ -168,6 +169,14 @@ def test_two_experiments_of_one_question_stand_against_each_other(tmp_path: Path
     for text in (page, methods, told):
         assert experiment_words.sentence(first) in text.replace("\\", "")
         assert "The test set was opened 2 times, once each by small and large, " in text
+    # one of them is trained again: the table still holds what it was before
+    (study.folder / study.slices.config.runs("large")[0].trained / CARD).unlink()
+    again = Study.read(study.folder.parent, study.folder.name, study.folder.parent)
+    page = text_of(page_of(again))
+    (told,) = [stage.told for stage in again.stages() if stage.name == "evaluate"]
+    assert "They are not compared yet." in page
+    for text in (page, (study.folder / "methods.md").read_text(), told):
+        assert experiment_words.sentence(first) not in text.replace("\\", "")
     assert "Holm 1979" in methods
     one = having(rows, role="primary", protocol="cross-validation")[0]
     assert experiment_words.sentence(one) not in told  # by one protocol, the test

@@ -39,11 +39,18 @@ def is_finite_number(text: str) -> bool:
 def decimals_of(*cells: float | None) -> int:
     """Return how many decimals numbers have that are read together; None and NaN do not count.
 
-    Three digits of the largest number; what is at most 1 always has three decimals.
+    Three digits of the largest number; what is at most 1 always has three decimals. Two digits of
+    the first number, if none is below 0: an error, whose interval may reach far above it.
     """
-    known = [abs(cell) for cell in cells if cell is not None and not math.isnan(cell)]
-    largest = max(known, default=0.0)
-    whole = math.floor(math.log10(largest)) if largest > 1 else -1
+    known = [cell for cell in cells if cell is not None and not math.isnan(cell)]
+    if not known:
+        return 3
+    of_first = _three_digits(known[0]) - 1 if min(known) > 0 else 0
+    return max(of_first, _three_digits(max(map(abs, known))))
+
+
+def _three_digits(number: float) -> int:
+    whole = math.floor(math.log10(abs(number))) if abs(number) > 1 else -1
     return max(0, 2 - whole)
 
 

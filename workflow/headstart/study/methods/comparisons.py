@@ -23,10 +23,19 @@ from headstart.study.methods.study_files import StudyFiles
 
 def compared(study: StudyFiles) -> list[list[ExperimentRow]]:
     """Read how experiments compare in their primary metric, by question; [] if none were."""
+    return primary_families(comparisons(study))
+
+
+def comparisons(study: StudyFiles) -> list[ExperimentRow]:
+    """Read how the experiments compare that are complete.
+
+    Of one that is trained again the table still holds what it was before.
+    """
     path = study.folder / study_paths.EXPERIMENTS
     if not (study.config.comparisons and path.is_file()):
         return []
-    return primary_families(read_rows(path, ExperimentRow))
+    rows = read_rows(path, ExperimentRow)
+    return [row for row in rows if study.complete(row.experiment) and study.complete(row.other)]
 
 
 def tell_comparisons(study: StudyFiles) -> Iterator[str]:

@@ -241,7 +241,9 @@ def outcomes(study: StudyFiles) -> Iterator[Outcome]:
                 of_protocol = having(answers, protocol=protocol)
                 answered = [row for row in of_protocol if not row.rejected]
                 people = len({row.subject for row in answered})
-                absent = _absent(study.config, experiment, {row.metric for row in ours})
+                absent = _absent(
+                    study.config, experiment, len(answered), {row.metric for row in ours}
+                )
                 lacking = " ".join(filter(None, (without_prediction(of_protocol), absent)))
                 yield Outcome(
                     experiment=name,
@@ -259,13 +261,13 @@ def outcomes(study: StudyFiles) -> Iterator[Outcome]:
                 )
 
 
-def _absent(config: Config, experiment: Experiment, told: Collection[str]) -> str:
+def _absent(config: Config, experiment: Experiment, scans: int, told: Collection[str]) -> str:
     """Say which classes of masks have no Dice, as no scan has them; "" if all have one."""
     classes = config.classes if experiment.kind.target_kind == "mask" else ()
     absent = [name for name in classes if f"dice_{name}" not in told]
     return (
-        f"No Dice of {and_joined(absent)}: none of these scans has it, true or predicted, so that "
-        "means over classes say nothing of it."
+        f"No Dice of {and_joined(absent)}, which is in none of these {scans} scans, true or "
+        "predicted: means over classes say nothing of it."
         if absent
         else ""
     )

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from collections.abc import Sequence
 
-from headstart.common import study_paths
-from headstart.common.records import read_rows
 from headstart.common.text import numbers_alike
 from headstart.evaluation.experiment_words import explanation
 from headstart.evaluation.experiment_words import names_of
@@ -20,6 +18,7 @@ from headstart.evaluation.results import having
 from headstart.figures.registry import STUDY_FOLDER
 from headstart.figures.style import metric_name
 from headstart.study.comparable import other_volumes
+from headstart.study.methods.comparisons import comparisons
 from headstart.study.methods.study_files import StudyFiles
 from headstart.study.report.drawings import drawing
 from headstart.study.report.markup import Html
@@ -39,10 +38,8 @@ def experiments(study: StudyFiles) -> list[PageSection]:
     """Compare the study's experiments; none where no two of them can be."""
     if not study.config.comparisons:
         return []
-    path = study.folder / study_paths.EXPERIMENTS
     shown = [tag("p", "They are not compared yet.", class_="missing")]
-    if path.is_file():
-        rows = read_rows(path, ExperimentRow)
+    if rows := comparisons(study):
         families = [_family(study, family, rows) for family in primary_families(rows)]
         shown = [*families, drawing(study, STUDY_FOLDER, "experiments")]
     return [PageSection("experiments", "Experiments against each other", joined(shown))]

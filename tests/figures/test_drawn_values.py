@@ -210,7 +210,7 @@ def test_an_interval_far_beyond_all_values_is_cut_and_the_page_says_so():
     ]
     far = Kept()
     draw_evaluation(far, replace(one, metrics=[*one.metrics, *sites]))
-    axes = far.axes("Network, by site")
+    axes = far.axes("Network, by site (n \u2265 5)")
     assert drawn(axes, [6, 21], [0, 0])  # three times the largest value
     assert drawn(axes, 21, 0)
     assert axes.get_xlim()[1] < 25

@@ -227,6 +227,9 @@ def test_each_fold_is_told_below_the_table_of_all(finished: Study) -> None:
     assert f"SD over folds (n) {row.fold_sd:.{decimals}f} (2)" in text
     assert "exp, cross-validation: the ensemble by fold group subjects" in text
     assert "It is no interval" in text
+    means = "eans over folds, each of which has networks of its own: Pearson's r"
+    for said in (text, (finished.folder / "methods.md").read_text()):
+        assert means in said.replace("\\", "")
     assert "fold" not in headline_of(page_of(finished))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from collections.abc import Sequence
 
 from headstart.common.text import decimals_of
@@ -11,6 +12,7 @@ from headstart.evaluation.results import MetricRow
 from headstart.evaluation.results import by
 from headstart.evaluation.results import having
 from headstart.tasks.metrics import METRICS
+from headstart.tasks.metrics import of_class
 
 MOST_NAMED = 10  # folds; of more, the lowest and the highest value are told
 NO_INTERVAL = (
@@ -18,6 +20,18 @@ NO_INTERVAL = (
     "subjects that it holds out. It is no interval: the folds' networks share training subjects, "
     "and a fold holds out few."
 )
+
+
+def fold_means(metrics: Iterable[str]) -> str:
+    """Say which metrics of a cross-validation are means over folds; "" if none of these is."""
+    of_kind = (METRICS[of_class(name)[0]] for name in metrics)
+    words = dict.fromkeys(metric.words for metric in of_kind if metric.by_fold)
+    if not words:
+        return ""
+    return (
+        f"Means over folds, each of which has networks of its own: {', '.join(words)}; a fold "
+        "where one is not defined is left out. Other metrics are of all folds' subjects together."
+    )
 
 
 def fold_words(rows: Sequence[MetricRow], metric: str, unit: str) -> str:

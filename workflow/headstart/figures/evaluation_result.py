@@ -20,6 +20,7 @@ from headstart.common.text import capital
 from headstart.common.text import counted
 from headstart.common.text import decimals_of
 from headstart.evaluation.baseline_rows import in_words
+from headstart.evaluation.fold_words import fold_means
 from headstart.evaluation.fold_words import fold_words
 from headstart.evaluation.intervals import few
 from headstart.evaluation.judgement import beside
@@ -29,6 +30,7 @@ from headstart.evaluation.predictions import NetworkPredictions
 from headstart.evaluation.predictions import Pooled
 from headstart.evaluation.results import OURS
 from headstart.evaluation.results import PROTOCOLS_IN_WORDS
+from headstart.evaluation.results import SMALLEST_SITE
 from headstart.evaluation.results import DifferenceRow
 from headstart.evaluation.results import MetricRow
 from headstart.evaluation.results import by
@@ -152,6 +154,7 @@ class Result:
             self._intervals(metrics),
             self._cut(metrics),
             self.task.over_classes(self.names),
+            fold_means(metrics) if self.protocol == "cross-validation" else "",
             self._repeats,
             few(n),
         )
@@ -287,7 +290,7 @@ def numbers_of(result: Result, metric: str, *, by_site: bool = True) -> Numbers:
         labels = [f"{row.group.removeprefix('site=')} (n = {row.n})" for row in sites]
         panels.append(
             Panel(
-                title=f"{name}, by site",
+                title=f"{name}, by site (n \u2265 {SMALLEST_SITE})",
                 labels=[_wrapped(label) for label in labels],
                 rows=sites,
                 values=[row.value for row in sites],

@@ -47,7 +47,8 @@ def draw_predicted_classes(document: Document, result: Result) -> None:
     """Draw ROC curves, the confusion of classes, and the metrics, on two pages or three."""
     truth = result.truth
     band = "Band: bootstrap of subjects, point by point. " if _has_band(result) else ""
-    note = f"{result.note(result.primary)} {band}{LOWER}"
+    curve = "ROC curve: of all folds' scans together. " * (result.protocol == "cross-validation")
+    note = f"{result.note(result.primary)} {curve}{band}{LOWER}"
     numbers = numbers_of(result, result.primary)
     rows = max(0, len(result.names) - 2)  # of the legend below, and of the confusion
     height = max(128 + 8 * rows, numbers.height + room(note))

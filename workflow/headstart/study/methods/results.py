@@ -19,6 +19,7 @@ from headstart.evaluation.baseline_rows import kind_of
 from headstart.evaluation.fitted_words import fitted_words
 from headstart.evaluation.fold_words import NO_INTERVAL
 from headstart.evaluation.fold_words import fold_cell
+from headstart.evaluation.fold_words import fold_means
 from headstart.evaluation.fold_words import fold_words
 from headstart.evaluation.fold_words import spread_cell
 from headstart.evaluation.intervals import few
@@ -63,6 +64,9 @@ def tell_results(study: StudyFiles) -> Iterator[str | TextTable]:
                 "training subjects, where k is the number of folds (Nadeau and Bengio 2003)."
                 f"{REPEATED * (study.config.split.repeats > 1)}"
             )
+    told = (row.metric for one in found if one.protocol == "cross-validation" for row in one.told)
+    if means := fold_means(told):
+        yield f"By cross-validation: {means[0].lower()}{means[1:]}"
     if any(row.folds for one in found for row in one.told):
         yield NO_INTERVAL
     if any(one.scans > one.people for one in found):

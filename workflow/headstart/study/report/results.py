@@ -13,6 +13,7 @@ from headstart.common.text import numbers_alike
 from headstart.evaluation.baseline_rows import in_words
 from headstart.evaluation.fold_words import NO_INTERVAL
 from headstart.evaluation.fold_words import fold_cell
+from headstart.evaluation.fold_words import fold_means
 from headstart.evaluation.results import PROTOCOLS_IN_WORDS
 from headstart.evaluation.results import SMALLEST_SITE
 from headstart.evaluation.results import MetricRow
@@ -80,7 +81,7 @@ def _tables(study: StudyFiles, one: Outcome) -> Html:
     return joined(
         [
             table(f"{title}, {people}", head, _by_model(one, everyone, metrics)),
-            tag("p", " ".join(_note(one, *says, methods)), class_="note"),
+            tag("p", " ".join(_note(one, *says, methods, metrics)), class_="note"),
             _all_metrics(title, having(ours, group="all"), unit),
             _by_site(title, ours, metrics, names, absent),
             _by_fold(title, ours, metrics, names, absent),
@@ -92,9 +93,12 @@ def _is_known(rows: Sequence[MetricRow], metric: str) -> bool:
     return any(row.value is not None for row in having(rows, metric=metric))
 
 
-def _note(one: Outcome, matching: str, over_classes: str, methods: Sequence[str]) -> Iterator[str]:
+def _note(
+    one: Outcome, matching: str, over_classes: str, methods: Sequence[str], metrics: Sequence[str]
+) -> Iterator[str]:
     yield f"Primary metric: {metric_name(one.metric)}; the others are secondary."
-    yield from filter(None, (matching, over_classes))
+    means = fold_means(metrics) if one.protocol == "cross-validation" else ""
+    yield from filter(None, (matching, over_classes, means))
     if methods:
         yield f"In brackets: 95 % intervals, by {methods_in_short(methods)}."
     if one.network.seed_sd is not None:

@@ -20,6 +20,7 @@ from headstart.cohort.config import Split
 from headstart.cohort.covariates import ClassCovariate
 from headstart.cohort.covariates import Covariates
 from headstart.cohort.covariates import NumberCovariate
+from headstart.cohort.mask_report import MaskRow
 from headstart.cohort.rates import OfRescans
 from headstart.cohort.rates import Rates
 from headstart.common.records import write_rows
@@ -207,6 +208,16 @@ def test_deep_supervision_is_told_and_cited():
 )
 def test_rejected_scans_are_counted_in_good_grammar(reasons, said):
     assert data._rejected(reasons) == said
+
+
+def test_it_is_told_how_many_masks_hold_a_class() -> None:
+    of = [("a", 1.5, 0), ("b", 0, 0), ("c", 0.2, 0)]
+    rows = [
+        MaskRow(who, "1", name, volume, volume, lost=False)
+        for who, lesion, hole in of
+        for name, volume in (("lesion", lesion), ("black_hole", hole))
+    ]
+    assert data.of_masks(rows) == "Of 3 masks, 2 hold lesion and 0 hold black_hole."
 
 
 def test_one_source_has_all_scans_and_several_have_each_their_own():
@@ -643,6 +654,11 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> str:
 )
 def test_what_reviewers_missed_is_told(told: str, said: str) -> None:
     assert said in told
+
+
+def test_what_was_not_done_is_not_cited(told: str) -> None:
+    assert "stratified" not in told
+    assert "Sechidis" not in told
 
 
 def test_every_metric_is_told_with_its_interval_and_how_that_was_made(told: str) -> None:

@@ -249,5 +249,10 @@ def _of_curve(curve: Sequence[ControlRow], unit: str) -> str:
     elif gained:
         said = "The last doubling gained, but by less than the interval: more scans may help"
     else:
-        said = "The last doubling gained nothing: more scans of the kind promise little"
+        best = whole.ci_high if metric.higher_is_better else whole.ci_low
+        (room,) = numbers_alike(abs((best or 0) - (half.value or 0)))
+        said = (
+            "The last doubling gained nothing that shows; a gain of up to "
+            f"{room}{f' {unit}' if unit and metric.in_unit else ''} may be hidden by the interval"
+        )
     return f"{capital(metric.words)}{of}: {points} of the training subjects. {said}."

@@ -39,6 +39,7 @@ REFERENCES = {
     "split": "Sechidis et al. 2011, stratification, https://doi.org/10.1007/978-3-642-23808-6_10",
     "folds": "Nadeau and Bengio 2003, variance over folds, https://doi.org/10.1023/A:1024068626366",
     "p value": "Altman and Bland 2011, p value of an interval, https://doi.org/10.1136/bmj.d2304",
+    "seeds": "Tukey 1949, comparing individual means, https://doi.org/10.2307/3001913",
     "holm": "Holm 1979, multiple tests, Scand. J. Stat. 6:65-70",
     "threshold": "Youden 1950, index for rating diagnostic tests, Cancer 3:32-35",
     "spread": "de Lange et al. 2022, metrics and the range of the target, "
@@ -76,7 +77,8 @@ def citations(study: StudyFiles, cards: Sequence[ModelCard]) -> Iterator[str]:
         elif not study.synthetic:
             yield f"{source.source}: [your data: put their paper, or whom to thank, here]"
     used = ["snakemake"]
-    used += ["split"] * (not study.config.split.file and not study.config.split.stable)
+    split = study.config.split
+    used += ["split"] * bool(not split.file and not split.stable and split.stratify)
     found = list(outcomes(study)) if cards else []
     used += ["folds"] * any(one.protocol == "cross-validation" for one in found)
     used += ["threshold"] * any("threshold" in one.defined for one in found)
@@ -105,8 +107,10 @@ def citations(study: StudyFiles, cards: Sequence[ModelCard]) -> Iterator[str]:
     yield from dict.fromkeys(row.cite for name, row in ROWS.items() if name in models and row.cite)
     methods = interval_methods(found)
     yield from dict.fromkeys(m.cite for m in METHODS.values() if m.words in methods)
-    if compared(study):
+    if families := compared(study):
         yield from (REFERENCES["p value"], REFERENCES["holm"])
+        if any(row.seed_margin is not None for family in families for row in family):
+            yield REFERENCES["seeds"]
     yield from of_training([card.run for card in cards])
     begun = sorted({card.start.cite for card in cards if card.start and card.start.cite})
     yield from (f"{cite}, weights that a training began from" for cite in begun)

@@ -9,12 +9,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from headstart.cohort.covariates import is_of_numbers
+from headstart.cohort.mask_report import MaskRow
 from headstart.common import study_paths
 from headstart.common.records import read_rows
 from headstart.common.text import counted
 from headstart.common.text import is_finite_number
 from headstart.data.found_scans import RejectedRow
 from headstart.data.label_table import IMAGES
+from headstart.data.label_table import MASK
 from headstart.data.label_table import LabelRow
 from headstart.data.label_table import first_scans
 from headstart.data.label_table import lacking
@@ -62,8 +64,19 @@ def tell_data(study: StudyFiles) -> Iterator[str]:
     )
     for name, count in lacking(passed).items():
         yield f"{lacking_text(name, count, len(passed))}, which is optional."
+    masks = study.folder / study_paths.MASKS
+    if masks.is_file() and any(one.target == MASK for one in config.experiments.values()):
+        yield of_masks(read_rows(masks, MaskRow))
     for label in labels_told(config, people):
         yield f"{label}: {of_label(config, label, people)}."
+
+
+def of_masks(rows: Sequence[MaskRow]) -> str:
+    """Say in how many masks each class is: of many a lesion is in none."""
+    masks = len({row.key for row in rows})
+    has = Counter(row.mask_class for row in rows if row.scan_ml > 0)
+    names = dict.fromkeys(row.mask_class for row in rows)
+    return f"Of {counted(masks, 'mask')}, " + and_joined(f"{has[n]} hold {n}" for n in names) + "."
 
 
 def used(config: Config) -> str:

@@ -61,7 +61,7 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Known:
             "Development, with evaluation on held-out subjects, for sex",
             "population and aims",
         ),
-        ("acquisition", "t1; voxels of 4 to 4 mm", "scanner, sequence and field strength"),
+        ("acquisition", "t1; voxels of 4 mm", "scanner, sequence and field strength"),
         ("selected", "The whole of each prepared scan; how these were cropped", ""),
         ("predictors", "The voxels of t1; nothing else", "why these"),
         ("start", "At random, by the seeds 0 and 1", ""),
@@ -90,6 +90,16 @@ def test_what_a_study_knows_is_filled_in_and_no_more(
     assert text in answer.text
     assert left in answer.left
     assert bool(left) == bool(answer.left)
+
+
+def test_sites_of_few_subjects_have_no_results_and_none_are_claimed(tmp_path: Path) -> None:
+    study = make_finished(tmp_path, "classification", subjects=16, folds=(0,))
+    sites = Known(StudyFiles(study.folder, study.slices.config, synthetic=False), {})
+    assert len({row.site for row in sites.passed}) > 1
+    assert ANSWERS["groups"](sites) is None
+    robustness = ANSWERS["robustness"](sites)
+    assert robustness is not None
+    assert robustness.text == "Standard deviations over seeds"
 
 
 def _of(experiment: Mapping[str, Any]) -> Any:

@@ -16,6 +16,8 @@ from headstart.data.label_table import LabelRow
 from headstart.data.label_table import lacking
 from headstart.data.label_table import lacking_text
 from headstart.evaluation.results import PROTOCOLS_IN_WORDS
+from headstart.evaluation.results import MetricRow
+from headstart.evaluation.results import by
 from headstart.evaluation.results import methods_in_short
 from headstart.evaluation.results import methods_of
 from headstart.figures.style import metric_name
@@ -118,8 +120,9 @@ def _acquisition(known: Known) -> Answer:
     used = {row.key for row in known.passed}
     sizes = [size for row in rows if row.key in used for size in row.voxel_size]
     channels = and_joined(known.study.config.channels)
+    edges = dict.fromkeys(f"{size:.3g}" for size in (min(sizes), max(sizes)))
     return Answer(
-        f"{channels}; voxels of {min(sizes):.3g} to {max(sizes):.3g} mm, as the files' headers say",
+        f"{channels}; voxels of {' to '.join(edges)} mm, as the files' headers say",
         "quality",
         left="scanner, sequence and field strength",
     )
@@ -255,8 +258,10 @@ def _robustness(known: Known) -> Answer | None:
 
 
 def _groups(known: Known) -> Answer | None:
-    several = len({row.site for row in known.passed} - {""}) > 1
-    return Answer("Results by site", "baselines") if several and known.results else None
+    names = {one.experiment for one in known.results}
+    paths = (known.study.path(study_paths.METRICS.format(experiment=name)) for name in names)
+    told = any(by("site", read_rows(path, MetricRow)) for path in paths)
+    return Answer("Results by site", "baselines") if told else None
 
 
 def _explanation(known: Known) -> Answer | None:

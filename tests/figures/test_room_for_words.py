@@ -132,10 +132,11 @@ def test_what_came_out_of_seeds_stands_above_its_own_fold(tmp_path: Path) -> Non
     assert not any(map(on_another, words_of(tmp_path / "page.pdf")))
 
 
-def test_no_dot_lies_under_the_legend_of_a_scatter() -> None:
+@pytest.mark.parametrize("said", [[68.0, 69.0, 60.0], [40.0, 45.0, 22.0]])
+def test_no_dot_lies_under_the_words_of_a_scatter(said: list[float]) -> None:
     """Of few scans the dots may lie anywhere, and names of sites are long."""
-    truth, said = [20.0, 30.0, 70.0], np.array([68.0, 69.0, 60.0])
-    of_task = result(Regression(), truth, said)
+    truth = [20.0, 30.0, 70.0]
+    of_task = result(Regression(), truth, np.array(said))
     sites = {
         key: ("D\u00fcsseldorf/Neuroradiologie-Prisma", "B")[n % 2]
         for n, key in enumerate(of_task.scans)
@@ -144,9 +145,9 @@ def test_no_dot_lies_under_the_legend_of_a_scatter() -> None:
     draw_evaluation(drawing, replace(of_task, sites=sites))  # type: ignore[arg-type]
     axes = drawing.axes("Predicted against true")
     axes.figure.get_figure(root=True).draw_without_rendering()
-    box = axes.get_legend().get_window_extent()
+    boxes = [one.get_window_extent() for one in (axes.get_legend(), *axes.texts)]
     dots = axes.transData.transform(np.column_stack([truth, said]))
-    assert not any(box.contains(*dot) for dot in dots)
+    assert not any(box.contains(*dot) for box in boxes for dot in dots)
 
 
 def test_p_values_stand_beside_the_numbers(tmp_path: Path) -> None:

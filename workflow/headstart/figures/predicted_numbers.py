@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
@@ -73,23 +75,28 @@ def _scatter(axes: Axes, result: Result, truth: NDArray[np.float64]) -> None:
     axes.set_xlabel(with_unit(f"{result.target}, true", result.unit))
     axes.set_ylabel(with_unit(f"{result.target}, predicted", result.unit))
     axes.set_title("Predicted against true")
-    axes.text(0.98, 0.03, _fit(result), transform=axes.transAxes, ha="right", va="bottom", size=7)
-    below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.18), "ncols": KEYS_ACROSS}
-    place = below if _rows_below(result, truth) else {"loc": "upper left"}
-    axes.legend(**place, handlelength=1.8, labelspacing=0.3)
+    fit, keys = _fit(result), partial(axes.legend, handlelength=1.8, labelspacing=0.3)
+    if _rows_below(result, truth):
+        below = partial(keys, loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=KEYS_ACROSS)
+        below(title=fit, title_fontsize=7)
+    else:
+        axes.text(0.98, 0.03, fit, transform=axes.transAxes, ha="right", va="bottom", size=7)
+        keys(loc="upper left")
 
 
 def _rows_below(result: Result, truth: NDArray[np.float64]) -> int:
-    """Return the rows of the legend below the scatter; 0 where it fits into a corner without a dot.
+    """Return the lines of text below the scatter; 0 where they fit into corners without a dot.
 
-    The corner is the upper left one, of who is predicted far too old.
+    These are the upper left one, of who is predicted far too old, and the lower right one.
     """
     predicted, levels = result.pooled.mean, _levels(result)
     low = min(truth.min(), predicted.min())
     span = max(truth.max(), predicted.max()) - low
-    taken = bool(((truth - low < 0.55 * span) & (predicted - low > 0.6 * span)).any())
+    right, up = truth - low, predicted - low
+    above, under = (right < 0.55 * span) & (up > 0.6 * span), (right > 0.4 * span) & (up < span / 4)
+    taken = bool((above | under).any())
     short = len(levels) <= 3 and max(map(len, levels)) <= 16
-    return 0 if short and not taken else -(-(2 + len(levels)) // KEYS_ACROSS)
+    return 0 if short and not taken else 2 - (-(2 + len(levels)) // KEYS_ACROSS)
 
 
 def _levels(result: Result) -> list[str]:

@@ -81,5 +81,7 @@ def test_what_can_not_be_calibrated_is_said_before_a_scan_is_read(trained, tmp_p
     scans = {"T1": [f"{i}.nii.gz" for i in range(5)]}
     pd.DataFrame({**scans, "age": [20, 30, "unknown", 50, 60]}).to_csv(controls, index=False)
     assert "local.csv: row 4 has the age 'unknown'" in said(controls, output)
+    pd.DataFrame({**scans, "age": [20, 30, 999, 50, 60]}).to_csv(controls, index=False)
+    assert "age is 20 to 999 in these controls" in said(controls, output)
     pd.DataFrame({"T1": ["0.nii.gz"], "age": [20]}).to_csv(controls, index=False)
     assert "1 control" in said(controls, output)

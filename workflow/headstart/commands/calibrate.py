@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> None:
     table = read_all(controls)
     calibration.check_columns(controls, table, target)
     if "prediction" not in table.columns:
-        calibration.check_scans(controls, table, target)
+        calibration.check_scans(controls, table, target, cards)
         # torch takes seconds to import
         from headstart.training.predict_new import predict_new
 

@@ -179,13 +179,15 @@ def _numbers(path: Path, table: pd.DataFrame, name: str) -> list[float]:
     return numbers
 
 
-def check_scans(path: Path, table: pd.DataFrame, target: str) -> None:
+def check_scans(path: Path, table: pd.DataFrame, target: str, cards: Sequence[ModelCard]) -> None:
     """Check the true numbers of scans that are still to be predicted, which takes minutes.
 
     Raises:
-        UserError: If one is no number, or they are too few.
+        UserError: If one is no number, they are too few or nothing like the training targets.
     """
-    _check_enough(len(_numbers(path, table, target)))
+    truth = np.array(_numbers(path, table, target))
+    _check_enough(len(truth))
+    _check_range(truth, cards)
 
 
 def _check_enough(controls: int) -> None:
@@ -193,6 +195,16 @@ def _check_enough(controls: int) -> None:
         raise UserError(
             f"calibrate: {counted(controls, 'control')} with a prediction; it takes {FEWEST} or "
             "more"
+        )
+
+
+def _check_range(truth: Array, cards: Sequence[ModelCard]) -> None:
+    learnt = 2 * max(card.task.half_of_targets or 0.0 for card in cards)
+    if np.ptp(truth) > 2 * learnt:
+        raise UserError(
+            f"calibrate: {cards[0].run.target} is {truth.min():g} to {truth.max():g} in these "
+            f"controls, over twice the range of the training targets (some {learnt:.3g}); look for "
+            "another unit, and for codes such as 999"
         )
 
 
@@ -241,13 +253,7 @@ def calibrate(controls: Controls, cards: Sequence[ModelCard]) -> Calibration:
             f"calibrate: {run.target} is {truth[0]:g} in all {n} controls, which says nothing of "
             "others; add people of another one"
         )
-    learnt = 2 * max(card.task.half_of_targets or 0.0 for card in cards)
-    if np.ptp(truth) > 2 * learnt:
-        raise UserError(
-            f"calibrate: {run.target} is {truth.min():g} to {truth.max():g} in these controls, "
-            f"over twice the range of the training targets (some {learnt:.3g}); look for another "
-            "unit, and for codes such as 999"
-        )
+    _check_range(truth, cards)
     gaps, centre = predicted - truth, float(predicted.mean())
     offset, slope = float(gaps.mean()), _slope(controls, cards)
     fitted = slope.interval is not None

@@ -20,10 +20,12 @@ from headstart.data.inventory import files_of
 from headstart.imaging.scan_rows import ScanFiles
 from headstart.study.config import Config
 from headstart.study.config import read_config
+from headstart.study.jobs import Job
 from headstart.study.retraining import changes
 from headstart.study.retraining import retraining as retraining_of
 from headstart.study.settings import Settings
 from headstart.study.stages import STAGES
+from headstart.study.work_plan import work_plan
 from headstart.training import run_store
 from headstart.training.card import ModelCard
 from headstart.training.spent import Spent
@@ -103,6 +105,20 @@ def changed(settings: Settings, path: str, value: Any) -> Settings:
         section = section.setdefault(key, {})
     section[last] = value
     return replace(settings, config=read_config(raw))
+
+
+def test_what_comes_back_from_the_store_is_planned_as_seconds(settings: Settings) -> None:
+    train = Job("train", {"experiment": "age", "fold": "0", "seed": "0"}, "Params have changed")
+
+    def planned(of: Settings) -> list[str]:
+        (row,) = (line for line in work_plan(of, [train]) if "train age" in line)
+        return row.split()[:5]
+
+    back = planned(changed(settings, "experiments.age.unit", "years"))
+    again = planned(changed(settings, "experiments.age.train.learning_rate", 0.01))
+    assert back[3:5] == ["<", "1"]
+    # two epochs took 12 minutes
+    assert again[3:5] == ["6.0", "h"]
 
 
 def test_nothing_changed_nothing_said(settings: Settings) -> None:

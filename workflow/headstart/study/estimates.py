@@ -33,6 +33,7 @@ from headstart.study.jobs import Job
 from headstart.study.part_sizes import PartSizes
 from headstart.study.part_sizes import expected_sizes
 from headstart.study.part_sizes import share_of
+from headstart.study.retraining import comes_back
 from headstart.study.settings import Settings
 from headstart.training import costs
 from headstart.training.card import ModelCard
@@ -255,6 +256,8 @@ def seconds(settings: Settings, job: Job, scans: int | None) -> tuple[float | No
         Seconds, None where nothing is known; and whether they were seen in an earlier run.
     """
     if job.rule == "train":
+        if comes_back(settings, job.run):
+            return START_SECONDS["train"], True
         return of_earlier_runs(settings, job.wildcards["experiment"], scans)
     seen = _earlier(settings.results / job.benchmark) if job.benchmark else None
     if seen is not None:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from headstart.common.run_id import RunId
 from headstart.common.text import counted
 from headstart.study.stages import FETCH
 from headstart.study.stages import STAGES
@@ -47,6 +48,12 @@ class Job:
         """Where its stage comes in the order of the work."""
         stages = order()
         return stages.index(self.stage) if self.stage in stages else len(stages)
+
+    @property
+    def run(self) -> RunId:
+        """The training, of a job of `train`."""
+        named = self.wildcards
+        return RunId(named["experiment"], int(named["fold"]), int(named["seed"]))
 
     @property
     def name(self) -> str:

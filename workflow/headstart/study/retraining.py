@@ -209,6 +209,17 @@ def retraining(settings: Settings, file: Path) -> str:
     return "\n".join(lines)
 
 
+def comes_back(settings: Settings, run: RunId) -> bool:
+    """Whether a training is not done again: it was finished with these settings, code and scans.
+
+    Args:
+        settings: The settings of now.
+        run: The training.
+    """
+    published = _finished(settings, run)
+    return published is not None and published.stored
+
+
 def changes(old: Any, new: Any, prefix: str = "") -> Changes:
     """Find the keys whose values differ between two nested dicts.
 

@@ -21,6 +21,7 @@ from headstart.study.jobs import Job
 from headstart.study.jobs import by_stage
 from headstart.study.jobs import in_words
 from headstart.study.retraining import changes
+from headstart.study.retraining import comes_back
 from headstart.study.settings import Settings
 from headstart.study.stages import order
 
@@ -154,7 +155,9 @@ def _bytes(settings: Settings, members: Sequence[Job], scans: int | None) -> int
         return None if scans is None else int(share * estimates.prepared_bytes(config, scans))
     if stage == "train":
         return sum(
-            estimates.run_bytes(config, job.wildcards["experiment"], scans) for job in members
+            estimates.run_bytes(config, job.run.experiment, scans)
+            for job in members
+            if not comes_back(settings, job.run)
         )
     return 0
 

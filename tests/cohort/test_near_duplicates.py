@@ -84,7 +84,7 @@ def test_the_same_head_is_found_beyond_doubt(found) -> None:
     assert (pairs["kind"] == "near-duplicate").all()
     mirrored = pairs.set_index("other_subject")["mirrored"]
     assert mirrored[mirrored].index.tolist() == ["xmirrored"]
-    assert (pairs["expected"][pairs["certain"]] < 0.01).all()
+    assert (pairs["expected"][pairs["certain"]] < 0.001).all()
 
 
 def test_strangers_are_not_found(tmp_path: Path) -> None:
@@ -246,4 +246,4 @@ def test_the_tail_holds_for_strangers() -> None:
     others = ~np.eye(len(volumes), dtype=bool)
     expected = Strangers.fit(correlation, others).expected(correlation)[np.triu(others)]
     assert (expected < 1).sum() <= 4
-    assert (expected < 0.01).sum() == 0
+    assert (expected < 0.001).sum() == 0

@@ -10,6 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import SubFigure
 from numpy.typing import NDArray
 
+from headstart.cohort.near_duplicates import CERTAIN
+from headstart.cohort.near_duplicates import LISTED
 from headstart.cohort.pairs import Kind
 from headstart.cohort.pairs import PairRow
 from headstart.cohort.rates import OfRescans
@@ -121,8 +123,8 @@ def _note(rates: Rates, listed: int, shown: int) -> str:
         "scans of different subjects, aligned. Similarity: correlation of the two scans without "
         "what all scans of the cohort have in common. Expected by chance: how many pairs of "
         "different people in a cohort like this would be at least as similar; a pair is shown "
-        "below 1, and is beyond doubt below 0.01 if it is also at least half as similar as second "
-        f"scans of one person. {tell_simulated(rates.search.simulated)}"
+        f"below {LISTED:g}, and is beyond doubt below {CERTAIN:g} if it is also at least half as "
+        f"similar as second scans of one person. {tell_simulated(rates.search.simulated)}"
     )
     if shown:
         note += (

@@ -31,6 +31,11 @@ def test_the_window_says_what_is_looked_at(
     assert field_of_view(prepare) == wanted
 
 
+def test_a_series_may_be_a_slab_of_few_slices() -> None:
+    own = Prepare.model_validate({"voxel_size": "own", "window": "own", "series": True})
+    assert field_of_view(own) == (10, 600)
+
+
 @pytest.mark.parametrize(("given", "wanted"), [(None, [16, 600]), ([20, 80], [20, 80])])
 def test_what_the_config_says_goes_before_the_window(
     given: list[float] | None, wanted: list[float]

@@ -119,7 +119,8 @@ class Check(Section):
     field_of_view: Range | None = Field(
         None,
         description="least and most edge of a scan, mm, e.g. [30, 80] for crops; by default 50 to "
-        "600, or from a third of the window's shortest edge on, if that is less",
+        "600, of series 10 to 600; or from a third of the window's shortest edge on, if that is "
+        "less",
     )
     personal_data: Literal["flag", "reject"] = Field(
         "flag", description="what to do where a header's text looks like a name or a date"

@@ -14,7 +14,7 @@ from headstart.demo import made_cohort
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("--output", type=Path, required=True, help="folder of the cohort")
-    parser.add_argument("--subjects", type=int, default=400, help="at least 10; default 400")
+    parser.add_argument("--subjects", type=int, default=240, help="at least 10; default 240")
     parser.add_argument("--seed", type=int, default=1, help="another seed, another cohort")
     parser.add_argument(
         "--jobs", type=int, default=os.cpu_count() or 1, help="processes side by side"

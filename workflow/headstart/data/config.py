@@ -377,5 +377,5 @@ class Fetch(Section):
     """What is downloaded or made before anything else."""
 
     demo_subjects: int = Field(
-        400, ge=20, description="size of the synthetic cohort that the source `demo` makes"
+        240, ge=20, description="size of the synthetic cohort that the source `demo` makes"
     )

@@ -230,7 +230,7 @@ def test_overlays_show_the_predicted_masks_whatever_their_files_call_the_classes
     given[place] = json.dumps(json.loads(given[place]) | {"classes": list(CLASSES[name].items())})
     assert main(given) == 0
     assert (tmp_path / "figure.pdf").read_bytes() == plain.read_bytes()
-    assert "nothing predicted" not in text_of(plain)
+    assert "none predicted" not in text_of(plain)
 
 
 def test_a_row_of_slices_without_a_prediction_says_so(tmp_path: Path):
@@ -248,7 +248,7 @@ def test_a_row_of_slices_without_a_prediction_says_so(tmp_path: Path):
     change_masks(study, lambda mask: nib.Nifti1Image(0 * np.asarray(mask.dataobj), mask.affine))
     output = tmp_path / "figure.pdf"
     assert main(words(study, "evaluation", "segmentation", output)) == 0
-    assert text_of(output).count("nothing predicted in these slices") == 6
+    assert text_of(output).count("none predicted here") == 6
 
 
 def test_curves_name_metric_and_unit_and_count_runs(studies, tmp_path: Path):

@@ -252,7 +252,7 @@ def test_json_stays_json() -> None:
         ("age", ["train.learning_rate=-1"], "x", "x.train.learning_rate: -1 is not allowed"),
         ("age", ["train.learning_rate=0.001"], None, "experiments.age: has these values already"),
         ("age", ["unit=y"], "young", "experiments.young: is there already"),
-        ("age", ["unit=y"], "Big Name", "'Big Name' is not allowed: must match"),
+        ("age", ["unit=y"], "Big Name", "'Big Name' is not allowed: must be small letters"),
         ("age", ["unit"], None, "--set unit: write KEY=VALUE"),
         ("age", ["unit=[1"], None, "--set unit=[1: the value is not YAML"),
         ("age", ["train.epochs=true"], None, "train.epochs: True is not allowed: must be a whole"),

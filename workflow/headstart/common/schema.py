@@ -33,8 +33,13 @@ from pydantic_core import InitErrorDetails
 from headstart.common.errors import UserError
 from headstart.common.ordered import without_order
 
+KEY = "[key]"  # pydantic's word behind a key that is wrong itself
 NAME = r"^[a-z0-9][a-z0-9-]*$"
 COLUMN = r"^[A-Za-z][A-Za-z0-9_]*$"
+SPELLINGS = {
+    NAME: "must be small letters, digits and hyphens, with a letter or digit first, e.g. my-study",
+    COLUMN: "must be letters, digits and underscores, with a letter first, e.g. grey_matter",
+}
 # A folder has this name, and its path is to stay below what a file system takes.
 Name = Annotated[str, Field(pattern=NAME, max_length=100)]
 Column = Annotated[str, Field(pattern=COLUMN)]
@@ -268,7 +273,8 @@ def _sentences(error: ValidationError, root: type[BaseModel]) -> list[str]:
         elif mistake["type"] == "string_pattern_mismatch":
             pattern = mistake["ctx"]["pattern"]
             shown = reprlib.repr(str(mistake["input"]))
-            sentences.append(f"{key}: {shown} is not allowed: must match {pattern}")
+            told = SPELLINGS.get(pattern, f"must match {pattern}")
+            sentences.append(f"{key}: {shown} is not allowed: {told}")
         else:
             message = mistake["msg"][0].lower() + mistake["msg"][1:]
             message = next((told for kind, told in KINDS if kind in mistake["type"]), message)
@@ -299,7 +305,7 @@ def _keys_below(section: type[BaseModel], key: str) -> set[str]:
 
 def _dotted(location: Sequence[int | str]) -> str:
     """Write where a key stands: `data[0].source`."""
-    told = [part for part in location if part not in (WORD.tag, VALUE.tag)]
+    told = [part for part in location if part not in (WORD.tag, VALUE.tag, KEY)]
     parts = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in told]
     return "".join(parts).removeprefix(".")
 

@@ -59,7 +59,7 @@ class Share(NamedTuple):
 
     def table(self, output: Path) -> Path:
         """Where its answers lie until those of all are put together in `output`."""
-        return output.with_name(f"{output.stem}-shards") / f"{self.number}.csv"
+        return _tables(output) / f"{self.number}.csv"
 
 
 def remove_other_shares(output: Path, shares: int) -> None:
@@ -70,9 +70,14 @@ def remove_other_shares(output: Path, shares: int) -> None:
         shares: How many tables there are now; 0 where the answers were written at once.
     """
     kept = {Share(number, shares).table(output) for number in range(shares)}
-    for table in Share(0, 1).table(output).parent.glob("*.csv"):
+    for table in _tables(output).glob("*.csv"):
         if table not in kept:
             table.unlink()
+
+
+def _tables(output: Path) -> Path:
+    """Folder of the shares' tables."""
+    return output.with_name(f"{output.stem}-shards")
 
 
 @dataclass(frozen=True)

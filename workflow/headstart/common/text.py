@@ -40,7 +40,7 @@ def decimals_of(*cells: float | None) -> int:
     """Return how many decimals numbers have that are read together; None and NaN do not count.
 
     Three digits of the largest number; what is at most 1 always has three decimals. Two digits of
-    the first number, if none is below 0: an error, whose interval may reach far above it.
+    the first number, if all are above 0: an error, whose interval may reach far above it.
     """
     known = [cell for cell in cells if cell is not None and not math.isnan(cell)]
     if not known:

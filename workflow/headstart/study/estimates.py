@@ -258,7 +258,7 @@ def seconds(settings: Settings, job: Job, scans: int | None) -> tuple[float | No
     if job.rule == "train":
         if comes_back(settings, job.run):
             return START_SECONDS["train"], True
-        return of_earlier_runs(settings, job.wildcards["experiment"], scans)
+        return of_earlier_runs(settings, job.run.experiment, scans)
     seen = _earlier(settings.results / job.benchmark) if job.benchmark else None
     if seen is not None:
         return seen, True

@@ -103,9 +103,7 @@ class Tiled(nn.Module):
             The voxels that it sees, over those of the tiles as they are now; infinity where the
             answer would not be the one for the whole.
         """
-        if size not in self._reach:
-            self._reach[size] = receptive_field(self.network, channels, size, self._steps, place)
-        field = self._reach[size]
+        field = self._field(size, channels, place)
         chosen, exact = margins(field, size, self._steps, self._overlap, widest=1)
         now, _ = margins(field, self.size, self._steps, self._overlap, self._widest)
         return self._seen(shape, size, chosen) / self._seen(shape, self.size, now) if exact else inf
@@ -167,7 +165,7 @@ class Tiled(nn.Module):
 
     def _measured(self, channels: int, place: torch.device) -> list[int]:
         """Choose the margins by how far the network sees, and say what comes of it."""
-        field = receptive_field(self.network, channels, self.size, self._steps, place)
+        field = self._field(self.size, channels, place)
         chosen, exact = margins(field, self.size, self._steps, self._overlap, self._widest)
         said = "the same answer as for a whole scan at once"
         if not exact:
@@ -181,6 +179,12 @@ class Tiled(nn.Module):
             flush=True,
         )
         return chosen
+
+    def _field(self, size: Sequence[int], channels: int, place: torch.device) -> list[int | None]:
+        """Return how far the network sees in tiles of a size, looked at once for each."""
+        if size not in self._reach:
+            self._reach[size] = receptive_field(self.network, channels, size, self._steps, place)
+        return self._reach[size]
 
     def _why(self, field: Sequence[int | None]) -> str:
         """Say why a network answers otherwise for tiles."""

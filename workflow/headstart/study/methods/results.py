@@ -204,12 +204,9 @@ class Outcome:
         return f"the {self.models[0].model} {and_joined(each)}" if each else ""
 
     @property
-    def told_from(self) -> str:
-        """How many subjects the metric is told from, in words."""
-        n = self.network.n
-        if n == self.people:
-            return counted(n, "subject")
-        return f"{n} of {counted(self.people, 'subject')} (it is not defined of the others)"
+    def part(self) -> str:
+        """`3 of `, where the metric is told from so few of the subjects; "" if from all."""
+        return "" if self.network.n == self.people else f"{self.network.n} of "
 
     @property
     def has_intervals(self) -> bool:

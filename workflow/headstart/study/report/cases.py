@@ -108,8 +108,7 @@ def _experiment(study: StudyFiles, name: str, protocol: str) -> Html:
         return joined([tag("h3", name), tag("p", "No scan has a score of its own.")])
     named = listed(ordered)
     head, rows = _table(answers, named)
-    hidden = {f"worst {n}" for n in range(SHOWN + 1, WORST + 1)}
-    looked = {word: case for word, case in named.items() if word not in hidden}
+    looked = listed(ordered, SHOWN)
     part = "test scans" if protocol == "test" else "held-out scans of the folds"
     return joined(
         [
@@ -120,14 +119,15 @@ def _experiment(study: StudyFiles, name: str, protocol: str) -> Html:
     )
 
 
-def listed(ordered: Sequence[Case]) -> dict[str, Case]:
+def listed(ordered: Sequence[Case], most: int = WORST) -> dict[str, Case]:
     """Name the worst cases, none of them better than the median, and some to compare them with.
 
     Args:
         ordered: All of them, the worst first.
+        most: How many of the worst, at the most.
     """
     middle = len(ordered) // 2
-    worst = {f"worst {n + 1}": case for n, case in enumerate(ordered[: min(WORST, middle)])}
+    worst = {f"worst {n + 1}": case for n, case in enumerate(ordered[: min(most, middle)])}
     median = {"median": ordered[middle]} if len(ordered) > 2 else {}
     return worst | median | {"best": ordered[-1]}
 

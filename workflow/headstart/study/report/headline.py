@@ -67,7 +67,9 @@ def _card(study: StudyFiles, found: Sequence[Outcome]) -> Html:
         tag(
             "p",
             (f"95 % interval {low} to {high}, " if low else "no interval, ")
-            + f"n = {found[0].told_from}. {how}, "
+            + f"n = {first.part}{counted(first.people, 'subject')}"
+            + " (it is not defined of the others)" * bool(first.part)
+            + f". {how}, "
             + f"{who_predicts(config, first.experiment, first.protocol)}.",
         ),
         _baseline(verdict, first.decimals),
@@ -95,12 +97,8 @@ def _in_short(one: Outcome, unit: str) -> str:
     row = one.network
     number = number_with_interval(row.value, row.ci_low, row.ci_high)
     said = f"{sentence(judge(one.models, one.differences), unit)} {one.beside}".rstrip()
-    return f"{capital(PROTOCOLS_IN_WORDS[one.protocol])} (n = {_n(one)}): {number}. {said}"
-
-
-def _n(one: Outcome) -> str:
-    """How many subjects it is told from, of how many."""
-    return str(one.people) if one.network.n == one.people else f"{one.network.n} of {one.people}"
+    protocol = capital(PROTOCOLS_IN_WORDS[one.protocol])
+    return f"{protocol} (n = {one.part}{one.people}): {number}. {said}"
 
 
 def _missing(study: StudyFiles, name: str, trainings: Sequence[Training]) -> Html:

@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from headstart.common import files
 from headstart.common.errors import UserError
 from headstart.study import provenance
 from headstart.study.provenance import PACKAGE
+from headstart.study.provenance import SNAPSHOT
 from headstart.study.provenance import Version
 from headstart.study.provenance import _read
 from headstart.study.provenance import check_code
@@ -192,6 +194,18 @@ def test_an_edit_of_the_users_is_its_own_identity(package: Path) -> None:
     assert identity("train", package) == edited
     assert identity("label", package) == identity("label")
     assert what_changed("train", identity("train"), edited) == "the code of train was edited"
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_a_job_asks_its_run_for_the_identity_of_the_same_bytes(
+    package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, same: bool
+) -> None:
+    snapshot = {"package": package_digest(package), "codes": {"train": "of the run"}}
+    files.write_json(tmp_path / "snapshot.json", snapshot)
+    monkeypatch.setenv(SNAPSHOT, str(tmp_path / "snapshot.json"))
+    if not same:
+        edit(package / "training/losses.py", "\ndef ", "\n# a comment\ndef ")
+    assert identity("train", package) == ("of the run" if same else identity("train"))
 
 
 def test_a_new_version_says_what_changed_since(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Sequence
 from functools import cache
@@ -22,6 +23,7 @@ from headstart.common import drafts
 from headstart.common.errors import UserError
 
 PACKAGE = Path(__file__).resolve().parent.parent
+SNAPSHOT = "HEADSTART_SETTINGS"  # names, in a job, the file with the settings of its run
 WORDED = ("UserError", "ValueError", "RuntimeError")  # errors that carry nothing but words
 TOLD = ("print", *WORDED)
 # Modules that only talk to the user or refuse something, and decide no result.
@@ -30,6 +32,10 @@ WORDS = (
     *("headstart.tasks.target_checks", "headstart.training.target"),
 )
 ADDED = "type_params"  # by Python 3.12
+# Parts that may name a module, and those that may hold what computes nothing: few of all parts.
+NAMING = (ast.Import, ast.ImportFrom, ast.Constant)
+BODIES = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+TALKING = (*BODIES, ast.Raise, ast.Call)
 
 
 class Version(NamedTuple):
@@ -85,8 +91,20 @@ def identity(stage: str, package: Path = PACKAGE) -> str:
     Returns:
         `version-N`; for code that is not the version's, its digest.
     """
+    if stage in (known := _known_to_the_run(package)):
+        return known[stage]
     version, digest = versions(package).get(stage), code_digest(stage, package)
     return version.name if version is not None and version.digest == digest else digest
+
+
+@cache
+def _known_to_the_run(package: Path) -> dict[str, str]:
+    """Return what the stages' code is named in the run of this job; {} if it is other code."""
+    snapshot = Path(os.environ.get(SNAPSHOT, ""))
+    if not snapshot.is_file():
+        return {}
+    settings = json.loads(snapshot.read_text(encoding="utf-8"))
+    return settings["codes"] if settings["package"] == package_digest(package) else {}
 
 
 def what_changed(stage: str, before: str, now: str) -> str:
@@ -265,12 +283,16 @@ def _is_for_checkers(statement: ast.stmt) -> bool:
 def _write_down(node: Any, words: list[str], imports: list[str]) -> None:
     """Write a tree down, the same in every Python: without what is empty or added by a new one."""
     if isinstance(node, ast.AST):
-        imports += _imports(node)
+        if isinstance(node, NAMING):
+            imports += _imports(node)
         words.append(f"{type(node).__name__}(")
-        for name, value in _fields(node).items():
-            if value is not None and value != []:
-                words.append(f"{name}=")
-                _write_down(value, words, imports)
+        fields = _fields(node) if isinstance(node, TALKING) else vars(node)
+        for name in node._fields:
+            value = fields.get(name)
+            if value is None or value == []:
+                continue
+            words.append(f"{name}=")
+            _write_down(value, words, imports)
         words.append(")")
     elif isinstance(node, list):
         words.append("[")
@@ -297,7 +319,7 @@ def _imports(node: ast.AST) -> list[str]:
 def _fields(node: ast.AST) -> dict[str, Any]:
     """Return the fields of a part, without what computes nothing."""
     fields = {name: getattr(node, name, None) for name in node._fields}
-    if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+    if isinstance(node, BODIES):
         # a docstring, and any other string that stands alone
         fields["body"] = [statement for statement in node.body if not _is_text(statement)]
         fields.pop(ADDED, None)

@@ -12,10 +12,13 @@ import nibabel as nib
 import numpy as np
 import pytest
 from prepared_shards import write_shard
+from scipy import ndimage
 
 from headstart.cohort.answer_file import AnswerFile
+from headstart.cohort.prepared import Scan
 from headstart.cohort.prepared import scan_of
 from headstart.cohort.shards import ShardCard
+from headstart.imaging import slabs
 from headstart.imaging.config import Preparation
 from headstart.imaging.geometry import Grid
 from headstart.imaging.prepare import prepare_scan
@@ -25,6 +28,8 @@ from headstart.imaging.slabs import Slabs
 from headstart.tasks import blind_spot
 from headstart.tasks.denoising import Denoising
 from headstart.tasks.denoising import noise_of
+from headstart.tasks.image_quality import NoisyImage
+from headstart.tasks.image_quality import similarity
 from headstart.tasks.segmentation import Segmentation
 
 SHAPE = (240, 48, 48)
@@ -63,19 +68,25 @@ def test_prepared(folder: Path, normalise: str) -> None:
     np.testing.assert_allclose(made, raw, atol=0.3)
 
 
-def test_answered_by_slabs_as_at_once(folder: Path) -> None:
+def noisy_scan(folder: Path, *, reference: bool) -> Scan:
+    """Prepare the scan, with one without noise if asked for."""
     card, grid = folder / "shard-0.json", Grid(SHAPE, TURNED)
-    stored = nib.load(folder / "s.nii").get_fdata(dtype=np.float32)[::-1, :, ::-1]
+    noisy = nib.load(folder / "s.nii").get_fdata(dtype=np.float32)[::-1, :, ::-1]
+    images = [noisy, np.where(noisy > 150, np.float32(300), 0)][: 1 + reference]
     write_shard(
         card,
         [("s", "1")],
-        np.ascontiguousarray(stored[None, None], np.float16),
+        np.ascontiguousarray([images], np.float16),
         np.zeros((1, *SHAPE), np.uint8),
         prepare=Preparation(voxel_size="own", window="own"),
         affine=grid.canonical().affine,
         source=grid,
     )
-    scan = scan_of(card, ShardCard.read(card).scans[0])
+    return scan_of(card, ShardCard.read(card).scans[0], has_reference=reference)
+
+
+def test_answered_by_slabs_as_at_once(folder: Path) -> None:
+    scan = noisy_scan(folder, reference=False)
     prediction = scan.volume().astype(np.float32) * np.float32(0.9)
     task, file = Denoising(), AnswerFile(scan, folder, "answer.nii", {})
     _, most = peak(lambda: task.answer(Slabs.of(prediction), file))
@@ -84,6 +95,45 @@ def test_answered_by_slabs_as_at_once(folder: Path) -> None:
     expected = corrected(blind_spot.put_back(scan.signal(), told, noise), noise)
     answered = nib.load(folder / "answer.nii").get_fdata(dtype=np.float32)
     np.testing.assert_array_equal(answered, expected[::-1, :, ::-1])
+
+
+@pytest.mark.parametrize("reference", [False, True])
+def test_an_image_is_judged_in_the_memory_that_is_planned(folder: Path, reference: bool) -> None:
+    scan = noisy_scan(folder, reference=reference)
+    told = Slabs.of(scan.volume().astype(np.float32) * np.float32(0.9))
+    task, file = Denoising(), AnswerFile(scan, folder, "answer.nii", {})
+    task.answer_held_out(told, file, folder)  # imports what judges
+    cells, most = peak(lambda: task.answer_held_out(told, file, folder))
+    # what is told is in no memory where that is scarce, and in this one's
+    assert 4 * most < Denoising.held_out_bytes
+    assert np.isfinite(cells["removed"])
+    assert np.isfinite(cells["psnr"]) == reference
+
+
+@pytest.mark.parametrize("reference", [False, True])
+def test_an_image_is_judged_by_slabs_as_at_once(
+    folder: Path, reference: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scan = noisy_scan(folder, reference=reference)
+    made = Slabs.of(scan.volume().astype(np.float32) * np.float32(0.9))
+    found = []
+    for planes in (slabs.PLANES, 7, 240):
+        monkeypatch.setattr(slabs, "PLANES", planes)
+        found.append(NoisyImage.of(scan, 20.0).quality(made))
+    inside = NoisyImage.of(scan, 20.0).inside
+    removed = (scan.signal() - made.whole()[0])[inside]
+    steep = ndimage.gaussian_gradient_magnitude(scan.signal(), 1.0)[inside]
+    expected = {
+        "edges": np.corrcoef(np.abs(removed), steep)[0, 1],
+        "removed": removed.std(dtype=float) / 20,
+    }
+    if reference:
+        alike = similarity(made.whole()[0], scan.reference(), 300.0)
+        expected["ssim"] = alike[inside].mean(dtype=float)
+        expected["mae"] = np.abs(made.whole()[0] - scan.reference())[inside].mean(dtype=float)
+    assert found[0] == pytest.approx(found[1], rel=1e-6, nan_ok=True)
+    assert found[0] == pytest.approx(found[2], rel=1e-6, nan_ok=True)
+    assert found[0] | expected == pytest.approx(found[0], rel=1e-5, nan_ok=True)
 
 
 def test_a_mask_is_judged_in_the_memory_that_is_planned(folder: Path) -> None:

@@ -38,10 +38,11 @@ from headstart.figures import evaluation
 from headstart.figures.settings import ExperimentPlotSettings
 from headstart.figures.style import Stamp
 from headstart.imaging.geometry import Grid
+from headstart.imaging.slabs import Slabs
 from headstart.tasks import blind_spot
 from headstart.tasks import planted_spots
 from headstart.tasks.denoising import Denoising
-from headstart.tasks.image_quality import quality
+from headstart.tasks.image_quality import NoisyImage
 from headstart.tasks.spot_kinds import KINDS
 from headstart.training.config import Predict
 from headstart.training.config import Train
@@ -248,7 +249,8 @@ def noisy_scan(seed: int, *, air: bool) -> Any:
         key=(f"s{seed}", "1"),
         grid=Grid(clean.shape, AFFINE),
         signal=lambda: noisy.astype(np.float32),
-        reference=lambda: None,
+        signal_slabs=lambda: Slabs.of(noisy.astype(np.float32)[None]),
+        reference_slabs=lambda: None,
     )
 
 
@@ -309,7 +311,9 @@ def test_the_measured_voxel_goes_back_in_where_neighbours_do_not_tell_it() -> No
 def test_quality_of_a_known_error() -> None:
     clean = np.zeros((20, 20, 20), np.float32)
     clean[4:16, 4:16, 4:16] = 100
-    found = quality(clean + 10, clean + 30, 10, clean)
+    images = [Slabs.of(image[None]) for image in (clean, clean + 10, clean + 30)]
+    scan = NoisyImage(noisy=images[2], noise=10, reference=images[0])
+    found = scan.quality(images[1])
     assert found["psnr"] == pytest.approx(20)
     assert (found["nrmse"], found["mae"]) == (pytest.approx(0.1), pytest.approx(10))
-    assert quality(clean, clean + 30, 10, clean)["ssim"] == pytest.approx(1)
+    assert scan.quality(images[0])["ssim"] == pytest.approx(1)

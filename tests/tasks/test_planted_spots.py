@@ -7,6 +7,7 @@ import pytest
 from scipy import ndimage
 
 from headstart.imaging.rician import corrected
+from headstart.imaging.slabs import Slabs
 from headstart.tasks import planted_spots
 from headstart.tasks.planted_spots import APART
 from headstart.tasks.planted_spots import EACH
@@ -32,6 +33,13 @@ def noisy(clean: np.ndarray, seed: int = 0, noise: float = NOISE) -> np.ndarray:
     return np.hypot(clean + real, imaginary).astype(np.float32)
 
 
+def planting_in(
+    seen: np.ndarray, seed: int = 1, reference: np.ndarray | None = None, noise: float = NOISE
+) -> Planting:
+    clean = None if reference is None else Slabs.of(reference[None])
+    return plant(Slabs.of(seen[None]), noise, EDGES, seed, clean)
+
+
 @pytest.fixture(scope="module")
 def clean() -> np.ndarray:
     return head()
@@ -39,7 +47,7 @@ def clean() -> np.ndarray:
 
 @pytest.fixture(scope="module", params=[False, True], ids=["alone", "reference"])
 def planting(request: pytest.FixtureRequest, clean: np.ndarray) -> Planting:
-    return plant(noisy(clean), NOISE, EDGES, 1, clean if request.param else None)
+    return planting_in(noisy(clean), 1, clean if request.param else None)
 
 
 def measured(planting: Planting, denoise) -> dict[str, float]:
@@ -69,7 +77,7 @@ def test_a_gaussian_keeps_of_a_spot_what_it_keeps_by_its_formula(
     places = np.mgrid[-6:7, -6:7, -6:7]
     shape = np.exp(-np.sum(places**2, axis=0) / (2 * spread**2)).astype(np.float32)
     monkeypatch.setattr(SpotKind, "shape", shape)
-    planting = plant(noisy(clean), NOISE, EDGES, 1)
+    planting = planting_in(noisy(clean))
     found = measured(planting, lambda image: ndimage.gaussian_filter(image, width))
     # two normal densities' overlap, which the spots' neighbours add a little to
     share = (2 * spread**2 / (2 * spread**2 + width**2)) ** 1.5
@@ -96,14 +104,14 @@ def test_a_gaussian_keeps_of_each_kind_what_it_keeps_of_it_alone(planting: Plant
     ],
 )
 def test_the_error_is_told_without_the_reference(denoise, clean: np.ndarray) -> None:
-    planting = plant(noisy(clean), NOISE, EDGES, 1)
+    planting = planting_in(noisy(clean))
     true = np.mean((denoise(planting.noisy) - clean)[planting.judged] ** 2) / NOISE**2
     assert measured(planting, denoise)["sure"] == pytest.approx(true, rel=0.07, abs=0.02)
 
 
 def test_spots_lie_deep_apart_and_always_at_the_same_places(clean: np.ndarray) -> None:
     seen = noisy(clean)
-    one, other, third = (plant(seen, NOISE, EDGES, seed) for seed in (1, 1, 2))
+    one, other, third = (planting_in(seen, seed) for seed in (1, 1, 2))
     assert one.spots == other.spots
     np.testing.assert_array_equal(one.planted, other.planted)
     assert one.spots != third.spots
@@ -117,7 +125,7 @@ def test_spots_lie_deep_apart_and_always_at_the_same_places(clean: np.ndarray) -
 
 @pytest.mark.parametrize("contrast", [-0.10, -0.25])
 def test_a_spot_has_its_size_and_contrast(clean: np.ndarray, contrast: float) -> None:
-    planting = plant(noisy(clean), NOISE, EDGES, 1)
+    planting = planting_in(noisy(clean))
     change = (planting.planted - planting.noisy) / ndimage.gaussian_filter(planting.noisy, 2)
     for spot in planting.spots:
         kind = KINDS[spot.kind]
@@ -132,7 +140,7 @@ def test_before_the_noise_a_spot_has_the_statistics_of_what_a_scanner_would_show
     clean[clean > 0] = low  # five and a half standard deviations: a magnitude is not yet normal
     planted, scanned = [], []
     for seed in range(12):
-        planting = plant(noisy(clean, seed, low / 5.5), low / 5.5, EDGES, 3, clean)
+        planting = planting_in(noisy(clean, seed, low / 5.5), 3, clean, low / 5.5)
         places = tuple(np.array([s.centre for s in planting.spots if s.kind % 2]).T)
         planted += [*planting.planted[places]]
         scanned += [*noisy(np.full(50, 0.75 * low), 100 + seed, low / 5.5)]
@@ -145,7 +153,7 @@ def test_a_part_of_a_large_scan_is_looked_at_from_the_crown_down(
 ) -> None:
     monkeypatch.setattr(planted_spots, "BLOCK", 40)
     monkeypatch.setattr(planted_spots, "RIM", 6)
-    planting = plant(noisy(clean), NOISE, EDGES, 1)
+    planting = planting_in(noisy(clean))
     assert planting.noisy.shape == (40, 40, 40)
     marked = np.flatnonzero((clean > 0).any(axis=(0, 1)))
     assert abs(planting.box[2][1] - marked[-1]) <= 4
@@ -156,12 +164,12 @@ def test_a_part_of_a_large_scan_is_looked_at_from_the_crown_down(
 
 def test_a_scan_without_room_has_no_spots_but_an_error() -> None:
     clean = head(22)
-    found = measured(plant(noisy(clean), NOISE, EDGES, 1), lambda image: image)
+    found = measured(planting_in(noisy(clean)), lambda image: image)
     assert found.pop("sure") == pytest.approx(1)
     assert np.isnan(list(found.values())).all()
 
 
 def test_where_all_is_dark_nothing_is_told() -> None:
     random = np.random.default_rng(0).rayleigh(NOISE, (20, 20, 20)).astype(np.float32)
-    found = measured(plant(random, NOISE, EDGES, 1), lambda image: image)
+    found = measured(planting_in(random), lambda image: image)
     assert np.isnan(list(found.values())).all()

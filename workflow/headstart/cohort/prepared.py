@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Mapping
@@ -171,22 +172,25 @@ class Scan(OfScan):
 
     def slabs(self) -> Slabs:
         """The prepared volume, of which no more is in memory than is looked at; see `volume`."""
-        if self.background or self.box is not None:
-            return Slabs.of(self.volume())
-        sides = [(0, length) for length in self.shape[1:]]
-
-        def read(first: int, last: int) -> NDArray[np.float16]:
-            return self.part([(first, last), *sides]).volume()
-
-        return Slabs((len(self.intensities), *self.shape), read)
+        return self._by_slabs(len(self.intensities), lambda part: part.volume())
 
     def signal(self) -> NDArray[np.float32]:
         """Read the first channel in its raw intensities, (x, y, z)."""
         return self.intensities[0].restored(self.volume()[0])
 
+    def signal_slabs(self) -> Slabs:
+        """The same, (1, x, y, z), of which no more is in memory than is looked at."""
+        return self._by_slabs(1, lambda part: part.signal()[None])
+
     def reference(self) -> NDArray[np.float32] | None:
         """Read the scan without noise, in the raw intensities of its file; None without one."""
         return None if self.clean is None else self.clean.restored(self._channels()[-1])
+
+    def reference_slabs(self) -> Slabs | None:
+        """The same, (1, x, y, z), of which no more is in memory than is looked at."""
+        if (clean := self.clean) is None:
+            return None
+        return self._by_slabs(1, lambda part: clean.restored(part._channels()[-1:]))
 
     def mask(self) -> NDArray[np.uint8]:
         """Read the prepared mask, (x, y, z); beyond the scan there is background."""
@@ -200,6 +204,16 @@ class Scan(OfScan):
         """
         affine = self.grid.cropped(box).affine
         return replace(self, box=tuple(box), affine=affine)
+
+    def _by_slabs(self, channels: int, read: Callable[[Scan], NDArray[Any]]) -> Slabs:
+        """Read of the scan slab by slab what is read of all of it, (channels, x, y, z)."""
+        if self.background or self.box is not None:
+            return Slabs.of(read(self))
+        sides = [(0, length) for length in self.shape[1:]]
+        return Slabs(
+            (channels, *self.shape),
+            lambda first, last: read(self.part([(first, last), *sides])),
+        )
 
     def _channels(self) -> NDArray[np.float16]:
         scales = [*self.intensities, *([self.clean] if self.clean else [])]

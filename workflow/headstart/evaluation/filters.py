@@ -9,7 +9,6 @@ import itertools
 from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,16 +16,17 @@ from numpy.typing import NDArray
 from headstart.cohort.prepared import Scan
 from headstart.common.errors import NoAnswerError
 from headstart.imaging.rician import corrected
+from headstart.imaging.slabs import Slabs
 from headstart.tasks.denoising import noise_of
 from headstart.tasks.denoising import planting_of
-from headstart.tasks.image_quality import noisy_head
-from headstart.tasks.image_quality import quality
+from headstart.tasks.image_quality import NoisyImage
 
 Image = NDArray[np.float32]
 Filter = Callable[[Image, float, float], Image]
 
 TRIED = 2  # scans on which the strengths are chosen, in the middle half of each axis
 SEARCH, PATCH = 2, 3  # voxels: how far non-local means look, and what they compare
+REACH = 4  # voxels that a filter sees around one, at the most: the widest Gaussian
 CORRUPTED = 0.5  # noise added to one of a pair, of the scan's own; the other has it the other way
 
 
@@ -81,34 +81,15 @@ FILTERS: dict[str, tuple[Filter, tuple[float, ...]]] = {
 }
 
 
-@dataclass(frozen=True)
-class Noisy:
-    """A scan in its own unit.
-
-    Attributes:
-        image: The scan, (x, y, z).
-        noise: Standard deviation of its noise.
-        reference: The scan without noise, if there is one.
-    """
-
-    image: Image
-    noise: float
-    reference: Image | None
-
-    @classmethod
-    def of(cls, scan: Scan, noise: float | None) -> Noisy:
-        """Read a scan; its noise is estimated unless it is given.
-
-        Raises:
-            NoAnswerError: If there is no air to estimate it from.
-        """
-        return cls(scan.signal(), noise_of(scan, noise), scan.reference())
-
-
 def denoiser(name: str, strength: float, noise: float) -> Callable[[Image], Image]:
     """Return what denoises images of some noise by a filter."""
     run, _ = FILTERS[name]
     return lambda image: corrected(run(image, strength, noise), noise)
+
+
+def filtered(denoise: Callable[[Image], Image], noisy: Slabs) -> Slabs:
+    """Denoise a scan, (1, x, y, z), slab by slab: at once would take several times its memory."""
+    return Slabs.of(Slabs.image(denoise, noisy, reach=REACH).gathered())
 
 
 def measured(
@@ -137,12 +118,12 @@ def _row(
     asked: Scan, noise: float | None, strengths: Mapping[str, float], columns: Sequence[str]
 ) -> dict[str, list[float]]:
     """Measure what each filter makes of one scan."""
-    scan = Noisy.of(asked, noise)
+    scan = NoisyImage.of(asked, noise_of(asked, noise))
     planting = planting_of(asked, scan.noise)
     denoisers: dict[str, Callable[[Image], Image]] = {"noisy": lambda image: image}
     denoisers |= {name: denoiser(name, one, scan.noise) for name, one in strengths.items()}
     found = {
-        name: quality(denoise(scan.image), scan.image, scan.noise, scan.reference)
+        name: scan.quality(filtered(denoise, scan.noisy))
         | planting.measure(planting.answers(denoise))
         for name, denoise in denoisers.items()
     }
@@ -171,11 +152,11 @@ def chosen(known: Sequence[Scan], noise: float | None) -> dict[str, float]:
     return strengths
 
 
-def _first_few(known: Sequence[Scan], noise: float | None) -> list[Noisy]:
-    scans: list[Noisy] = []
+def _first_few(known: Sequence[Scan], noise: float | None) -> list[NoisyImage]:
+    scans: list[NoisyImage] = []
     for scan in known:
         try:
-            scans.append(Noisy.of(scan, noise))
+            scans.append(NoisyImage.of(scan, noise_of(scan, noise)))
         except NoAnswerError:
             if scan is known[-1] and not scans:
                 raise
@@ -184,16 +165,16 @@ def _first_few(known: Sequence[Scan], noise: float | None) -> list[Noisy]:
     return scans
 
 
-def _error(run: Filter, strength: float, scan: Noisy) -> float:
+def _error(run: Filter, strength: float, scan: NoisyImage) -> float:
     noise = scan.noise
-    middle = tuple(slice(n // 4, n - n // 4) for n in scan.image.shape)
-    seen = scan.image[middle]
+    middle = [(n // 4, n - n // 4) for n in scan.noisy.shape[1:]]
+    seen = scan.noisy.part(middle)[0]
     if scan.reference is None:
         drawn = np.random.default_rng(0).normal(0, noise, seen.shape).astype(np.float32)
         seen, true = seen + CORRUPTED * drawn, seen - drawn / CORRUPTED
         made = run(seen, strength, noise * np.hypot(1, CORRUPTED))
     else:
-        true = scan.reference[middle]
+        true = scan.reference.part(middle)[0]
         made = corrected(run(seen, strength, noise), noise)
-    inside = noisy_head(scan.image)[middle]
+    inside = scan.noisy_inside[tuple(slice(*ends) for ends in middle)]
     return float(np.mean((made - true)[inside] ** 2) / noise**2)

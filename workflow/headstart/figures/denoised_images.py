@@ -14,7 +14,6 @@ from headstart.cohort.prepared import Scan
 from headstart.common.keys import Key
 from headstart.evaluation import filters
 from headstart.evaluation.baseline_rows import in_words
-from headstart.evaluation.filters import Noisy
 from headstart.evaluation.predictions import image_path
 from headstart.evaluation.predictions import read_image
 from headstart.evaluation.results import having
@@ -30,7 +29,9 @@ from headstart.figures.style import Document
 from headstart.figures.style import room
 from headstart.figures.style import show_slice
 from headstart.imaging.geometry import to_canonical
+from headstart.imaging.slabs import Slabs
 from headstart.tasks.denoising import ZOOMS
+from headstart.tasks.denoising import noise_of
 from headstart.tasks.denoising import planting_of
 from headstart.tasks.image_quality import noisy_head
 from headstart.tasks.planted_spots import ZOOM
@@ -134,16 +135,16 @@ class _Pictures:
         """What is there of a scan, by its name."""
         found = {"noisy": scan.signal(), "network": _answered(self.result, scan.key)}
         if self.best:
-            found[self.words] = self._filtered(scan, found["noisy"])
+            found[self.words] = self._filtered(scan, scan.signal_slabs())
         return found
 
-    def _filtered(self, scan: Scan, image: Image) -> Image:
+    def _filtered(self, scan: Scan, noisy: Slabs) -> Image:
         """Denoise a scan, or a part of it, by the best filter."""
-        strength = self._strengths[scan.fold]
-        return filters.denoiser(self.best, strength, self._noise(scan))(image)
+        denoise = filters.denoiser(self.best, self._strengths[scan.fold], self._noise(scan))
+        return filters.filtered(denoise, noisy).whole()[0]
 
     def _noise(self, scan: Scan) -> float:
-        return Noisy.of(scan, self.result.noise).noise
+        return noise_of(scan, self.result.noise)
 
     def draw_scans(self, document: Document) -> None:
         """Show scans, a row each, on the axial slice with most of the head."""
@@ -161,7 +162,7 @@ class _Pictures:
     def _draw_scan(self, row: Sequence[Axes], scan: Scan) -> None:
         images = self._images(scan)
         noisy, spread = images["noisy"], 4 * self._noise(scan)
-        inside = noisy_head(noisy)
+        inside = noisy_head(scan.signal_slabs())
         z = _widest(inside)
         limits = (0.0, float(np.percentile(noisy[inside], 99.5)))
         shown = {name: (image, limits) for name, image in images.items()}
@@ -177,7 +178,7 @@ class _Pictures:
         scan = self.result.scans[self.keys[0]]
         images, reference = self._images(scan), scan.reference()
         images |= {} if reference is None else {"reference": reference}
-        inside = noisy_head(images["noisy"])
+        inside = noisy_head(scan.signal_slabs())
         z = _widest(inside)
         y = int(inside[:, :, z].sum(axis=0).argmax())
         note = (
@@ -223,7 +224,7 @@ class _Pictures:
         colours = {WITH: GREY, WITHOUT: ORANGE, self.words: VERMILION, "network": BLUE}
         planted = {WITH: planting.planted, WITHOUT: planting.noisy}
         if self.best:
-            planted[self.words] = self._filtered(scan, planting.planted)
+            planted[self.words] = self._filtered(scan, Slabs.of(planting.planted[None]))
         heights = [ROW] * len(KINDS)
         heights[-1] += BELOW
         height, title = sum(heights) + room(note), f"{self.result.heading}, planted spots close"

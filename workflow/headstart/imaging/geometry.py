@@ -348,8 +348,18 @@ def head(array: Array) -> NDArray[np.bool_]:
     The threshold is that of the Brain Extraction Tool (Smith 2002, doi:10.1002/hbm.10062): single
     bright or dark voxels don't move it.
     """
-    low, high = np.percentile(array, (2, 98))
-    return array > low + 0.1 * (high - low) if high > low else np.ones(array.shape, bool)
+    return array > head_threshold(array)
+
+
+def head_threshold(array: Array, *, overwrite: bool = False) -> float:
+    """Return the threshold of `head`, below all where there is one intensity alone.
+
+    Args:
+        array: Intensities of the whole volume.
+        overwrite: Whether they may be left in another order, which saves a copy.
+    """
+    low, high = np.percentile(array, (2, 98), overwrite_input=overwrite)
+    return low + 0.1 * (high - low) if high > low else -np.inf
 
 
 def air(array: Array) -> float:

@@ -49,6 +49,24 @@ class Slabs:
 
         return several[0] if len(several) == 1 else cls(several[0].shape, read)
 
+    @classmethod
+    def image(cls, change: Callable[..., Numbers], *images: Slabs, reach: int = 0) -> Slabs:
+        """Return an image that is computed of others, whenever it is read.
+
+        Args:
+            change: Makes planes (x, y, z) of the same planes of the first channel of each image.
+            images: The others.
+            reach: How many voxels away that lies which a voxel hangs on, at the most.
+        """
+        _, length, *plane = images[0].shape
+
+        def read(first: int, last: int) -> Numbers:
+            low, high = max(0, first - reach), min(length, last + reach)
+            made = change(*(one.read(low, high)[0] for one in images))
+            return made[None, first - low : last - low]
+
+        return cls((1, length, *plane), read)
+
     def mapped(self, change: Callable[[Numbers], Numbers]) -> Slabs:
         """Return what comes of each voxel by itself, computed when it is read."""
         return Slabs(self.shape, lambda first, last: change(self.read(first, last)))
@@ -56,6 +74,23 @@ class Slabs:
     def whole(self) -> Numbers:
         """Read all of them."""
         return self.read(0, self.shape[1])
+
+    def part(self, box: Sequence[tuple[int, int]]) -> Numbers:
+        """Read a part of them, (channels, x, y, z), in memory of its own.
+
+        Args:
+            box: First voxel along each axis, and the one after the last.
+        """
+        planes, *others = box
+        y, z = (slice(*ends) for ends in others)
+        return np.array(self.read(*planes)[:, :, y, z])
+
+    def gathered(self) -> Numbers:
+        """Read all of them slab by slab, where to compute them at once would take more memory."""
+        whole: Numbers = np.empty(self.shape, self.read(0, 1).dtype)
+        for first, slab in self.each():
+            whole[:, first : first + slab.shape[1]] = slab
+        return whole
 
     def each(self) -> Iterator[tuple[int, Numbers]]:
         """Yield the first plane of each slab, and the slab."""

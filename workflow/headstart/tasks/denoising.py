@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.common.errors import NoAnswerError
-from headstart.imaging.slabs import PLANES
+from headstart.imaging.slabs import Slabs
 from headstart.tasks import blind_spot
 from headstart.tasks.base import Array
 from headstart.tasks.base import Loss
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from headstart.cohort.answer_file import AnswerFile
     from headstart.cohort.prepared import Cohort
     from headstart.cohort.prepared import Scan
-    from headstart.imaging.slabs import Slabs
     from headstart.tasks.planted_spots import Planting
 
 
@@ -72,7 +71,7 @@ class Denoising(Task):
     chooses = "hidden_error"
     file = "image"
     answer_bytes = 10.5
-    held_out_bytes = 22
+    held_out_bytes = 10.5
     answer_words = "images without noise, in the scan's own unit"
     judged_words = (
         f"In held-out scans, soft-edged balls were planted ({'; '.join(k.words for k in KINDS)}), "
@@ -167,11 +166,10 @@ class Denoising(Task):
 
     def answer_held_out(self, prediction: Any, file: AnswerFile, data: Path) -> dict[str, Any]:
         """The same, and what it is like."""
-        from headstart.tasks.image_quality import quality
+        from headstart.tasks.image_quality import NoisyImage
 
         image, cells = self._answer(prediction, file)
-        scan = file.scan
-        found = quality(image, scan.signal(), cells["noise"], scan.reference())
+        found = NoisyImage.of(file.scan, cells["noise"]).quality(Slabs.of(image))
         return cells | found | {"image_sha256": file.sha256}
 
     def examine(
@@ -185,7 +183,7 @@ class Denoising(Task):
         part = scan.part(planting.box)
 
         def denoised(block: NDArray[np.float32]) -> NDArray[np.float32]:
-            told = ask(SeenScan.of(part, block)).whole()
+            told = ask(SeenScan.of(part, block)).whole()[0]
             return self._denoised(part, block, told, noise)
 
         answers = planting.answers(denoised)
@@ -202,27 +200,23 @@ class Denoising(Task):
         """Make an image of what neighbours tell, in the scan's unit."""
         from headstart.imaging.rician import corrected
 
-        told = scan.intensities[0].restored(told[0])
+        told = scan.intensities[0].restored(told)
         return corrected(blind_spot.put_back(noisy, told, noise), noise)
-
-    def _by_slabs(self, scan: Scan, prediction: Slabs, noise: float) -> NDArray[np.float32]:
-        """Make the image of a whole scan slab by slab: at once would take ten times its memory."""
-        length, *plane = scan.shape
-        image = np.empty(scan.shape, np.float32)
-        for first in range(0, length, PLANES):
-            last = min(first + PLANES, length)
-            low, high = max(0, first - blind_spot.REACH), min(length, last + blind_spot.REACH)
-            part = scan.part([(low, high), *((0, side) for side in plane)])
-            made = self._denoised(part, part.signal(), prediction.read(low, high), noise)
-            image[first:last] = made[first - low : last - low]
-        return image
 
     def _answer(
         self, prediction: Slabs, file: AnswerFile
     ) -> tuple[NDArray[np.float32], dict[str, Any]]:
-        noise = noise_of(file.scan, file.noise)
-        image = self._by_slabs(file.scan, prediction, noise)
-        file.write_intensities(image)
+        """Make the image, (1, x, y, z), and write it; return it, and its cells."""
+        scan = file.scan
+        noise = noise_of(scan, file.noise)
+
+        def denoised(noisy: NDArray[np.float32], told: NDArray[np.float32]) -> NDArray[np.float32]:
+            return self._denoised(scan, noisy, told, noise)
+
+        # slab by slab: at once would take ten times the memory
+        images = scan.signal_slabs(), prediction
+        image = Slabs.image(denoised, *images, reach=blind_spot.REACH).gathered()
+        file.write_intensities(image[0])
         return image, {"noise": noise, "image": file.name}
 
     def are_possible(self, numbers: Array, *, empty: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -251,7 +245,8 @@ def planting_of(scan: Scan, noise: float) -> Planting:
     from headstart.tasks.planted_spots import plant
 
     seed = int.from_bytes(rank(0, "\0".join(scan.key))[:8])
-    return plant(scan.signal(), noise, scan.grid.voxel_size.tolist(), seed, scan.reference())
+    edges = scan.grid.voxel_size.tolist()
+    return plant(scan.signal_slabs(), noise, edges, seed, scan.reference_slabs())
 
 
 def tell_no_room(scan: Scan) -> None:

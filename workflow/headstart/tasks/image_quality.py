@@ -2,65 +2,144 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.imaging.geometry import head
+from headstart.imaging.geometry import head_threshold
+from headstart.imaging.slabs import Slabs
+from headstart.tasks.together import Together
+
+if TYPE_CHECKING:
+    from headstart.cohort.prepared import Scan
 
 Image = NDArray[np.float32]
 
 BRIGHTEST = 99.9  # percentile of the reference in the head: the range of PSNR and SSIM
 WINDOW = 1.5  # voxels: width of SSIM's Gaussian window, as Wang et al. have it
+EDGE = 1.0  # voxels: width of the Gaussian whose gradient tells the edges
 AROUND = 2.0  # voxels: width of the Gaussian that tells the signal around a voxel
 
 
-def noisy_head(image: Image) -> NDArray[np.bool_]:
-    """Separate head from air in a noisy scan, whose air has voxels as bright as the head's dark."""
-    from scipy import ndimage
-
-    return head(np.asarray(ndimage.gaussian_filter(image, AROUND)))
-
-
-def quality(
-    image: Image, noisy: Image, noise: float, reference: Image | None = None
-) -> dict[str, float]:
-    """Measure a denoised image inside the head.
+def noisy_head(noisy: Slabs) -> NDArray[np.bool_]:
+    """Separate head from air in a noisy scan, whose air has voxels as bright as the head's dark.
 
     Args:
-        image: The denoised image, (x, y, z).
-        noisy: The scan.
-        noise: Standard deviation of its noise.
-        reference: The scan without noise; None where there is none.
+        noisy: The scan, (1, x, y, z).
 
     Returns:
-        psnr (dB), ssim, nrmse (error over the reference's root mean square) and mae, NaN without a
-        reference; edges: correlation of the size of what was removed with the local edges, 0 for
-        noise alone; removed: its standard deviation in units of the noise, above 1 if more than
-        noise went.
+        Where the head is, (x, y, z).
     """
     from scipy import ndimage
 
-    inside = noisy_head(noisy) if reference is None else head(reference)
-    removed = (noisy - image)[inside]
-    gradient = ndimage.gaussian_gradient_magnitude(noisy, 1.0)[inside]
-    return {
-        **_errors(image, reference, inside),
-        "edges": correlation(np.abs(removed), gradient),
-        "removed": float(removed.std() / noise),
-    }
+    def smooth(image: Image) -> Image:
+        return np.asarray(ndimage.gaussian_filter(image, AROUND))
+
+    return _head(Slabs.image(smooth, noisy, reach=_reach(AROUND)))
 
 
-def _errors(image: Image, reference: Image | None, inside: NDArray[np.bool_]) -> dict[str, float]:
-    if reference is None:
-        return dict.fromkeys(("psnr", "ssim", "nrmse", "mae"), float("nan"))
-    wrong, true = (image - reference)[inside].astype(np.float64), reference[inside]
-    span, square = float(np.percentile(true, BRIGHTEST)), float(np.mean(wrong**2))
-    return {
-        "psnr": float(10 * np.log10(span**2 / square)) if square else float("inf"),
-        "ssim": float(similarity(image, reference, span)[inside].mean()),
-        "nrmse": float(np.sqrt(square / np.mean(true.astype(np.float64) ** 2))),
-        "mae": float(np.abs(wrong).mean()),
-    }
+def _head(image: Slabs) -> NDArray[np.bool_]:
+    """Separate head from air, as `headstart.imaging.geometry.head` does, in less memory."""
+    threshold = head_threshold(image.gathered(), overwrite=True)
+    return np.asarray(Slabs.image(lambda planes: planes > threshold, image).gathered()[0])
+
+
+def _reach(width: float) -> int:
+    """How many voxels far a Gaussian filter of a width looks."""
+    return math.ceil(4 * width)
+
+
+@dataclass(frozen=True)
+class NoisyImage:
+    """A scan beside which denoised images are judged, slab by slab: each may fill the memory.
+
+    Attributes:
+        noisy: The scan, (1, x, y, z).
+        noise: Standard deviation of its noise.
+        reference: The scan without noise; None where there is none.
+    """
+
+    noisy: Slabs
+    noise: float
+    reference: Slabs | None = None
+
+    @classmethod
+    def of(cls, scan: Scan, noise: float) -> NoisyImage:
+        """Take a scan's first channel, whose noise is known."""
+        return cls(scan.signal_slabs(), noise, scan.reference_slabs())
+
+    @cached_property
+    def noisy_inside(self) -> NDArray[np.bool_]:
+        """Where the head is as the noisy scan shows it, (x, y, z)."""
+        return noisy_head(self.noisy)
+
+    @cached_property
+    def inside(self) -> NDArray[np.bool_]:
+        """Where it is, as the reference shows it if there is one."""
+        return self.noisy_inside if self.reference is None else _head(self.reference)
+
+    def quality(self, image: Slabs) -> dict[str, float]:
+        """Measure a denoised image inside the head.
+
+        Args:
+            image: The denoised image, (1, x, y, z).
+
+        Returns:
+            psnr (dB), ssim, nrmse (error over the reference's root mean square) and mae, NaN
+            without a reference; edges: correlation of the size of what was removed with the local
+            edges, 0 for noise alone; removed: its standard deviation in units of the noise, above
+            1 if more than noise went.
+        """
+        from scipy import ndimage
+
+        def steep(planes: Image) -> Image:
+            return np.asarray(ndimage.gaussian_gradient_magnitude(planes, EDGE))
+
+        together = Together(3)
+        for seen, told, edges in self._inside(
+            self.noisy, image, Slabs.image(steep, self.noisy, reach=_reach(EDGE))
+        ):
+            together.add([seen - told, np.abs(seen - told), edges])
+        return {
+            **self._errors(image),
+            "edges": together.correlation(1, 2),
+            "removed": together.deviation(0) / self.noise,
+        }
+
+    def _errors(self, image: Slabs) -> dict[str, float]:
+        if self.reference is None:
+            return dict.fromkeys(("psnr", "ssim", "nrmse", "mae"), float("nan"))
+        true = np.concatenate([true for (true,) in self._inside(self.reference)])
+        span = float(np.percentile(true, BRIGHTEST, overwrite_input=True))
+        del true
+        alike = Slabs.image(
+            lambda one, other: similarity(one, other, span),
+            *(image, self.reference),
+            reach=_reach(WINDOW),
+        )
+        means = Together(4)
+        for told, true, similar in self._inside(image, self.reference, alike):
+            wrong = (told - true).astype(np.float64)
+            means.add([wrong**2, np.abs(wrong), true.astype(np.float64) ** 2, similar])
+        square, size, signal, ssim = means.mean.tolist()
+        return {
+            "psnr": float(10 * np.log10(span**2 / square)) if square else float("inf"),
+            "ssim": ssim,
+            "nrmse": float(np.sqrt(square / signal)),
+            "mae": size,
+        }
+
+    def _inside(self, *images: Slabs) -> Iterator[list[Image]]:
+        """Yield the numbers of images inside the head, slab by slab."""
+        for first, slab in images[0].each():
+            last = first + slab.shape[1]
+            inside = self.inside[first:last]
+            yield [slab[0][inside], *(one.read(first, last)[0][inside] for one in images[1:])]
 
 
 def similarity(one: Image, other: Image, span: float) -> Image:

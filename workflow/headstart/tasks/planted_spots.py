@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.imaging.geometry import cut
+from headstart.imaging.slabs import Slabs
 from headstart.tasks.image_quality import AROUND
 from headstart.tasks.image_quality import Image
 from headstart.tasks.image_quality import noisy_head
@@ -145,11 +146,11 @@ def _amount(change: Image, kind: SpotKind) -> float:
 
 
 def plant(
-    noisy: Image,
+    noisy: Slabs,
     noise: float,
     voxel_size: Sequence[float],
     seed: int,
-    reference: Image | None = None,
+    reference: Slabs | None = None,
 ) -> Planting:
     """Plant spots in a scan: where the head is deep, bright and even.
 
@@ -160,7 +161,7 @@ def plant(
     square, at most 3 %.
 
     Args:
-        noisy: The scan, (x, y, z).
+        noisy: The scan, (1, x, y, z).
         noise: Standard deviation of its noise.
         voxel_size: Edges of its voxels, mm.
         seed: Decides where they lie.
@@ -172,10 +173,11 @@ def plant(
     inside = noisy_head(noisy)
     box = _block(inside, voxel_size[2])
     part = tuple(slice(*ends) for ends in box)
-    block, smooth = noisy[part], ndimage.gaussian_filter(noisy[part], AROUND)
+    block = noisy.part(box)[0]
+    smooth = ndimage.gaussian_filter(block, AROUND)
     # of a median, edges stay where they are: air beside tissue is as dark as other air
     free = inside[part] & (ndimage.median_filter(block, 3) > BRIGHT * noise)
-    for axis, ((first, last), length) in enumerate(zip(box, noisy.shape, strict=True)):
+    for axis, ((first, last), length) in enumerate(zip(box, inside.shape, strict=True)):
         ends = np.moveaxis(free, axis, 0)
         ends[: RIM * (first > 0)] = False
         ends[len(ends) - RIM * (last < length) :] = False
@@ -191,7 +193,7 @@ def plant(
     if reference is None:
         planted = block + signal
     else:
-        certain = np.maximum(block * reference[part], 0) / np.float32(noise**2)
+        certain = np.maximum(block * reference.part(box)[0], 0) / np.float32(noise**2)
         real = block * np.cos(random.vonmises(0, certain)).astype(np.float32)
         planted = np.sqrt(np.maximum(block**2 + 2 * signal * real + signal**2, 0))
         planted = np.where(signal == 0, block, planted)

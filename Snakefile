@@ -45,9 +45,11 @@ onstart:
 
 
 onsuccess:
-    # Snakemake's own report. Here, and not by `report-after-run`, which fails in a dry run.
+    # Snakemake's own report, once there is ours, which takes all figures, too. Here, and not by
+    # `report-after-run`, which fails in a dry run.
     shell(
-        "(cd {settings.project:q} && headstart methods {settings.config.study}"
+        "[ -e {settings.config.study}/{study_paths.REPORT} ]"
+        " && (cd {settings.project:q} && headstart methods {settings.config.study}"
         " --results {settings.results:q} --output {settings.story:q}"
         " && {sys.executable:q} -m snakemake --quiet all"
         " --configfile {settings.resolved:q} --report {settings.snakemake_report:q})"

@@ -20,9 +20,15 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
+LONG = ("xdist_group", "slow")  # markers
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the groups that one process must run: begun last, the others would wait."""
-    items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
+    """Begin with what takes long, first the groups that one process must run.
+
+    Begun last, it would keep one process at work while the others have nothing left to do.
+    """
+    items.sort(key=lambda item: [not item.get_closest_marker(name) for name in LONG])
 
 
 @pytest.fixture(scope="session")

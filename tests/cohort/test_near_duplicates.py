@@ -24,6 +24,9 @@ from headstart.cohort.rates import OwnSessions
 from headstart.cohort.rates import Rates
 from headstart.common.records import read_rows
 
+# one group: what they share is made once, not once per process
+pytestmark = pytest.mark.xdist_group("near-duplicates")
+
 AGAIN = {
     "turned": {"turn": 8, "shift": 2},
     "mirrored": {"turn": 3, "mirror": True},

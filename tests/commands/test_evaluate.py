@@ -39,6 +39,9 @@ from headstart.evaluation.settings import EvaluateSettings
 from headstart.tasks import TASKS
 from headstart.tasks.segmentation import Segmentation
 
+# one group: what they share is made once, not once per process
+pytestmark = pytest.mark.xdist_group("evaluate")
+
 # Of our networks alone, as something is fitted to other folds' answers first.
 FITTED = {
     *(f"{name}_M" for name in ("threshold", "sensitivity", "specificity", "ppv", "npv")),

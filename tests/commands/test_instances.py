@@ -36,6 +36,9 @@ from headstart.figures.settings import ExperimentPlotSettings
 from headstart.tasks.instance_segmentation import InstanceSegmentation
 from headstart.tasks.instance_segmentation import SegmentationOfIds
 
+# one group: what they share is made once, not once per process
+pytestmark = pytest.mark.xdist_group("instances")
+
 TASK = InstanceSegmentation(("rim", "core"))
 QUESTION: dict[str, Any] = {
     **{"experiment": "exp", "task": "segmentation", "target": "mask", "instances": True},

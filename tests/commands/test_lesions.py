@@ -32,6 +32,9 @@ from headstart.training.config import Train
 from headstart.training.settings import PredictSettings
 from headstart.training.settings import Run
 
+# one group: what they share is made once, not once per process
+pytestmark = pytest.mark.xdist_group("lesions")
+
 PSR = np.array([[0.0, 0, 2, -20], [-2, 0, 0, 18], [0, 2, 0, -15], [0, 0, 0, 1]])
 CLASSES = {"lesion": (5,)}
 NETWORK = """

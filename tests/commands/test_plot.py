@@ -7,7 +7,9 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +50,9 @@ from headstart.training import run_store
 from headstart.training.history import Epoch
 from headstart.training.history import History
 
+# one group: what they share is made once, not once per process
+pytestmark = pytest.mark.xdist_group("plot")
+
 TARGETS = {"regression": "age", "classification": "sex", "segmentation": "mask"}
 AUGMENT = [{"RandomNoise": {"std": 0.2}}, {"RandomFlip": {"axes": [0]}}]
 
@@ -63,6 +68,19 @@ def studies(tmp_path_factory) -> dict[str, Study]:
         assert main([*words, "--output", str(study.root / "evaluate/exp")]) == 0
         made[task] = study
     return made
+
+
+@pytest.fixture(scope="module")
+def drawn(studies, tmp_path_factory) -> Callable[[str, str], Path]:
+    """Draw a figure of a study, each once."""
+
+    @cache
+    def draw(kind: str, task: str) -> Path:
+        output = tmp_path_factory.mktemp(kind) / "figure.pdf"
+        assert main(words(studies[task], kind, task, output)) == 0
+        return output
+
+    return draw
 
 
 def judged(task: str) -> EvaluateSettings:
@@ -154,9 +172,8 @@ KINDS = [
 
 
 @pytest.mark.parametrize(("kind", "task"), KINDS)
-def test_each_kind_is_drawn_and_its_foot_says_from_what(studies, kind, task, tmp_path: Path):
-    output = tmp_path / "figure.pdf"
-    assert main(words(studies[task], kind, task, output)) == 0
+def test_each_kind_is_drawn_and_its_foot_says_from_what(studies, drawn, kind, task):
+    output = drawn(kind, task)
     assert b"CreationDate" not in output.read_bytes()
     text = text_of(output)
     passed = studies[task].root / "check/passed.csv"
@@ -189,13 +206,12 @@ def test_two_processes_write_the_same_bytes(studies, kind, task, tmp_path: Path)
     assert digests[0] == digests[1]
 
 
-def test_evaluation_keeps_its_bytes_and_has_a_page_per_protocol(studies, tmp_path: Path):
-    outputs = [tmp_path / "1.pdf", tmp_path / "2.pdf"]
-    for output in outputs:
-        assert main(words(studies["segmentation"], "evaluation", "segmentation", output)) == 0
-    assert outputs[0].read_bytes() == outputs[1].read_bytes()
+def test_evaluation_keeps_its_bytes_and_has_a_page_per_protocol(studies, drawn, tmp_path: Path):
+    before, output = drawn("evaluation", "segmentation"), tmp_path / "again.pdf"
+    assert main(words(studies["segmentation"], "evaluation", "segmentation", output)) == 0
+    assert output.read_bytes() == before.read_bytes()
     # numbers, surfaces and volumes, and overlays, on the test and by cross-validation
-    assert pages_of(outputs[0]) == 6
+    assert pages_of(output) == 6
 
 
 CLASSES = {
@@ -205,21 +221,15 @@ CLASSES = {
 }
 
 
-@pytest.fixture(scope="module")
-def plain(studies, tmp_path_factory) -> Path:
-    output = tmp_path_factory.mktemp("plain") / "figure.pdf"
-    assert main(words(studies["segmentation"], "evaluation", "segmentation", output)) == 0
-    return output
-
-
 @pytest.mark.parametrize(
     ("name", "kind"),
     [*((name, nib.Nifti1Image) for name in CLASSES), (next(iter(CLASSES)), nib.Nifti2Image)],
 )
 def test_overlays_show_the_predicted_masks_whatever_their_files_call_the_classes(
-    studies, plain, name, kind, tmp_path: Path
+    studies, drawn, name, kind, tmp_path: Path
 ):
     """The same masks in other values, or in NIfTI-2, make the same figure, to the byte."""
+    plain = drawn("evaluation", "segmentation")
     original, copy = studies["segmentation"], tmp_path / "study"
     shutil.copytree(original.root, copy)
     stored = np.array([0, *(values[-1] for values in CLASSES[name].values())], np.int16)
@@ -251,9 +261,8 @@ def test_a_row_of_slices_without_a_prediction_says_so(tmp_path: Path):
     assert text_of(output).count("none predicted here") == 6
 
 
-def test_curves_name_metric_and_unit_and_count_runs(studies, tmp_path: Path):
-    output = tmp_path / "curves.pdf"
-    main(words(studies["regression"], "curves", "regression", output))
+def test_curves_name_metric_and_unit_and_count_runs(drawn):
+    output = drawn("curves", "regression")
     text = text_of(output)
     assert "2 folds \u00d7 2 seeds" in text
     assert "mean absolute error (years)" in text
@@ -290,9 +299,8 @@ def test_a_loss_over_many_decades_is_labelled_at_each_alone(tmp_path: Path):
     assert not {"0.002", "0.005", "0.02", "0.05"} & labels
 
 
-def test_evaluation_prints_the_numbers_of_the_table(studies, tmp_path: Path):
-    output = tmp_path / "evaluation.pdf"
-    main(words(studies["regression"], "evaluation", "regression", output))
+def test_evaluation_prints_the_numbers_of_the_table(studies, drawn):
+    output = drawn("evaluation", "regression")
     metrics = pd.read_csv(studies["regression"].root / "evaluate/exp/metrics.csv")
     text = text_of(output)
     chosen = metrics[(metrics["metric"] == "mae") & (metrics["group"] == "all")]
@@ -303,17 +311,15 @@ def test_evaluation_prints_the_numbers_of_the_table(studies, tmp_path: Path):
         assert any(f"{row.value:.{decimals}f}" in text for decimals in (1, 2, 3))
 
 
-def test_flow_counts_add_up(studies, tmp_path: Path):
-    output = tmp_path / "flow.pdf"
-    main(words(studies["regression"], "flow", "regression", output))
+def test_flow_counts_add_up(drawn):
+    output = drawn("flow", "regression")
     text = text_of(output)
     for words_of_page in ("Found: 31 scans", "Rejected by the check: 2", "Passed: 29 scans"):
         assert words_of_page in text
 
 
-def test_contact_sheet_marks_rejected_scans_outliers_and_near_duplicates(studies, tmp_path: Path):
-    output = tmp_path / "sheet.pdf"
-    main(words(studies["regression"], "contact-sheet", "regression", output))
+def test_contact_sheet_marks_rejected_scans_outliers_and_near_duplicates(drawn):
+    output = drawn("contact-sheet", "regression")
     text = text_of(output)
     assert "file ends too early" in text
     assert "NaN or infinite voxels" in text
@@ -326,9 +332,8 @@ def test_contact_sheet_marks_rejected_scans_outliers_and_near_duplicates(studies
     assert "4 perhaps the same person as another" in note
 
 
-def test_near_duplicates_are_drawn_with_what_is_expected_by_chance(studies, tmp_path: Path):
-    output = tmp_path / "pairs.pdf"
-    main(words(studies["regression"], "near-duplicates", "regression", output))
+def test_near_duplicates_are_drawn_with_what_is_expected_by_chance(drawn):
+    output = drawn("near-duplicates", "regression")
     text = " ".join(text_of(output).split())
     assert "beyond doubt: similarity 0.941, fewer than 0.001 expected by chance" in text
     assert "doubtful: similarity 0.380, 0.2 expected by chance" in text
@@ -361,9 +366,8 @@ def test_a_row_of_a_table_that_label_rejected_is_no_scan():
     assert [row.subject for row in away] == ["s9", "s2"]
 
 
-def test_distributions_count_the_marked(studies, tmp_path: Path):
-    output = tmp_path / "distributions.pdf"
-    main(words(studies["regression"], "distributions", "regression", output))
+def test_distributions_count_the_marked(drawn):
+    output = drawn("distributions", "regression")
     text = text_of(output)
     assert "29 of 31 scans: those that could be read" in " ".join(text.split())
     assert "outlier (1)" in text

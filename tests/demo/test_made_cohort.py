@@ -26,6 +26,9 @@ from headstart.demo.subjects import draw_subject
 from headstart.imaging.nifti import BadScanError
 from headstart.imaging.nifti import read_volume
 
+# one group: what they share is made once, not once per process
+pytestmark = pytest.mark.xdist_group("made cohort")
+
 SUBJECTS = 40
 
 

@@ -35,50 +35,50 @@ def same_bytes(one: Path, other: Path) -> bool:
 
 
 def test_training_killed_between_epochs_ends_with_the_same_bytes(
-    new_checkout: Checkout, finished_study: Path
+    untrained: Checkout, finished_study: Path
 ) -> None:
-    run = start_training(new_checkout, f"tiny/{RUN}/model.json")
-    for process in running_trainings(new_checkout):
+    run = start_training(untrained, f"tiny/{RUN}/model.json")
+    for process in running_trainings(untrained):
         os.kill(process, signal.SIGKILL)
     assert run.wait() == 1
-    jobs = new_checkout.done(f"tiny/{RUN}/model.json")
+    jobs = untrained.done(f"tiny/{RUN}/model.json")
     assert jobs == Counter(train=1)
-    log = (new_checkout.study / LOG).read_text()
+    log = (untrained.study / LOG).read_text()
     assert "epoch 2/2" in log
     assert "epoch 1/2" not in log
-    assert same_bytes(new_checkout.study / RUN, finished_study / "results/tiny" / RUN)
+    assert same_bytes(untrained.study / RUN, finished_study / "results/tiny" / RUN)
 
 
-def test_kill_9_of_snakemake_and_rerun(new_checkout: Checkout, finished_study: Path) -> None:
+def test_kill_9_of_snakemake_and_rerun(untrained: Checkout, finished_study: Path) -> None:
     target = f"tiny/{RUN}/model.json"
-    run = start_training(new_checkout, target)
+    run = start_training(untrained, target)
     run.kill()
     run.wait()
     # the training lives on without its parent; the rerun waits for it and takes its result
-    blocked = new_checkout.snakemake(target)
+    blocked = untrained.snakemake(target)
     assert blocked.code == 1
     assert "--unlock" in blocked.text
-    assert new_checkout.snakemake("--unlock").code == 0
-    assert new_checkout.done(target) == Counter(train=1)
-    assert not running_trainings(new_checkout)
-    assert same_bytes(new_checkout.study / RUN, finished_study / "results/tiny" / RUN)
-    finished = list(new_checkout.study.glob("runs/*/finished"))
+    assert untrained.snakemake("--unlock").code == 0
+    assert untrained.done(target) == Counter(train=1)
+    assert not running_trainings(untrained)
+    assert same_bytes(untrained.study / RUN, finished_study / "results/tiny" / RUN)
+    finished = list(untrained.study.glob("runs/*/finished"))
     assert len(finished) == 1
 
 
-def test_edits_while_jobs_are_queued_change_nothing(new_checkout: Checkout) -> None:
-    queue = new_checkout.folder / "queue"
+def test_edits_while_jobs_are_queued_change_nothing(untrained: Checkout) -> None:
+    queue = untrained.folder / "queue"
     queue.mkdir()
-    submit = new_checkout.folder / "submit.sh"
+    submit = untrained.folder / "submit.sh"
     submit.write_text(SUBMIT.format(queue=queue))
     submit.chmod(0o755)
     target = f"tiny/{RUN}/model.json"
     run = start(
-        new_checkout,
+        untrained,
         *("--executor", "cluster-generic", "--cluster-generic-submit-cmd", str(submit)),
         *("--jobs", "4", target),
     )
-    environment = {"PATH": new_checkout.environment()["PATH"], "HOME": os.environ["HOME"]}
+    environment = {"PATH": untrained.environment()["PATH"], "HOME": os.environ["HOME"]}
     started: set[Path] = set()
 
     def start_queued(*, trainings: bool) -> bool:
@@ -98,16 +98,16 @@ def test_edits_while_jobs_are_queued_change_nothing(new_checkout: Checkout) -> N
         return waiting
 
     wait_for(lambda: start_queued(trainings=False), "the training in the queue", 240)
-    config = new_checkout.config()
+    config = untrained.config()
     config["experiments"]["age"]["train"]["learning_rate"] = 0.5
-    new_checkout.configure(config)
-    (new_checkout.folder / "workflow/headstart/training/losses.py").write_text("broken(")
+    untrained.configure(config)
+    (untrained.folder / "workflow/headstart/training/losses.py").write_text("broken(")
 
     def ended() -> bool:
         start_queued(trainings=True)
         return run.poll() is not None
 
     wait_for(ended, "the end of the run", 240)
-    assert run.returncode == 0, (new_checkout.folder / "snakemake.out").read_text()
-    card = ModelCard.read(new_checkout.study / RUN)
+    assert run.returncode == 0, (untrained.folder / "snakemake.out").read_text()
+    card = ModelCard.read(untrained.study / RUN)
     assert card.run.train.learning_rate == 0.001

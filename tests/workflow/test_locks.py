@@ -18,21 +18,20 @@ pytestmark = pytest.mark.slow
 AGE, SEX = (f"tiny/{RunId(name, 0, 0).trained}/model.json" for name in ("age", "sex"))
 
 
-def test_locks_last_until_their_own_run_ends(new_checkout: Checkout) -> None:
-    new_checkout.done("cohort")
-    first = start_training(new_checkout, AGE)
-    trainings = running_trainings(new_checkout)
+def test_locks_last_until_their_own_run_ends(untrained: Checkout) -> None:
+    first = start_training(untrained, AGE)
+    trainings = running_trainings(untrained)
     for process in trainings:
         os.kill(process, signal.SIGSTOP)
     try:
         # two that end meanwhile: with nothing to do, and with a training of their own
-        assert new_checkout.done("cohort") == Counter()
-        assert new_checkout.done(SEX) == Counter(train=1)
-        twin = new_checkout.snakemake(AGE)
+        assert untrained.done("cohort") == Counter()
+        assert untrained.done(SEX) == Counter(train=1)
+        twin = untrained.snakemake(AGE)
         assert twin.code == 1
         assert "cannot be locked" in twin.text
     finally:
         for process in trainings:
             os.kill(process, signal.SIGCONT)
-    assert first.wait() == 0, (new_checkout.folder / "snakemake.out").read_text()
-    assert new_checkout.done(AGE) == Counter()
+    assert first.wait() == 0, (untrained.folder / "snakemake.out").read_text()
+    assert untrained.done(AGE) == Counter()

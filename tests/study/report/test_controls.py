@@ -19,6 +19,9 @@ from headstart.figures.injected import plot as draw_injected
 from headstart.figures.style import Stamp
 from headstart.study.status import Study
 
+# one group: what they share is made once, not once per process
+pytestmark = pytest.mark.xdist_group("controls")
+
 NOISE = {"shuffled": 60.0, "background": 6.0, "quarter": 12.0, "half": 9.0}
 
 

@@ -114,6 +114,13 @@ def test_a_scan_has_the_tiles_that_it_has_by_itself_whatever_is_beside_it(
         assert (tiled_of(found.network).size, found.scratch) == ((tile,) * 3, tile == 24)
 
 
+def test_how_much_longer_smaller_tiles_take_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a network that sees 6 far: 12³ voxels of 24³ are told, and of larger tiles 36³ of 48³."""
+    see = nn.Sequential(nn.Conv3d(1, 1, 13, padding=6))
+    assert tiled_of(fitted("420M", see, edge=120).network).size == (24, 24, 24)
+    assert "take some 3.4 times as long" in capsys.readouterr().err
+
+
 def test_tiles_that_are_nearly_all_margin_are_refused() -> None:
     """Of 24 voxels along each axis, a network that sees 11 far tells 2; of 48 it tells 26."""
     far = nn.Sequential(nn.Conv3d(1, 1, 23, padding=11))

@@ -163,7 +163,6 @@ class _Tiles:
         Returns:
             The bytes that a row of them takes.
         """
-        self._tiled.resize(self._usual)
         if self._learnt == self._usual or self._times_as_long(scan) > LONGEST:
             return self._row(self._usual, scan) + self._measured(self._usual)
         # the usual ones are tried out only where they are likely to fit
@@ -182,6 +181,8 @@ class _Tiles:
         return self._times_as_long(scan), held, words
 
     def _times_as_long(self, scan: ScanSize) -> float:
+        """Take the usual tiles, and say how many times as long the smaller ones take."""
+        self._tiled.resize(self._usual)
         place = self._network.place
         return self._tiled.times_as_long(self._learnt, scan.prepared, self._channels, place)
 

@@ -624,6 +624,26 @@ def test_pairs_of_letters_are_told(tmp_path: Path, letters: str, told: bool) -> 
 
 
 @pytest.mark.parametrize(
+    ("again", "pair"), [("sub03b", "sub03 and sub03b"), ("sub03B", "sub03 and sub03B")]
+)
+def test_an_id_that_comes_back_with_a_letter_is_told(
+    tmp_path: Path, again: str, pair: str
+) -> None:
+    ids = [*(f"sub{n:02d}" for n in range(8)), again]
+    for n, one in enumerate(ids):
+        scan(tmp_path / f"{one}_T1.nii.gz", n)
+    (told,) = [line for line in look(tmp_path).notes if "different people" in line]
+    assert told.startswith(f"1 of 8 ids come back with another letter, e.g. {pair}: ")
+    assert f"same: [{{subjects: [sub03, {again}], reason: …}}, …]" in told
+
+
+def test_a_letter_that_a_few_numbers_have_twice_is_told(tmp_path: Path) -> None:
+    for n, one in enumerate(["sub01a", "sub01b", "sub02a", "sub03a", "sub04b", "sub05a"]):
+        scan(tmp_path / f"{one}_T1.nii.gz", n)
+    assert any("sub01a and sub01b" in line for line in look(tmp_path).notes)
+
+
+@pytest.mark.parametrize(
     ("name", "word"),
     [
         ("desc-T1lesion_label-stroke_mask", "stroke"),

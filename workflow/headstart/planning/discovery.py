@@ -37,7 +37,7 @@ from headstart.planning.proposal import Found
 from headstart.planning.proposal import channel_path
 from headstart.planning.proposal import grid_difference
 from headstart.planning.proposal import optional_channels
-from headstart.planning.same_ids import lettered_pairs
+from headstart.planning.same_ids import lettered_ids
 from headstart.planning.sample import spread
 from headstart.planning.trial import list_scans
 from headstart.planning.trial_check import drop_bad_masks
@@ -94,7 +94,7 @@ def discover(
             unlike_ids(found.subjects, tables, [scan.session for scan in found.scans])
         )
     found.unjoined += [table.fault for table in tables if table.fault]
-    found.notes += filter(None, [lettered_pairs(found.subjects)] if not found.group else [])
+    found.notes += filter(None, [lettered_ids(found.subjects)] if not found.group else [])
     found.notes += _others(files)
     return found
 

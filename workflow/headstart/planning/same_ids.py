@@ -132,20 +132,27 @@ def _differ_in_age(cells: Sequence[str]) -> bool:
     return bool(years) and max(years) - min(years) > MOST_YEARS
 
 
-def lettered_pairs(subjects: Sequence[str]) -> str:
-    """Say where each number stands with the same letters, sub01a and sub01b, '' elsewhere."""
+def lettered_ids(subjects: Sequence[str]) -> str:
+    """Say that ids differ in a last letter alone, as sub01a and sub01b or sub01; '' elsewhere."""
     letters: dict[str, set[str]] = defaultdict(set)
     for one in subjects:
         match = re.fullmatch(r"(.*\d)([A-Za-z])", one)
         letters[match[1] if match else one].add(match[2] if match else "")
-    each = next(iter(letters.values()), set())
-    if len(each) < 2 or any(own != each for own in letters.values()):
+    several = {stem: sorted(own) for stem, own in letters.items() if len(own) > 1}
+    if not several:
         return ""
-    stem, shown = next(iter(letters)), sorted(each)
+    stem, (one, two, *_) = next(iter(several.items()))
+    pair = f"{stem}{one} and {stem}{two}"
+    if one and len({*map(tuple, several.values())}) == 1 and len(several) == len(letters):
+        told = f"each number stands with {' and '.join(several[stem])}, e.g. {pair}"
+        mend = f"rename the files to {stem}_{one} and {stem}_{two}"
+    else:
+        told = f"{len(several)} of {len(letters)} ids come back with another letter, e.g. {pair}"
+        same = f"{{subjects: [{', '.join(stem + letter for letter in several[stem])}], reason: …}}"
+        mend = f"write `split: {{same: [{same}, …]}}`"
     return (
-        f"each number stands with {' and '.join(shown)}, e.g. {stem}{shown[0]} and "
-        f"{stem}{shown[1]}: taken as different people; if they are scans of one, rename the files "
-        f"to {stem}_{shown[0]} and {stem}_{shown[1]}, else a person is on both sides of the split"
+        f"{told}: taken as different people; if they are scans of one, {mend}, else a person is on "
+        "both sides of the split"
     )
 
 

@@ -447,3 +447,66 @@ def test_a_number_that_may_be_a_thousand_is_why_nothing_can_be_learnt(folder: Fo
     folder.table("t.csv", [["ID", "mm", "ml"], *rows])
     said = folder.refused()
     assert "row 12: ml = '1.005' may be 1.005 or 1005" in said[said.index("nothing to learn") :]
+
+
+@pytest.mark.parametrize(
+    ("column", "asked", "label"),
+    [
+        ("Diagnose", "Diagnose", "diagnose"),
+        ("Größe (cm)", "Größe (cm)", "groesse"),
+        ("AgeAtScan", "AgeAtScan", "age"),
+        ("AgeAtScan", "age", "age"),
+        ("ADAS.Cog 13", "ADAS.Cog 13", "adas_cog_13"),
+    ],
+)
+def test_a_target_is_asked_for_by_its_column_as_well(
+    column: str, asked: str, label: str, folder: Folder
+) -> None:
+    folder.scan(*(f"sub{n:02d}_T1.nii.gz" for n in NUMBERS))
+    folder.table("people.csv", people("sub{:02d}", ("ID", column, "Sex")))
+    study = folder.init("--target", asked)
+    assert [one["target"] for one in study["experiments"].values()] == [label]
+
+
+def test_the_table_that_has_the_column_is_taken(folder: Folder) -> None:
+    folder.scan(*(f"sub{n:02d}_T1.nii.gz" for n in NUMBERS))
+    folder.table("people.csv", people("sub{:02d}"))
+    folder.table("scores.csv", [["ID", "MoCA"], *([f"sub{n:02d}", 9 + n] for n in NUMBERS)])
+    assert folder.init("--target", "MoCA")["data"][0]["table"]["path"] == "scores.csv"
+
+
+def test_columns_that_share_a_name_are_told(folder: Folder) -> None:
+    folder.scan(*(f"sub{n:02d}_T1.nii.gz" for n in NUMBERS))
+    rows = [[*row, 7] for row in people("sub{:02d}")]
+    folder.table("people.csv", [["ID", "Age", "Sex", "Age"], *rows[1:]])
+    folder.init()
+    assert "people.csv: several columns are called Age, so that none of them is read" in folder.said
+
+
+@pytest.mark.parametrize(
+    ("header", "why"),
+    [
+        (("ID", "Age", "Age"), "several columns are called Age, so that none of them is read"),
+        (("eid", "21003-2.0", "31-0.0"), "21003-2.0 (its name has no letter)"),
+        (("ID", "Birthday", "Name"), "Birthday, Name (their names say that they may identify"),
+    ],
+)
+def test_ids_that_fit_without_a_label_are_not_said_to_fit_nothing(
+    header: Sequence[str], why: str, folder: Folder
+) -> None:
+    folder.scan(*(f"{100 + n}_T1.nii.gz" for n in NUMBERS))
+    rows = [[100 + n, 20 + 2 * n, 40 + n] for n in NUMBERS]
+    folder.table("people.csv", [header, *rows])
+    said = folder.refused()
+    assert f"people.csv: '{header[0]}' has the ids of the scans, but nothing is offered" in said
+    assert why in said
+    assert "no column has the ids" not in said
+
+
+def test_of_two_columns_for_one_label_the_other_is_told(folder: Folder) -> None:
+    folder.scan(*(f"sub{n:02d}_T1.nii.gz" for n in NUMBERS))
+    rows = [[f"sub{n:02d}", 20 + 2 * n, 23 + 2 * n] for n in NUMBERS]
+    folder.table("people.csv", [["ID", "Age_at_baseline", "Age_at_scan"], *rows])
+    study = folder.init()
+    assert study["data"][0]["labels"] == {"age": "Age_at_baseline"}
+    assert "not offered: Age_at_scan (age is taken from Age_at_baseline; correct" in folder.said

@@ -626,9 +626,7 @@ def test_pairs_of_letters_are_told(tmp_path: Path, letters: str, told: bool) -> 
 @pytest.mark.parametrize(
     ("again", "pair"), [("sub03b", "sub03 and sub03b"), ("sub03B", "sub03 and sub03B")]
 )
-def test_an_id_that_comes_back_with_a_letter_is_told(
-    tmp_path: Path, again: str, pair: str
-) -> None:
+def test_an_id_that_comes_back_with_a_letter_is_told(tmp_path: Path, again: str, pair: str) -> None:
     ids = [*(f"sub{n:02d}" for n in range(8)), again]
     for n, one in enumerate(ids):
         scan(tmp_path / f"{one}_T1.nii.gz", n)

@@ -12,6 +12,7 @@ from headstart.common import files
 from headstart.common.errors import UserError
 from headstart.common.strict_yaml import load
 from headstart.common.walk import list_files
+from headstart.data.column_names import as_label
 from headstart.planning.discovery import discover
 from headstart.planning.fingerprint import Fingerprint
 from headstart.planning.own_space_plan import plan_in_own_space
@@ -62,12 +63,13 @@ def run(arguments: argparse.Namespace) -> None:
         )
     place = machine.site(Path("profiles/sge")) if arguments.profile else machine.this_machine()
 
+    target = arguments.target and as_label(arguments.target)
     clean = arguments.task is not None and TASKS[arguments.task].needs_noise
-    found = discover(folder, list_files(folder), arguments.target, clean=clean)
+    found = discover(folder, list_files(folder), target, clean=clean)
     sample = take_sample(folder, found.images, series=found.series)
     print("\n".join(describe_folder(folder, found, sample)))
     check_size(folder, found)
-    question, why = choose(found, arguments.task, arguments.target)
+    question, why = choose(found, arguments.task, target)
 
     choose_how = plan_in_own_space if TASKS[question.task].own_space else plan
     planned = choose_how(Fingerprint.of(found, sample, question), place)

@@ -130,6 +130,11 @@ def label_name(column: str) -> str:
     return f"{word}_label" if word in (*RESERVED, *IMAGES) else word
 
 
+def as_label(text: str) -> str:
+    """Return the label that is meant by its own name or by that of its column: `Age` is age."""
+    return text if text in (*RESERVED, *IMAGES) else label_name(text)
+
+
 def _in_months(column: str) -> bool:
     """Whether a column of ages says that they are in months, as interview_age of NDA's tables."""
     words = set(re.findall(r"[a-z]+", plain(column)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Mapping
@@ -53,10 +54,34 @@ def read_table(
 
 
 def read_all(path: Path, place: SheetPlace = ANYWHERE) -> pd.DataFrame:
-    """Read all columns of a table that have a name of their own; see `read_table`."""
+    """Read all columns of a table that have a name of their own; see `read_table`.
+
+    Of those that share a name none is read, which is said on stderr.
+    """
     sheet = read_sheet(path, place)
-    once = [name for name in sheet.names if name and sheet.names.count(name) == 1]
+    if twice := names_given_twice(sheet):
+        note(path, told_twice(twice))
+    return take_all(sheet)
+
+
+def take_all(sheet: Sheet) -> pd.DataFrame:
+    """Return all columns that have a name of their own; see `take_columns`."""
+    twice = names_given_twice(sheet)
+    once = [name for name in sheet.names if name and name not in twice]
     return take_columns(sheet, {name: sheet.names.index(name) for name in once})
+
+
+def names_given_twice(sheet: Sheet) -> list[str]:
+    """Return the names that several columns have."""
+    return [name for name, count in Counter(filter(None, sheet.names)).items() if count > 1]
+
+
+def told_twice(names: Iterable[str]) -> str:
+    """Say that columns are not read, as they share a name."""
+    return (
+        f"several columns are called {' and '.join(names)}, so that none of them is read; rename "
+        "all but one"
+    )
 
 
 def find_columns(

@@ -152,7 +152,11 @@ def _read(folder: Path, found: Found) -> None:
         scans, said = list_scans(folder, *found.sources)
     lines = dict.fromkeys(line.replace(f"{folder}/", "", 1) for line in said.splitlines())
     # what else lies there may have been told already, with the reason
-    found.notes += [line for line in lines if not found.notes or "fit no template" not in line]
+    found.notes += [
+        line
+        for line in lines
+        if line not in found.notes and not (found.notes and "fit no template" in line)
+    ]
     found.scans = [scan for scan in scans if not scan.reason]
     found.notes += _tell_lacking(found)
     reasons: dict[str, list[FoundScan]] = defaultdict(list)

@@ -40,7 +40,10 @@ from headstart.data.table_files import EXCEL
 from headstart.data.table_files import INDEX
 from headstart.data.table_files import SheetPlace
 from headstart.data.table_files import other_sheets
-from headstart.data.tables import read_all
+from headstart.data.table_files import read_sheet
+from headstart.data.tables import names_given_twice
+from headstart.data.tables import take_all
+from headstart.data.tables import told_twice
 from headstart.data.written_numbers import is_written_number
 from headstart.planning.id_columns import may_be_ids
 from headstart.planning.id_columns import trust
@@ -96,6 +99,7 @@ class Table:
         sheet: Its sheet; None is the first.
         fault: Why it can't be read; '' if it can.
         several: Whether its file has further sheets.
+        twice: Names that several columns have, of which none is read.
     """
 
     path: str
@@ -103,14 +107,17 @@ class Table:
     sheet: str | None = None
     fault: str = ""
     several: bool = False
+    twice: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, folder: Path, path: str, sheet: str | None = None) -> Table:
         """Read a table; what is wrong with it is said where the scans are read."""
         try:
             with contextlib.redirect_stderr(io.StringIO()):
-                cells = read_all(folder / path, SheetPlace(sheet))
-                return cls(path, cells.assign(**dict(_ids_in_two(cells))), sheet)
+                own = read_sheet(folder / path, SheetPlace(sheet))
+                cells, twice = take_all(own), names_given_twice(own)
+                cells = cells.assign(**dict(_ids_in_two(cells)))
+                return cls(path, cells, sheet, twice=tuple(twice))
         except UserError as error:
             return cls(path, pd.DataFrame(), sheet, str(error))
 
@@ -238,10 +245,16 @@ class Table:
 
     def left_out(self, used: Collection[str]) -> list[str]:
         """Say which columns are neither used nor offered, and why, with a cell of each."""
+        taken = {label_name(name): name for name in used}
         why = {
             name: self._no_label(name)
+            if name not in self._labels
+            else f"{label_name(name)} is taken from {taken[label_name(name)]}; correct it in "
+            "`labels` if this one is right"
             for name in sorted(self.columns)  # a table's order means nothing
-            if name not in used and name not in self._labels and name not in self._private
+            if name not in used
+            and name not in self._private
+            and (name not in self._labels or label_name(name) in taken)
         }
         hidden = [name for name in why if is_private(name)]
         shown = [f"{name} ({reason})" for name, reason in why.items() if not is_private(name)]
@@ -249,7 +262,17 @@ class Table:
             shown.append(f"{', '.join(hidden)} (their names say that they may identify people)")
         if shown[MOST_LEFT_OUT:]:
             shown[MOST_LEFT_OUT:] = [f"and {len(shown) - MOST_LEFT_OUT} more"]
-        return [f"{self.title}: not offered: {'; '.join(shown)}"] if shown else []
+        told = [f"not offered: {'; '.join(shown)}"] if shown else []
+        told += [told_twice(self.twice)] if self.twice else []
+        return [f"{self.title}: {line}" for line in told]
+
+    def no_labels(self, ids: str) -> str:
+        """Say why no column of a table that has the scans' ids can be learnt."""
+        told = "; ".join(line.removeprefix(f"{self.title}: ") for line in self.left_out([ids]))
+        return (
+            f"{self.title}: '{ids}' has the ids of the scans, but nothing is offered to learn"
+            + (f": {told}" if told else ", as it has no other column")
+        )
 
     def _no_label(self, name: str) -> str:
         """Say why a column can't be a label."""
@@ -259,7 +282,7 @@ class Table:
         if known.empty:
             return "is empty" if (cells == "").all() else "nothing in it is known"
         if is_identity(name) or not re.search(r"[^\W\d_]", name):
-            return f"its name is that of {'ids' if is_identity(name) else 'no column'}"
+            return "its name is that of ids" if is_identity(name) else "its name has no letter"
         if known.nunique() == 1:
             return f"all are '{redacted(known.iloc[0])}'"
         if 0 < len(words) < len(known) / 2:

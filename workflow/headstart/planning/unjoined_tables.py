@@ -48,8 +48,12 @@ def unlike_ids(
             )
             continue
         visit = visit_of(table, column)
-        if visit and match_rows([(one,) for one in subjects], table.cells[[column]]).share:
+        share = match_rows([(one,) for one in subjects], table.cells[[column]]).share
+        if visit and share:
             yield which_visit(table, column, "{subject}", visit, sessions)
+            continue
+        if share >= ROWS_SHARE and not table.labels([column]):
+            yield table.no_labels(column)
             continue
         theirs = ", ".join(map(shown_id, ids[:EXAMPLES]))
         yield (

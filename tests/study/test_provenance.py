@@ -16,7 +16,6 @@ from headstart.common import files
 from headstart.common.errors import UserError
 from headstart.study import provenance
 from headstart.study.provenance import PACKAGE
-from headstart.study.provenance import SNAPSHOT
 from headstart.study.provenance import Version
 from headstart.study.provenance import _read
 from headstart.study.provenance import check_code
@@ -197,15 +196,25 @@ def test_an_edit_of_the_users_is_its_own_identity(package: Path) -> None:
 
 
 @pytest.mark.parametrize("same", [True, False])
-def test_a_job_asks_its_run_for_the_identity_of_the_same_bytes(
-    package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, same: bool
+def test_code_that_is_known_to_the_byte_is_not_read_again(
+    package: Path, tmp_path: Path, *, same: bool
 ) -> None:
-    snapshot = {"package": package_digest(package), "codes": {"train": "of the run"}}
-    files.write_json(tmp_path / "snapshot.json", snapshot)
-    monkeypatch.setenv(SNAPSHOT, str(tmp_path / "snapshot.json"))
+    known = tmp_path / "known" / f"code-{package_digest(package)}.json"
+    files.write_json(known, {"train": "as a run said"})
     if not same:
         edit(package / "training/losses.py", "\ndef ", "\n# a comment\ndef ")
-    assert identity("train", package) == ("of the run" if same else identity("train"))
+    said = identity("train", package, known.parent)
+    assert said == ("as a run said" if same else identity("train"))
+
+
+@pytest.mark.parametrize("content", [None, "{", "{}"])
+def test_names_that_nobody_wrote_down_are_found(
+    package: Path, tmp_path: Path, content: str | None
+) -> None:
+    known = tmp_path / f"code-{package_digest(package)}.json"
+    if content is not None:
+        known.write_text(content)
+    assert identity("train", package, tmp_path) == identity("train")
 
 
 def test_a_new_version_says_what_changed_since(monkeypatch: pytest.MonkeyPatch) -> None:

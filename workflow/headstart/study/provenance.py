@@ -10,7 +10,6 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Sequence
 from functools import cache
@@ -23,7 +22,6 @@ from headstart.common import drafts
 from headstart.common.errors import UserError
 
 PACKAGE = Path(__file__).resolve().parent.parent
-SNAPSHOT = "HEADSTART_SETTINGS"  # names, in a job, the file with the settings of its run
 WORDED = ("UserError", "ValueError", "RuntimeError")  # errors that carry nothing but words
 TOLD = ("print", *WORDED)
 # Modules that only talk to the user or refuse something, and decide no result.
@@ -81,30 +79,33 @@ def versions(package: Path = PACKAGE) -> dict[str, Version]:
         ) from error
 
 
-def identity(stage: str, package: Path = PACKAGE) -> str:
+def identity(stage: str, package: Path = PACKAGE, known: Path | None = None) -> str:
     """Name the code of a stage by what it computes.
 
     Args:
         stage: Name of a stage.
         package: Folder of the package.
+        known: Folder with copies of the package, and beside each the names that its stages have;
+            by default the one in which this package lies.
 
     Returns:
         `version-N`; for code that is not the version's, its digest.
     """
-    if stage in (known := _known_to_the_run(package)):
-        return known[stage]
+    names = _remembered(package, known or package.parent.parent)
+    if stage in names:
+        return names[stage]
     version, digest = versions(package).get(stage), code_digest(stage, package)
     return version.name if version is not None and version.digest == digest else digest
 
 
 @cache
-def _known_to_the_run(package: Path) -> dict[str, str]:
-    """Return what the stages' code is named in the run of this job; {} if it is other code."""
-    snapshot = Path(os.environ.get(SNAPSHOT, ""))
-    if not snapshot.is_file():
+def _remembered(package: Path, folder: Path) -> dict[str, str]:
+    """Return the identities of code that is this to the byte; {} if nobody wrote them down."""
+    try:
+        path = folder / f"code-{package_digest(package)}.json"
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return {}
-    settings = json.loads(snapshot.read_text(encoding="utf-8"))
-    return settings["codes"] if settings["package"] == package_digest(package) else {}
 
 
 def what_changed(stage: str, before: str, now: str) -> str:

@@ -17,9 +17,9 @@ from headstart.common.strict_yaml import read_study
 from headstart.study.config import read_config
 from headstart.study.network_trial import check_networks
 from headstart.study.new_scans import plan_new_scans
-from headstart.study.provenance import SNAPSHOT
 from headstart.study.settings import Settings
 
+SNAPSHOT = "HEADSTART_SETTINGS"
 # Snakemake's words that keep it from looking again after a checkpoint.
 CUT_SHORT = {"--until", "-U", "--omit-from", "-O"}
 # Its words for the folder that the jobs work in; the settings are written into the study's.

@@ -90,7 +90,8 @@ class Settings:
         config = read_config(raw)
         if config.prepare.brain == "deepbet":
             deepbet_weights()
-        codes = {stage: provenance.identity(stage) for stage in STAGES}
+        known = project / config.results / ".settings"
+        codes = {stage: provenance.identity(stage, known=known) for stage in STAGES}
         listing = inventory.digest_sources(
             config.data, project / config.root, project / config.results
         )
@@ -137,6 +138,7 @@ class Settings:
     def write(self) -> None:
         """Write the snapshot, the resolved config, and the code that jobs run from."""
         provenance.copy_package(self.code_copy)
+        files.write_json(self.code_copy.with_suffix(".json"), dict(self.codes))
         for network in self.networks:
             own_network.copy(network, self.project, self.networks_copy)
         files.write_json(self.resolved, self.config.model_dump(mode="json"))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from headstart.cohort.new_scans import Share
 from headstart.cohort.new_scans import list_new_scans
 from headstart.common.errors import UserError
 
@@ -97,3 +98,32 @@ def test_an_optional_channel_in_a_folder_is_no_scan_of_the_first(tmp_path: Path)
     files = [tmp_path / "s1/sub-1_flair.nii.gz", tmp_path / "s2"]
     assert len(list_new_scans(files, ["T1", "FLAIR"], optional=["FLAIR"]).files) == 2
     assert len(list_new_scans([tmp_path], ["T1"]).files) == 3
+
+
+@pytest.mark.parametrize("listed", [False, True], ids=["folder", "table"])
+def test_a_scan_keeps_its_name_and_its_share_whatever_is_added(
+    tmp_path: Path, listed: bool
+) -> None:
+    """Else one more folder of scans would have all others answered for again."""
+    folder, table = tmp_path / "clinic", tmp_path / "scans.csv"
+    rows = ["T1"]
+
+    def add(name: str) -> None:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        rows.append(str(path) if len(rows) % 2 else f"clinic/{name}")
+        table.write_text("\n".join(rows))
+
+    def look() -> tuple[set[str], list[str]]:
+        scans = list_new_scans([table if listed else folder], ["T1"])
+        parts = [scans.share(Share(number, 20)) for number in range(20)]
+        return set(scans.names), [part.digest() for part in parts]
+
+    for number in range(6):
+        add(f"2023/{number}.nii.gz")
+    names, digests = look()
+    add("2024/0.nii.gz")
+    more, changed = look()
+    assert names < more
+    assert sum(one != other for one, other in zip(digests, changed, strict=True)) == 1

@@ -168,7 +168,8 @@ def list_new_scans(
     found = [scan for path in given for scan in folders.get(path, [path])]
     table = pd.DataFrame({"scan": [str(path) for path in found]})
     lacking = dict.fromkeys(channels[1:])
-    return _collected(table, [{channels[0]: path.absolute()} | lacking for path in found])
+    rows = [{channels[0]: path.absolute()} | lacking for path in found]
+    return _collected(table, rows, [path if path in folders else path.parent for path in given])
 
 
 def _scans_below(folder: Path) -> list[Path]:
@@ -218,13 +219,19 @@ def _listed(
     ]
     if not any(cell for row in rows for cell in row.values()):
         raise UserError(f"{path}: holds no path in {', '.join(columns)}; it needs one in each row")
-    return _collected(table, rows)
+    return _collected(table, rows, [folder])
 
 
-def _collected(table: pd.DataFrame, rows: Sequence[Mapping[str, Path | None]]) -> NewScans:
-    """Write all paths from one folder on, and name the scans by what tells their paths apart."""
+def _collected(
+    table: pd.DataFrame, rows: Sequence[Mapping[str, Path | None]], folders: Sequence[Path]
+) -> NewScans:
+    """Write all paths from one folder on, and name the scans by their paths from there.
+
+    It holds the folders that were given, so that scans keep their names where others are added.
+    """
     clean = [{name: p and Path(os.path.normpath(p)) for name, p in row.items()} for row in rows]
-    data = Path(os.path.commonpath([p.parent for row in clean for p in row.values() if p]))
+    given = [os.path.normpath(folder.absolute()) for folder in folders]
+    data = Path(os.path.commonpath([*given, *(p.parent for r in clean for p in r.values() if p)]))
     paths = [{name: str(p.relative_to(data)) if p else "" for name, p in r.items()} for r in clean]
     brain_masks = [row.pop("brain_mask", "") for row in paths]
     first = [next(iter(row.values())) for row in paths]

@@ -19,6 +19,9 @@ from series_study import noisy_series
 from series_study import write_series
 
 from headstart.cohort.answer_file import AnswerFile
+from headstart.cohort.answers import gather_answers
+from headstart.cohort.new_scans import Share
+from headstart.cohort.new_scans import list_new_scans
 from headstart.cohort.prepared import Scan
 from headstart.cohort.prepared import read_cohort
 from headstart.common import files
@@ -26,6 +29,7 @@ from headstart.common.errors import UserError
 from headstart.common.records import write_rows
 from headstart.common.run_id import RunId
 from headstart.evaluation.evaluate import evaluate
+from headstart.evaluation.held_out import gather_held_out
 from headstart.evaluation.results import DifferenceRow
 from headstart.evaluation.results import MetricRow
 from headstart.evaluation.settings import EvaluateSettings
@@ -258,3 +262,32 @@ def test_ends_are_left_out_and_the_files_type_kept_where_that_is_asked_for(
     assert image.header["descrip"].tobytes().startswith(b"told from 3 before, 1 after; edges: trun")
     off = np.abs(image.get_fdata() - noisy_series(4)[..., 3:11])
     assert np.median(off) < NOISE
+
+
+def test_series_are_the_same_bytes_in_any_number_of_shares(
+    model: Path, study: SeriesStudy, tmp_path: Path
+) -> None:
+    def files_in(folder: Path) -> dict[str, bytes]:
+        found = [path for path in folder.rglob("*") if path.is_file()]
+        found = [path for path in found if not path.parent.name.endswith("-shards")]
+        return {str(path.relative_to(folder)): path.read_bytes() for path in found}
+
+    asked = PredictSettings(**QUESTION, channels=("bold",), test=True, fold=0, seed=0)
+    given = {"settings": asked, "model": model, "data": study.data, "device": "cpu"}
+    scans = [study.data / f"bold-{number}.nii.gz" for number in range(3)]
+    for shares in (0, 3):
+        held_out, new = tmp_path / f"in {shares}", tmp_path / f"in {shares}/new/a.csv"
+        for share in [Share(number, shares) for number in range(shares)] or [None]:
+            predict(**given, **study.inputs, output=held_out, share=share)
+            predict_new(runs=[model], scans=scans, output=new, device="cpu", share=share)
+        if shares:
+            gather_answers(list_new_scans(scans, ["bold"]), shares, new, "image")
+            gather_held_out(
+                **{"asked": asked, "fold": 0, "test": True, "shares": shares},
+                **{"path": held_out / "predictions.csv", **study.inputs},
+                weights=ModelCard.read(model).weights_sha256,
+            )
+    once, shared = (files_in(tmp_path / f"in {shares}") for shares in (0, 3))
+    assert shared.keys() == once.keys()
+    assert [name for name in once if once[name] != shared[name]] == []
+    assert sum(name.endswith(".nii.gz") for name in once) == 6

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,10 @@ import pytest
 import torch
 from heads import head
 
+from headstart.cohort.answers import gather_answers
 from headstart.cohort.controls import controlled
+from headstart.cohort.new_scans import Share
+from headstart.cohort.new_scans import list_new_scans
 from headstart.cohort.prepare import gather
 from headstart.cohort.prepare import prepare
 from headstart.cohort.prepared import Scan
@@ -331,6 +335,29 @@ def test_a_network_learns_with_it_and_answers_without(
     predict_new(runs=[model], scans=[known], output=output, networks=study.folder, device="cpu")
     (warning,) = pd.read_csv(output)["warning"]
     assert warning == "told without FLAIR; a network has learnt from this very scan"
+
+
+def test_new_scans_of_one_or_two_channels_are_the_same_bytes_in_any_number_of_shares(
+    study: Study, model: Path, tmp_path: Path
+) -> None:
+    new, rows = study.folder / "new", ["T1,FLAIR,note"]
+    for number in range(6):
+        shutil.copy(new / "T1.nii", tmp_path / f"T1-{number}.nii")
+        rows.append(f"T1-{number}.nii,{new / 'flair.nii' if number % 2 else ''},of {number}")
+    (tmp_path / "scans.csv").write_text("\n".join(rows))
+    scans = [tmp_path / "scans.csv"]
+    told = []
+    for shares in (0, 1, 4):
+        given = {"runs": [model], "scans": scans, "output": tmp_path / f"in-{shares}.csv"}
+        how = given | {"networks": study.folder, "device": "cpu"}
+        for share in [Share(number, shares) for number in range(shares)] or [None]:
+            predict_new(**how, share=share)
+        if shares:
+            listed = list_new_scans(scans, ["T1", "FLAIR"], optional=["FLAIR"])
+            gather_answers(listed, shares, given["output"], "")
+        told.append(given["output"].read_bytes())
+    assert told[0] == told[1] == told[2]
+    assert told[0].count(b"told without FLAIR") == 3
 
 
 def test_the_log_says_how_many_lack_it(study: Study) -> None:

@@ -510,3 +510,18 @@ def test_of_two_columns_for_one_label_the_other_is_told(folder: Folder) -> None:
     study = folder.init()
     assert study["data"][0]["labels"] == {"age": "Age_at_baseline"}
     assert "not offered: Age_at_scan (age is taken from Age_at_baseline; correct" in folder.said
+
+
+@pytest.mark.parametrize("lines", ["\n", "\r\n", "\u2028", " \u202e", "\u00a0 "])
+def test_names_in_several_lines_are_written_in_one(lines: str, folder: Folder) -> None:
+    folder.scan(*(f"sub{n:02d}_T1.nii.gz" for n in NUMBERS))
+    header = [f'"{name}"' for name in (f"ID{lines}(code)", f"Age{lines}at scan", f"MMSE{lines}(0)")]
+    rows = [[f"sub{n:02d}", 20 + 2 * n, 7 + n if n % 5 else -999] for n in NUMBERS]
+    folder.table("people.csv", [header, *rows])
+    source = folder.init("--target", "mmse")["data"][0]
+    assert source["table"]["column"] == "ID (code)"
+    assert source["labels"]["mmse"] == "MMSE (0)"
+    assert "age number, 22 to 64" in folder.said
+    assert "cells of 'MMSE (0)' say -999" in folder.said
+    known = {str(7 + n) for n in NUMBERS if n % 5}
+    assert {one["mmse"] for one in folder.labels().values()} - {""} == known

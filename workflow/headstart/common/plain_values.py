@@ -77,7 +77,7 @@ def check_values(config: Mapping[str, Any]) -> None:
 def _check_one(value: Any, key: str) -> None:
     if isinstance(value, str):
         text = "".join(value.split()) if key.rpartition(".")[2] in PROSE else value
-        if strange := next(filter(_is_strange, text), None):
+        if strange := next(filter(is_unseen, text), None):
             raise UserError(
                 f"{key}: {ascii(value)[:60]} holds a character that can't be seen "
                 f"({_name(strange)}); write it in one line, without it"
@@ -88,7 +88,8 @@ def _check_one(value: Any, key: str) -> None:
         raise UserError(f"{key}: this number is too large: has more than 64 bits")
 
 
-def _is_strange(character: str) -> bool:
+def is_unseen(character: str) -> bool:
+    """Say whether a character can't be seen, or turns others round."""
     return unicodedata.category(character) in UNPRINTABLE or character in BIDIRECTIONAL
 
 

@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 from headstart.common.errors import UserError
 from headstart.common.machine_errors import is_of_machine
+from headstart.common.plain_values import is_unseen
 from headstart.common.text import is_number
 from headstart.common.walk import refuse_special
 
@@ -62,7 +63,7 @@ class Sheet:
 
     Attributes:
         path: The file.
-        names: The columns' names; '' where there is none.
+        names: The columns' names, each in one line; '' where there is none.
         rows: Rows below the names that hold anything, by their numbers in a spreadsheet.
         decimal_comma: Whether the separator shows that a comma is a decimal comma.
         others: Other sheets of the file that hold anything.
@@ -104,6 +105,7 @@ def read_sheet(path: Path, place: SheetPlace = ANYWHERE) -> Sheet:
     if not any(map(any, cells)):
         raise UserError(f"{path}: can't be read as a table (it is empty); save it again")
     header, names = _names(path, cells, place.header)
+    names = [_in_one_line(name) for name in names]
     rows = _rows(path, cells, header, len(cells[header]))
     if _is_index(names, rows.values()):
         note(path, f"the first column has no name, and is called '{INDEX}'")
@@ -262,6 +264,11 @@ def _names(path: Path, cells: Sequence[Sequence[str]], told: int | None) -> tupl
             f"which row holds the columns' names: `table: {{header: {first + 2}}}`"
         )
     return first, list(cells[first])
+
+
+def _in_one_line(name: str) -> str:
+    """Return a name as a config can hold it, without line breaks and what can't be seen."""
+    return " ".join("".join(c for c in name if c.isspace() or not is_unseen(c)).split())
 
 
 def _is_index(names: Sequence[str], rows: Iterable[Sequence[str]]) -> bool:

@@ -530,6 +530,19 @@ def test_near_duplicates_are_no_leak_once_a_person_has_decided() -> None:
     assert audited(together, passed, pairs=pairs[:2]).leaks == ()
 
 
+@pytest.mark.parametrize("other", ["sub_1", "Sub_01", "SUB-1", "Sub1"])
+def test_one_id_in_two_writings_is_a_leak_unless_a_person_has_decided(other: str) -> None:
+    passed = once(8).assign(source="own")
+    passed.loc[1, "subject"] = other
+    splits = in_parts(passed, **{other: "1"})
+    with pytest.raises(UserError, match=rf"1 leak .* Sub_1 \(fold-0\), {other} \(fold-1\): one id"):
+        audited(splits, passed)
+    decided = [RelatedSubjects(subjects=(other, "Sub_1"), reason="two cohorts")]
+    assert audited(splits, passed, unrelated=decided).leaks == ()
+    passed.loc[1, "source"] = "another"
+    assert audited(splits, passed).leaks == ()
+
+
 def test_a_doubtful_pair_is_told_and_stops_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     passed = once(8)
     splits = in_parts(passed, Sub_2="1")

@@ -23,6 +23,7 @@ from headstart.common import files
 from headstart.common.errors import UserError
 from headstart.common.keys import Key
 from headstart.common.schema import Section
+from headstart.data.identities import tokens
 from headstart.data.label_table import LabelRow
 from headstart.imaging.scan_rows import CheckRow
 
@@ -47,6 +48,9 @@ def audit(
     unrelated: Sequence[RelatedSubjects] = (),
 ) -> Audit:
     """Check that nobody is in two parts: no subject, family, voxels, or head under another name.
+
+    Subjects of one source whose names are one id in two writings, as sub-01 and Sub1, are one
+    unless a person says otherwise.
 
     Parts are the test, the folds, and inside each fold those who choose the epoch where it is
     trained on; those of each repeat by themselves. How the split was made is not looked at.
@@ -79,7 +83,8 @@ def audit(
         raise RuntimeError("split: check/summary.csv does not hold all scans that passed")
     certain = _near_duplicates([p for p in pairs if p.certain], there, unrelated)
     doubtful = _near_duplicates([p for p in pairs if not p.certain], there, [*same, *unrelated])
-    ties = [*_families(passed, group, same), *_same_voxels(scans), *certain]
+    known = [*_families(passed, group, same), *_one_id(passed, unrelated)]
+    ties = [*known, *_same_voxels(scans), *certain]
     for repeat in by_repeat(splits):
         parts = _parts(repeat)
         _check_leaks([tie for tie in ties if len({parts[s] for s in tie.subjects}) > 1], parts)
@@ -176,6 +181,15 @@ def _families(
     for related in same:
         tied = tuple(subject for subject in related.subjects if subject in there)
         yield Tie(subjects=tied, why=f"split.same: {related.reason}")
+
+
+def _one_id(passed: Sequence[LabelRow], unrelated: Sequence[RelatedSubjects]) -> Iterator[Tie]:
+    writings: dict[tuple[str, tuple[str, ...]], dict[str, None]] = {}
+    for row in passed:
+        writings.setdefault((row.source, tokens(row.subject)), {})[row.subject] = None
+    for subjects in writings.values():
+        if len(subjects) > 1 and not any({*subjects} <= {*one.subjects} for one in unrelated):
+            yield Tie(subjects=tuple(subjects), why="one id but for case, leading zeros and signs")
 
 
 def _same_voxels(scans: Sequence[CheckRow]) -> Iterator[Tie]:

@@ -219,6 +219,11 @@ def visited(
         (("m00", "m12"), ("age_m00", "age_m12")),
         (("01", "02"), ("Age_1", "Age_2")),
         (("01", "02"), ("Age_V1", "Age_V2")),
+        (("ses-1", "ses-2"), ("Age1", "Age2")),
+        (("T0", "T1"), ("AgeT0", "AgeT1")),
+        (("V1", "V2"), ("AgeV1", "AgeV2")),
+        (("1", "2"), ("agev1", "agev2")),
+        (("2", "3"), ("p21003_i2", "p21003_i3")),
         (("baseline", "followup"), ("Sex", "Age at baseline")),
     ],
 )

@@ -18,6 +18,7 @@ from headstart.data.identities import tokens
 from headstart.planning.label_columns import Table
 
 SHORT = re.compile(r"\d+|..?")  # may number anything, a question of a questionnaire, say
+APART = r"(?<=[A-Za-z])(?=\d)|(?<=[a-z])(?=[A-Z])"  # words that nothing separates: Age1, AgeT0
 MOST_VISITS = 50
 EXAMPLES = 3  # visits that are shown
 
@@ -111,8 +112,8 @@ def columns_of_visits(columns: Sequence[str], sessions: Collection[str]) -> list
 
 
 def _cuts(column: str) -> Iterator[tuple[str, str]]:
-    """Yield what may be the visit in a column's name, and the rest of the name."""
-    words = words_of(re.sub(r"[()\[\]]", " ", column)).split()
+    """Yield what may be the visit in a column's name, as 1 of Age1, and the rest of the name."""
+    words = words_of(re.sub(rf"[()\[\]]|{APART}", " ", column)).split()
     for first in range(len(words)):
         for end in range(first + 1, len(words) + 1):
             if rest := " ".join(words[:first] + words[end:]):

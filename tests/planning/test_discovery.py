@@ -22,6 +22,7 @@ from trees import write
 from headstart.common.errors import UserError
 from headstart.common.walk import list_files
 from headstart.planning.discovery import discover
+from headstart.planning.evidence import saw
 from headstart.planning.proposal import Found
 from headstart.planning.sample import take_sample
 
@@ -674,3 +675,44 @@ def test_t1_and_t2_are_weightings_or_times(
     assert set(found.source["channels"]) == set(channels)
     assert {one.session for one in found.scans} == sessions
     assert len(found.subjects) == 12
+
+
+@pytest.mark.parametrize(
+    ("image", "mask_name", "pair"),
+    [
+        ("images/case_{}.nii.gz", "labels/case_{:03d}_label.nii.gz", "if 001 is 1"),
+        ("scans/sub-{:02d}_T1w.nii.gz", "segs/{}_seg.nii.gz", "if 1 is 01"),
+        ("scans/Sub{:02d}.nii.gz", "segs/sub{:02d}.nii.gz", "if sub01 is Sub01"),
+    ],
+)
+def test_masks_whose_ids_are_written_otherwise_are_told(
+    tmp_path: Path, image: str, mask_name: str, pair: str
+) -> None:
+    for n in range(1, 13):
+        scan(tmp_path / image.format(n), n)
+        mask(tmp_path / mask_name.format(n), (0, 1))
+    found = look(tmp_path)
+    assert len(found.scans) == 12
+    assert "mask" not in found.source
+    assert any(f"{pair}, rename the files of one kind" in line for line in found.notes)
+
+
+@pytest.mark.parametrize("parts", [("left", "right"), ("rater1", "rater2"), ("l", "r")])
+def test_masks_in_several_files_leave_the_scans(tmp_path: Path, parts: tuple[str, ...]) -> None:
+    for n in range(1, 9):
+        scan(tmp_path / f"s{n:02d}/T1.nii.gz", n)
+        for part in parts:
+            mask(tmp_path / f"s{n:02d}/hippocampus_{part}.nii.gz", (0, 1))
+    found = look(tmp_path)
+    assert found.source["channels"] == {"T1": "{subject}/T1.nii.gz"}
+    assert len(found.scans) == 8
+    assert any("merge them into one file" in line for line in found.notes) or "mask" in found.source
+
+
+def test_what_is_to_be_written_by_hand_is_the_image(tmp_path: Path) -> None:
+    for n in range(1, 9):
+        for part in ("left", "right"):
+            mask(tmp_path / f"s{n:02d}/hippocampus_{part}.nii.gz", (0, 1))
+        scan(tmp_path / f"s{n:02d}/T1.nii.gz", n)
+    images = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.nii.gz"))
+    assert "channels: {T1: 's{subject}/T1.nii.gz'}" in list(saw(images, []))[-1]

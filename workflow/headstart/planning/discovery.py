@@ -19,6 +19,7 @@ from headstart.data.label_table import REFERENCE
 from headstart.data.label_table import lacking_text
 from headstart.data.spellings import differing
 from headstart.data.templates import IMAGES
+from headstart.imaging.scan_rows import MASKS
 from headstart.planning.bids_proposal import bids_folders
 from headstart.planning.bids_proposal import propose_datasets
 from headstart.planning.case_folders import passed_over
@@ -144,6 +145,8 @@ def _read(folder: Path, found: Found) -> None:
     if _allow_lacking(found, scans):
         scans, said = list_scans(folder, *found.sources)
     if _drop_rare_channels(found, scans):
+        scans, said = list_scans(folder, *found.sources)
+    if _drop_unclear_masks(found, scans):
         scans, said = list_scans(folder, *found.sources)
     if _drop_other_grids(folder, found, [scan for scan in scans if not scan.reason]):
         scans, said = list_scans(folder, *found.sources)
@@ -272,6 +275,27 @@ def _drop_rare_channels(found: Found, scans: Sequence[FoundScan]) -> bool:
         )
         for source in found.sources:
             del source["channels"][name]
+    return bool(dropped)
+
+
+def _drop_unclear_masks(found: Found, scans: Sequence[FoundScan]) -> bool:
+    """Leave out masks of which no scan has one file, if that leaves no scan."""
+    first = next(iter(found.source["channels"]))
+    there = [scan for scan in scans if scan.paths.get(first) and scan.reason != NOT_PREFERRED]
+    masks = [name for name in MASKS if name in found.source]
+    dropped = [name for name in masks if not any(scan.paths.get(name) for scan in there)]
+    if not there or not all(scan.reason for scan in there):
+        return False
+    for name in dropped:
+        found.notes.append(
+            f"the mask {found.source[name]} is not used, as no scan has one file of it, e.g. "
+            f"{there[0].detail}; if they are parts of one mask, merge them into one file with a "
+            "value for each"
+        )
+        for source in found.sources:
+            source.pop(name, None)
+        if name == "mask":
+            found.classes = {}
     return bool(dropped)
 
 

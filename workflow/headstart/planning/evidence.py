@@ -35,6 +35,7 @@ def saw(images: Sequence[str], tables: Sequence[Table]) -> Iterator[str]:
             ids = ", ".join(list(dict.fromkeys(filter(None, table.cells[column])))[:EXAMPLES])
             yield f"{table.title}: {len(table.cells)} rows, {column} e.g. {ids}"
     no_masks = [kind for kind in kinds if not file_words.is_mask(kind.known)]
+    no_masks.sort(key=lambda kind: not set(kind.known) & set(file_words.CHANNELS))
     example = _example(no_masks[0]) if no_masks else "{subject}/T1.nii.gz"
     yield (
         "write by hand which part of a name is the subject: data: [{source: own, path: ., "

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from headstart.common.errors import UserError
+from headstart.data.identities import AmbiguousIdsError
+from headstart.data.identities import alike
 from headstart.data.templates import Template
 from headstart.planning import file_kinds
 from headstart.planning import file_words
@@ -246,6 +248,9 @@ def _described(
         take_sides(found, main.paths)
     for kind in sorted(others, key=lambda kind: kind is reference):  # which is the last channel
         example = f"{len(kind.paths)} files such as {kind.paths[0]}"
+        if unlike := _unlike_subjects(kind, main):
+            found.notes.append(f"{example} are not used: {unlike}")
+            continue
         contrast = kind is not reference and _is_contrast(kind, main, values.get(id(kind)))
         least = CONTRAST_SHARE if contrast else FILES_SHARE
         if _share_with_one(kind, main, IDENTITY) < least:
@@ -257,6 +262,25 @@ def _described(
                 continue
             _add_kind(found, kind, template, values.get(id(kind)), example)
     return found
+
+
+def _unlike_subjects(kind: Kind, main: Kind) -> str:
+    """Say that the names of another kind have other ids than the scans; '' if they have theirs."""
+    place = main.places("subject")[0]
+    if place not in main.differing() or "subject" in kind.fields.values():
+        return ""
+    ours = list(dict.fromkeys(main.values(place)))
+    told = f"no word of their names is the subject of a scan, such as {ours[0]}"
+    for other in kind.differing():
+        theirs = list(dict.fromkeys(kind.values(other)))
+        try:
+            keys, found, _ = alike([(word,) for word in ours], [(word,) for word in theirs])
+        except AmbiguousIdsError:
+            continue
+        if None not in keys and {*keys} <= {*found}:
+            one = theirs[found.index(keys[0])]
+            return f"{told}; if {one} is {ours[0]}, rename the files of one kind as the others are"
+    return told
 
 
 def _is_of_one_run(kind: Kind, main: Kind) -> bool:

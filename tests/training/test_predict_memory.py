@@ -159,6 +159,19 @@ def test_tiles_that_would_change_the_answer_stay() -> None:
 
 
 @pytest.mark.parametrize("network", [filters(layers=2), PlainUNet(1, 2, [2, 2])])
+def test_a_scan_that_is_shorter_than_usual_tiles_lies_in_smaller_ones_as_in_those(
+    tmp_path: Path, network: nn.Module
+) -> None:
+    """Its first voxel is the same one of those that the network takes together."""
+    scan = scan_like(tmp_path, noise(1, 37, 60, 23).half().numpy())
+    told = []
+    for memory in ("1G", "330M"):
+        found = fitted(memory, network)
+        told.append(predict_slabs(found.network, scan, CPU, scratch=found.scratch).whole())
+    np.testing.assert_allclose(told[0], told[1], atol=1e-6)
+
+
+@pytest.mark.parametrize("network", [filters(layers=2), PlainUNet(1, 2, [2, 2])])
 def test_an_answer_does_not_hang_on_the_memory(tmp_path: Path, network: nn.Module) -> None:
     scan = scan_like(tmp_path, noise(1, 70, 51, 60).half().numpy())
     told = []

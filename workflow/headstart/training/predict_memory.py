@@ -204,4 +204,4 @@ class _Tiles:
     def _row(self, size: Sequence[int], scan: ScanSize) -> float:
         """Bytes of a row of tiles along y and z: what is seen and what is told, three times."""
         channels = 3 * (self._channels + self._network.task.out_channels)
-        return FLOAT * channels * size[0] * math.prod(map(max, scan.prepared[1:], size[1:]))
+        return FLOAT * channels * size[0] * math.prod(map(max, scan.prepared[1:], self._usual[1:]))

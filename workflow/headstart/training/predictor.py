@@ -82,6 +82,7 @@ class Tiled(nn.Module):
         super().__init__()
         self.network = network
         self._steps, self._overlap = tuple(steps), overlap
+        self._largest = tuple(size)
         self.learnt = tuple(learnt or size)
         # of each size of tiles that was taken, or looked at
         self._margins: dict[Sequence[int], list[int]] = {}
@@ -110,11 +111,11 @@ class Tiled(nn.Module):
 
     def _seen(self, shape: Sequence[int], size: Sequence[int], margin: Sequence[int]) -> int:
         """Count the voxels that the network sees of all tiles of a shape."""
-        axes = zip(shape, size, margin, self._steps, strict=True)
+        axes = zip(shape, size, margin, self._steps, self._largest, strict=True)
         return prod(len(spans(*axis)) for axis in axes) * prod(size)
 
     def resize(self, size: Sequence[int], widest: float = WIDEST) -> None:
-        """Take other tiles, of which margins may be a share at each end."""
+        """Take smaller tiles, or the first ones, of which margins may be a share at each end."""
         self.size, self._widest = tuple(size), widest
 
     def see_tile(self, channels: int, place: torch.device) -> None:
@@ -145,13 +146,14 @@ class Tiled(nn.Module):
         Yields:
             The first plane of each slab, and what is said of it, (n, channels, planes, y, z).
         """
-        axes = list(zip(shape, self.size, self._steps, strict=True))
+        axes = list(zip(shape, self._largest, self._steps, strict=True))
         along = [(axis[0], *padding(*axis)) for axis in axes]
         whole = [before + n + behind for n, before, behind in along]
         inner = [slice(before, before + n) for n, before, _ in along]
         if self.size not in self._margins and whole != list(self.size):
             self._margins[self.size] = self._measured(least.shape[1], least.device)
-        boxes = tiles(shape, self.size, self._margins.get(self.size, (0, 0, 0)), self._steps)
+        margin = self._margins.get(self.size, (0, 0, 0))
+        boxes = tiles(shape, self.size, margin, self._steps, self._largest)
         for written, row in groupby(boxes, key=lambda tile: tile.written[0]):
             in_row = list(row)
             seen = _row(read, shape[0], in_row[0].seen[0], inner, whole, least)

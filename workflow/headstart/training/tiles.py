@@ -98,7 +98,7 @@ def padding(length: int, size: int, step: int) -> tuple[int, int]:
 
     Args:
         length: Voxels of the volume.
-        size: Voxels of a tile.
+        size: Voxels of a tile, of the largest that may be taken.
         step: What a tile's first voxel is a multiple of.
     """
     if length < size:
@@ -107,7 +107,7 @@ def padding(length: int, size: int, step: int) -> tuple[int, int]:
     return 0, -length % step
 
 
-def spans(length: int, size: int, margin: int, step: int) -> list[Span]:
+def spans(length: int, size: int, margin: int, step: int, largest: int = 0) -> list[Span]:
     """Lay tiles along an axis: at even distances, with margins as wide as that leaves.
 
     Args:
@@ -116,30 +116,38 @@ def spans(length: int, size: int, margin: int, step: int) -> list[Span]:
         margin: Least distance between what a tile writes and its ends, but at the volume's own
             ends; at most (size - step) / 2.
         step: What a tile's first voxel is a multiple of.
+        largest: Voxels of the largest tile that may be taken, if that is another one: in smaller
+            ones, too, the volume lies as in that one.
 
     Returns:
         The tiles; places of what they see are those of the padded volume.
     """
-    before, behind = padding(length, size, step)
+    before, behind = padding(length, largest or size, step)
     steps = (length + before + behind - size) // step  # of the last tile
     longest = max(1, (size - 2 * margin) // step)
     count = -(-steps // longest)  # tiles after the first
     firsts = [step * (steps * number // max(count, 1)) for number in range(count + 1)]
     # each border lies in the middle of what both neighbours see
     borders = [(one + size + other) // 2 for one, other in itertools.pairwise(firsts)]
-    borders = [0, *borders, length]
+    ends = [0, *(min(max(border - before, 0), length) for border in borders), length]
     return [
         Span(seen, first, last)
-        for seen, (first, last) in zip(firsts, itertools.pairwise(borders), strict=True)
+        for seen, (first, last) in zip(firsts, itertools.pairwise(ends), strict=True)
+        if first < last
     ]
 
 
 def tiles(
-    shape: Sequence[int], size: Sequence[int], margin: Sequence[int], steps: Sequence[int]
+    shape: Sequence[int],
+    size: Sequence[int],
+    margin: Sequence[int],
+    steps: Sequence[int],
+    largest: Sequence[int] | None = None,
 ) -> Iterator[TileBox]:
     """Yield the tiles of a volume; arguments as for `spans`, along x, y and z."""
-    befores = [padding(*axis)[0] for axis in zip(shape, size, steps, strict=True)]
-    axes = [spans(*axis) for axis in zip(shape, size, margin, steps, strict=True)]
+    largest = largest or size
+    befores = [padding(*axis)[0] for axis in zip(shape, largest, steps, strict=True)]
+    axes = [spans(*axis) for axis in zip(shape, size, margin, steps, largest, strict=True)]
     for chosen in itertools.product(*axes):
         along = list(zip(chosen, size, befores, strict=True))
         yield TileBox(

@@ -33,7 +33,7 @@ class Small(nn.Module):
         return self.layers(volumes)
 
 
-def make_stepper(network: nn.Module, task: Task | None = None, **train: Any) -> Stepper:
+def make_stepper(network: nn.Module, task: Task | None = None, /, **train: Any) -> Stepper:
     """Make the stepper of a network on a CPU."""
     settings = Train(**{"network": "sfcn", "learning_rate": 0.1, "warmup": 0.0, **train})
     run = make_run(window=WINDOW, train=settings)

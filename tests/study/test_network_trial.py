@@ -50,6 +50,47 @@ class Fails(Net):
     def __init__(self, in_channels, out_channels):
         raise SystemExit(3)
 
+class Frozen(Net):
+    def __init__(self, in_channels, out_channels):
+        super().__init__(in_channels, out_channels)
+        self.requires_grad_(False)
+
+class Plain(torch.nn.Module):
+    def __init__(self, in_channels, out_channels):
+        super().__init__()
+        self.head = torch.nn.Linear(in_channels, out_channels)
+
+    def forward(self, x):
+        return self.head(x.mean((2, 3, 4)))
+
+class Pair(Plain):
+    def forward(self, x):
+        return super().forward(x), x
+
+class Detached(Plain):
+    def forward(self, x):
+        return super().forward(x).detach()
+
+class InPlace(Plain):
+    def forward(self, x):
+        output = super().forward(x).exp()
+        output += 1
+        return output
+
+class Otherwise(Plain):
+    def forward(self, x):
+        return super().forward(x) if self.training else super().forward(x)[:, 0]
+
+class Late(Plain):
+    def forward(self, x):
+        self.last = torch.nn.Linear(2, 2)
+        return self.last(super().forward(x))
+
+class Lazy(Plain):
+    def __init__(self, in_channels, out_channels):
+        super().__init__(in_channels, out_channels)
+        self.head = torch.nn.LazyLinear(out_channels)
+
 class Nothing:
     def __init__(self, in_channels, out_channels):
         print("no network")
@@ -60,6 +101,7 @@ WELL = {
     "c": ("sfcn", {"channels": [4, 8, 8, 8, 8, 8]}),
     "d": ("net.py:Net", {"width": 9}),
     "e": ("net.py:Looks", {}),
+    "lazy": ("net.py:Lazy", {}),
 }
 BADLY = {
     "f": ("resnet18", {"channels": [8]}, "does not take channels; allowed: conv1_t_size"),
@@ -69,6 +111,12 @@ BADLY = {
     "j": ("net.py:Nothing", {}, "is no torch.nn.Module"),
     "k": ("net.py:Away", {}, "has no class Away"),
     "l": ("densenet121", {"init_features": "x"}, "can't be built"),
+    "frozen": ("net.py:Frozen", {}, "net.py:Frozen has no weights to learn"),
+    "pair": ("net.py:Pair", {}, "gives a tuple where one tensor of floating-point numbers"),
+    "detached": ("net.py:Detached", {}, "no gradient can be computed: element 0 of tensors"),
+    "in-place": ("net.py:InPlace", {}, "modified by an inplace operation"),
+    "otherwise": ("net.py:Otherwise", {}, "of shape (2,) where (2, 2) is needed"),
+    "late": ("net.py:Late", {}, "makes last.bias when it first sees a scan"),
 }
 
 
@@ -404,7 +452,7 @@ def test_a_loss_of_ones_own_is_tried_as_well(folder: Path) -> None:
 
     assert tried(a="Loss", b="Masks") == []
     one, two = tried(a="Numpy", b="Loss")
-    assert one.startswith("experiments.a.train.loss: loss.py:Numpy gives a number that no gradient")
+    assert one.startswith("experiments.a.train.loss: loss.py:Numpy: no gradient can be computed")
     assert two.startswith("experiments.b.train.loss: loss.py:Loss can't take an output of shape (2")
     (folder / "loss.py").write_text(OWN_LOSS.replace("super().__call__", "self.absent"))
     assert "absent" in tried(b="Masks")[0]

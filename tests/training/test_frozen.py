@@ -9,6 +9,7 @@ from small_study import SmallStudy
 from torch import nn
 
 from headstart.common.errors import UserError
+from headstart.training import frozen
 from headstart.training.frozen import check_patterns
 from headstart.training.frozen import parameter_groups
 from headstart.training.start import Start
@@ -39,10 +40,21 @@ def test_frozen_weights_and_statistics_stay_and_the_rest_learns(study, keep):
     child = go(study, f"frozen-{keep}", start(freeze=["features.[01]"]), keep)
     free = go(study, f"free-{keep}", start(), keep)
     compared = {name for name in parent if parent[name].is_floating_point()}
-    frozen = {name for name in compared if name.startswith("features.")}
-    assert {"features.0.weight", "features.1.running_mean"} < frozen < compared
-    assert {name for name in compared if torch.equal(parent[name], child[name])} == frozen
+    kept = {name for name in compared if name.startswith("features.")}
+    assert {"features.0.weight", "features.1.running_mean"} < kept < compared
+    assert {name for name in compared if torch.equal(parent[name], child[name])} == kept
     assert not any(torch.equal(parent[name], free[name]) for name in compared)
+
+
+@pytest.mark.parametrize("freeze", [None, ["1"]])
+def test_what_a_network_itself_does_not_learn_stays_so(freeze):
+    """Fixed filters of the user's own, or the positions of MONAI's ViT by sine and cosine."""
+    fixed = network()
+    fixed[0][0].requires_grad_(requires_grad=False)
+    before = {name for name, weights in fixed.named_parameters() if not weights.requires_grad}
+    frozen.freeze(fixed, freeze and Start(**{"from": "p.pt"}, freeze=freeze))
+    now = {name for name, weights in fixed.named_parameters() if not weights.requires_grad}
+    assert now == before | ({"1.weight", "1.bias"} if freeze else set())
 
 
 def test_a_factor_makes_a_module_learn_so_much_slower(study):

@@ -279,6 +279,13 @@ class Slips(Loss):
 class Row(Loss):
     def __call__(self, output, truth):
         return output[:, 0]
+
+class Writes:
+    def __call__(self, output, truth):
+        output -= truth[:, None]
+        loss = output.square().mean()
+        truth *= 0
+        return loss
 """
 
 
@@ -294,6 +301,15 @@ def test_a_loss_of_ones_own(own):
     assert own("Loss")(output, truth).item() == 4  # of 0 and 2 cubed
     assert own("Scaled")(output, truth).item() == 4
     assert "powers" not in sys.modules
+
+
+def test_a_loss_of_ones_own_may_write_into_what_it_is_given(own):
+    """The metrics are told from the same output and truths."""
+    output, truth = OUTPUTS["regression"]
+    given = output.clone(), truth.clone()
+    assert own("Writes")(*given).item() == (output[:, 0] - truth).square().mean()
+    assert torch.equal(given[0], output)
+    assert torch.equal(given[1], truth)
 
 
 @pytest.mark.parametrize(

@@ -311,6 +311,15 @@ def test_an_own_network_may_call_itself(tmp_path):
     assert network(torch.ones(3)).tolist() == [2.0]
 
 
+def test_what_an_own_network_writes_into_a_scan_nobody_else_sees(tmp_path):
+    """Tiles overlap, and a step of which memory holds too little is repeated."""
+    run = "from helper import SCALE; volumes -= 1"
+    network = build("net.py:Net", folder=write_own(tmp_path, 2.0, run=run))
+    seen = torch.ones(3)
+    assert network(seen).tolist() == [0, 0, 0]
+    assert seen.tolist() == [1, 1, 1]
+
+
 FAULTS = {
     "a helper elsewhere": ({"top": "import shared_blocks"}, r"shared_blocks.*beside net\.py"),
     "no such name": ({"top": "from helper import WIDTH"}, "cannot import name 'WIDTH'"),

@@ -375,6 +375,26 @@ def test_what_is_frozen_has_no_say_in_how_far_the_rest_is_moved():
     assert math.hypot(*moved.values()) == pytest.approx(0.1 * 1.99 * 0.001, rel=1e-3)
 
 
+class InPlace(nn.Module):
+    """Changes what its gradient is computed from."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(64, 1)
+
+    def forward(self, volumes):
+        output = self.layer(volumes.flatten(1)).exp()
+        output += 1
+        return output
+
+
+def test_a_gradient_that_ones_own_code_makes_impossible_is_its_fault():
+    with pytest.raises(UserError, match=r"^train.network: my.py:Net: no gradient .*inplace"):
+        make_stepper(InPlace(), network="my.py:Net").step(make_batch(0), 0, 10)
+    with pytest.raises(RuntimeError, match="inplace"):
+        make_stepper(InPlace()).step(make_batch(0), 0, 10)
+
+
 @pytest.mark.parametrize(
     ("task", "given", "needed"),
     [

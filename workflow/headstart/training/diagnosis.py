@@ -10,6 +10,8 @@ from torch import Tensor
 
 from headstart.cohort.prepared import Scan
 from headstart.common.errors import UserError
+from headstart.common.machine_errors import is_of_machine
+from headstart.training.own_network import is_own
 
 
 def _find_culprit(scans: Sequence[Scan], volumes: Tensor | None = None) -> None:
@@ -53,6 +55,25 @@ def check_batch_norm(error: Exception) -> None:
         ) from error
 
 
+def check_gradient(error: Exception, **code: str) -> None:
+    """Say whose fault it is that there is no gradient.
+
+    Args:
+        error: What was raised as it was computed.
+        **code: `network` and `loss` as in `train`, whichever of them may be the user's own.
+
+    Raises:
+        UserError: If code of the user's own is among them, and the computer refused nothing.
+    """
+    own = " or ".join(f"train.{key}: {name}" for key, name in code.items() if is_own(name))
+    if own and isinstance(error, RuntimeError) and not is_of_machine(error):
+        raise UserError(
+            f"{own}: no gradient can be computed: {' '.join(str(error).split('; ')[0].split())}; "
+            "compute by torch's functions, without .item(), .detach() or numpy, and write "
+            "x = x + 1 in place of x += 1"
+        ) from error
+
+
 def diverged(
     loss: float, epoch: int, rate: float, scans: Sequence[Scan], volumes: Tensor | None = None
 ) -> UserError:
@@ -71,5 +92,6 @@ def diverged(
     _find_culprit(scans, volumes)
     return UserError(
         f"the loss is {loss} in epoch {epoch} at learning rate {rate:.3g}; "
-        "lower train.learning_rate, e.g. to a tenth"
+        "lower train.learning_rate, e.g. to a tenth; in a network or loss of your own, look also "
+        "for a division by 0, and a root or logarithm of what is not above 0"
     )

@@ -64,16 +64,17 @@ def check_patterns(network: nn.Module, start: Start, new: Collection[str] = ()) 
                 f"train.start.rate: {pattern} learns nothing, as train.start.freeze keeps it as it "
                 "is; take it out of one of the two"
             )
-    if frozen >= {id(parameter) for parameter in names.values()}:
+    if frozen >= {id(weights) for weights in names.values() if weights.requires_grad}:
         raise UserError("train.start.freeze: freezes the whole network; leave some of it to learn")
     parameter_groups(network, start)
 
 
 def freeze(network: nn.Module, start: Start | None) -> None:
-    """Keep gradients from what is frozen."""
+    """Keep gradients from what is frozen; what the network itself does not learn stays so."""
     frozen = _frozen(network, start)
     for parameter in network.parameters():
-        parameter.requires_grad_(id(parameter) not in frozen)
+        if id(parameter) in frozen:
+            parameter.requires_grad = False
 
 
 def set_to_training(network: nn.Module, start: Start | None) -> None:

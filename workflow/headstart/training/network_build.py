@@ -22,9 +22,11 @@ from headstart.common.text import times
 from headstart.tasks import task_with
 from headstart.tasks.base import Task
 from headstart.training.augmentation.parse import parse
+from headstart.training.diagnosis import check_gradient
 from headstart.training.frozen import check_patterns
 from headstart.training.losses import own_loss
 from headstart.training.networks import build_network
+from headstart.training.networks import check_learns
 from headstart.training.networks import check_output
 from headstart.training.trial import StartTrial
 from headstart.training.trial import Trial
@@ -47,7 +49,14 @@ def _try(trial: Trial, project: Path) -> None:
     parse(trial.augment)
     task = _task(trial)
     network = _network(trial, task, project).to("meta")
+    check_learns(trial.network, network)
+    made = set(network.state_dict())
     _check_shape(network, trial, task, own=bool(trial.network_digest))
+    for late in sorted(set(network.state_dict()) - made):
+        raise UserError(
+            f"train.network: {trial.network} makes {late} when it first sees a scan, too late for "
+            "an optimizer to learn it; make it in __init__"
+        )
     if trial.start:
         _check_start(network, trial, trial.start, task, project)
     if trial.loss and trial.loss_digest:
@@ -103,7 +112,9 @@ def _check_shape(network: torch.nn.Module, trial: Trial, task: Task, *, own: boo
     expected = (2, *task.output_shape(trial.window))
     try:
         output = network(batch)
-        shape = tuple((output[0] if trial.deep_supervision else output).shape)
+        outputs = [output[0] if trial.deep_supervision else output]
+        if own:
+            outputs.append(network.eval()(batch))  # it may say something else then
     except Exception as error:
         if own and "meta" in str(error.__cause__).lower():
             return  # it computes with numbers, which the meta device has none of
@@ -120,7 +131,18 @@ def _check_shape(network: torch.nn.Module, trial: Trial, task: Task, *, own: boo
             f"train.network: {trial.network} with {trial.arguments} can't take a batch of "
             f"shape {tuple(batch.shape)}: {type(error).__name__}: {error}"
         ) from None
-    check_output(trial.network, shape, expected)
+    for output in outputs:
+        check_output(trial.network, tuple(output.shape), expected)
+    if own:
+        _check_gradient(outputs[0].sum(), network=trial.network)
+
+
+def _check_gradient(value: torch.Tensor, **code: str) -> None:
+    try:
+        value.backward()
+    except RuntimeError as error:
+        check_gradient(error, **code)
+        raise
 
 
 def _check_loss(name: str, task: Task, project: Path) -> None:
@@ -129,11 +151,9 @@ def _check_loss(name: str, task: Task, project: Path) -> None:
     output = torch.rand(2, *task.output_shape(window), requires_grad=True)
     target = torch.from_numpy(np.stack([task.blank_target(window)] * 2))
     value = own_loss(name, project, torch.device("cpu"))(output, target)
-    if not value.requires_grad:
-        raise UserError(
-            f"train.loss: {name} gives a number that no gradient leads back from to the "
-            "output; compute it by torch's functions, without .item(), .detach() or numpy"
-        )
+    _check_gradient(value, loss=name)
+    if output.grad is None:
+        raise UserError(f"train.loss: {name} gives a number that does not rest on the output")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from headstart.common.errors import UserError
 from headstart.common.machine_errors import is_of_machine
@@ -111,6 +112,10 @@ def network_of(run: Run, task: Task, folder: Path) -> nn.Module:
     )
     if run.train.neighbours is not None:
         tell_from_mean(network)
+    if any(is_lazy(weights) for weights in network.parameters()):
+        # torch's LazyLinear and the like take their sizes from what they see first
+        with torch.no_grad():
+            network.eval()(torch.zeros(1, len(run.inputs), *run.train.seen(run.window)))
     return network
 
 
@@ -124,6 +129,19 @@ def check_output(name: str, shape: tuple[int, ...], expected: tuple[int, ...]) -
         raise UserError(
             f"train.network: {name} gives an output of shape {shape} where {expected} is needed "
             "(batch, out_channels, and for segmentation the window)"
+        )
+
+
+def check_learns(name: str, network: nn.Module) -> None:
+    """Check that a network has weights to learn.
+
+    Raises:
+        UserError: If it has none.
+    """
+    if not any(weights.requires_grad for weights in network.parameters()):
+        raise UserError(
+            f"train.network: {name} has no weights to learn; make some in __init__, and leave some "
+            "of them requires_grad"
         )
 
 
@@ -160,7 +178,15 @@ def _own(name: str, folder: Path, channels: Arguments, arguments: Mapping[str, A
 
     def forward(self: nn.Module, volumes: Tensor) -> Tensor:
         with modules.at_work(f"can't take a batch of shape {tuple(volumes.shape)}"):
-            return kind.forward(self, volumes)
+            # a copy: the next tile, and a step that is repeated, see the same voxels once more
+            output = kind.forward(self, volumes.clone())
+        if not isinstance(output, Tensor) or not output.is_floating_point():
+            given = output.dtype if isinstance(output, Tensor) else f"a {type(output).__name__}"
+            raise UserError(
+                f"train.network: {name} gives {given} where one tensor of floating-point numbers "
+                "is needed, in training and in evaluation"
+            )
+        return output
 
     # of its class, not of the network: a copy of the network would run the original's
     network.__class__ = type(kind.__name__, (kind,), {"forward": forward})

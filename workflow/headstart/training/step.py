@@ -36,6 +36,7 @@ from headstart.training.frozen import parameter_groups
 from headstart.training.frozen import set_to_training
 from headstart.training.losses import make_loss
 from headstart.training.losses import over_scales
+from headstart.training.networks import check_learns
 from headstart.training.networks import check_output
 from headstart.training.registry import NETWORKS
 from headstart.training.registry import OPTIMIZERS
@@ -81,6 +82,7 @@ class Stepper:
         )
         optimizer = OPTIMIZERS[train.optimizer]
         freeze(network, train.start)
+        check_learns(train.network, network)
         self._optimizer = resolve_name(optimizer.path)(
             parameter_groups(network, train.start),
             weight_decay=train.weight_decay,
@@ -172,7 +174,7 @@ class Stepper:
         Returns:
             The loss; None if memory was lacking, and fewer scans are taken at once from now on.
         """
-        scans = len(batch.scans)
+        train, scans = self._run.train, len(batch.scans)
         self.told = []
         self._optimizer.zero_grad()
         total = torch.zeros((), device=batch.volumes.device)
@@ -180,9 +182,9 @@ class Stepper:
             for part in self._parts_of(batch):
                 with torch.autocast(self._place.type, self._low, enabled=self._low is not None):
                     output = self._network(*part.inputs)
-                scales = output if self._run.train.deep_supervision else [output]
+                scales = output if train.deep_supervision else [output]
                 shape = (len(part.scans), *self._expected)
-                check_output(self._run.train.network, tuple(scales[0].shape), shape)
+                check_output(train.network, tuple(scales[0].shape), shape)
                 outputs = [scale.float() for scale in scales]
                 loss = over_scales(self.loss_of, outputs, part.targets)
                 loss = loss * (len(part.scans) / scans)
@@ -196,6 +198,7 @@ class Stepper:
         except Exception as error:
             if not self._may_take_fewer(error):
                 diagnosis.check_batch_norm(error)
+                diagnosis.check_gradient(error, network=train.network, loss=train.loss or "")
                 raise
         # not in the handler, whose error keeps alive what was computed
         self._take_fewer(scans)

@@ -43,6 +43,7 @@ CONFIG = ("--configfile", "config/tiny.yaml")
 # What follows the results of an experiment, and the training before them.
 FROM_RESULTS = Counter(plot_curves=1, plot_evaluation=1, manifest=1, report=1)
 FROM_TRAINING = Counter(train=1, predict=1, evaluate=1) + FROM_RESULTS
+FROM_BOTH_TRAININGS = FROM_TRAINING + FROM_TRAINING - Counter(report=1)  # one report for both
 # What comes on top where two experiments ask for the same target of the same subjects.
 FROM_COMPARED = Counter(compare=1, plot_experiments=1, manifest=1)
 

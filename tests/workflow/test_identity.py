@@ -13,14 +13,16 @@ from pathlib import Path
 import pytest
 from commands import shown
 from study import CONFIG
-from study import FROM_TRAINING
+from study import FROM_BOTH_TRAININGS
 from study import Checkout
+
+from headstart.common.run_id import RunId
 
 pytestmark = pytest.mark.slow
 
 LOSSES = "workflow/headstart/training/losses.py"
 HUBER = ("functional.huber_loss", "functional.smooth_l1_loss")
-BOTH = FROM_TRAINING + FROM_TRAINING - Counter(report=1)  # one report for both
+TRAINED = [f"tiny/{RunId(name, 0, 0).trained}/model.json" for name in ("age", "sex")]
 
 
 def commented(losses: Path) -> None:
@@ -97,7 +99,7 @@ def test_a_release_with_other_results_says_what_is_trained_again(checkout: Check
     said = plan(checkout)
     for experiment in ("age", "sex"):
         assert f"{experiment} (fold 0, seed 0): train gives other results since huber" in said
-    assert checkout.planned() == BOTH
+    assert checkout.planned() == FROM_BOTH_TRAININGS
 
 
 def test_a_release_with_other_metrics_trains_nothing(checkout: Checkout) -> None:
@@ -106,21 +108,22 @@ def test_a_release_with_other_metrics_trains_nothing(checkout: Checkout) -> None
     said = plan(checkout)
     assert "\n  evaluate gives other results since a metric more\n" in said
     assert "trained again" not in said
-    assert checkout.planned() == BOTH - Counter(train=2, predict=2)
+    assert checkout.planned() == FROM_BOTH_TRAININGS - Counter(train=2, predict=2)
 
 
 def test_an_edit_of_the_users_runs_what_rests_on_it(checkout: Checkout) -> None:
     checkout.edit(LOSSES, *HUBER)
     assert "age (fold 0, seed 0): the code of train was edited" in plan(checkout)
-    assert checkout.done() == BOTH
+    assert checkout.planned() == FROM_BOTH_TRAININGS
+    assert checkout.done(*TRAINED) == Counter(train=2)
 
 
 def test_a_file_that_ones_own_network_imports_counts(checkout: Checkout) -> None:
     (checkout.folder / "blocks.py").write_text("SIDE = 2\n")
     checkout.edit("tiny_net.py", "import torch\n", "import torch\nfrom blocks import SIDE\n")
     checkout.edit("tiny_net.py", "AdaptiveAvgPool3d(2)", "AdaptiveAvgPool3d(SIDE)")
-    checkout.done()
+    checkout.done(*TRAINED)
     (checkout.folder / "blocks.py").write_text("SIDE = (2, 2, 2)\n")
     said = "age (fold 0, seed 0): tiny_net.py, or a file that it imports, was edited"
     assert said in plan(checkout)
-    assert checkout.planned() == BOTH
+    assert checkout.planned() == FROM_BOTH_TRAININGS

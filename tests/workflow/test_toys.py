@@ -15,7 +15,8 @@ from headstart.common import files
 from headstart.common.integrity import read_sealed
 from headstart.common.run_id import RunId
 
-pytestmark = pytest.mark.slow
+# one group: what they share is run once, not once per process
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("toys")]
 
 PACKAGE = "workflow/headstart"
 TASK = '''

@@ -424,13 +424,20 @@ def test_settings_that_do_not_fit(study, train_settings, message):
         go(study, study.run(**train_settings))
 
 
-@pytest.mark.parametrize(("validation", "part"), [(False, "validation"), (True, "training")])
-def test_an_empty_part_is_named(study, validation, part):
+@pytest.mark.parametrize(
+    ("validation", "part", "settings"),
+    [
+        (False, "validation", {}),
+        (False, "validation", {"keep": "last", "patience": 2}),
+        (True, "training", {}),
+    ],
+)
+def test_an_empty_part_is_named(study, validation, part, settings):
     splits = read_splits(study.splits)
     in_folds = [row if row.test else replace(row, validation=validation) for row in splits]
     write_splits(study.splits, in_folds)
     with pytest.raises(UserError, match=f"fold 0 has nobody with a age in its {part} part"):
-        go(study, study.run())
+        go(study, study.run(**settings))
 
 
 def test_another_window_is_named(study):

@@ -449,6 +449,11 @@ class Train(Section):
         return window
 
     @property
+    def asks_validation(self) -> bool:
+        """Whether a validation set chooses the epoch, or says when nothing gets better."""
+        return self.keep == "best" or self.patience is not None
+
+    @property
     def budget_seconds(self) -> float | None:
         """The budget in seconds."""
         if self.budget is None:

@@ -161,15 +161,15 @@ def _check_cohort(cohort: Cohort, run: Run, splits: Path) -> None:
         )
     training = cohort.training(run.fold)
     wanted = " and ".join([f"a {run.target}", *run.covariates])
-    for name, scans in (
-        ("training", training),
-        ("validation", cohort.validation(run.fold)),
+    for name, scans, needed in (
+        ("training", training, True),
+        ("validation", cohort.validation(run.fold), run.train.asks_validation),
     ):
-        if not scans and not (name == "validation" and run.train.keep != "best"):
+        if needed and not scans:
             raise UserError(
                 f"{splits}: fold {run.fold} has nobody with {wanted} in its {name} part; "
                 "add subjects, use fewer folds, or change split.validation; train.keep: last "
-                "needs no validation set"
+                "without train.patience needs no validation set"
             )
 
 

@@ -92,6 +92,8 @@ headstart pull --print
 # The figures are in `results/pulled`. Where the results are, the curves show in the terminal as well:
 #+ snakemake --cores 2 --configfile config/first.yaml
 headstart plot first/age
+# After `pip install tensorboard`, new trainings are followed in a browser, too:
+# `tensorboard --logdir results/first/train`.
 #
 # ## 8. A second experiment
 #

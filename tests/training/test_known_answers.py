@@ -58,7 +58,15 @@ def learn(study, tmp_path, monkeypatch):
         attempt.mkdir(parents=True)
         asked = TASKS[task].from_cohort(cohort, tuple(this.classes))
         identity = make_identity(this)
-        card = fit(identity, asked, cohort, attempt, networks=study.folder, device="cpu")
+        card = fit(
+            identity,
+            asked,
+            cohort,
+            attempt,
+            output=attempt / "out",
+            networks=study.folder,
+            device="cpu",
+        )
         weights = load_file(attempt / "model.safetensors")
         return pd.read_csv(attempt / "history.csv"), weights, card, cohort
 

@@ -65,7 +65,15 @@ def go(study, tmp_path):
         folder = tmp_path / f"attempt-{attempt}"
         folder.mkdir()
         asked, identity = TASKS[task].from_cohort(cohort, ()), make_identity(run)
-        return fit(identity, asked, cohort, folder, networks=study.folder, device="cpu")
+        return fit(
+            identity,
+            asked,
+            cohort,
+            folder,
+            output=folder / "out",
+            networks=study.folder,
+            device="cpu",
+        )
 
     return call
 

@@ -50,6 +50,7 @@ from headstart.training.series import watched
 from headstart.training.settings import RunIdentity
 from headstart.training.snapshots import save_snapshot
 from headstart.training.step import Stepper
+from headstart.training.tensorboard import shown_in_tensorboard
 from headstart.training.transfer import start_from
 from headstart.training.validation import validate
 
@@ -60,6 +61,7 @@ def fit(
     cohort: Cohort,
     attempt: Path,
     *,
+    output: Path,
     networks: Path,
     device: str,
     parent: Parent | None = None,
@@ -75,6 +77,7 @@ def fit(
         cohort: The cohort.
         attempt: Folder that gets `checkpoint.pt`, the live `history.csv`, and at the end
             `model.safetensors`.
+        output: Where it is to be published to, and TensorBoard may follow it.
         networks: Folder of the user's own network and loss.
         device: auto, cpu or cuda.
         parent: The network that it starts from.
@@ -115,7 +118,7 @@ def fit(
         print(warning, file=sys.stderr, flush=True)
     if loader.augmentation.where:
         print(loader.augmentation.where, file=sys.stderr, flush=True)
-    with watch_deadline() as deadline:
+    with watch_deadline() as deadline, shown_in_tensorboard(output) as show:
         checkpoints = Checkpoints(attempt, network, stepper, deadline)
         progress = checkpoints.resume(task.key_metric(), epochs_asked(settings, len(training)))
         look_up = partial(checkpoints.look_up, progress)
@@ -163,6 +166,7 @@ def fit(
             progress.epochs, over = epochs_of(progress, settings)
             checkpoints.write(progress)
             progress.history.write(attempt / HISTORY)
+            show(progress.history)
             show_epoch(progress, over)
 
     with files.temporary(attempt / WEIGHTS) as draft:

@@ -18,15 +18,18 @@ from headstart.cohort.prepared import cohort_digest
 from headstart.cohort.prepared import read_cohort
 from headstart.common import files
 from headstart.common.errors import UserError
+from headstart.common.run_id import HISTORY
 from headstart.data.label_table import MASK
 from headstart.tasks import task_with
 from headstart.training import own_network
 from headstart.training import run_store
+from headstart.training.history import read_history
 from headstart.training.parent import Parent
 from headstart.training.settings import NOTHING_SAID
 from headstart.training.settings import Publication
 from headstart.training.settings import Run
 from headstart.training.settings import RunIdentity
+from headstart.training.tensorboard import shown_in_tensorboard
 
 # What `--try` does with a run's command.
 TRY_SUBJECTS = 8
@@ -82,7 +85,8 @@ def train(
         splits: `split/splits.csv`.
         prepared: Folder with `shard-K.npy` and `shard-K.json`.
         store: Folder of the run store.
-        output: Gets `history.csv`, `model.safetensors` and `model.json`.
+        output: Gets `history.csv`, `model.safetensors` and `model.json`; the folder `tensorboard`
+            where that is installed.
         networks: Folder of the user's own network and loss.
         start: What `train.start` names: a folder that a training was published to, or a file of
             weights.
@@ -133,6 +137,7 @@ def train(
                     task,
                     cohort,
                     attempt,
+                    output=output,
                     networks=networks,
                     device=device,
                     parent=parent,
@@ -141,6 +146,10 @@ def train(
                 run_store.finish(attempt)
     run_store.check_whole(folder)
     run_store.publish(folder / "finished", output, publication)
+    if finished is not None:
+        # what lies there may be of other settings, which were trained since
+        with shown_in_tensorboard(output) as show:
+            show(read_history(output / HISTORY))
 
 
 def _parent(run: Run, start: Path | None) -> Parent | None:

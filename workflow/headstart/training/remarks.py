@@ -43,8 +43,9 @@ def on_waiting(spent: Spent) -> str:
     if share <= WAITING:
         return ""
     return (
-        f"the network waited for its batches for {share:.0%} of the epoch: take the "
-        "dearest transforms out of train.augment, or put the prepared scans on a faster disk"
+        f"the network waited for its batches for {share:.0%} of the epoch: put the "
+        "prepared scans on a faster disk, or take the dearest transforms out of train.augment, "
+        "where it has any"
     )
 
 

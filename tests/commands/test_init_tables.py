@@ -525,3 +525,12 @@ def test_names_in_several_lines_are_written_in_one(lines: str, folder: Folder) -
     assert "cells of 'MMSE (0)' say -999" in folder.said
     known = {str(7 + n) for n in NUMBERS if n % 5}
     assert {one["mmse"] for one in folder.labels().values()} - {""} == known
+
+
+@pytest.mark.parametrize("write", ["sub{:02d}", "SUB{}"])
+def test_a_table_without_names_of_columns_loses_nobody(write: str, folder: Folder) -> None:
+    folder.scan(*(f"sub{n:02d}_T1.nii.gz" for n in NUMBERS))
+    folder.table("people.csv", people(write)[1:])
+    said = folder.refused()
+    assert f"people.csv: the row of '{write.format(1)}', a scan's id, stands where" in said
+    assert "write a row such as `ID,age,sex` above it" in said

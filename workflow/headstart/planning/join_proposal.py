@@ -17,6 +17,7 @@ from headstart.common.strict_yaml import word
 from headstart.common.text import as_number
 from headstart.common.text import counted
 from headstart.data.column_names import LABELS
+from headstart.data.identities import tokens
 from headstart.data.privacy import shown_id
 from headstart.planning.id_columns import Trust
 from headstart.planning.id_columns import look_like_ids
@@ -289,6 +290,11 @@ def _joins(
             continue
         match = match_rows([(one,) for one in wanted], table.cells[[column]])
         if match.share < ROWS_SHARE:
+            continue
+        if tokens(column) in map(tokens, wanted):
+            told = f"{table.title}: the row of '{column}', a scan's id, stands where the columns' "
+            told += "names should; write a row such as `ID,age,sex` above it"
+            yield Join(table, [column], [key], {}, match, notes=(told,))
             continue
         plain = Join(table, [column], [key], labels, match, single=not repeated, notes=notes)
         visit = visit_of(table, column)

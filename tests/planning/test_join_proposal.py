@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -315,3 +318,20 @@ def test_a_choice_or_a_doubt_depends_on_no_order(
     keys = data.draw(st.permutations(list(columns)))
     shuffled = {key: [columns[key][row] for row in order] for key in keys}
     assert joined(shuffled) == joined(columns)
+
+
+def test_a_wide_table_takes_time_that_grows_with_its_columns(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    ids = [str(10_000_000 + 7 * row) for row in range(60)]
+    scans = [{"subject": one, "session": "1"} for one in ids]
+
+    def seconds(columns: int) -> float:
+        values = {f"v{n}": rng.integers(0, 9_000, len(ids)) for n in range(columns)}
+        pd.DataFrame({"eid": ids, **values}).to_csv(tmp_path / "t.csv", index=False)
+        start = time.process_time()
+        table = Table.read(tmp_path, "t.csv")
+        assert best_join(scans, ["{subject}"], [table])[0]["table"]["column"] == "eid"
+        return time.process_time() - start
+
+    seconds(5)  # imports
+    assert seconds(240) < 8 * seconds(60)

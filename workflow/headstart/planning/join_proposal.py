@@ -171,7 +171,8 @@ def _conflict(join: Join) -> str:
     if len(join.columns) > 1:
         return ""
     (ids,), found = join.columns, []
-    for one, rows in cells[cells[ids] != ""].groupby(ids, sort=False):
+    again = cells[cells[ids].duplicated(keep=False) & (cells[ids] != "")]
+    for one, rows in again.groupby(ids, sort=False):
         differ = [name for name in columns if len({*rows[name]} - {""}) > 1]
         if differ:
             found.append((str(one), rows.index[:2].tolist(), differ))
@@ -279,31 +280,45 @@ def _joins(
     table: Table, column: str, keys: Sequence[str], scans: Sequence[Fields]
 ) -> Iterator[Join]:
     """Yield how a column of ids joins the scans, if it does."""
-    offered = table.labels([column])
-    of_visits = columns_of_visits(table.columns, {one.get("session", "") for one in scans})
-    labels = table.labels([column, *of_visits])
-    notes = _left_to_visits(table, column, offered, of_visits)
-    repeated = several(table, column)
-    for key in keys if offered else ():
+    cells = table.cells[column].tolist()
+    for key in keys:
         wanted = [_fill(key, fields) for fields in scans]
-        if measures(column, table.cells[column].tolist(), wanted):
+        if measures(column, cells, wanted):
             continue
         match = match_rows([(one,) for one in wanted], table.cells[[column]])
-        if match.share < ROWS_SHARE:
+        # most columns of a wide table end here, before what takes longer
+        if match.share < ROWS_SHARE or not (offered := table.labels([column])):
             continue
         if tokens(column) in map(tokens, wanted):
             told = f"{table.title}: the row of '{column}', a scan's id, stands where the columns' "
             told += "names should; write a row such as `ID,age,sex` above it"
             yield Join(table, [column], [key], {}, match, notes=(told,))
             continue
-        plain = Join(table, [column], [key], labels, match, single=not repeated, notes=notes)
-        visit = visit_of(table, column)
-        if repeated and (by_two := _by_second_column(plain, scans)):
-            yield by_two
-        elif visit:
-            yield from _without_visit(plain, visit, {one.get("session", "") for one in scans})
-        else:
-            yield plain
+        yield from _with_visits(table, column, key, scans, match, offered)
+
+
+def _with_visits(
+    table: Table,
+    column: str,
+    key: str,
+    scans: Sequence[Fields],
+    match: Match,
+    offered: Mapping[str, Any],
+) -> Iterator[Join]:
+    """Yield how a column joins the scans, by their visits where it has several rows of one id."""
+    sessions = {one.get("session", "") for one in scans}
+    of_visits = columns_of_visits(table.columns, sessions)
+    labels = table.labels([column, *of_visits])
+    notes = _left_to_visits(table, column, offered, of_visits)
+    repeated = several(table, column)
+    plain = Join(table, [column], [key], labels, match, single=not repeated, notes=notes)
+    visit = visit_of(table, column)
+    if repeated and (by_two := _by_second_column(plain, scans)):
+        yield by_two
+    elif visit:
+        yield from _without_visit(plain, visit, sessions)
+    else:
+        yield plain
 
 
 def _left_to_visits(

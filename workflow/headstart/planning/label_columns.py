@@ -206,18 +206,26 @@ class Table:
         }
         return {name: cells for name, cells in known.items() if is_label(cells)}
 
+    @cached_property
+    def _entries(self) -> dict[str, tuple[str, Any]]:
+        """Columns that can be labels: the label, and its entry in the config."""
+        entries: dict[str, tuple[str, Any]] = {}
+        for column, cells in self._labels.items():
+            name = label_name(column)
+            amounts = all(map(is_number, cells)) and len({*map(float, cells)}) > FEW_NUMBERS
+            words = {} if amounts else one_spelling(cells, sex=name == "sex")
+            entries[column] = (name, {"from": column, "map": words} if words else column)
+        return entries
+
     def labels(self, without: Sequence[str]) -> dict[str, Any]:
         """Return the columns that can be labels (numbers, or words that repeat), by label.
 
         A column is its name, or a section with `map` where one value has several spellings.
         """
         labels: dict[str, Any] = {}
-        for column, cells in self._labels.items():
-            name = label_name(column)
-            if column not in without and name not in labels:
-                amounts = all(map(is_number, cells)) and len({*map(float, cells)}) > FEW_NUMBERS
-                words = {} if amounts else one_spelling(cells, sex=name == "sex")
-                labels[name] = {"from": column, "map": words} if words else column
+        for column, (name, entry) in self._entries.items():
+            if column not in without:
+                labels.setdefault(name, entry)
         if "age" in labels:
             labels.pop("age_months", None)
         return labels
@@ -323,10 +331,11 @@ class Table:
 def _ids_in_two(cells: pd.DataFrame) -> Iterator[tuple[str, pd.Series[str]]]:
     """Yield ids made of a site and of a number that begins again at each site."""
     names = list(map(str, cells))
-    for site, number in itertools.product(names, filter(may_be_ids, names)):
+    sites = [name for name in names if label_name(name) == "site"]
+    for site, number in itertools.product(sites, filter(may_be_ids, names)):
         pairs = cells[[site, number]]
         again = cells[number].duplicated().any() and not pairs.duplicated().any()
-        if label_name(site) == "site" and again and not (pairs == "").to_numpy().any():
+        if again and not (pairs == "").to_numpy().any():
             written = f"{{{site}}}_{{{number}}}"
             yield written, written_in(written, cells)
 

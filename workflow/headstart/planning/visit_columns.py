@@ -43,8 +43,9 @@ def visit_of(table: Table, column: str) -> str:
 
 def several(table: Table, column: str) -> bool:
     """Whether an id has several rows that are not the same throughout."""
-    rows = table.cells[table.cells[column] != ""].drop_duplicates()
-    return bool(rows[column].duplicated().any())
+    known = table.cells[column] != ""
+    again = table.cells[known & table.cells[column].duplicated(keep=False)]
+    return bool(again.drop_duplicates()[column].duplicated().any())
 
 
 def which_visit(

@@ -148,6 +148,8 @@ def _read(folder: Path, found: Found) -> None:
         scans, said = list_scans(folder, *found.sources)
     if _drop_unclear_masks(found, scans):
         scans, said = list_scans(folder, *found.sources)
+    if _start_with_the_masks_channel(folder, found, [scan for scan in scans if not scan.reason]):
+        scans, said = list_scans(folder, *found.sources)
     if _drop_other_grids(folder, found, [scan for scan in scans if not scan.reason]):
         scans, said = list_scans(folder, *found.sources)
     bad = drop_bad_masks(folder, found, [scan for scan in scans if not scan.reason])
@@ -297,6 +299,32 @@ def _drop_unclear_masks(found: Found, scans: Sequence[FoundScan]) -> bool:
         if name == "mask":
             found.classes = {}
     return bool(dropped)
+
+
+def _start_with_the_masks_channel(folder: Path, found: Found, scans: Sequence[FoundScan]) -> bool:
+    """Let the channel that the masks were drawn on be the first, as FLAIR of white matter lesions.
+
+    It may lie on another grid than the T1, and the first one is that of the masks.
+    """
+    first, *others = found.source["channels"]
+    some = spread([scan for scan in scans if "mask" in scan.paths], GRIDS)
+    if not some or not all(_apart(folder, scan, "mask") for scan in some):
+        return False
+    for name in others:
+        if name in (REFERENCE, *optional_channels(found.source)):
+            continue
+        files = [(scan.paths[name], scan.paths["mask"]) for scan in some]
+        if any(grid_difference(folder, image, mask) for image, mask in files):
+            continue
+        found.notes.append(
+            f"{name} is taken for the first channel, as the masks lie on its voxels and not on "
+            f"those of {first}"
+        )
+        for source in found.sources:
+            channels = source["channels"]
+            source["channels"] = {name: channels.pop(name), **channels}
+        return True
+    return False
 
 
 def _drop_other_grids(folder: Path, found: Found, scans: Sequence[FoundScan]) -> bool:

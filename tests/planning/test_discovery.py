@@ -716,3 +716,57 @@ def test_what_is_to_be_written_by_hand_is_the_image(tmp_path: Path) -> None:
         scan(tmp_path / f"s{n:02d}/T1.nii.gz", n)
     images = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.nii.gz"))
     assert "channels: {T1: 's{subject}/T1.nii.gz'}" in list(saw(images, []))[-1]
+
+
+@pytest.mark.parametrize(
+    ("raw", "made"),
+    [
+        ("raw/s{:02d}/T1.nii.gz", "preproc/s{:02d}/T1.nii.gz"),
+        ("scans/s{:02d}_T1.nii.gz", "defaced/s{:02d}_T1.nii.gz"),
+        ("s{:02d}/orig/T1.nii.gz", "s{:02d}/processed/T1.nii.gz"),
+    ],
+)
+@pytest.mark.parametrize("every", [1, 2])
+def test_what_is_made_of_a_scan_is_no_other_visit(
+    tmp_path: Path, raw: str, made: str, every: int
+) -> None:
+    for n in range(1, 13):
+        scan(tmp_path / raw.format(n), n)
+        mask(tmp_path / f"seg/s{n:02d}/seg.nii.gz", (0, 1))
+        if n % every == 0:
+            scan(tmp_path / made.format(n), n + 50)
+    found = look(tmp_path)
+    assert sorted(one.path for one in found.scans) == [raw.format(n) for n in range(1, 13)]
+    assert len(found.subjects) == 12
+    assert any(f"{12 // every} files such as {made.format(every)}" in line for line in found.notes)
+
+
+def test_visits_of_which_one_is_called_a_result_stay(tmp_path: Path) -> None:
+    for n in range(1, 13):
+        scan(tmp_path / f"{'raw' if n % 2 else 'processed'}/s{n:02d}/T1.nii.gz", n)
+    assert len(look(tmp_path).scans) == 12
+
+
+def test_a_folder_of_what_spm_made_gives_the_scans(tmp_path: Path) -> None:
+    for n in range(1, 13):
+        for prefix in ("", "c1", "c2", "m", "wc1", "y_"):
+            scan(tmp_path / f"{prefix}sub{n:02d}.nii", n)
+    table(tmp_path / "t.csv", people([f"sub{n:02d}" for n in range(1, 13)]))
+    found = look(tmp_path)
+    assert sorted(one.path for one in found.scans) == [f"sub{n:02d}.nii" for n in range(1, 13)]
+
+
+def test_the_channel_that_masks_were_drawn_on_is_the_first(tmp_path: Path) -> None:
+    coarse = np.diag([4.0, 4.0, 8.0, 1.0])
+    for n in range(1, 9):
+        folder = tmp_path / f"s{n:02d}"
+        scan(folder / "T1.nii.gz", n)
+        voxels = np.random.default_rng(n).integers(1, 900, (12, 12, 8)).astype(np.int16)
+        nib.save(nib.Nifti1Image(voxels, coarse), folder / "FLAIR.nii.gz")
+        lesions = (voxels > 800).astype(np.uint8)
+        nib.save(nib.Nifti1Image(lesions, coarse), folder / "wmh_mask.nii.gz")
+    found = look(tmp_path)
+    assert found.source["channels"] == {"FLAIR": "{subject}/FLAIR.nii.gz"}
+    assert found.source["mask"] == "{subject}/wmh_mask.nii.gz"
+    assert any("FLAIR is taken for the first channel" in line for line in found.notes)
+    assert any("T1: {path: '{subject}/T1.nii.gz', align: rigid}" in line for line in found.notes)

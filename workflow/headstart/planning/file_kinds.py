@@ -22,9 +22,11 @@ DERIVED = re.compile(r"(s?m?0?[wr]?[cp][1-6]|s?[mw]{1,2}r?|i?y_?|r)(?=.{2})")
 TIMEPOINT = re.compile(r"T(0|[3-9])", re.IGNORECASE)
 MOST_GROUPS = 20
 PRODUCT_SHARE = 0.75  # of all scans with all kinds
-# Dates, ids that are several words elsewhere (002_S_0413, UUIDs) and fields (1.5T) stay whole.
+# Dates, ids that are several words elsewhere (002_S_0413, UUIDs) and fields (1.5T) stay whole, as
+# do the names of SPM's deformation fields (y_sub01).
 WORD = re.compile(
-    r"(?<![^/_\-. ])\d\.\dT(?![^/_\-. ])"
+    r"(?<![^/])i?y_[A-Za-z][^/_\-. ]*"
+    r"|(?<![^/_\-. ])\d\.\dT(?![^/_\-. ])"
     r"|(?<![^/_\-. ])[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}(?![^/_\-. ])"
     r"|\d{4}-\d\d-\d\d(?:_\d\d_\d\d_\d\d\.\d)?(?![^/_\-. ])|\d{3}_S_\d{4,5}(?!\d)|[^/_\-. ]+"
 )
@@ -85,7 +87,9 @@ def _by_prefix(kind: Kind) -> list[Kind]:
             match = DERIVED.match(word)
             prefixes.append(match[1] if match and word[match.end() :] in values else "")
         if any(prefixes):
-            return split_by(kind, prefixes)
+            # of as many files, those that the others were made of are the scans
+            parts = dict(zip(dict.fromkeys(prefixes), split_by(kind, prefixes), strict=True))
+            return [parts.pop(""), *parts.values()]
     return [kind]
 
 

@@ -56,6 +56,12 @@ LEFT_OUT = {
     *("phantoms", "template", "templates", "atlas", "mni152", "qc", "backup", "archive", "trash"),
     *("excluded", "rejected"),
 }
+# What is computed from a scan, e.g. the folder preproc beside raw.
+PROCESSED = re.compile(
+    r"(pre)?proc(essed|essing)?|prepared|normali[sz]ed|(co)?reg(istered)?|resampled|warped"
+    r"|(skull)?stripped|defaced|(bias)?corrected|n4|denoised|mni(152)?|outputs?|results?",
+    re.IGNORECASE,
+)
 KNOWN = {*CHANNELS, *MASKS, *BRAINS, *IMAGES, *LEFT_OUT}
 VISITS = r"ses|session|visit|tp|timepoint|mr|wave|scan|month|year|baseline|followup"
 # Also what else tells the scans of one person apart: the scanner's field, the side.

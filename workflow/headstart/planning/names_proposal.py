@@ -72,6 +72,8 @@ def propose_names(
         key=lambda kind: -len(kind.paths),
     )
     every, united = unite(every, tables)
+    cleared = [_without_copies(kind) for kind in every]
+    every, copies = [kind for kind, _ in cleared], [told for _, told in cleared if told]
     kinds = [kind for kind in every if not set(kind.known) & file_words.LEFT_OUT] or every
     large = [kind for kind in kinds if len(kind.paths) >= max(2, 0.02 * len(kinds[0].paths))]
     values = {id(k): values_of(folder, k.paths) for k in large} if len(large) > 1 else {}
@@ -102,7 +104,7 @@ def propose_names(
     # Sub_101 is one word, unless the template could then be read in another way
     ways = [whole for whole in (True, False) if main.reads_back(whole=whole)] or [False]
     exact = [whole for whole in ways if not _strange(main, images, whole=whole)]
-    doubts = [*united, *([repeats.sessions] if repeats.sessions else _doubt(main))]
+    doubts = [*united, *copies, *([repeats.sessions] if repeats.sessions else _doubt(main))]
     candidates = [
         _described(main, others, reference, values, tables, target, repeats, doubts, whole)
         for whole in exact or ways
@@ -141,6 +143,28 @@ def _by_voxels(folder: Path, kind: Kind) -> list[Kind]:
             if any(masks) and not all(masks):
                 return parts
     return [kind]
+
+
+def _without_copies(kind: Kind) -> tuple[Kind, str]:
+    """Leave out what is computed from other files of a kind, as preproc/01 beside raw/01."""
+    for place in kind.differing():
+        words = kind.values(place)
+        processed = [bool(file_words.PROCESSED.fullmatch(word)) for word in words]
+        if not any(processed) or all(processed):
+            continue
+        rest = [(*own[:place], *own[place + 1 :]) for own in kind.words]
+        raw = {own for own, is_copy in zip(rest, processed, strict=True) if not is_copy}
+        copies = [own in raw for own, is_copy in zip(rest, processed, strict=True) if is_copy]
+        if sum(copies) < FILES_SHARE * len(copies):
+            continue
+        parts = file_kinds.split_by(kind, ["made" if one else "" for one in processed])
+        left, out = parts[::-1] if processed[0] else parts
+        return left, (
+            f"{len(out.paths)} files such as {out.paths[0]} are not used: they are made of others, "
+            f"such as {left.paths[0]}, as '{out.words[0][place]}' says; to learn from "
+            "these, name the folder that holds them alone"
+        )
+    return kind, ""
 
 
 def _by_reference(kind: Kind) -> list[Kind]:
@@ -346,6 +370,7 @@ def _rank(kind: Kind, values: list[set[int]] | None, most: int) -> tuple[Any, ..
         values is not None,
         -len(kind.paths),
         kind.paths[0].count("/"),
+        any(map(file_words.PROCESSED.fullmatch, kind.words[0])),
         len(kind.cuts),
     )
 

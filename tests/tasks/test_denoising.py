@@ -93,6 +93,9 @@ def test_it_denoises_scans_in_their_own_space_and_unit(tmp_path: Path) -> None:
     metrics, differences = judged(study, output, "psnr")
     psnr = {(row.protocol, row.model): row.value for row in metrics if row.metric == "psnr"}
     assert psnr["test", "network"] == pytest.approx(float(row["psnr"]))
+    for name in ("snr", "rmse"):
+        (told,) = having(metrics, protocol="test", model="network", metric=name)
+        assert told.value == pytest.approx(float(row[name]))
     assert psnr["test", "network"] > psnr["test", "noisy"] + 0.5
     assert psnr["test", "gaussian"] > psnr["test", "noisy"]
     assert {model for _, model in psnr} == {
@@ -316,4 +319,7 @@ def test_quality_of_a_known_error() -> None:
     found = scan.quality(images[1])
     assert found["psnr"] == pytest.approx(20)
     assert (found["nrmse"], found["mae"]) == (pytest.approx(0.1), pytest.approx(10))
+    assert (found["snr"], found["rmse"]) == (pytest.approx(20), pytest.approx(10))
+    doubled = scan.quality(Slabs.of(clean[None] * 2))
+    assert (doubled["snr"], doubled["rmse"]) == (pytest.approx(0), pytest.approx(100))
     assert scan.quality(images[0])["ssim"] == pytest.approx(1)

@@ -62,7 +62,7 @@ class Denoising(Task):
         ),
     }
     metrics: ClassVar[tuple[str, ...]] = (
-        *("psnr", "ssim", "nrmse", "mae", "sure", "spots", "edges", "removed"),
+        *("psnr", "ssim", "snr", "nrmse", "rmse", "mae", "sure", "spots", "edges", "removed"),
     )
     further_metrics: ClassVar[tuple[str, ...]] = tuple(kind.metric for kind in KINDS)
     headline: ClassVar[tuple[str, ...]] = ("psnr", "ssim", "sure", "spots", "edges", "removed")

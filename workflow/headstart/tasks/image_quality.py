@@ -90,10 +90,11 @@ class NoisyImage:
             image: The denoised image, (1, x, y, z).
 
         Returns:
-            psnr (dB), ssim, nrmse (error over the reference's root mean square) and mae, NaN
-            without a reference; edges: correlation of the size of what was removed with the local
-            edges, 0 for noise alone; removed: its standard deviation in units of the noise, above
-            1 if more than noise went.
+            psnr and snr (dB; over the error, the brightest signal and the signal's root mean
+            square), ssim, nrmse (the error over that), rmse and mae, all NaN without a reference;
+            edges: correlation of the size of what was removed with the local edges, 0 for noise
+            alone; removed: its standard deviation in units of the noise, above 1 if more than noise
+            went.
         """
         from scipy import ndimage
 
@@ -113,7 +114,7 @@ class NoisyImage:
 
     def _errors(self, image: Slabs) -> dict[str, float]:
         if self.reference is None:
-            return dict.fromkeys(("psnr", "ssim", "nrmse", "mae"), float("nan"))
+            return dict.fromkeys(("psnr", "ssim", "snr", "nrmse", "rmse", "mae"), float("nan"))
         true = np.concatenate([true for (true,) in self._inside(self.reference)])
         span = float(np.percentile(true, BRIGHTEST, overwrite_input=True))
         del true
@@ -126,12 +127,18 @@ class NoisyImage:
         for told, true, similar in self._inside(image, self.reference, alike):
             wrong = (told - true).astype(np.float64)
             means.add([wrong**2, np.abs(wrong), true.astype(np.float64) ** 2, similar])
-        square, size, signal, ssim = means.mean.tolist()
+        square, size, signal, ssim = means.mean
+
+        def decibels(power: float) -> float:
+            return float(10 * np.log10(power / square)) if square else math.inf
+
         return {
-            "psnr": float(10 * np.log10(span**2 / square)) if square else float("inf"),
-            "ssim": ssim,
+            "psnr": decibels(span**2),
+            "ssim": float(ssim),
+            "snr": decibels(signal),
             "nrmse": float(np.sqrt(square / signal)),
-            "mae": size,
+            "rmse": float(np.sqrt(square)),
+            "mae": float(size),
         }
 
     def _inside(self, *images: Slabs) -> Iterator[list[Image]]:

@@ -149,6 +149,7 @@ METRICS = {
     ),
     "psnr": Metric("PSNR in the head (dB)", mean_of_scans, "mean"),
     "ssim": Metric("SSIM in the head", mean_of_scans, "correlation"),
+    "snr": Metric("SNR in the head (dB)", mean_of_scans, "mean"),
     "nrmse": _error("NRMSE in the head", mean_of_scans, "log"),
     "sure": _error(
         "squared error relative to the noise's variance, estimated without a reference (SURE)",

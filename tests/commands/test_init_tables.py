@@ -534,3 +534,17 @@ def test_a_table_without_names_of_columns_loses_nobody(write: str, folder: Folde
     said = folder.refused()
     assert f"people.csv: the row of '{write.format(1)}', a scan's id, stands where" in said
     assert "write a row such as `ID,age,sex` above it" in said
+
+
+@pytest.mark.parametrize("file", ["{}{:03d}_T1.nii.gz", "{}-{}/T1.nii.gz"])
+def test_numbers_that_begin_again_in_each_group(file: str, folder: Folder) -> None:
+    groups = {n: ("HC", "PT")[n > 11] for n in NUMBERS}
+    folder.scan(*(file.format(group, 1 + (n - 1) % 11) for n, group in groups.items()))
+    rows = [[group, 1 + (n - 1) % 11, 20 + 2 * n] for n, group in groups.items()]
+    folder.table("people.csv", [["Group", "Number", "Age"], *rows[::-1]])
+    source = folder.init("--target", "age")["data"][0]
+    assert source["table"]["column"] in ("{Group}_{Number}", ["Number", "Group"])
+    ages = {one["channel:T1"]: one["age"] for one in folder.labels().values()}
+    assert ages == {
+        file.format(group, 1 + (n - 1) % 11): str(20 + 2 * n) for n, group in groups.items()
+    }

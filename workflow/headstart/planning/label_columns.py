@@ -26,6 +26,7 @@ from headstart.data.column_names import is_age
 from headstart.data.column_names import is_identity
 from headstart.data.column_names import is_private
 from headstart.data.column_names import label_name
+from headstart.data.column_names import names_a_visit
 from headstart.data.found_scans import FoundScan
 from headstart.data.join import written_in
 from headstart.data.missing_codes import SIGNS
@@ -329,15 +330,26 @@ class Table:
 
 
 def _ids_in_two(cells: pd.DataFrame) -> Iterator[tuple[str, pd.Series[str]]]:
-    """Yield ids made of a site and of a number that begins again at each site."""
+    """Yield ids made of a site or group and of a number that begins again in each."""
     names = list(map(str, cells))
+    numbers = list(filter(may_be_ids, names))
     sites = [name for name in names if label_name(name) == "site"]
-    for site, number in itertools.product(sites, filter(may_be_ids, names)):
-        pairs = cells[[site, number]]
+    groups = [name for name in names if name not in sites and _sorts_people(name, cells[name])]
+    ids = list(filter(is_identity, numbers))
+    for first, number in (*itertools.product(sites, numbers), *itertools.product(groups, ids)):
+        pairs = cells[[first, number]]
         again = cells[number].duplicated().any() and not pairs.duplicated().any()
         if again and not (pairs == "").to_numpy().any():
-            written = f"{{{site}}}_{{{number}}}"
+            written = f"{{{first}}}_{{{number}}}"
             yield written, written_in(written, cells)
+
+
+def _sorts_people(name: str, cells: pd.Series[str]) -> bool:
+    """Whether a column has words that sort people, as HC and PT, and not their visits."""
+    own = cells.tolist()
+    return not (names_a_visit(name) or is_private(name) or any(map(is_number, own))) and is_label(
+        own
+    )
 
 
 def column_of(entry: Any) -> str:

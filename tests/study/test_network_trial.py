@@ -86,6 +86,14 @@ class Late(Plain):
         self.last = torch.nn.Linear(2, 2)
         return self.last(super().forward(x))
 
+class Listed(Plain):
+    def __init__(self, in_channels, out_channels):
+        super().__init__(in_channels, out_channels)
+        self.more = [torch.nn.Linear(out_channels, out_channels)]
+
+    def forward(self, x):
+        return self.more[0](super().forward(x))
+
 class Lazy(Plain):
     def __init__(self, in_channels, out_channels):
         super().__init__(in_channels, out_channels)
@@ -116,6 +124,7 @@ BADLY = {
     "detached": ("net.py:Detached", {}, "no gradient can be computed: element 0 of tensors"),
     "in-place": ("net.py:InPlace", {}, "modified by an inplace operation"),
     "otherwise": ("net.py:Otherwise", {}, "of shape (2,) where (2, 2) is needed"),
+    "listed": ("net.py:Listed", {}, "of shape (2, 2) that its parameters() does not have"),
     "late": ("net.py:Late", {}, "makes last.bias when it first sees a scan"),
 }
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import torch
 from torch.nn import functional
 
 from headstart.common.errors import UserError
+from headstart.training.covariate_effect import add_covariates
 from headstart.training.network_arguments import PLANES
 from headstart.training.networks import build_network
 from headstart.training.networks import check_output
@@ -318,6 +320,70 @@ def test_what_an_own_network_writes_into_a_scan_nobody_else_sees(tmp_path):
     seen = torch.ones(3)
     assert network(seen).tolist() == [0, 0, 0]
     assert seen.tolist() == [1, 1, 1]
+
+
+COPIED = """
+import threading
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, in_channels, out_channels):
+        super().__init__()
+        self.layer, self.head = nn.Linear(in_channels, 4), nn.Linear(4, out_channels)
+        self.make()
+
+    def make(self):
+        pass
+
+    def forward(self, volumes):
+        return self.head(self.layer(volumes))
+
+class Lambda(Net):
+    def make(self):
+        self.both = lambda volumes: self.head(self.layer(volumes))
+
+    def forward(self, volumes):
+        return self.both(volumes)
+
+class Hook(Net):
+    def make(self):
+        self.layer.register_forward_hook(lambda layer, seen, said: setattr(self, "said", said))
+
+    def forward(self, volumes):
+        self.layer(volumes)
+        return self.head(self.said)
+
+class Norm(Net):
+    def make(self):
+        self.layer = nn.utils.weight_norm(self.layer)
+
+class Lock(Net):
+    def make(self):
+        self.lock = threading.Lock()
+"""
+
+
+@pytest.mark.parametrize("name", ["Net", "Lambda", "Hook", "Norm", "Lock"])
+@pytest.mark.parametrize("columns", [0, 2])
+@pytest.mark.filterwarnings("ignore:.*weight_norm.*:FutureWarning")
+def test_a_copy_of_an_own_network_runs_by_its_own_weights(tmp_path, name, columns):
+    """The average of the weights is one, and the network whose maps are those of shuffled ones."""
+    (tmp_path / "net.py").write_text(COPIED)
+    network = build(f"net.py:{name}", folder=tmp_path).eval()
+    add_covariates(network, f"net.py:{name}", columns, 3)
+    inputs = [torch.rand(2, 2), torch.rand(2, 2)][: 1 + bool(columns)]
+    said = network(*inputs)
+    drawn = torch.get_rng_state()
+    other = copy.deepcopy(network)
+    assert torch.equal(torch.get_rng_state(), drawn)
+    assert torch.equal(other(*inputs), said)
+    assert not other.training
+    with torch.no_grad():
+        for weights in other.parameters():
+            weights.mul_(2)
+    assert not torch.equal(other(*inputs), said)
+    assert torch.equal(network(*inputs), said)
 
 
 FAULTS = {

@@ -135,6 +135,26 @@ def _check_shape(network: torch.nn.Module, trial: Trial, task: Task, *, own: boo
         check_output(trial.network, tuple(output.shape), expected)
     if own:
         _check_gradient(outputs[0].sum(), network=trial.network)
+        _check_registered(outputs[0], network, trial.network)
+
+
+def _check_registered(output: torch.Tensor, network: torch.nn.Module, name: str) -> None:
+    """Check that an output rests on no weights but those that are learnt and kept."""
+    known = {id(weights) for weights in network.parameters()}
+    waiting, seen = [output.grad_fn], set()
+    while waiting:
+        step = waiting.pop()
+        if step is None or step in seen:
+            continue
+        seen.add(step)
+        leaf = getattr(step, "variable", None)
+        if leaf is not None and id(leaf) not in known:
+            raise UserError(
+                f"train.network: {name} has weights of shape {tuple(leaf.shape)} that its "
+                "parameters() does not have, so that they are neither learnt nor kept; modules in "
+                "a list belong into a torch.nn.ModuleList, tensors into a torch.nn.Parameter"
+            )
+        waiting += [before for before, _ in step.next_functions]
 
 
 def _check_gradient(value: torch.Tensor, **code: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable
 from collections.abc import Mapping
@@ -169,9 +170,13 @@ def _check_arguments(
 def _own(name: str, folder: Path, channels: Arguments, arguments: Mapping[str, Any]) -> nn.Module:
     modules = OwnModules(name, folder)
     own = modules.load()
-    with modules.at_work(f"can't be built with {dict(arguments)}"):
-        _check_arguments(name, own, channels, arguments)
-        network = own(**channels, **arguments)
+
+    def build() -> Any:
+        with modules.at_work(f"can't be built with {dict(arguments)}"):
+            _check_arguments(name, own, channels, arguments)
+            return own(**channels, **arguments)
+
+    network = build()
     if not isinstance(network, nn.Module):
         raise UserError(f"train.network: {name} is no torch.nn.Module")
     kind = type(network)
@@ -188,6 +193,22 @@ def _own(name: str, folder: Path, channels: Arguments, arguments: Mapping[str, A
             )
         return output
 
+    def copied(self: nn.Module, memo: dict[int, Any]) -> nn.Module:
+        # its lambdas and hooks would run the original's weights; a lock can't be copied at all
+        with torch.random.fork_rng(devices=[]):
+            other = memo[id(self)] = build()
+        other.__class__ = type(self)
+        for part, module in self.named_children():
+            if part not in dict(other.named_children()):  # what we have added
+                other.add_module(part, copy.deepcopy(module, memo))
+        weights = self.state_dict()
+        other.to(next(iter(weights.values()), torch.empty(0)).device)
+        other.load_state_dict(weights)
+        for one, its in zip(self.modules(), other.modules(), strict=True):
+            its.training = one.training
+        return other
+
     # of its class, not of the network: a copy of the network would run the original's
-    network.__class__ = type(kind.__name__, (kind,), {"forward": forward})
+    own_class = {"forward": forward, "__deepcopy__": copied}
+    network.__class__ = type(kind.__name__, (kind,), own_class)
     return network

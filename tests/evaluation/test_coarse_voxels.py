@@ -20,11 +20,15 @@ def scan_of(volume: np.ndarray, voxel: tuple[float, float, float], air: float = 
     )
 
 
+def down_sampled(scan: Any, shape: tuple[int, ...]) -> np.ndarray:
+    return coarse_voxels.down_sampled(scan, shape, coarse_voxels.cubes_of([scan]))
+
+
 def test_voxels_of_8_mm_are_means_of_cubes_whatever_the_voxels_edges():
     volume = np.zeros((2, 8, 4, 2))
     volume[0, 4:, :2] = 4
     volume[1] = np.arange(8)[:, None, None]
-    small = coarse_voxels.down_sampled(scan_of(volume, (2, 4, 8)), (8, 4, 2))
+    small = down_sampled(scan_of(volume, (2, 4, 8)), (8, 4, 2))
     assert small.shape == (2, 2, 2, 2)
     assert small[0, :, :, 0].tolist() == [[0, 0], [4, 0]]
     assert small[1, :, 0, 0].tolist() == [1.5, 5.5]
@@ -34,17 +38,25 @@ def test_a_turned_scan_is_down_sampled_by_the_lengths_of_its_voxels():
     scan = scan_of(np.ones((1, 8, 8, 8)), (4, 4, 4))
     half = np.sqrt(0.5)
     scan.affine[:2, :2] = 4 * np.array([[half, -half], [half, half]])
-    assert coarse_voxels.down_sampled(scan, (8, 8, 8)).shape == (1, 4, 4, 4)
+    assert down_sampled(scan, (8, 8, 8)).shape == (1, 4, 4, 4)
+
+
+def test_heads_of_several_sizes_on_a_template_have_the_same_cubes():
+    """Their voxels are small or large in their own millimetres: 4 or 5 of them make 8."""
+    scans = [scan_of(np.ones((1, 40, 40, 40)), (edge, 2.0, 2.0)) for edge in (1.7, 2.0, 2.3)]
+    steps = coarse_voxels.cubes_of(scans)
+    small = [coarse_voxels.down_sampled(scan, (40, 40, 40), steps) for scan in scans]
+    assert {one.shape for one in small} == {(1, 10, 10, 10)}
 
 
 def test_scans_of_several_sizes_lie_centre_upon_centre_and_beyond_them_is_no_signal():
-    small = coarse_voxels.down_sampled(scan_of(np.ones((1, 2, 2, 2)), (8, 8, 8), -3.0), (4, 2, 2))
+    small = down_sampled(scan_of(np.ones((1, 2, 2, 2)), (8, 8, 8), -3.0), (4, 2, 2))
     assert small[0, :, 0, 0].tolist() == [-3, 1, 1, -3]
 
 
 def test_voxels_larger_than_8_mm_and_a_single_slice_are_taken_as_they_are():
     volume = np.arange(4.0).reshape(1, 4, 1, 1)
-    small = coarse_voxels.down_sampled(scan_of(volume, (10, 10, 10)), (4, 1, 1))
+    small = down_sampled(scan_of(volume, (10, 10, 10)), (4, 1, 1))
     assert small[0, :, 0, 0].tolist() == [0, 1, 2, 3]
     assert coarse_voxels._halved(small)[0, :, 0, 0].tolist() == [0.5, 2.5]
 

@@ -138,8 +138,9 @@ class Bench:
     @cached_property
     def _down_sampled(self) -> dict[Key, Volume]:
         shape = np.max([scan.shape for scan in self.scans.values()], axis=0)
+        steps = coarse_voxels.cubes_of(self.scans.values())
         work = progress(self.scans.items(), total=len(self.scans), label="scans down-sampled")
-        return {key: coarse_voxels.down_sampled(scan, shape) for key, scan in work}
+        return {key: coarse_voxels.down_sampled(scan, shape, steps) for key, scan in work}
 
     def down_sampled(self, keys: Keys) -> list[Volume]:
         """Return scans as voxels of 8 mm."""

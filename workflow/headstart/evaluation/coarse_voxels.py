@@ -6,6 +6,7 @@ What a linear model finds in 8 mm voxels needs no network.
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Iterable
 from collections.abc import Sequence
 
 import numpy as np
@@ -24,17 +25,25 @@ EDGE = 8.0  # mm, of the voxels; those of twice this edge are tried too
 MOST = 500  # principal components
 
 
-def down_sampled(scan: Scan, shape: Sequence[int]) -> Volume:
+def cubes_of(scans: Iterable[Scan]) -> NDArray[np.intp]:
+    """Return how many voxels make 8 mm along x, y and z, alike for all scans.
+
+    On a template, the voxels of a small head are smaller in its own millimetres.
+    """
+    sizes = np.median([np.linalg.norm(s.affine[:3, :3], axis=0) for s in scans], axis=0)
+    return np.maximum(np.rint(EDGE / sizes), 1).astype(np.intp)
+
+
+def down_sampled(scan: Scan, shape: Sequence[int], steps: NDArray[np.intp]) -> Volume:
     """Average a prepared scan over cubes of 8 mm.
 
     Args:
         scan: The scan.
         shape: Voxels along x, y and z of the largest scan; centres lie upon each other.
+        steps: Voxels that make a cube, as `cubes_of` gives them.
     """
     channels = np.asarray(scan.volume(), np.float32)
     air = [channel.air for channel in scan.intensities]
-    sizes = np.linalg.norm(scan.affine[:3, :3], axis=0)
-    steps = np.maximum(np.rint(EDGE / sizes), 1).astype(int)
     return np.stack(
         [
             _averaged(crop_or_pad(channel, shape, fill), steps)

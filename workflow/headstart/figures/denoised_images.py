@@ -135,13 +135,13 @@ class _Pictures:
         """What is there of a scan, by its name."""
         found = {"noisy": scan.signal(), "network": _answered(self.result, scan.key)}
         if self.best:
-            found[self.words] = self._filtered(scan, scan.signal_slabs())
+            found[self.words] = self._filtered(scan, found["noisy"])
         return found
 
-    def _filtered(self, scan: Scan, noisy: Slabs) -> Image:
+    def _filtered(self, scan: Scan, noisy: Image) -> Image:
         """Denoise a scan, or a part of it, by the best filter."""
         denoise = filters.denoiser(self.best, self._strengths[scan.fold], self._noise(scan))
-        return filters.filtered(denoise, noisy).whole()[0]
+        return filters.filtered(denoise, Slabs.of(noisy[None])).whole()[0]
 
     def _noise(self, scan: Scan) -> float:
         return noise_of(scan, self.result.noise)
@@ -162,7 +162,7 @@ class _Pictures:
     def _draw_scan(self, row: Sequence[Axes], scan: Scan) -> None:
         images = self._images(scan)
         noisy, spread = images["noisy"], 4 * self._noise(scan)
-        inside = noisy_head(scan.signal_slabs())
+        inside = noisy_head(Slabs.of(noisy[None]))
         z = _widest(inside)
         limits = (0.0, float(np.percentile(noisy[inside], 99.5)))
         shown = {name: (image, limits) for name, image in images.items()}
@@ -178,7 +178,7 @@ class _Pictures:
         scan = self.result.scans[self.keys[0]]
         images, reference = self._images(scan), scan.reference()
         images |= {} if reference is None else {"reference": reference}
-        inside = noisy_head(scan.signal_slabs())
+        inside = noisy_head(Slabs.of(images["noisy"][None]))
         z = _widest(inside)
         y = int(inside[:, :, z].sum(axis=0).argmax())
         note = (
@@ -224,7 +224,7 @@ class _Pictures:
         colours = {WITH: GREY, WITHOUT: ORANGE, self.words: VERMILION, "network": BLUE}
         planted = {WITH: planting.planted, WITHOUT: planting.noisy}
         if self.best:
-            planted[self.words] = self._filtered(scan, Slabs.of(planting.planted[None]))
+            planted[self.words] = self._filtered(scan, planting.planted)
         heights = [ROW] * len(KINDS)
         heights[-1] += BELOW
         height, title = sum(heights) + room(note), f"{self.result.heading}, planted spots close"

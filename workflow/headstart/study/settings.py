@@ -45,6 +45,8 @@ from headstart.training.config import PREDICT
 from headstart.training.settings import Publication
 from headstart.training.target import Targets
 
+SNAPSHOTS = ".settings"  # folder of the results: what their runs were set to, and their code
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -90,7 +92,7 @@ class Settings:
         config = read_config(raw)
         if config.prepare.brain == "deepbet":
             deepbet_weights()
-        known = project / config.results / ".settings"
+        known = project / config.results / SNAPSHOTS
         codes = {stage: provenance.identity(stage, known=known) for stage in STAGES}
         listing = inventory.digest_sources(
             config.data, project / config.root, project / config.results
@@ -182,18 +184,18 @@ class Settings:
     @cached_property
     def snapshot(self) -> Path:
         """The snapshot's file, named by its content."""
-        return self.results / ".settings" / f"{_digest(self._text)}.json"
+        return self.results / SNAPSHOTS / f"{_digest(self._text)}.json"
 
     @property
     def code_copy(self) -> Path:
         """Folder that holds the copy of the package; PYTHONPATH of the jobs."""
-        return self.results / ".settings" / f"code-{self.package}"
+        return self.results / SNAPSHOTS / f"code-{self.package}"
 
     @property
     def networks_copy(self) -> Path:
         """Folder with copies of the files that hold the user's own networks and losses."""
         digest = hashlib.sha256(canonical_json(dict(self.networks)).encode()).hexdigest()[:16]
-        return self.results / ".settings" / f"networks-{digest}"
+        return self.results / SNAPSHOTS / f"networks-{digest}"
 
     @property
     def collections(self) -> dict[str, Request]:
@@ -345,7 +347,7 @@ class Settings:
             root, where the commands run.
         """
         text = "".join(f"{word}\n" for word in words)
-        path = Path(".settings", f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.words")
+        path = Path(SNAPSHOTS, f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.words")
         file = self.results / path
         if not (file.is_file() and file.read_bytes() == text.encode()):
             files.write_text(file, text)
